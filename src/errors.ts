@@ -1,0 +1,45 @@
+/** The one error that the code throws on purpose, and the one table that turns its codes into HTTP. */
+
+export const HTTP_STATUS = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  notFound: 404,
+  conflict: 409,
+  tooLarge: 413,
+  limited: 429,
+  internal: 500,
+  upstream: 502,
+  unavailable: 503,
+} as const;
+
+export type ErrorCode = keyof typeof HTTP_STATUS;
+
+export interface AppErrorOptions {
+  readonly cause?: unknown;
+  /** Seconds; sent as Retry-After. */
+  readonly retryAfterS?: number;
+}
+
+/** `message` is a sentence for a person; what only the owner may know goes into `cause`. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly retryAfterS: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.name = "AppError";
+    this.code = code;
+    this.retryAfterS = options.retryAfterS;
+  }
+}
+
+/** Whether it is an AppError, also one made by a plugin beside the binary, whose class is another. */
+export function isAppError(error: unknown): error is AppError {
+  return error instanceof Error && error.name === "AppError" && "code" in error && String(error.code) in HTTP_STATUS;
+}
+
+/** What is known of a thrown value, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,42 @@
+/** `auth`: who a person is and which models they may use. Default: src/core/auth.ts, on `users.yaml`. */
+
+export type UserRole = "admin" | "user";
+
+export interface User {
+  /** 1 to 64 characters; the key of everything the person owns. */
+  readonly username: string;
+  readonly role: UserRole;
+  /** Regular expression that a model id must match as a whole; absent = every model. */
+  readonly modelMask?: string;
+}
+
+export interface AuthProtocol {
+  /**
+   * The user whose password this is, or null. An unknown name takes as long as a wrong password.
+   * Never throws for what a person typed, whatever its length.
+   */
+  authenticate(username: string, password: string): Promise<User | null>;
+
+  /** A signed token for the user, valid for `config.tokenTtlHours`, that `verifyToken` takes back. */
+  createToken(user: User): Promise<string>;
+
+  /**
+   * The token's user as they are now (role and mask may have changed since), or null when the token is malformed, forged,
+   * expired, or was made before the user's password changed or the user was removed. Never throws.
+   */
+  verifyToken(token: string): Promise<User | null>;
+
+  /** Whether the user may send to the model. Called for lists and again for every model call, so keep it cheap. */
+  requestAllowed(user: User, model: string): Promise<boolean>;
+
+  /** Making the first administrator from the browser. Absent when accounts live elsewhere (LDAP, a proxy). */
+  readonly setup?: AuthSetup;
+}
+
+export interface AuthSetup {
+  /** True while there is no user at all. */
+  needed(): Promise<boolean>;
+
+  /** Makes the first administrator. Throws AppError("conflict") once any user exists, ("invalid") for a bad name or password. */
+  createAdmin(username: string, password: string): Promise<User>;
+}

@@ -1,0 +1,52 @@
+/** `core.config`: the settings of the server, read once from the environment by src/config.ts and frozen. */
+
+import type { LogLevel } from "./log";
+
+export interface Config {
+  /** `OPENAI_API_KEY`; null = none. Secret: do not log. */
+  readonly openaiApiKey: string | null;
+  /** `OPENAI_BASE_URL`; null = not set (OpenAI's own when there is a key). */
+  readonly openaiBaseUrl: string | null;
+  /** `JWT_SECRET_KEY`; null = use the file. Secret: do not log. */
+  readonly jwtSecretKey: string | null;
+  /** `JWT_SECRET_FILE`, by default `jwt.secret` in `dataPath`. */
+  readonly jwtSecretFile: string;
+  /** `SKELETON_MODE`: ephemeral = memory only, one user `default` with password `default`. */
+  readonly mode: "persistent" | "ephemeral";
+  /** `SKELETON_HOST`. */
+  readonly host: string;
+  /** `SKELETON_PORT`; 0 = any free one. */
+  readonly port: number;
+  /** `DATA_PATH`, absolute: where the owner's files live. */
+  readonly dataPath: string;
+  /** `USERS_FILENAME`, absolute, by default `users.yaml` in `dataPath`. */
+  readonly usersFile: string;
+  /** `UPLOAD_DIR`, absolute, by default `uploads` in `dataPath`. */
+  readonly uploadDir: string;
+  /** `PLUGINS_PATH`, absolute. */
+  readonly pluginsPath: string;
+  /** `LOG_LEVEL`. */
+  readonly logLevel: LogLevel;
+  /** `TRUST_PROXY`: believe X-Forwarded-For, -Proto and -Host. */
+  readonly trustProxy: boolean;
+  /** `TOKEN_TTL_HOURS`: how long a session lasts. */
+  readonly tokenTtlHours: number;
+  /** `MODEL_IDLE_TIMEOUT_S`: seconds without a byte from the model until the call fails. */
+  readonly modelIdleTimeoutS: number;
+  /** `MODEL_MAX_RETRIES`: more tries of a model call that failed before its first byte. */
+  readonly modelMaxRetries: number;
+  /** `TOOL_STEP_LIMIT`: model calls in one turn. */
+  readonly toolStepLimit: number;
+  /** `RATE_LIMIT_LOGIN`: failed sign-ins per address and per account; null = no limit. */
+  readonly rateLimitLogin: Rate | null;
+  /** `RATE_LIMIT_MESSAGE`: messages per user; null = no limit. */
+  readonly rateLimitMessage: Rate | null;
+  /** `SHUTDOWN_GRACE_S`: seconds that running turns get when the server is asked to end. */
+  readonly shutdownGraceS: number;
+}
+
+/** Written `max/seconds`, such as `5/60`. */
+export interface Rate {
+  readonly max: number;
+  readonly windowS: number;
+}

@@ -1,0 +1,43 @@
+/** `Core`: everything a part can reach, passed to it and never imported. */
+
+import type { AuthProtocol } from "./auth";
+import type { BusProtocol } from "./bus";
+import type { Config } from "./config";
+import type { ContextProtocol } from "./context";
+import type { FileProtocol } from "./file";
+import type { LimitProtocol } from "./limit";
+import type { Log } from "./log";
+import type { MessageProcessorProtocol } from "./message-processor";
+import type { ModelProtocol } from "./model";
+import type { HookRunner } from "./plugin";
+import type { StoreProtocol } from "./store";
+import type { SystemPromptProtocol } from "./system-prompt";
+import type { ThreadProtocol } from "./thread";
+import type { Tools } from "./tool";
+import type { Turns } from "./turn";
+import type { ViewsProtocol } from "./views";
+
+/** The replaceable parts. A key is the word for the part everywhere: here, in `provide`, in file names and in docs. */
+export interface Protocols {
+  readonly auth: AuthProtocol;
+  readonly model: ModelProtocol;
+  readonly thread: ThreadProtocol;
+  readonly store: StoreProtocol;
+  readonly context: ContextProtocol;
+  readonly systemPrompt: SystemPromptProtocol;
+  readonly messageProcessor: MessageProcessorProtocol;
+  readonly file: FileProtocol;
+  readonly bus: BusProtocol;
+  readonly limit: LimitProtocol;
+  readonly views: ViewsProtocol;
+}
+
+export type ProtocolName = keyof Protocols;
+
+export interface Core extends Protocols {
+  readonly config: Config;
+  readonly log: Log;
+  readonly hooks: HookRunner;
+  readonly tools: Tools;
+  readonly turns: Turns;
+}

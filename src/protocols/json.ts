@@ -1,0 +1,7 @@
+/** JSON values: what crosses the store, the bus and the wire. */
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+
+export interface JsonObject {
+  readonly [key: string]: Json;
+}

@@ -1,0 +1,83 @@
+/**
+ * `model`: turns a list of messages into a stream of events. Default: src/core/model.ts, any number of OpenAI-compatible
+ * endpoints.
+ */
+
+import type { FileInfo } from "./file";
+import type { JsonObject } from "./json";
+import type { Tool } from "./tool";
+
+export interface ModelProtocol {
+  /** Ids that can be used now, in display order. Those of an endpoint that is down are missing. Never throws. */
+  list(): Promise<string[]>;
+
+  /** What is known of a model, or null. Absent: nothing is known of any. Never throws. */
+  describe?(model: string): Promise<ModelInfo | null>;
+
+  /**
+   * Streams one model call.
+   *
+   * Contract:
+   * - Yields whole tool calls; assembling provider deltas is the provider's job.
+   * - Ends with exactly one `finish`, and yields nothing after it.
+   * - Throws AppError("upstream") on failure, its message a sentence for a person, without key or stack; the turn is the
+   *   only catcher. A connection that ends without a finish is a failure.
+   * - When `signal` aborts: aborts the upstream request and returns or throws promptly; the caller looks at the signal.
+   * - Retries only before the first event.
+   */
+  stream(call: ModelCall, signal: AbortSignal): AsyncIterable<ModelEvent>;
+}
+
+export interface ModelInfo {
+  readonly id: string;
+  /** Tokens; absent = unknown. */
+  readonly contextLength?: number;
+  /** Free words; the core looks at "vision" and "tools". Absent = unknown, and everything is tried. */
+  readonly capabilities?: readonly string[];
+  /** Sent with each call unless the request or the prompt preset says otherwise. */
+  readonly parameters?: JsonObject;
+}
+
+export interface ModelCall {
+  readonly model: string;
+  /** Oldest first. The first is the system prompt, when there is one. */
+  readonly messages: readonly ModelMessage[];
+  /** Offered to the model, and what a call of this step is run with: a preCall hook may add, take away or wrap. */
+  readonly tools: readonly Tool[];
+  /** Passed to the endpoint as they are (`temperature`, `max_tokens`, …). Empty = the endpoint's own defaults. */
+  readonly parameters: JsonObject;
+}
+
+export interface ModelMessage {
+  readonly role: "system" | "user" | "assistant" | "tool";
+  /** Plain text, also when there are files. For `tool`: the result. */
+  readonly content: string;
+  /** Files of a user message; the provider sends those the model can take. */
+  readonly files?: readonly FileInfo[];
+  /** On an assistant message: the calls it made, each followed by a `tool` message. */
+  readonly toolCalls?: readonly ToolCall[];
+  /** On a tool message: which call it answers. */
+  readonly callId?: string;
+}
+
+export interface ToolCall {
+  readonly callId: string;
+  readonly name: string;
+  /** As the model wrote it: usually JSON, possibly broken. */
+  readonly arguments: string;
+}
+
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+export type ModelEvent =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "thinking"; readonly text: string }
+  | ({ readonly type: "toolCall" } & ToolCall)
+  | ({ readonly type: "usage" } & Usage)
+  | { readonly type: "finish"; readonly reason: FinishReason };
+
+/** `stop`: the model was done, tool calls included. `length`: cut by a token limit. */
+export type FinishReason = "stop" | "length";

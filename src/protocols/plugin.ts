@@ -1,0 +1,78 @@
+/**
+ * The plugin object: what a file in `plugins/` exports as default. Built-ins are plugins too (src/plugins/built-ins.ts), so
+ * the core can do nothing that a plugin cannot.
+ */
+
+import type { TSchema } from "@sinclair/typebox";
+import type { User } from "./auth";
+import type { Core, Protocols } from "./core";
+import type { ModelCall, ModelEvent, ToolCall, Usage } from "./model";
+import type { Tool } from "./tool";
+import type { Turn } from "./turn";
+
+export interface Plugin {
+  /** Unique among plugins; `a-z 0-9 -`. Names its settings and its page. */
+  readonly name: string;
+  /** Built-ins are 0, plugins 10 unless they say otherwise. Higher wraps lower; equal ones in file-name order. */
+  readonly priority?: number;
+  /**
+   * A factory per protocol that it replaces or wraps. `base` is what it replaces: spread it to change a part. A factory
+   * uses `core` only inside the methods it returns; other parts may not be there yet.
+   */
+  readonly provide?: { readonly [P in keyof Protocols]?: (core: Core, base: Protocols[P]) => Protocols[P] };
+  readonly hooks?: Hooks;
+  /** Offered to the model in every turn; a function is asked once, when the plugin starts. */
+  readonly tools?: readonly Tool[] | ((core: Core) => readonly Tool[] | Promise<readonly Tool[]>);
+  /** Serves `/_plugin/<name>/*`. */
+  readonly page?: (core: Core) => PluginPage;
+  /** Who may open the page; default `user`. For anyone less the user given to it is null. */
+  readonly access?: "public" | "user" | "admin";
+  /** Shape of the plugin's part of `plugins.yaml`; a wrong value is a named error at start. */
+  readonly settings?: TSchema;
+  /** After all plugins are installed and before the first request. */
+  start?(core: Core): void | Promise<void>;
+  /** When the server ends or the plugin is replaced and nobody uses it any more. */
+  stop?(): void | Promise<void>;
+}
+
+export interface PluginPage {
+  handle(request: Request, user: User | null): Response | Promise<Response>;
+}
+
+/** Hooks nest like an onion: preCall runs from high priority to low, filterStream and postCall the other way. */
+export interface Hooks {
+  /** Before every model call. Returns the call to make instead; nothing = as it is. Changes this call only. */
+  preCall?(call: ModelCall, turn: Turn): ModelCall | undefined | Promise<ModelCall | undefined>;
+
+  /**
+   * Transforms the stream of a model call: what the user sees and the thread keeps. The context keeps the original text.
+   * Must pass `toolCall`, `usage` and `finish` on.
+   */
+  filterStream?(events: AsyncIterable<ModelEvent>, turn: Turn): AsyncIterable<ModelEvent>;
+
+  /** After a model call is in the thread, before its tools run. */
+  postCall?(reply: ModelReply, turn: Turn): void | Promise<void>;
+}
+
+/** One model call's outcome, as the thread keeps it. */
+export interface ModelReply {
+  readonly model: string;
+  readonly step: number;
+  readonly content: string;
+  readonly thinking: string;
+  readonly toolCalls: readonly ToolCall[];
+  readonly usage: Usage | null;
+  /** Id of the message with the text; null when there was no text. */
+  readonly messageId: string | null;
+}
+
+/**
+ * `core.hooks`: all plugins' hooks as one of each. A hook that throws is logged with its plugin's name and left out; the
+ * turn goes on.
+ */
+export interface HookRunner {
+  preCall(call: ModelCall, turn: Turn): Promise<ModelCall>;
+  /** Gives back `events` itself when no plugin has the hook. */
+  filterStream(events: AsyncIterable<ModelEvent>, turn: Turn): AsyncIterable<ModelEvent>;
+  postCall(reply: ModelReply, turn: Turn): Promise<void>;
+}

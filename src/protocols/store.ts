@@ -1,0 +1,138 @@
+/**
+ * `store`: typed records, each owned by one user, with append-only collections and full-text search. Core and plugins
+ * alike keep their data here. Default: src/core/store/, on bun:sqlite.
+ *
+ * Everything is scoped: a call sees the records of its `owner` and no others, by no argument. The server's own records
+ * have the owner `null`, which is a scope like any other and not a view of all.
+ */
+
+import type { Json, JsonObject } from "./json";
+
+export interface StoreProtocol {
+  /**
+   * Declares a store; call it at start, not per use. Idempotent. Fields that are new are added in place (null in old
+   * records). Throws AppError("conflict"), naming store and field with both types and nothing touched, when a field
+   * exists with another type; a field that is no longer declared is kept.
+   */
+  createStoreIfNotExists(name: string, fields: StoreFields): Promise<void>;
+
+  /** All declared stores, by name. */
+  listStores(): Promise<StoreInfo[]>;
+
+  /** The store of that name, or null. */
+  findStore(name: string): Promise<StoreInfo | null>;
+
+  /**
+   * Adds a record and returns its id: `id` when given, else one made here that sorts by time. Fields not given are null.
+   * Throws AppError("conflict") when the owner has a record of that id: of two who add the same id, exactly one succeeds,
+   * in this process or another. On return the record survives the death of the process.
+   */
+  add(owner: Owner, store: string, fields: JsonObject, id?: string): Promise<string>;
+
+  /** The record, or null. Collections are not included. */
+  get(owner: Owner, store: string, id: string): Promise<StoreRecord | null>;
+
+  /** Records that match, in order of `orderBy` (default: as added). Empty when none does. */
+  find(owner: Owner, store: string, query?: StoreQuery): Promise<StoreRecord[]>;
+
+  /**
+   * Sets the given fields. False, and nothing changed, when there is no such record or it does not match `where`: check
+   * and change are one step, so that `where` serves as a compare-and-set between processes.
+   */
+  update(owner: Owner, store: string, id: string, fields: JsonObject, where?: StoreWhere): Promise<boolean>;
+
+  /** Removes the record and its collections. False when there is none (or it does not match `where`). */
+  delete(owner: Owner, store: string, id: string, where?: StoreWhere): Promise<boolean>;
+
+  /** How many records match. */
+  count(owner: Owner, store: string, where?: StoreWhere): Promise<number>;
+
+  /**
+   * Appends items to a `json_collection` field, all or none, and returns how many it then has. Costs the same however many
+   * there are. Throws AppError("notFound") when there is no such record.
+   */
+  collectionAppend(owner: Owner, store: string, id: string, field: string, items: readonly Json[]): Promise<number>;
+
+  /** Items in order, from index `from` (default 0), at most `limit`. Empty when there is no such record. */
+  collectionGet(
+    owner: Owner,
+    store: string,
+    id: string,
+    field: string,
+    range?: { readonly from?: number; readonly limit?: number },
+  ): Promise<Json[]>;
+
+  /**
+   * Records whose `search` fields contain every word of `text` (case and accents aside; the last word may be a beginning),
+   * newest first, at most `limit` (default 50). `text` is a person's: nothing in it is syntax, and a text without a word
+   * finds nothing. Takes the same few milliseconds for a common word as for a rare one.
+   */
+  fullTextSearch(owner: Owner, store: string, text: string, options?: StoreSearch): Promise<StoreRecord[]>;
+
+  /** Resolves when the store can be read; throws otherwise. */
+  ping(): Promise<void>;
+
+  /** Ends after what was begun. No call may follow. */
+  close(): Promise<void>;
+}
+
+/** A username, or null for the server's own records. */
+export type Owner = string | null;
+
+export type FieldType = "str" | "int" | "float" | "bool" | "json" | "json_collection";
+
+export interface StoreField {
+  readonly type: FieldType;
+  /** Queries by this field are fast. */
+  readonly index?: boolean;
+  /** `str` only: fullTextSearch looks here. */
+  readonly search?: boolean;
+}
+
+/** By field name (`a-z 0-9 _`, a letter first; `id` is taken). */
+export interface StoreFields {
+  readonly [field: string]: FieldType | StoreField;
+}
+
+export interface StoreInfo {
+  readonly name: string;
+  readonly fields: { readonly [field: string]: StoreField };
+}
+
+export interface StoreRecord {
+  readonly id: string;
+  readonly [field: string]: Json;
+}
+
+/** All must hold. `id` may be used like a field. `null` matches a field without a value. */
+export interface StoreWhere {
+  readonly [field: string]: null | boolean | number | string | StoreRange | StoreAnyOf;
+}
+
+/** Bounds of a number or a string; at least one. */
+export interface StoreRange {
+  readonly lt?: number | string;
+  readonly lte?: number | string;
+  readonly gt?: number | string;
+  readonly gte?: number | string;
+}
+
+/** One of up to 1,000 values. */
+export interface StoreAnyOf {
+  readonly in: readonly (number | string)[];
+}
+
+export interface StoreQuery {
+  readonly where?: StoreWhere;
+  /** A field; records with equal values keep the order they were added in (reversed with `descending`). */
+  readonly orderBy?: string;
+  readonly descending?: boolean;
+  readonly limit?: number;
+  /** Only these fields (and `id`): cheaper for records with long texts. */
+  readonly select?: readonly string[];
+}
+
+export interface StoreSearch {
+  readonly where?: StoreWhere;
+  readonly limit?: number;
+}

@@ -1,0 +1,138 @@
+/**
+ * `thread`: what the user sees. A thread holds an append-only tree of messages; its head names the branch that is shown.
+ * Default: src/core/thread.ts, on `store`.
+ *
+ * A message is one part: the user's text, a stretch of thinking, a stretch of the assistant's text, or a tool call with its
+ * outcome. Nothing is ever changed or removed, so a thread is well-formed for a model at every moment.
+ * Another user's thread is answered exactly as one that does not exist.
+ */
+
+import type { FileInfo } from "./file";
+import type { JsonObject } from "./json";
+
+export interface ThreadProtocol {
+  /** A thread without messages. */
+  create(username: string, fields: ThreadFields): Promise<Thread>;
+
+  /** Threads that are not archived (or that are, when asked), newest activity first. */
+  list(username: string, page?: ThreadPage): Promise<Thread[]>;
+
+  /** The thread, archived or not, or null. */
+  get(username: string, threadId: string): Promise<Thread | null>;
+
+  /**
+   * The path from the root to `head` (default: the thread's head), oldest first: all of it, or with `limit` its last
+   * entries, before the message `before` when given. Empty when the thread or the head does not exist.
+   */
+  messages(username: string, threadId: string, path?: MessagePath): Promise<Message[]>;
+
+  /** Ids, parents and roles of every message of the thread, in the order they were added; for branches and siblings. */
+  tree(username: string, threadId: string): Promise<MessageNode[]>;
+
+  /**
+   * Adds a message below `parentId` and moves the head to it. On return both survive the death of the process. A message
+   * whose id is there already is left as it is, so that a caller that crashed may simply do it again.
+   * Throws AppError("notFound") when the thread or the parent does not exist.
+   */
+  append(username: string, threadId: string, message: NewMessage): Promise<Message>;
+
+  /**
+   * Sets the given fields; those in `metadata` are merged key by key, null removes. `headId` shows another branch.
+   * Returns null when there is no such thread, throws AppError("notFound") when there is no such head.
+   */
+  update(username: string, threadId: string, fields: ThreadFields & ThreadState): Promise<Thread | null>;
+
+  /** Takes the thread out of the list and the search; it stays readable by id. Idempotent. False when there is none. */
+  archive(username: string, threadId: string): Promise<boolean>;
+
+  /** Threads whose title or messages contain every word of `text`, best first, one hit each. */
+  search(username: string, text: string, limit?: number): Promise<ThreadHit[]>;
+}
+
+export interface Thread {
+  readonly id: string;
+  readonly title: string;
+  /** ISO 8601, UTC. */
+  readonly created: string;
+  /** Time of the last message or change of title. ISO 8601, UTC. */
+  readonly updated: string;
+  /** Model, prompt and parameters of the last turn; the next one's default. */
+  readonly model: string | null;
+  readonly systemPrompt: string | null;
+  readonly parameters: JsonObject;
+  /** The last message of the branch that is shown; null while there is none. */
+  readonly headId: string | null;
+  readonly archived: boolean;
+  /** Anything else that people or plugins attach (`pinned`, `tags`, …). */
+  readonly metadata: JsonObject;
+}
+
+export interface ThreadFields {
+  readonly title?: string;
+  readonly model?: string;
+  readonly systemPrompt?: string;
+  readonly parameters?: JsonObject;
+  readonly metadata?: JsonObject;
+}
+
+export interface ThreadState {
+  readonly headId?: string;
+  readonly archived?: boolean;
+}
+
+export interface ThreadPage {
+  /** Default 50. */
+  readonly limit?: number;
+  /** Id of the last thread of the page before. */
+  readonly before?: string;
+  readonly archived?: boolean;
+}
+
+export interface MessagePath {
+  readonly head?: string;
+  readonly limit?: number;
+  readonly before?: string;
+}
+
+/** The author of a message. */
+export type Role = "user" | "thinking" | "assistant" | "tool";
+
+export interface Message {
+  readonly id: string;
+  readonly threadId: string;
+  readonly parentId: string | null;
+  readonly role: Role;
+  /** `text`; `thinking`; `tool`: a call with its outcome; `file`: a file the turn made; `notice`: a plugin's remark. */
+  readonly type: "text" | "thinking" | "tool" | "file" | "notice";
+  /** Text; for a tool its result, empty when it failed. */
+  readonly content: string;
+  /** When it was complete. ISO 8601, UTC. */
+  readonly timestamp: string;
+  /** The turn that made it, or that it began. */
+  readonly turnId: string;
+  /** Which model call of the turn made it, from 1; 0 for the user's message. */
+  readonly step: number;
+  readonly model?: string;
+  /** How long the thinking or the tool took, in milliseconds. */
+  readonly durationMs?: number;
+  readonly files?: readonly FileInfo[];
+  /** Of a tool: */
+  readonly callId?: string;
+  readonly name?: string;
+  /** As the model wrote them. */
+  readonly arguments?: string;
+  /** Why it failed; exactly the failed ones have it. */
+  readonly error?: string;
+}
+
+export type NewMessage = Omit<Message, "id" | "threadId" | "timestamp"> & Partial<Pick<Message, "id" | "timestamp">>;
+
+export type MessageNode = Pick<Message, "id" | "parentId" | "role" | "turnId">;
+
+export interface ThreadHit {
+  readonly thread: Thread;
+  /** Plain text around the first word found, with the words found between U+0002 and U+0003. */
+  readonly snippet: string;
+  /** The message that was found; absent when it was the title. */
+  readonly messageId?: string;
+}

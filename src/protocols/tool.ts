@@ -1,0 +1,50 @@
+/** What a model can call. Tools reach the core in a plugin's `tools` (plugin.ts) or by a preCall hook. */
+
+import type { TSchema } from "@sinclair/typebox";
+import type { ToolCall } from "./model";
+import type { Turn } from "./turn";
+
+export interface Tool {
+  /** 1 to 64 of `a-z A-Z 0-9 _ -`; unique among the tools of a call. */
+  readonly name: string;
+  /** For the model: what it does and when to use it. */
+  readonly description: string;
+  /** JSON schema of the arguments, an object. Arguments that do not fit never reach `execute`; the model is told why. */
+  readonly parameters: TSchema;
+  /** True = wait for the user's yes before each call. */
+  readonly approval?: boolean;
+  /** Milliseconds until the call fails; default 60,000. */
+  readonly timeoutMs?: number;
+
+  /**
+   * Runs one call. As an async function: returns the result. As an async generator: each `yield` is progress shown to the
+   * user, `return` is the result. A result that is not a string is given to the model as JSON. A throw is a failed result,
+   * its message given to the model; the turn goes on. Stop promptly when `turn.signal` aborts.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the type of the arguments is known to the tool alone, by its schema.
+  execute(args: any, turn: Turn): Promise<unknown> | AsyncGenerator<unknown, unknown>;
+}
+
+/** Progress and outcome of a call: any number of updates, then exactly one result. */
+export type ToolEvent =
+  | { readonly type: "toolUpdate"; readonly callId: string; readonly name: string; readonly content: string }
+  | ToolResult;
+
+export type ToolResult = { readonly type: "toolResult"; readonly callId: string; readonly name: string } & (
+  | { readonly result: string }
+  | { readonly error: string }
+);
+
+/** `core.tools`: the tools of all plugins, and the one place where a tool is run. Not replaceable; wrap a tool instead. */
+export interface Tools {
+  /** Tools to offer in a turn, in the plugins' order. */
+  list(turn: Turn): Promise<readonly Tool[]>;
+
+  /**
+   * Runs one call on the tool of that name among `tools`.
+   *
+   * Contract: never throws. An unknown name, broken or unfitting arguments, a throw, a time-out and an abort are results
+   * with `error`. Ends with exactly one `toolResult`.
+   */
+  run(call: ToolCall, tools: readonly Tool[], turn: Turn): AsyncIterable<ToolEvent>;
+}

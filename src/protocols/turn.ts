@@ -1,0 +1,138 @@
+/**
+ * Turns: from the user's message until control returns to the user. Implemented by src/turn/; reached as `core.turns`.
+ * Not replaceable (the policy is: `messageProcessor`), so that no plugin can lose a word.
+ *
+ * A turn runs in the server and outlives every connection. Its events are numbered; text counts as many as it has UTF-16
+ * units and every other event counts one, so an event's `seq` is the position in the turn just after it and any cut
+ * through a text is a valid cursor. Numbers never go back; a crash leaves a gap that is never used.
+ */
+
+import type { User } from "./auth";
+import type { Core } from "./core";
+import type { FileInfo } from "./file";
+import type { JsonObject } from "./json";
+import type { FinishReason, ToolCall, Usage } from "./model";
+import type { Message } from "./thread";
+import type { ToolEvent } from "./tool";
+
+export interface Turns {
+  /**
+   * Stores the user's message and starts a turn on it. On return the message survives the death of the process.
+   * Throws AppError: "notFound" (thread or parent), "invalid" (unknown model or prompt, bad content), "forbidden" (the model
+   * mask; nothing is sent), "conflict" (a turn runs in the thread), "unavailable" (the server is shutting down).
+   */
+  start(user: User, request: TurnRequest): Promise<TurnInfo>;
+
+  /** A new turn that goes on from what an interrupted, stopped or failed one left. Throws as `start`. */
+  continue(user: User, turnId: string): Promise<TurnInfo>;
+
+  /** The turn, or null when there is none that the user may see. */
+  get(user: User, turnId: string): Promise<TurnInfo | null>;
+
+  /** The turns of a thread, oldest first. */
+  list(user: User, threadId: string): Promise<TurnInfo[]>;
+
+  /** The turn that runs in the thread, wherever it runs, with its parts not yet in the thread; or null. */
+  live(user: User, threadId: string): Promise<LiveTurn | null>;
+
+  /**
+   * The turn's events after position `after` (0 = all), in order, without loss or repetition, and then live until its last.
+   * Each item is what one moment brought. A cursor that cannot be served is answered with `{ type: "reset" }` first and
+   * then everything. Null when there is no turn that the user may see. Ends early when `signal` aborts, or when the
+   * reader is so slow that too much waits for it; it may follow again.
+   */
+  follow(
+    user: User,
+    turnId: string,
+    after: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<readonly NumberedEvent[]> | null>;
+
+  /** Stops the turn, keeps its text. Idempotent; resolves when it has ended. False when there is none that the user may see. */
+  stop(user: User, turnId: string): Promise<boolean>;
+
+  /** No turn is started any more; running ones get `graceMs` to end, then are kept as interrupted. */
+  shutdown(graceMs: number): Promise<void>;
+}
+
+export interface TurnRequest {
+  /** The user's text, 1 to 100,000 characters, not blank. Null = answer `parentId` (a user message) again. */
+  readonly content: string | null;
+  /** Absent = a new thread. */
+  readonly threadId?: string;
+  /** The message to go below; absent = the head, null = a new first message. */
+  readonly parentId?: string | null;
+  /** Absent = the thread's, else the prompt's, else the first the user may use. */
+  readonly model?: string;
+  /** Absent = the thread's, else `default`. */
+  readonly systemPrompt?: string;
+  readonly parameters?: JsonObject;
+  readonly files?: readonly FileInfo[];
+  /** Stop the turn that runs in the thread, instead of being refused. */
+  readonly stopRunning?: boolean;
+}
+
+export type TurnStatus = "running" | "done" | "stopped" | "failed" | "interrupted";
+
+export interface TurnInfo {
+  readonly id: string;
+  readonly threadId: string;
+  /** The message that the turn's first part is below. */
+  readonly parentId: string;
+  readonly status: TurnStatus;
+  readonly model: string;
+  readonly systemPrompt: string;
+  readonly parameters: JsonObject;
+  /** ISO 8601, UTC. */
+  readonly started: string;
+  /** What went wrong, for a person; null unless failed. */
+  readonly error: string | null;
+  /** Sum of its model calls; null until known. */
+  readonly usage: Usage | null;
+}
+
+export interface LiveTurn extends TurnInfo {
+  /** Where the parts below end: follow after this. */
+  readonly seq: number;
+  /** Parts that are not in the thread yet, the last one possibly still growing. */
+  readonly parts: readonly Message[];
+}
+
+/** What hooks, tools and the message processor are given. */
+export interface Turn {
+  readonly id: string;
+  readonly threadId: string;
+  readonly user: User;
+  readonly model: string;
+  readonly systemPrompt: string;
+  /** Of the request, without those of prompt and model. */
+  readonly parameters: JsonObject;
+  /** Aborts when the turn is stopped or the server ends. */
+  readonly signal: AbortSignal;
+  /** As it was when the turn started: a plugin reloaded meanwhile does not show. */
+  readonly core: Core;
+  /** Shows a remark in the flow of the chat; kept in the thread, not sent to the model. */
+  notify(text: string): void;
+}
+
+export type TurnEvent =
+  | { readonly type: "start"; readonly threadId: string; readonly turnId: string }
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "thinking"; readonly text: string }
+  | ({ readonly type: "toolCall" } & ToolCall)
+  | ToolEvent
+  | { readonly type: "file"; readonly file: FileInfo }
+  | { readonly type: "notice"; readonly text: string }
+  /** A model call, or the tools that it called, are complete: their parts belong to the thread now. */
+  | { readonly type: "step"; readonly usage: Usage | null }
+  | { readonly type: "error"; readonly message: string }
+  | { readonly type: "end"; readonly reason: FinishReason | "stopped"; readonly usage: Usage | null }
+  /** The cursor could not be served; all comes again from the start. */
+  | { readonly type: "reset" };
+
+export interface NumberedEvent {
+  readonly seq: number;
+  /** ISO 8601, UTC. */
+  readonly timestamp: string;
+  readonly event: TurnEvent;
+}

@@ -1,0 +1,33 @@
+/** Encodes Server-Sent Events. An own encoder because a bare CR in data must not start a field, even where HTML is escaped. */
+
+const encoder = new TextEncoder();
+
+export interface SseMessage {
+  readonly data: string;
+  readonly id?: string | number;
+  readonly event?: string;
+}
+
+/** Line breaks in `data` become `data:` lines of one message; those in `id` or `event` are dropped. */
+export function encodeSse({ data, id, event }: SseMessage): Uint8Array {
+  let text = "";
+  if (id !== undefined) text += `id: ${oneLine(String(id))}\n`;
+  if (event !== undefined) text += `event: ${oneLine(event)}\n`;
+  text += `data: ${data.replace(/\r\n|\r|\n/g, "\ndata: ")}`;
+  return encoder.encode(`${text}\n\n`);
+}
+
+/** A comment, which keeps proxies and idle timers from closing the connection. */
+export const HEARTBEAT = encoder.encode(": hb\n\n");
+export const HEARTBEAT_MS = 15_000;
+
+export const SSE_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-store",
+  // Asks nginx and its like not to hold the stream back.
+  "x-accel-buffering": "no",
+};
+
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, "");
+}

@@ -1,0 +1,41 @@
+/** Real folders and a real configuration for tests, gone when the test file ends. */
+
+import { afterAll } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../../src/protocols";
+
+/** An empty folder, removed after the tests of the file that asked. */
+export function temporaryFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), "skeleton-test-"));
+  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** The configuration of a server that keeps its data in `dataPath` and listens on any free port of this machine. */
+export function testConfig(dataPath: string, overrides: Partial<Config> = {}): Config {
+  return {
+    openaiApiKey: null,
+    openaiBaseUrl: null,
+    jwtSecretKey: "a secret that only the tests know, long enough",
+    jwtSecretFile: join(dataPath, "jwt.secret"),
+    mode: "persistent",
+    host: "127.0.0.1",
+    port: 0,
+    dataPath,
+    usersFile: join(dataPath, "users.yaml"),
+    uploadDir: join(dataPath, "uploads"),
+    pluginsPath: join(dataPath, "plugins"),
+    logLevel: "error",
+    trustProxy: false,
+    tokenTtlHours: 1,
+    modelIdleTimeoutS: 5,
+    modelMaxRetries: 0,
+    toolStepLimit: 10,
+    rateLimitLogin: null,
+    rateLimitMessage: null,
+    shutdownGraceS: 1,
+    ...overrides,
+  };
+}
