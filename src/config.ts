@@ -1,0 +1,223 @@
+/**
+ * Turns the environment into one validated, frozen object. One table says everything about a variable; defaults are
+ * written as a person would write them and go through the same parser. The only reader of process.env.
+ */
+
+import { resolve } from "node:path";
+import type { Config, LogLevel, Rate } from "./protocols";
+
+/** Everything that is wrong with the environment, at once, as text for the owner. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+export interface ConfigVariable {
+  readonly name: string;
+  /** As written in .env.example; null = not set. */
+  readonly fallback: string | null;
+  readonly description: string;
+  readonly isSecret: boolean;
+}
+
+/** The configuration of this process. */
+export function loadConfig(): Config {
+  return readConfig(process.env, process.cwd());
+}
+
+/** Throws ConfigError. An empty or blank value counts as not set. Relative paths start at `workingFolder` or at DATA_PATH. */
+export function readConfig(environment: Record<string, string | undefined>, workingFolder: string): Config {
+  const problems: string[] = [];
+  const dataPath = resolve(workingFolder, textOf(environment, TABLE.dataPath) ?? ".");
+
+  const read = <Value>(variable: Variable<Value>): Value => {
+    const text = textOf(environment, variable);
+    // A default of null is the only way to get here without text, and then null is one of the values.
+    if (text === null) return null as Value;
+    const result = variable.parse(text, { workingFolder, dataPath });
+    if (!(result instanceof Wrong)) return result;
+    const shown = variable.isSecret ? "its value (not shown)" : JSON.stringify(text);
+    problems.push(`${variable.name}: ${shown} is not allowed; ${result.expected}.`);
+    return null as Value;
+  };
+
+  const entries = Object.entries(TABLE).map(([key, variable]) => [key, read<unknown>(variable)]);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(Object.fromEntries(entries));
+}
+
+interface Folders {
+  readonly workingFolder: string;
+  readonly dataPath: string;
+}
+
+interface Variable<Value> extends ConfigVariable {
+  parse(text: string, folders: Folders): Value | Wrong;
+}
+
+/** What a parser answers to a wrong value: what would have been right. */
+class Wrong {
+  readonly expected: string;
+
+  constructor(expected: string) {
+    this.expected = expected;
+  }
+}
+
+type Parser<Value> = Variable<Value>["parse"];
+
+function textOf(environment: Record<string, string | undefined>, variable: ConfigVariable): string | null {
+  return environment[variable.name]?.trim() || variable.fallback;
+}
+
+const MAX_TIMER_S = 2_000_000; // setTimeout fires at once beyond 2^31 ms, about 2,147,000 s.
+const MIN_SECRET_CHARACTERS = 32; // HS256 asks for a key of at least 256 bits.
+
+const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
+  openaiApiKey: secret("OPENAI_API_KEY", anyText, "Key for the OpenAI-compatible endpoint."),
+  openaiBaseUrl: optional("OPENAI_BASE_URL", httpUrl, "Endpoint; not set = OpenAI's own when there is a key."),
+  jwtSecretKey: secret(
+    "JWT_SECRET_KEY",
+    longText,
+    "Signs sessions, at least 32 characters; not set = JWT_SECRET_FILE.",
+  ),
+  jwtSecretFile: variable(
+    "JWT_SECRET_FILE",
+    "jwt.secret",
+    inDataPath,
+    "Made at the first start; relative to DATA_PATH.",
+  ),
+  mode: variable(
+    "SKELETON_MODE",
+    "persistent",
+    oneOf("persistent", "ephemeral"),
+    "persistent, or ephemeral: in memory only, user default with password default.",
+  ),
+  host: variable("SKELETON_HOST", "0.0.0.0", anyText, "Address to listen on."),
+  port: variable("SKELETON_PORT", "8000", wholeNumber(0, 65_535), "Port to listen on; 0 = any free one."),
+  dataPath: variable("DATA_PATH", ".", inWorkingFolder, "Folder of your files and of the database."),
+  usersFile: variable("USERS_FILENAME", "users.yaml", inDataPath, "Accounts; relative to DATA_PATH."),
+  uploadDir: variable("UPLOAD_DIR", "uploads", inDataPath, "Folder of uploaded files; relative to DATA_PATH."),
+  pluginsPath: variable("PLUGINS_PATH", "./plugins", inWorkingFolder, "Folder of your plugins."),
+  logLevel: variable("LOG_LEVEL", "INFO", logLevel, "DEBUG, INFO, WARNING or ERROR."),
+  trustProxy: variable("TRUST_PROXY", "false", yesOrNo, "Believe X-Forwarded-For, -Proto and -Host (behind a proxy)."),
+  tokenTtlHours: variable("TOKEN_TTL_HOURS", "168", positiveNumber(87_600), "How long a session lasts."),
+  modelIdleTimeoutS: variable(
+    "MODEL_IDLE_TIMEOUT_S",
+    "120",
+    positiveNumber(MAX_TIMER_S),
+    "Seconds without a byte from the model until the call fails.",
+  ),
+  modelMaxRetries: variable(
+    "MODEL_MAX_RETRIES",
+    "2",
+    wholeNumber(0, 10),
+    "More tries of a model call that failed early.",
+  ),
+  toolStepLimit: variable("TOOL_STEP_LIMIT", "25", wholeNumber(1, 1000), "Model calls in one turn."),
+  rateLimitLogin: variable(
+    "RATE_LIMIT_LOGIN",
+    "5/60",
+    rate,
+    "Failed sign-ins / seconds, per address and per account; off = no limit.",
+  ),
+  rateLimitMessage: variable(
+    "RATE_LIMIT_MESSAGE",
+    "off",
+    rate,
+    "Messages / seconds, per user, such as 10/10; off = no limit.",
+  ),
+  shutdownGraceS: variable(
+    "SHUTDOWN_GRACE_S",
+    "10",
+    wholeNumber(0, 3600),
+    "Seconds that running turns get when the server is stopped.",
+  ),
+};
+
+/** Every variable, in the order of .env.example. */
+export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.values(TABLE);
+
+function variable<Value>(name: string, fallback: string, parse: Parser<Value>, description: string): Variable<Value> {
+  return { name, fallback, parse, description, isSecret: false };
+}
+
+function optional<Value>(name: string, parse: Parser<Value>, description: string): Variable<Value | null> {
+  return { name, fallback: null, parse, description, isSecret: false };
+}
+
+function secret(name: string, parse: Parser<string>, description: string): Variable<string | null> {
+  return { name, fallback: null, parse, description, isSecret: true };
+}
+
+function anyText(text: string): string {
+  return text;
+}
+
+function longText(text: string): string | Wrong {
+  return text.length < MIN_SECRET_CHARACTERS ? new Wrong(`at least ${MIN_SECRET_CHARACTERS} characters`) : text;
+}
+
+function httpUrl(text: string): string | Wrong {
+  const url = URL.parse(text);
+  const isHttp = url !== null && (url.protocol === "http:" || url.protocol === "https:");
+  return isHttp ? text.replace(/\/+$/, "") : new Wrong("a URL such as http://localhost:11434/v1");
+}
+
+function inDataPath(text: string, { dataPath }: Folders): string {
+  return resolve(dataPath, text);
+}
+
+function inWorkingFolder(text: string, { workingFolder }: Folders): string {
+  return resolve(workingFolder, text);
+}
+
+function oneOf<Value extends string>(...allowed: readonly Value[]): Parser<Value> {
+  return (text) => allowed.find((value) => value === text.toLowerCase()) ?? new Wrong(allowed.join(" or "));
+}
+
+function logLevel(text: string): LogLevel | Wrong {
+  const levels: Record<string, LogLevel> = {
+    debug: "debug",
+    info: "info",
+    warning: "warn",
+    warn: "warn",
+    error: "error",
+  };
+  return ownValue(levels, text.toLowerCase()) ?? new Wrong("DEBUG, INFO, WARNING or ERROR");
+}
+
+function yesOrNo(text: string): boolean | Wrong {
+  const words = { true: true, "1": true, yes: true, false: false, "0": false, no: false };
+  return ownValue<boolean>(words, text.toLowerCase()) ?? new Wrong("true or false");
+}
+
+/** So that a value such as "constructor" does not find what every object has. */
+function ownValue<Value>(values: Record<string, Value>, key: string): Value | undefined {
+  return Object.hasOwn(values, key) ? values[key] : undefined;
+}
+
+function wholeNumber(least: number, most: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most ? value : new Wrong(`a whole number from ${least} to ${most}`);
+  };
+}
+
+function positiveNumber(most: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    return value > 0 && value <= most ? value : new Wrong(`a number above 0, at most ${most}`);
+  };
+}
+
+function rate(text: string): Rate | null | Wrong {
+  if (text.toLowerCase() === "off") return null;
+  const [, max, windowS] = /^(\d{1,6})\/(\d{1,6})$/.exec(text)?.map(Number) ?? [];
+  return max && windowS ? Object.freeze({ max, windowS }) : new Wrong('number/seconds such as 5/60, or "off"');
+}

@@ -1,0 +1,158 @@
+import { describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
+import { CONFIG_VARIABLES, ConfigError, loadConfig, readConfig } from "../src/config";
+
+const FOLDER = "/srv/skeleton";
+
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    readConfig(environment, FOLDER);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("without any variable", () => {
+  test("every setting has its default, and paths are absolute", () => {
+    expect(readConfig({}, FOLDER)).toEqual({
+      openaiApiKey: null,
+      openaiBaseUrl: null,
+      jwtSecretKey: null,
+      jwtSecretFile: "/srv/skeleton/jwt.secret",
+      mode: "persistent",
+      host: "0.0.0.0",
+      port: 8000,
+      dataPath: "/srv/skeleton",
+      usersFile: "/srv/skeleton/users.yaml",
+      uploadDir: "/srv/skeleton/uploads",
+      pluginsPath: "/srv/skeleton/plugins",
+      logLevel: "info",
+      trustProxy: false,
+      tokenTtlHours: 168,
+      modelIdleTimeoutS: 120,
+      modelMaxRetries: 2,
+      toolStepLimit: 25,
+      rateLimitLogin: { max: 5, windowS: 60 },
+      rateLimitMessage: null,
+      shutdownGraceS: 10,
+    });
+  });
+
+  test("an empty or blank value counts as not set", () => {
+    const blank = Object.fromEntries(CONFIG_VARIABLES.map(({ name }) => [name, "  "]));
+    expect(readConfig(blank, FOLDER)).toEqual(readConfig({}, FOLDER));
+  });
+
+  test("the result cannot be changed, rates included", () => {
+    const config = readConfig({}, FOLDER);
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(Object.isFrozen(config.rateLimitLogin)).toBe(true);
+  });
+});
+
+describe("a value that is set", () => {
+  const accepted: [name: string, value: string, key: keyof ReturnType<typeof readConfig>, expected: unknown][] = [
+    ["OPENAI_API_KEY", " sk-1 ", "openaiApiKey", "sk-1"],
+    ["OPENAI_BASE_URL", "http://localhost:11434/v1/", "openaiBaseUrl", "http://localhost:11434/v1"],
+    ["JWT_SECRET_KEY", "x".repeat(32), "jwtSecretKey", "x".repeat(32)],
+    ["JWT_SECRET_FILE", "/run/secrets/jwt", "jwtSecretFile", "/run/secrets/jwt"],
+    ["SKELETON_MODE", "Ephemeral", "mode", "ephemeral"],
+    ["SKELETON_HOST", "::1", "host", "::1"],
+    ["SKELETON_PORT", "0", "port", 0],
+    ["SKELETON_PORT", "65535", "port", 65_535],
+    ["PLUGINS_PATH", "../shared", "pluginsPath", "/srv/shared"],
+    ["LOG_LEVEL", "warn", "logLevel", "warn"],
+    ["LOG_LEVEL", "Warning", "logLevel", "warn"],
+    ["LOG_LEVEL", "DEBUG", "logLevel", "debug"],
+    ["TRUST_PROXY", "Yes", "trustProxy", true],
+    ["TRUST_PROXY", "1", "trustProxy", true],
+    ["TRUST_PROXY", "true", "trustProxy", true],
+    ["TRUST_PROXY", "no", "trustProxy", false],
+    ["TRUST_PROXY", "0", "trustProxy", false],
+    ["TRUST_PROXY", "false", "trustProxy", false],
+    ["TOKEN_TTL_HOURS", "0.5", "tokenTtlHours", 0.5],
+    ["MODEL_IDLE_TIMEOUT_S", "2.5", "modelIdleTimeoutS", 2.5],
+    ["MODEL_MAX_RETRIES", "0", "modelMaxRetries", 0],
+    ["TOOL_STEP_LIMIT", "1", "toolStepLimit", 1],
+    ["RATE_LIMIT_LOGIN", "off", "rateLimitLogin", null],
+    ["RATE_LIMIT_MESSAGE", "10/10", "rateLimitMessage", { max: 10, windowS: 10 }],
+    ["SHUTDOWN_GRACE_S", "0", "shutdownGraceS", 0],
+  ];
+  test.each(accepted)("%s=%s is taken as %s", (name, value, key, expected) => {
+    expect(readConfig({ [name]: value }, FOLDER)[key]).toEqual(expected as never);
+  });
+
+  test("the owner's files are relative to DATA_PATH, and DATA_PATH to the working folder", () => {
+    const config = readConfig(
+      { DATA_PATH: "data", USERS_FILENAME: "people.yaml", UPLOAD_DIR: "up", JWT_SECRET_FILE: "s" },
+      FOLDER,
+    );
+    expect(config.dataPath).toBe("/srv/skeleton/data");
+    expect(config.usersFile).toBe("/srv/skeleton/data/people.yaml");
+    expect(config.uploadDir).toBe("/srv/skeleton/data/up");
+    expect(config.jwtSecretFile).toBe("/srv/skeleton/data/s");
+    expect(config.pluginsPath).toBe("/srv/skeleton/plugins");
+  });
+
+  test("loadConfig reads the environment of this process, from its working folder", () => {
+    const dataPath = process.env.DATA_PATH;
+    process.env.DATA_PATH = "some/where";
+    try {
+      expect(loadConfig().dataPath).toBe(resolve("some/where"));
+    } finally {
+      if (dataPath === undefined) delete process.env.DATA_PATH;
+      else process.env.DATA_PATH = dataPath;
+    }
+  });
+});
+
+describe("a wrong value", () => {
+  const refused: [name: string, value: string, expected: string][] = [
+    ["OPENAI_BASE_URL", "localhost:11434", "a URL such as http://localhost:11434/v1"],
+    ["OPENAI_BASE_URL", "file:///etc/passwd", "a URL such as"],
+    ["SKELETON_MODE", "memory", "persistent or ephemeral"],
+    ["SKELETON_PORT", "65536", "a whole number from 0 to 65535"],
+    ["SKELETON_PORT", "-1", "a whole number from 0 to 65535"],
+    ["SKELETON_PORT", "80.5", "a whole number from 0 to 65535"],
+    ["SKELETON_PORT", "0x50", "a whole number from 0 to 65535"],
+    ["LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"],
+    ["LOG_LEVEL", "constructor", "DEBUG, INFO, WARNING or ERROR"],
+    ["TRUST_PROXY", "maybe", "true or false"],
+    ["TOKEN_TTL_HOURS", "0", "a number above 0"],
+    ["TOKEN_TTL_HOURS", "forever", "a number above 0"],
+    ["MODEL_IDLE_TIMEOUT_S", "9999999", "a number above 0, at most 2000000"],
+    ["MODEL_MAX_RETRIES", "11", "a whole number from 0 to 10"],
+    ["TOOL_STEP_LIMIT", "0", "a whole number from 1 to 1000"],
+    ["RATE_LIMIT_LOGIN", "5", "number/seconds such as 5/60"],
+    ["RATE_LIMIT_LOGIN", "0/60", "number/seconds such as 5/60"],
+    ["RATE_LIMIT_MESSAGE", "10/0", "number/seconds such as 5/60"],
+    ["SHUTDOWN_GRACE_S", "soon", "a whole number from 0 to 3600"],
+  ];
+  test.each(refused)("%s=%s is refused with its name, the value and what is allowed", (name, value, expected) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toStartWith(`${name}: ${JSON.stringify(value)} is not allowed; ${expected}`);
+  });
+
+  test("a secret that is too short is refused without being shown", () => {
+    const [problem] = problemsOf({ JWT_SECRET_KEY: "hunter2" });
+    expect(problem).toContain("JWT_SECRET_KEY");
+    expect(problem).toContain("at least 32 characters");
+    expect(problem).not.toContain("hunter2");
+  });
+
+  test("all wrong values are named at once", () => {
+    const problems = problemsOf({ SKELETON_PORT: "http", LOG_LEVEL: "x", TRUST_PROXY: "x", SKELETON_HOST: "::" });
+    expect(problems.map((problem) => problem.split(":")[0])).toEqual(["SKELETON_PORT", "LOG_LEVEL", "TRUST_PROXY"]);
+  });
+});
+
+test(".env.example sets every variable to its default and explains it", async () => {
+  const text = await Bun.file(resolve(import.meta.dir, "../.env.example")).text();
+  for (const { name, fallback, description } of CONFIG_VARIABLES) {
+    expect(text).toContain(`# ${description}\n${name}=${fallback ?? ""}\n`);
+  }
+  expect([...text.matchAll(/^(\w+)=/gm)].map((match) => match[1])).toEqual(CONFIG_VARIABLES.map(({ name }) => name));
+});
