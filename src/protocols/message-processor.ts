@@ -1,6 +1,6 @@
 /**
  * `messageProcessor`: the policy of a turn. Default: src/core/message-processor.ts, the loop
- * context → preCall → model → filterStream → postCall → tools → again, while the model calls tools.
+ * context → preCall → model → filterStream → tools → postCall → again, while the model calls tools.
  */
 
 import type { FinishReason } from "./model";
@@ -11,8 +11,10 @@ export interface MessageProcessorProtocol {
    * Produces the turn's events. The user's message is already in the thread, and in the context.
    *
    * Contract:
-   * - The engine numbers, keeps and publishes each event before it asks for the next; the thread gets the parts at a `step`
-   *   event, so after one, `core.context` includes them. Exactly one result follows each `toolCall`.
+   * - Yields `text`, `thinking`, `toolCall`, `toolUpdate`, `toolResult`, `file` and `step`. The engine numbers, keeps and
+   *   publishes each before it asks for the next. At a `step` it adds the parts since the last one to the thread, so after
+   *   it `core.context` and `turn.messages` include them.
+   * - Exactly one `toolResult` follows each `toolCall`, and one `step` each model call with its tools.
    * - Ends by returning why. A throw fails the turn with the error's message; what was shown is kept.
    * - When `turn.signal` aborts: starts nothing more and returns or throws promptly.
    */

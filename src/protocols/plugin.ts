@@ -50,7 +50,7 @@ export interface Hooks {
    */
   filterStream?(events: AsyncIterable<ModelEvent>, turn: Turn): AsyncIterable<ModelEvent>;
 
-  /** After a model call is in the thread, before its tools run. */
+  /** After a model call, with the tools that it called, is in the thread. */
   postCall?(reply: ModelReply, turn: Turn): void | Promise<void>;
 }
 
@@ -72,7 +72,8 @@ export interface ModelReply {
  */
 export interface HookRunner {
   preCall(call: ModelCall, turn: Turn): Promise<ModelCall>;
-  /** Gives back `events` itself when no plugin has the hook. */
+  /** Whether any plugin has a filterStream hook: without one the stream need not pass through anything. */
+  readonly filtersStream: boolean;
   filterStream(events: AsyncIterable<ModelEvent>, turn: Turn): AsyncIterable<ModelEvent>;
   postCall(reply: ModelReply, turn: Turn): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
  * `thread`: what the user sees. A thread holds an append-only tree of messages; its head names the branch that is shown.
- * Default: src/core/thread.ts, on `store`.
+ * Default: src/core/thread/, on `store`.
  *
  * A message is one part: the user's text, a stretch of thinking, a stretch of the assistant's text, or a tool call with its
  * outcome. Nothing is ever changed or removed, so a thread is well-formed for a model at every moment.
@@ -123,6 +123,8 @@ export interface Message {
   readonly arguments?: string;
   /** Why it failed; exactly the failed ones have it. */
   readonly error?: string;
+  /** On the last message of a turn that did not come to its end: why. */
+  readonly cut?: "stopped" | "failed" | "interrupted";
 }
 
 export type NewMessage = Omit<Message, "id" | "threadId" | "timestamp"> & Partial<Pick<Message, "id" | "timestamp">>;

@@ -48,7 +48,9 @@ export interface Turns {
     signal: AbortSignal,
   ): Promise<AsyncIterable<readonly NumberedEvent[]> | null>;
 
-  /** Stops the turn, keeps its text. Idempotent; resolves when it has ended. False when there is none that the user may see. */
+  /**
+   * Stops the turn, keeps its text. Idempotent; resolves when it has ended. False when there is none that the user may see.
+   */
   stop(user: User, turnId: string): Promise<boolean>;
 
   /** No turn is started any more; running ones get `graceMs` to end, then are kept as interrupted. */
@@ -85,7 +87,7 @@ export interface TurnInfo {
   readonly parameters: JsonObject;
   /** ISO 8601, UTC. */
   readonly started: string;
-  /** What went wrong, for a person; null unless failed. */
+  /** What went wrong, for a person; null unless failed or interrupted. */
   readonly error: string | null;
   /** Sum of its model calls; null until known. */
   readonly usage: Usage | null;
@@ -111,6 +113,8 @@ export interface Turn {
   readonly signal: AbortSignal;
   /** As it was when the turn started: a plugin reloaded meanwhile does not show. */
   readonly core: Core;
+  /** What the turn has added to the thread so far, oldest first; grows at each `step`. */
+  readonly messages: readonly Message[];
   /** Shows a remark in the flow of the chat; kept in the thread, not sent to the model. */
   notify(text: string): void;
 }
@@ -123,8 +127,8 @@ export type TurnEvent =
   | ToolEvent
   | { readonly type: "file"; readonly file: FileInfo }
   | { readonly type: "notice"; readonly text: string }
-  /** A model call, or the tools that it called, are complete: their parts belong to the thread now. */
-  | { readonly type: "step"; readonly usage: Usage | null }
+  /** A model call and the tools that it called are complete; their parts are in the thread. `model` is the one called. */
+  | { readonly type: "step"; readonly model: string; readonly usage: Usage | null }
   | { readonly type: "error"; readonly message: string }
   | { readonly type: "end"; readonly reason: FinishReason | "stopped"; readonly usage: Usage | null }
   /** The cursor could not be served; all comes again from the start. */

@@ -1,0 +1,69 @@
+/** A branch of a thread as a model reads it. Thinking, notices and files that a turn made are not sent back. */
+
+import type { ContextMessage, Message } from "../../protocols";
+
+const STOPPED_NOTE = "[The reply above was stopped by the user before it was complete.]";
+
+export function toContext(path: readonly Message[]): ContextMessage[] {
+  const list: ContextMessage[] = [];
+  let wasStopped = false;
+  for (const step of steps(path)) {
+    const first = step[0];
+    if (first?.role === "user") {
+      list.push(fromUser(first, wasStopped));
+      wasStopped = false;
+      continue;
+    }
+    wasStopped = step.at(-1)?.cut === "stopped";
+    addReply(list, step);
+  }
+  return list;
+}
+
+/** Runs of messages that one model call made; a user's message is a run of its own. */
+function steps(path: readonly Message[]): Message[][] {
+  const runs: Message[][] = [];
+  for (const message of path) {
+    const run = runs.at(-1);
+    const previous = run?.[0];
+    const isSame = previous?.role !== "user" && previous?.turnId === message.turnId && previous.step === message.step;
+    if (run && isSame && message.role !== "user") run.push(message);
+    else runs.push([message]);
+  }
+  return runs;
+}
+
+function fromUser(message: Message, followsStopped: boolean): ContextMessage {
+  return {
+    id: message.id,
+    role: "user",
+    content: followsStopped ? `${STOPPED_NOTE}\n\n${message.content}` : message.content,
+    ...(message.files && { files: message.files }),
+  };
+}
+
+function addReply(list: ContextMessage[], step: readonly Message[]): void {
+  const texts = step.filter(({ role }) => role === "assistant").filter(({ type }) => type === "text");
+  const tools = step.filter(({ type }) => type === "tool");
+  const id = texts[0]?.id ?? tools[0]?.id;
+  if (id === undefined) return;
+  const content = texts.map((message) => message.content).join("");
+  const toolCalls = tools.map((tool) => ({
+    callId: tool.callId ?? tool.id,
+    name: tool.name ?? "",
+    arguments: tool.arguments ?? "{}",
+  }));
+  const previous = list.at(-1);
+  if (previous?.role === "assistant" && !previous.toolCalls) {
+    // A turn that went on from an interrupted one: to the model it is one message.
+    list.pop();
+    list.push({ ...previous, content: previous.content + content, ...(toolCalls.length > 0 && { toolCalls }) });
+  } else {
+    const ownId = texts[0] ? id : `${id}/call`; // The tool's own id is that of its result.
+    list.push({ id: ownId, role: "assistant", content, ...(toolCalls.length > 0 && { toolCalls }) });
+  }
+  for (const tool of tools) {
+    const result = tool.error === undefined ? tool.content : `Error: ${tool.error}`;
+    list.push({ id: tool.id, role: "tool", callId: tool.callId ?? tool.id, content: result });
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Default of `context`, on `store` and `thread`: the path to the head as a model reads it, with edits laid over it. Each
+ * edit is a record tied to a message of the thread, so that every branch has its own, growth costs nothing, and a thread
+ * that nobody edited has no records at all.
+ */
+
+import { AppError } from "../../errors";
+import type {
+  ContextProtocol,
+  ContextReplace,
+  Core,
+  JsonObject,
+  NewContextMessage,
+  StoreFields,
+} from "../../protocols";
+import { type Edit, layOver, toEdit } from "./edits";
+import { toContext } from "./from-thread";
+
+const EDITS: StoreFields = {
+  thread_id: { type: "str", index: true },
+  /** The context message that it changes or follows. */
+  target: "str",
+  /** `text`, `remove`, `add` or `replace`. */
+  kind: "str",
+  messages: "json",
+};
+
+/** One record per thread that was ever edited. */
+const COUNTS: StoreFields = { mutations: "int" };
+
+const ATTEMPTS = 20; // Others who edit the same thread at the same moment; each attempt means that one of them succeeded.
+
+export async function declareContextStores(core: Core): Promise<void> {
+  await core.store.createStoreIfNotExists("context_edits", EDITS);
+  await core.store.createStoreIfNotExists("context_counts", COUNTS);
+}
+
+export function createContext(core: Core): ContextProtocol {
+  const context: ContextProtocol = {
+    async get(username, threadId, head) {
+      const path = await core.thread.messages(username, threadId, head === undefined ? {} : { head });
+      return layOver(toContext(path), await readEdits(core, username, threadId));
+    },
+
+    async getMessage(username, threadId, id) {
+      return (await context.get(username, threadId)).find((message) => message.id === id) ?? null;
+    },
+
+    async add(username, threadId, message) {
+      const target = await lastId(core, username, threadId);
+      const id = Bun.randomUUIDv7();
+      await addEdit(core, username, threadId, { target, kind: "add", messages: [{ ...message, id }] });
+      return id;
+    },
+
+    async updateMessage(username, threadId, id, content) {
+      const message = await context.getMessage(username, threadId, id);
+      if (!message) return false;
+      await mutate(core, username, threadId);
+      await addEdit(core, username, threadId, { target: id, kind: "text", messages: [{ ...message, content }] });
+      return true;
+    },
+
+    async removeMessage(username, threadId, id) {
+      if (!(await context.getMessage(username, threadId, id))) return false;
+      await mutate(core, username, threadId);
+      await addEdit(core, username, threadId, { target: id, kind: "remove", messages: [] });
+      return true;
+    },
+
+    replace: (username, threadId, messages, options) => replace(core, username, threadId, messages, options),
+
+    async regenerate(username, threadId) {
+      await mutate(core, username, threadId);
+      const edits = await readEdits(core, username, threadId);
+      await Promise.all(edits.map(({ id }) => core.store.delete(username, "context_edits", id)));
+    },
+
+    async mutationCount(username, threadId) {
+      const record = await core.store.get(username, "context_counts", threadId);
+      return Number(record?.mutations ?? 0);
+    },
+  };
+  return context;
+}
+
+async function replace(
+  core: Core,
+  username: string,
+  threadId: string,
+  messages: readonly NewContextMessage[],
+  options: ContextReplace = {},
+): Promise<boolean> {
+  const current = await core.context.get(username, threadId);
+  const target = options.upTo ?? current.at(-1)?.id;
+  if (target === undefined || !current.some(({ id }) => id === target)) {
+    throw new AppError("notFound", "There is no such message in the context.");
+  }
+  if (!(await mutate(core, username, threadId, options.mutationCount))) return false;
+  const withIds = messages.map((message) => ({ ...message, id: Bun.randomUUIDv7() }));
+  await addEdit(core, username, threadId, { target, kind: "replace", messages: withIds });
+  return true;
+}
+
+async function lastId(core: Core, username: string, threadId: string): Promise<string> {
+  const last = (await core.context.get(username, threadId)).at(-1);
+  if (last) return last.id;
+  if (!(await core.thread.get(username, threadId))) throw new AppError("notFound", "There is no such thread.");
+  return "";
+}
+
+async function readEdits(core: Core, username: string, threadId: string): Promise<Edit[]> {
+  const records = await core.store.find(username, "context_edits", { where: { thread_id: threadId } });
+  return records.map(toEdit);
+}
+
+async function addEdit(core: Core, username: string, threadId: string, edit: Omit<Edit, "id">): Promise<void> {
+  const messages = edit.messages as unknown as readonly JsonObject[];
+  await core.store.add(username, "context_edits", { ...edit, thread_id: threadId, messages });
+}
+
+/** Counts an edit. With `expected`: false, and nothing counted, when the count is another. */
+async function mutate(core: Core, username: string, threadId: string, expected?: number): Promise<boolean> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const count = await core.context.mutationCount(username, threadId);
+    if (expected !== undefined && count !== expected) return false;
+    if (await countUp(core, username, threadId, count)) return true;
+  }
+  throw new AppError("conflict", "The context is being edited by too many at once. Try again.");
+}
+
+async function countUp(core: Core, username: string, threadId: string, count: number): Promise<boolean> {
+  const fields = { mutations: count + 1 };
+  if (count > 0) return core.store.update(username, "context_counts", threadId, fields, { mutations: count });
+  return core.store.add(username, "context_counts", fields, threadId).then(
+    () => true,
+    (error) => {
+      if (error instanceof AppError && error.code === "conflict") return false;
+      throw error;
+    },
+  );
+}

@@ -1,0 +1,128 @@
+/**
+ * Default of `messageProcessor`: call the model, run the tools that it calls, and again, until it is done or the step limit
+ * is reached.
+ */
+
+import { AppError } from "../errors";
+import type {
+  Core,
+  FinishReason,
+  MessageProcessorProtocol,
+  ModelCall,
+  ModelEvent,
+  ModelReply,
+  ToolCall,
+  Turn,
+  TurnEvent,
+  Usage,
+} from "../protocols";
+import { merge } from "./merge";
+
+export function createMessageProcessor(core: Core): MessageProcessorProtocol {
+  return {
+    async *run(turn) {
+      const limit = core.config.toolStepLimit;
+      for (let step = 1; step <= limit; step++) {
+        const call = await prepareCall(turn);
+        const outcome = yield* callModel(call, turn);
+        yield* runTools(outcome.toolCalls, call, turn);
+        yield { type: "step", model: call.model, usage: outcome.usage };
+        await afterStep(outcome, call, turn);
+        if (outcome.toolCalls.length === 0) return outcome.reason;
+      }
+      throw new AppError(
+        "upstream",
+        `The model called tools in each of ${limit} steps, the most that one turn may take.`,
+      );
+    },
+  };
+}
+
+async function prepareCall(turn: Turn): Promise<ModelCall> {
+  const { core, user } = turn;
+  const [prompt, context, tools, info] = await Promise.all([
+    core.systemPrompt.get(turn.systemPrompt),
+    core.context.get(user.username, turn.threadId),
+    core.tools.list(turn),
+    core.model.describe?.(turn.model) ?? null,
+  ]);
+  const canCallTools = info?.capabilities?.includes("tools") ?? true;
+  const system = prompt?.content ? [{ role: "system" as const, content: prompt.content }] : [];
+  const call: ModelCall = {
+    model: turn.model,
+    messages: [...system, ...context],
+    tools: canCallTools ? tools : [],
+    parameters: { ...prompt?.parameters, ...turn.parameters },
+  };
+  const changed = await core.hooks.preCall(call, turn);
+  if (!(await core.auth.requestAllowed(user, changed.model))) {
+    throw new AppError("forbidden", `You may not use the model ${changed.model}.`);
+  }
+  return changed;
+}
+
+interface Outcome {
+  readonly reason: FinishReason;
+  readonly toolCalls: readonly ToolCall[];
+  readonly usage: Usage | null;
+  /** The text before any filterStream hook; null when no hook could have changed it. */
+  readonly original: string | null;
+}
+
+async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent, Outcome> {
+  const { core, signal } = turn;
+  const original: string[] | null = core.hooks.filtersStream ? [] : null;
+  const source = core.model.stream(call, signal);
+  const events = original ? core.hooks.filterStream(keepText(source, original), turn) : source;
+  let reason: FinishReason = "stop";
+  let usage: Usage | null = null;
+  const toolCalls: ToolCall[] = [];
+  for await (const event of events) {
+    if (event.type === "finish") reason = event.reason;
+    else if (event.type === "usage") usage = { inputTokens: event.inputTokens, outputTokens: event.outputTokens };
+    else {
+      if (event.type === "toolCall") toolCalls.push(event);
+      yield event;
+    }
+  }
+  signal.throwIfAborted();
+  return { reason, toolCalls, usage, original: original?.join("") ?? null };
+}
+
+async function* keepText(events: AsyncIterable<ModelEvent>, kept: string[]): AsyncGenerator<ModelEvent> {
+  for await (const event of events) {
+    if (event.type === "text") kept.push(event.text);
+    yield event;
+  }
+}
+
+async function* runTools(calls: readonly ToolCall[], { tools }: ModelCall, turn: Turn): AsyncGenerator<TurnEvent> {
+  yield* merge(calls.map((call) => turn.core.tools.run(call, tools, turn)));
+  turn.signal.throwIfAborted();
+}
+
+async function afterStep(outcome: Outcome, call: ModelCall, turn: Turn): Promise<void> {
+  const { core, user, threadId } = turn;
+  const step = turn.messages.at(-1)?.step ?? 0;
+  const messages = turn.messages.filter((message) => message.step === step);
+  const texts = messages.filter(({ role, type }) => role === "assistant" && type === "text");
+  const content = texts.map((message) => message.content).join("");
+  const first = texts[0];
+  if (outcome.original !== null && outcome.original !== content) {
+    if (first) await core.context.updateMessage(user.username, threadId, first.id, outcome.original);
+    else await core.context.add(user.username, threadId, { role: "assistant", content: outcome.original });
+  }
+  const reply: ModelReply = {
+    model: call.model,
+    step,
+    content,
+    thinking: messages
+      .filter(({ role }) => role === "thinking")
+      .map((message) => message.content)
+      .join(""),
+    toolCalls: outcome.toolCalls,
+    usage: outcome.usage,
+    messageId: first?.id ?? null,
+  };
+  await core.hooks.postCall(reply, turn);
+}

@@ -1,0 +1,114 @@
+/**
+ * Default of `thread`, on `store`: one record per thread, one per message. The tree is held by `parentId` alone; a branch
+ * is found by walking up from the head.
+ */
+
+import { AppError } from "../../errors";
+import type {
+  Core,
+  Json,
+  JsonObject,
+  Message,
+  NewMessage,
+  Thread,
+  ThreadFields,
+  ThreadProtocol,
+  ThreadState,
+} from "../../protocols";
+import { listThreads } from "./list";
+import { readPath } from "./path";
+import { fromMessage, fromThread, toMessage, toNode, toThread } from "./records";
+import { searchThreads } from "./search";
+
+export { declareThreadStores } from "./records";
+
+const PAGE_SIZE = 50;
+
+export function createThread(core: Core): ThreadProtocol {
+  return {
+    create: (username, fields) => createRecord(core, username, fields),
+
+    list: (username, page = {}) => listThreads(core, username, { limit: PAGE_SIZE, ...page }),
+
+    async get(username, threadId) {
+      const record = await core.store.get(username, "threads", threadId);
+      return record && toThread(record);
+    },
+
+    messages: (username, threadId, path = {}) => readPath(core, username, threadId, path),
+
+    async tree(username, threadId) {
+      const select = ["parent_id", "role", "turn_id"];
+      const records = await core.store.find(username, "messages", { where: { thread_id: threadId }, select });
+      return records.map(toNode);
+    },
+
+    append: (username, threadId, message) => appendMessage(core, username, threadId, message),
+
+    update: (username, threadId, fields) => updateRecord(core, username, threadId, fields),
+
+    archive: (username, threadId) => core.store.update(username, "threads", threadId, { archived: true }),
+
+    search: (username, text, limit = PAGE_SIZE) => searchThreads(core, username, text, limit),
+  };
+}
+
+async function createRecord(core: Core, username: string, fields: ThreadFields): Promise<Thread> {
+  const now = new Date().toISOString();
+  const record = {
+    title: "",
+    model: null,
+    system_prompt: null,
+    parameters: {},
+    head_id: null,
+    metadata: {},
+    ...fromThread(fields),
+    created: now,
+    updated: now,
+    archived: false,
+  };
+  const id = await core.store.add(username, "threads", record);
+  return toThread({ ...record, id });
+}
+
+async function appendMessage(core: Core, username: string, threadId: string, message: NewMessage): Promise<Message> {
+  if (!(await core.store.get(username, "threads", threadId)))
+    throw new AppError("notFound", "There is no such thread.");
+  if (message.parentId !== null) await requireMessage(core, username, threadId, message.parentId);
+  const complete: Message = {
+    ...message,
+    threadId,
+    id: message.id ?? Bun.randomUUIDv7(),
+    timestamp: message.timestamp ?? new Date().toISOString(),
+  };
+  const known = message.id === undefined ? null : await core.store.get(username, "messages", message.id);
+  if (!known) await core.store.add(username, "messages", fromMessage(complete), complete.id);
+  // The head moves last: until then a crash leaves a message that no branch shows.
+  await core.store.update(username, "threads", threadId, { head_id: complete.id, updated: complete.timestamp });
+  return known ? toMessage(known) : complete;
+}
+
+async function updateRecord(
+  core: Core,
+  username: string,
+  threadId: string,
+  fields: ThreadFields & ThreadState,
+): Promise<Thread | null> {
+  const record = await core.store.get(username, "threads", threadId);
+  if (!record) return null;
+  if (fields.headId !== undefined) await requireMessage(core, username, threadId, fields.headId);
+  const changes = fromThread(fields);
+  if (fields.metadata) changes.metadata = withoutNulls({ ...toThread(record).metadata, ...fields.metadata });
+  if (fields.title !== undefined) changes.updated = new Date().toISOString();
+  await core.store.update(username, "threads", threadId, changes);
+  return toThread({ ...record, ...changes });
+}
+
+async function requireMessage(core: Core, username: string, threadId: string, id: string): Promise<void> {
+  const record = await core.store.get(username, "messages", id);
+  if (record?.thread_id !== threadId) throw new AppError("notFound", "There is no such message.");
+}
+
+function withoutNulls(fields: JsonObject): Record<string, Json> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}

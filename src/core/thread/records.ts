@@ -1,0 +1,132 @@
+/** How threads and messages lie in the store: field names there are snake_case, absent parts are null. */
+
+import type {
+  Core,
+  FileInfo,
+  Json,
+  JsonObject,
+  Message,
+  MessageNode,
+  Role,
+  StoreFields,
+  StoreRecord,
+  Thread,
+  ThreadFields,
+  ThreadState,
+} from "../../protocols";
+
+const THREADS: StoreFields = {
+  title: { type: "str", search: true },
+  created: "str",
+  updated: { type: "str", index: true },
+  model: "str",
+  system_prompt: "str",
+  parameters: "json",
+  head_id: "str",
+  archived: "bool",
+  metadata: "json",
+};
+
+const MESSAGES: StoreFields = {
+  thread_id: { type: "str", index: true },
+  parent_id: "str",
+  role: "str",
+  type: "str",
+  content: { type: "str", search: true },
+  timestamp: "str",
+  turn_id: "str",
+  step: "int",
+  model: "str",
+  duration_ms: "int",
+  files: "json",
+  call_id: "str",
+  name: "str",
+  arguments: "str",
+  error: "str",
+  cut: "str",
+};
+
+export async function declareThreadStores(core: Core): Promise<void> {
+  await core.store.createStoreIfNotExists("threads", THREADS);
+  await core.store.createStoreIfNotExists("messages", MESSAGES);
+}
+
+export function toThread(record: StoreRecord): Thread {
+  return {
+    id: record.id,
+    title: String(record.title),
+    created: String(record.created),
+    updated: String(record.updated),
+    model: textOrNull(record.model),
+    systemPrompt: textOrNull(record.system_prompt),
+    parameters: (record.parameters ?? {}) as JsonObject,
+    headId: textOrNull(record.head_id),
+    archived: record.archived === true,
+    metadata: (record.metadata ?? {}) as JsonObject,
+  };
+}
+
+export function fromThread(fields: ThreadFields & ThreadState): Record<string, Json> {
+  const record: Record<string, Json> = {};
+  if (fields.title !== undefined) record.title = fields.title;
+  if (fields.model !== undefined) record.model = fields.model;
+  if (fields.systemPrompt !== undefined) record.system_prompt = fields.systemPrompt;
+  if (fields.parameters !== undefined) record.parameters = fields.parameters;
+  if (fields.metadata !== undefined) record.metadata = fields.metadata;
+  if (fields.headId !== undefined) record.head_id = fields.headId;
+  if (fields.archived !== undefined) record.archived = fields.archived;
+  return record;
+}
+
+export function toNode(record: StoreRecord): MessageNode {
+  return {
+    id: record.id,
+    parentId: textOrNull(record.parent_id),
+    role: record.role as Role,
+    turnId: String(record.turn_id),
+  };
+}
+
+export function toMessage(record: StoreRecord): Message {
+  return {
+    ...toNode(record),
+    threadId: String(record.thread_id),
+    type: record.type as Message["type"],
+    content: String(record.content),
+    timestamp: String(record.timestamp),
+    step: Number(record.step),
+    ...(record.model !== null && { model: String(record.model) }),
+    ...(record.duration_ms !== null && { durationMs: Number(record.duration_ms) }),
+    ...(record.files !== null && { files: record.files as unknown as readonly FileInfo[] }),
+    ...(record.call_id !== null && { callId: String(record.call_id) }),
+    ...(record.name !== null && { name: String(record.name) }),
+    ...(record.arguments !== null && { arguments: String(record.arguments) }),
+    ...(record.error !== null && { error: String(record.error) }),
+    ...(record.cut !== null && { cut: record.cut as NonNullable<Message["cut"]> }),
+  };
+}
+
+export function fromMessage(message: Message): Record<string, Json> {
+  return {
+    thread_id: message.threadId,
+    parent_id: message.parentId,
+    role: message.role,
+    type: message.type,
+    content: message.content,
+    timestamp: message.timestamp,
+    turn_id: message.turnId,
+    step: message.step,
+    model: message.model ?? null,
+    duration_ms: message.durationMs ?? null,
+    files: message.files ? (message.files as unknown as readonly JsonObject[]) : null,
+    call_id: message.callId ?? null,
+    name: message.name ?? null,
+    arguments: message.arguments ?? null,
+    error: message.error ?? null,
+    cut: message.cut ?? null,
+  };
+}
+
+function textOrNull(value: Json | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
+}

@@ -1,0 +1,93 @@
+/**
+ * Who sends a request: a bearer token, or the session cookie. A request with the cookie that changes something is refused
+ * when it says that it comes from another site; text browsers say nothing and are let through.
+ */
+
+import { Elysia } from "elysia";
+import { AppError } from "../errors";
+import type { Core, User } from "../protocols";
+
+export const SESSION_COOKIE = "skeleton_session";
+
+/** Gives routes the macros `user` and `admin`: with one of them, `user` is there and everybody else is refused. */
+export function session(core: Core) {
+  return new Elysia({ name: "session" }).macro({
+    user: { resolve: async ({ request }) => ({ user: await requireUser(core, request) }) },
+    admin: {
+      resolve: async ({ request }) => {
+        const user = await requireUser(core, request);
+        if (user.role !== "admin") throw new AppError("forbidden", "Only an administrator may do this.");
+        return { user };
+      },
+    },
+  });
+}
+
+/** The signed-in user, or null. */
+export async function findUser(core: Core, request: Request): Promise<User | null> {
+  const token = bearerToken(request) ?? cookieToken(request);
+  return token === null ? null : core.auth.verifyToken(token);
+}
+
+/** Refuses a request that a foreign page makes with this browser's cookie. */
+export function requireSameOrigin(core: Core, request: Request): void {
+  if (["GET", "HEAD", "OPTIONS"].includes(request.method) || bearerToken(request) !== null) return;
+  const site = request.headers.get("sec-fetch-site");
+  const origin = request.headers.get("origin");
+  const isForeign = site ? site !== "same-origin" && site !== "none" : origin !== null && !isOwn(core, request, origin);
+  if (isForeign) throw new AppError("forbidden", "This request came from another site and was refused.");
+}
+
+/** Scheme and host that the person's browser sees. */
+export function ownOrigin(core: Core, request: Request): string {
+  const url = new URL(request.url);
+  const forwarded = (name: string) => (core.config.trustProxy ? lastOf(request.headers.get(name)) : null);
+  const scheme = forwarded("x-forwarded-proto") ?? url.protocol.slice(0, -1);
+  const host = forwarded("x-forwarded-host") ?? request.headers.get("host") ?? url.host;
+  return `${scheme}://${host}`;
+}
+
+/** Where the request comes from; for limits and the log. */
+export function addressOf(core: Core, request: Request, server: AddressSource | null): string {
+  const forwarded = core.config.trustProxy ? lastOf(request.headers.get("x-forwarded-for")) : null;
+  return forwarded ?? server?.requestIP(request)?.address ?? "unknown";
+}
+
+export interface AddressSource {
+  requestIP(request: Request): { readonly address: string } | null;
+}
+
+/** The cookie that keeps a browser signed in, or with null the one that signs it out. */
+export function sessionCookie(core: Core, request: Request, token: string | null): string {
+  const maxAgeS = token === null ? 0 : core.config.tokenTtlHours * 3600;
+  const secure = ownOrigin(core, request).startsWith("https:") ? "; Secure" : "";
+  return `${SESSION_COOKIE}=${token ?? ""}; Path=/; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure}`;
+}
+
+async function requireUser(core: Core, request: Request): Promise<User> {
+  const user = await findUser(core, request);
+  if (!user) throw new AppError("unauthenticated", "Sign in first.");
+  return user;
+}
+
+function bearerToken(request: Request): string | null {
+  return /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
+}
+
+function cookieToken(request: Request): string | null {
+  for (const cookie of (request.headers.get("cookie") ?? "").split(";")) {
+    const [name, value] = cookie.trim().split("=", 2);
+    if (name === SESSION_COOKIE && value) return value;
+  }
+  return null;
+}
+
+function isOwn(core: Core, request: Request, origin: string): boolean {
+  // A proxy that ends TLS may not tell the scheme; the host is what another site cannot forge.
+  return URL.canParse(origin) && new URL(origin).host === new URL(ownOrigin(core, request)).host;
+}
+
+/** The entry that our own proxy added; those before it are the sender's claims. */
+function lastOf(header: string | null): string | null {
+  return header?.split(",").at(-1)?.trim() || null;
+}

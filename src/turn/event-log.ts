@@ -1,0 +1,111 @@
+/**
+ * The events of one running turn: numbers them, publishes them to followers within a tick, and saves them to the store
+ * within SAVE_MS. Saved items hold text and the position it reaches together, so the two cannot disagree; each save appends
+ * one small item, whatever the length of the reply.
+ */
+
+import type { Core, Json, NumberedEvent, TurnEvent } from "../protocols";
+import { joinText, lengthOf } from "./numbered";
+
+// A crash loses at most what was shown in this time and the few milliseconds that a save takes: under 250 ms together.
+const SAVE_MS = 200;
+
+export interface EventLog {
+  /** Position after the last event. */
+  readonly seq: () => number;
+  /** Numbers an event and publishes it with the others of this tick. */
+  push(event: TurnEvent): NumberedEvent;
+  /** Resolves when all that was pushed is in the store. Rejects when the store fails; it may be called again. */
+  save(): Promise<void>;
+  /** Saves the turn's last event; it is published by `publishLast`, when the turn's record says so too. */
+  saveLast(event: TurnEvent): Promise<void>;
+  publishLast(): Promise<void>;
+}
+
+export function createEventLog(core: Core, username: string, turnId: string): EventLog {
+  let seq = 0;
+  let unsaved: NumberedEvent[] = [];
+  let unpublished: NumberedEvent[] = [];
+  let saving: Promise<void> = Promise.resolve();
+  let saveTimer: Timer | null = null;
+
+  const number = (event: TurnEvent): NumberedEvent => {
+    seq += lengthOf(event);
+    const numbered = { seq, timestamp: new Date().toISOString(), event };
+    unsaved.push(numbered);
+    return numbered;
+  };
+
+  const publish = async (): Promise<void> => {
+    const events = joinText(unpublished);
+    unpublished = [];
+    if (events.length > 0) await core.bus.publish(turnTopic(turnId), events as unknown as Json);
+  };
+
+  const saveNow = async (): Promise<void> => {
+    if (unsaved.length === 0) return;
+    const events = unsaved;
+    unsaved = [];
+    try {
+      await core.store.collectionAppend(username, "turns", turnId, "log", joinText(events) as unknown as Json[]);
+    } catch (error) {
+      unsaved = [...events, ...unsaved];
+      throw error;
+    }
+  };
+
+  const save = (): Promise<void> => {
+    if (saveTimer) clearTimeout(saveTimer);
+    saveTimer = null;
+    // One save at a time, so that items stand in order.
+    saving = saving.catch(() => {}).then(saveNow);
+    return saving;
+  };
+
+  const saveSoon = (): void => {
+    saveTimer ??= setTimeout(() => {
+      save().catch((error) => {
+        core.log.error("A turn's events could not be saved; trying again", { turn: turnId, error });
+        saveSoon();
+      });
+    }, SAVE_MS);
+  };
+
+  return {
+    seq: () => seq,
+    push(event) {
+      const numbered = number(event);
+      if (unpublished.length === 0) setImmediate(publish);
+      unpublished.push(numbered);
+      saveSoon();
+      return numbered;
+    },
+    save,
+    async saveLast(event) {
+      await publish();
+      unpublished.push(number(event));
+      await save();
+    },
+    publishLast: publish,
+  };
+}
+
+/** Reads what is saved of a turn, oldest first. */
+export async function readEvents(core: Core, username: string, turnId: string): Promise<NumberedEvent[]> {
+  const events: Json[] = [];
+  for (;;) {
+    const page = await core.store.collectionGet(username, "turns", turnId, "log", {
+      from: events.length,
+      limit: ITEMS_PER_READ,
+    });
+    events.push(...page);
+    if (page.length < ITEMS_PER_READ) return events as unknown as NumberedEvent[];
+  }
+}
+
+const ITEMS_PER_READ = 500; // Some milliseconds of reading; other turns go on between two pages.
+
+/** Where followers hear a turn: batches of numbered events. */
+export function turnTopic(turnId: string): string {
+  return `turn:${turnId}`;
+}

@@ -1,0 +1,89 @@
+/**
+ * `core.hooks`: the hooks of all plugins as one of each. They nest like an onion: preCall from high priority to low,
+ * filterStream and postCall the other way. One that throws is named in the log and left out; the turn goes on.
+ */
+
+import type { Core, HookRunner, Log, ModelEvent, Plugin, Turn } from "../protocols";
+
+/** `plugins` go from low priority to high. */
+export function createHookRunner(core: Core, plugins: readonly Plugin[]): HookRunner {
+  const inner = plugins.filter(({ hooks }) => hooks);
+  const outer = inner.toReversed();
+  return {
+    async preCall(call, turn) {
+      let current = call;
+      for (const { name, hooks } of outer) {
+        try {
+          current = (await hooks?.preCall?.(current, turn)) ?? current;
+        } catch (error) {
+          warn(core.log, name, "preCall", turn, error);
+        }
+      }
+      return current;
+    },
+
+    filtersStream: inner.some(({ hooks }) => hooks?.filterStream),
+
+    filterStream(events, turn) {
+      let current = events;
+      for (const { name, hooks } of inner) {
+        if (hooks?.filterStream) current = guarded(core.log, name, current, hooks.filterStream, turn);
+      }
+      return current;
+    },
+
+    async postCall(reply, turn) {
+      for (const { name, hooks } of inner) {
+        try {
+          await hooks?.postCall?.(reply, turn);
+        } catch (error) {
+          warn(core.log, name, "postCall", turn, error);
+        }
+      }
+    },
+  };
+}
+
+type FilterStream = (events: AsyncIterable<ModelEvent>, turn: Turn) => AsyncIterable<ModelEvent>;
+
+/**
+ * A filter that throws is left out from there on: what it had not taken goes past it. An error of the model itself is not
+ * the filter's, though it passes through it.
+ */
+async function* guarded(
+  log: Log,
+  name: string,
+  source: AsyncIterable<ModelEvent>,
+  filterStream: FilterStream,
+  turn: Turn,
+): AsyncGenerator<ModelEvent> {
+  const iterator = source[Symbol.asyncIterator]();
+  let fromModel: { readonly error: unknown } | null = null;
+  let hasFinished = false;
+  const watched: AsyncIterable<ModelEvent> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        iterator.next().catch((error) => {
+          fromModel = { error };
+          throw error;
+        }),
+    }),
+  };
+  try {
+    for await (const event of filterStream(watched, turn)) {
+      hasFinished ||= event.type === "finish";
+      yield event;
+    }
+    if (hasFinished) return;
+    warn(log, name, "filterStream", turn, new Error("It ended before the stream's finish."));
+  } catch (error) {
+    if (fromModel || turn.signal.aborted) throw error;
+    warn(log, name, "filterStream", turn, error);
+  }
+  yield* { [Symbol.asyncIterator]: () => iterator };
+}
+
+function warn(log: Log, plugin: string, hook: string, turn: Turn, error: unknown): void {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  log.warn("A plugin's hook failed and was left out", { plugin, hook, turn: turn.id, error: cause });
+}

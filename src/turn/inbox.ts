@@ -1,0 +1,40 @@
+/** What a follower has been sent and has not read yet: bounded, so that one who does not read costs little and is dropped. */
+
+import type { NumberedEvent } from "../protocols";
+import { lengthOf } from "./numbered";
+
+const WAITING_AT_MOST = 1_000_000; // UTF-16 units and events: 2 MB, many minutes of a fast model.
+
+export interface Inbox {
+  put(events: readonly NumberedEvent[]): void;
+  /** All that waits, as soon as anything does. Null when the reader was dropped or `signal` aborted. */
+  take(): Promise<readonly NumberedEvent[] | null>;
+}
+
+export function createInbox(signal: AbortSignal): Inbox {
+  let waiting: (readonly NumberedEvent[])[] = [];
+  let size = 0;
+  let wake: (() => void) | null = null;
+  signal.addEventListener("abort", () => wake?.(), { once: true });
+
+  return {
+    put(events) {
+      if (size > WAITING_AT_MOST) return;
+      for (const { event } of events) size += lengthOf(event);
+      waiting.push(events);
+      wake?.();
+    },
+    async take() {
+      while (waiting.length === 0 && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (signal.aborted || size > WAITING_AT_MOST) return null;
+      const [first, ...others] = waiting;
+      waiting = [];
+      size = 0;
+      return others.length === 0 ? (first ?? []) : [first ?? [], ...others].flat();
+    },
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * The turn engine, `core.turns`: starts, numbers, follows, stops and recovers turns. A turn runs here and nowhere else;
+ * requests only start it, ask for it, or follow it.
+ */
+
+import { AppError } from "../errors";
+import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
+import { askToSave, askToStop } from "./asks";
+import { readEvents } from "./event-log";
+import { publishFact } from "./facts";
+import { follow } from "./follow";
+import { createOwnership, declareOwnershipStores, type Ownership } from "./ownership";
+import { addTurn, declareTurnStores, listTurns, readTurn } from "./records";
+import { recoverTurn, unfinishedParts } from "./recover";
+import { type RunningTurn, runTurn } from "./run";
+import { type Plan, planTurn, titleFrom } from "./start";
+
+export interface TurnEngine extends Turns {
+  /** Declares the stores and takes over what dead processes left. */
+  open(): Promise<void>;
+}
+
+const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
+const CLOSING = "The server is shutting down. Try again in a moment.";
+
+export function createTurns(core: Core): TurnEngine {
+  const engine: Engine = { core, ownership: createOwnership(core), running: new Map(), isClosing: false };
+  return {
+    async open() {
+      await declareTurnStores(core);
+      await declareOwnershipStores(core);
+      await engine.ownership.start((claim) => recoverTurn(core, claim));
+    },
+
+    start: (user, request) => start(engine, user, request),
+
+    continue: (user, turnId) => continueTurn(engine, user, turnId),
+
+    get: (user, turnId) => readTurn(core, user.username, turnId),
+
+    list: (user, threadId) => listTurns(core, user.username, threadId),
+
+    live: (user, threadId) => findLive(engine, user, threadId),
+
+    async follow(user, turnId, after, signal) {
+      const turn = await readTurn(core, user.username, turnId);
+      return turn && follow(core, user.username, turn, after, signal);
+    },
+
+    async stop(user, turnId) {
+      const turn = await readTurn(core, user.username, turnId);
+      if (turn?.status === "running") await askToStop(core, turnId);
+      return turn !== null;
+    },
+
+    async shutdown(graceMs) {
+      engine.isClosing = true;
+      const ended = () => Promise.all([...engine.running.values()].map((turn) => turn.ended));
+      await Promise.race([ended(), Bun.sleep(graceMs)]);
+      for (const turn of engine.running.values()) turn.cut("interrupted");
+      await ended();
+      await engine.ownership.stop();
+    },
+  };
+}
+
+interface Engine {
+  readonly core: Core;
+  readonly ownership: Ownership;
+  /** Turns of this process, by id. */
+  readonly running: Map<string, RunningTurn>;
+  isClosing: boolean;
+}
+
+async function start(engine: Engine, user: User, request: TurnRequest): Promise<TurnInfo> {
+  const { core } = engine;
+  await takeFromLimit(core, user);
+  const plan = await planTurn(core, user, request);
+  if (plan.thread && request.stopRunning) await stopRunning(engine, plan.thread.id);
+  return begin(engine, user, plan);
+}
+
+async function takeFromLimit(core: Core, user: User): Promise<void> {
+  const rate = core.config.rateLimitMessage;
+  if (!rate) return;
+  const taken = await core.limit.take(`message:${user.username}`, rate.max, rate.windowS);
+  if (taken.allowed) return;
+  const { retryAfterS } = taken;
+  throw new AppError("limited", `Too many messages. Try again in ${retryAfterS} seconds.`, { retryAfterS });
+}
+
+async function stopRunning({ core, ownership }: Engine, threadId: string): Promise<void> {
+  const claim = await ownership.find(threadId);
+  if (claim) await askToStop(core, claim.turnId);
+}
+
+/** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
+async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
+  const { core, ownership } = engine;
+  if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
+  const { username } = user;
+  const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
+  const turnId = Bun.randomUUIDv7();
+  const release = () => ownership.release(thread.id);
+  if (!(await ownership.claim({ threadId: thread.id, username, turnId }))) throw new AppError("conflict", BUSY);
+  try {
+    const info = await storeTurn(core, user, plan, thread.id, turnId);
+    const running = runTurn({ core, user, info, release });
+    engine.running.set(turnId, running);
+    void running.ended.then(async () => {
+      engine.running.delete(turnId);
+      await publishFact(core, username, { type: "turn-ended", threadId: thread.id, turnId });
+    });
+    if (!plan.thread) await publishFact(core, username, { type: "threads-changed", threadId: thread.id });
+    await publishFact(core, username, { type: "turn-started", threadId: thread.id, turnId });
+    return info;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function storeTurn(core: Core, user: User, plan: Plan, threadId: string, turnId: string): Promise<TurnInfo> {
+  const { username } = user;
+  const { model, systemPrompt, parameters } = plan;
+  const parentId = await storeQuestion(core, user, plan, threadId, turnId);
+  const started = new Date().toISOString();
+  const info: TurnInfo = {
+    id: turnId,
+    threadId,
+    parentId,
+    status: "running",
+    model,
+    systemPrompt,
+    parameters,
+    started,
+    error: null,
+    usage: null,
+  };
+  await addTurn(core, username, info);
+  await core.thread.update(username, threadId, { model, systemPrompt, parameters, headId: parentId });
+  return info;
+}
+
+/** The message that is answered: the user's, stored now, or one that is there already. */
+async function storeQuestion(core: Core, user: User, plan: Plan, threadId: string, turnId: string): Promise<string> {
+  const { content, files, parentId } = plan;
+  if (content === null && parentId !== null) return parentId;
+  const message = await core.thread.append(user.username, threadId, {
+    parentId,
+    role: "user",
+    type: "text",
+    content: content ?? "",
+    turnId,
+    step: 0,
+    ...(files.length > 0 && { files }),
+  });
+  await publishFact(core, user.username, { type: "message-added", threadId, messageId: message.id });
+  return message.id;
+}
+
+async function continueTurn(engine: Engine, user: User, turnId: string): Promise<TurnInfo> {
+  const { core } = engine;
+  const turn = await readTurn(core, user.username, turnId);
+  const thread = turn && (await core.thread.get(user.username, turn.threadId));
+  if (!turn || !thread) throw new AppError("notFound", "There is no such turn.");
+  if (turn.status === "running") throw new AppError("conflict", BUSY);
+  if (turn.status === "done") throw new AppError("invalid", "This reply is complete; there is nothing to continue.");
+  const nodes = await core.thread.tree(user.username, thread.id);
+  const parentId = nodes.findLast((node) => node.turnId === turnId && node.role !== "user")?.id ?? turn.parentId;
+  const { model, systemPrompt, parameters } = turn;
+  return begin(engine, user, { thread, content: null, files: [], parentId, model, systemPrompt, parameters });
+}
+
+async function findLive({ core, ownership }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
+  const claim = await ownership.find(threadId);
+  if (claim?.username !== user.username) return null;
+  await askToSave(core, claim.turnId);
+  const turn = await readTurn(core, user.username, claim.turnId);
+  if (turn?.status !== "running") return null;
+  const events = await readEvents(core, user.username, turn.id);
+  return { ...turn, seq: events.at(-1)?.seq ?? 0, parts: unfinishedParts(turn, events).list() };
+}

@@ -1,0 +1,148 @@
+/**
+ * Which process runs which turn. A claim is a record whose id is the thread's, so the store lets one turn run per thread,
+ * whoever asks; a process shows that it lives by one heartbeat, however many turns it runs. Turns of a process that is
+ * dead are taken over by whoever notices first.
+ */
+
+import { hostname } from "node:os";
+import { isAppError } from "../errors";
+import type { Core, StoreFields, StoreRecord } from "../protocols";
+
+const CLAIMS: StoreFields = {
+  username: "str",
+  turn_id: "str",
+  process_id: { type: "str", index: true },
+};
+
+const PROCESSES: StoreFields = { host: "str", pid: "int", heartbeat: "int" };
+
+const HEARTBEAT_MS = 5000;
+const DEAD_AFTER_BEATS = 4; // Longer than any pause of a process that lives.
+
+/** Of this process: several cores may live in one, as in tests. */
+const ownIds = new Set<string>();
+
+export interface Claim {
+  readonly threadId: string;
+  readonly username: string;
+  readonly turnId: string;
+}
+
+export interface Ownership {
+  /** False when a turn runs in the thread already. */
+  claim(claim: Claim): Promise<boolean>;
+  release(threadId: string): Promise<void>;
+  /** The turn that runs in the thread, in any process, or null. */
+  find(threadId: string): Promise<Claim | null>;
+  /** Takes over what dead processes left, now and at every heartbeat. */
+  start(takeOver: (claim: Claim) => Promise<void>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function declareOwnershipStores(core: Core): Promise<void> {
+  await core.store.createStoreIfNotExists("turn_claims", CLAIMS);
+  await core.store.createStoreIfNotExists("processes", PROCESSES);
+}
+
+export function createOwnership(core: Core): Ownership {
+  const processId = Bun.randomUUIDv7();
+  ownIds.add(processId);
+  let timer: Timer | null = null;
+  const lastHeard = new Map<string, { heartbeat: number; beatsSince: number }>();
+
+  /** Counted in our own heartbeats, so that clocks that differ and a laptop that slept kill nobody. */
+  const isSilent = (record: StoreRecord): boolean => {
+    const heartbeat = Number(record.heartbeat);
+    const heard = lastHeard.get(record.id);
+    const beatsSince = heard?.heartbeat === heartbeat ? heard.beatsSince + 1 : 0;
+    lastHeard.set(record.id, { heartbeat, beatsSince });
+    return beatsSince >= DEAD_AFTER_BEATS;
+  };
+
+  const beat = async (takeOver: (claim: Claim) => Promise<void>): Promise<void> => {
+    const alive = await core.store.update(null, "processes", processId, { heartbeat: Date.now() });
+    if (!alive) await core.store.add(null, "processes", myself(), processId);
+    for (const record of await core.store.find(null, "processes")) {
+      if (record.id === processId || !(isGone(record) || isSilent(record))) continue;
+      await takeOverAll(core, record.id, processId, takeOver);
+      lastHeard.delete(record.id);
+    }
+  };
+
+  return {
+    async claim({ threadId, username, turnId }) {
+      const fields = { username, turn_id: turnId, process_id: processId };
+      try {
+        await core.store.add(null, "turn_claims", fields, threadId);
+        return true;
+      } catch (error) {
+        if (isAppError(error) && error.code === "conflict") return false;
+        throw error;
+      }
+    },
+
+    async release(threadId) {
+      await core.store.delete(null, "turn_claims", threadId, { process_id: processId });
+    },
+
+    async find(threadId) {
+      const record = await core.store.get(null, "turn_claims", threadId);
+      return record && toClaim(record);
+    },
+
+    async start(takeOver) {
+      await beat(takeOver);
+      timer = setInterval(() => {
+        beat(takeOver).catch((error) => core.log.error("The heartbeat of this process failed", { error }));
+      }, HEARTBEAT_MS);
+      timer.unref();
+    },
+
+    async stop() {
+      if (timer) clearInterval(timer);
+      timer = null;
+      ownIds.delete(processId);
+      await core.store.delete(null, "processes", processId);
+    },
+  };
+}
+
+function myself(): { host: string; pid: number; heartbeat: number } {
+  return { host: hostname(), pid: process.pid, heartbeat: Date.now() };
+}
+
+/** On this machine a process that has ended is known at once; elsewhere only its silence tells. */
+function isGone(record: StoreRecord): boolean {
+  if (record.host !== hostname()) return false;
+  const pid = Number(record.pid);
+  // In a container every start has the same pid: a record of it that is not ours is of an earlier life.
+  return pid === process.pid ? !ownIds.has(record.id) : !isRunning(pid);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it runs, for somebody else.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+async function takeOverAll(
+  core: Core,
+  deadId: string,
+  processId: string,
+  takeOver: (claim: Claim) => Promise<void>,
+): Promise<void> {
+  for (const record of await core.store.find(null, "turn_claims", { where: { process_id: deadId } })) {
+    const fields = { process_id: processId };
+    const isMine = await core.store.update(null, "turn_claims", record.id, fields, { process_id: deadId });
+    if (isMine) await takeOver(toClaim(record));
+  }
+  await core.store.delete(null, "processes", deadId);
+}
+
+function toClaim(record: StoreRecord): Claim {
+  return { threadId: record.id, username: String(record.username), turnId: String(record.turn_id) };
+}

@@ -1,0 +1,105 @@
+/**
+ * Folds a turn's events into the messages that the thread keeps. Used while a turn runs, to show what is under way, and to
+ * rebuild what a crash left: the same events always give the same messages with the same ids, so adding them twice is safe.
+ */
+
+import type { Message, NumberedEvent, ToolResult } from "../protocols";
+import { startOf } from "./numbered";
+
+export interface Parts {
+  add(numbered: NumberedEvent): void;
+  /** Messages since the last `take`, the last one possibly still growing. */
+  list(): Message[];
+  /** The same as complete messages; what follows goes below them. `model` is the one that was called. */
+  take(model: string, cut?: NonNullable<Message["cut"]>): Message[];
+}
+
+export interface PartsOrigin {
+  readonly id: string;
+  readonly threadId: string;
+  /** What the first part goes below. */
+  readonly parentId: string;
+  readonly model: string;
+}
+
+/** A message that may still grow. */
+type Draft = { -readonly [K in keyof Message]: Message[K] } & { texts: string[]; startedMs: number };
+
+export function createParts(origin: PartsOrigin): Parts {
+  let parentId = origin.parentId;
+  let step = 1;
+  let drafts: Draft[] = [];
+
+  const begin = (numbered: NumberedEvent, fields: Pick<Message, "role" | "type"> & Partial<Message>): Draft => {
+    const draft: Draft = {
+      id: `${origin.id}-${startOf(numbered)}`,
+      threadId: origin.threadId,
+      parentId: drafts.at(-1)?.id ?? parentId,
+      content: "",
+      timestamp: numbered.timestamp,
+      turnId: origin.id,
+      step,
+      model: origin.model,
+      texts: [],
+      startedMs: Date.parse(numbered.timestamp),
+      ...fields,
+    };
+    drafts.push(draft);
+    return draft;
+  };
+
+  const grow = (numbered: NumberedEvent, role: "assistant" | "thinking", text: string): void => {
+    const last = drafts.at(-1);
+    const type = role === "assistant" ? "text" : "thinking";
+    const draft = last?.role === role && last.type === type ? last : begin(numbered, { role, type });
+    draft.texts.push(text);
+    draft.timestamp = numbered.timestamp;
+  };
+
+  return {
+    add(numbered) {
+      const { event } = numbered;
+      if (event.type === "text") grow(numbered, "assistant", event.text);
+      else if (event.type === "thinking") grow(numbered, "thinking", event.text);
+      else if (event.type === "toolCall") {
+        const { callId, name } = event;
+        begin(numbered, { role: "tool", type: "tool", callId, name, arguments: event.arguments });
+      } else if (event.type === "toolResult") complete(drafts, event, numbered.timestamp);
+      else if (event.type === "file") begin(numbered, { role: "assistant", type: "file", files: [event.file] });
+      else if (event.type === "notice") begin(numbered, { role: "assistant", type: "notice", content: event.text });
+    },
+    list: () => drafts.map(toMessage),
+    take(model, cut) {
+      for (const draft of drafts) {
+        draft.model = model;
+        if (isUnanswered(draft)) draft.error = "The turn ended before this call came to its end.";
+      }
+      const last = drafts.at(-1);
+      if (last && cut) last.cut = cut;
+      const messages = drafts.map(toMessage);
+      parentId = last?.id ?? parentId;
+      drafts = [];
+      step++;
+      return messages;
+    },
+  };
+}
+
+function complete(drafts: readonly Draft[], result: ToolResult, timestamp: string): void {
+  const draft = drafts.findLast((candidate) => candidate.callId === result.callId && isUnanswered(candidate));
+  if (!draft) return;
+  if ("error" in result) draft.error = result.error;
+  else draft.texts.push(result.result);
+  draft.timestamp = timestamp;
+  draft.durationMs = Date.parse(timestamp) - draft.startedMs;
+}
+
+function isUnanswered(draft: Draft): boolean {
+  return draft.type === "tool" && draft.durationMs === undefined;
+}
+
+function toMessage({ texts, startedMs, ...message }: Draft): Message {
+  const content = texts.length > 0 ? texts.join("") : message.content;
+  if (message.role !== "thinking") return { ...message, content };
+  return { ...message, content, durationMs: Date.parse(message.timestamp) - startedMs };
+}

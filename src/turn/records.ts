@@ -1,0 +1,74 @@
+/** How turns lie in the store: a record per turn for its user, its events in the collection `log`. */
+
+import type { Core, JsonObject, StoreFields, StoreRecord, TurnInfo, TurnStatus } from "../protocols";
+
+const TURNS: StoreFields = {
+  thread_id: { type: "str", index: true },
+  parent_id: "str",
+  status: "str",
+  model: "str",
+  system_prompt: "str",
+  parameters: "json",
+  started: "str",
+  error: "str",
+  input_tokens: "int",
+  output_tokens: "int",
+  log: "json_collection",
+};
+
+export async function declareTurnStores(core: Core): Promise<void> {
+  await core.store.createStoreIfNotExists("turns", TURNS);
+}
+
+export async function addTurn(core: Core, username: string, turn: TurnInfo): Promise<void> {
+  const fields = {
+    thread_id: turn.threadId,
+    parent_id: turn.parentId,
+    status: turn.status,
+    model: turn.model,
+    system_prompt: turn.systemPrompt,
+    parameters: turn.parameters,
+    started: turn.started,
+  };
+  await core.store.add(username, "turns", fields, turn.id);
+}
+
+export interface TurnEnd {
+  readonly status: Exclude<TurnStatus, "running">;
+  readonly error: string | null;
+  readonly usage: TurnInfo["usage"];
+}
+
+export async function endTurn(core: Core, username: string, turnId: string, end: TurnEnd): Promise<void> {
+  await core.store.update(username, "turns", turnId, {
+    status: end.status,
+    error: end.error,
+    input_tokens: end.usage?.inputTokens ?? null,
+    output_tokens: end.usage?.outputTokens ?? null,
+  });
+}
+
+export async function readTurn(core: Core, username: string, turnId: string): Promise<TurnInfo | null> {
+  const record = await core.store.get(username, "turns", turnId);
+  return record && toTurn(record);
+}
+
+export async function listTurns(core: Core, username: string, threadId: string): Promise<TurnInfo[]> {
+  return (await core.store.find(username, "turns", { where: { thread_id: threadId } })).map(toTurn);
+}
+
+function toTurn(record: StoreRecord): TurnInfo {
+  const { input_tokens: inputTokens, output_tokens: outputTokens } = record;
+  return {
+    id: record.id,
+    threadId: String(record.thread_id),
+    parentId: String(record.parent_id),
+    status: record.status as TurnStatus,
+    model: String(record.model),
+    systemPrompt: String(record.system_prompt),
+    parameters: (record.parameters ?? {}) as JsonObject,
+    started: String(record.started),
+    error: record.error === null ? null : String(record.error),
+    usage: inputTokens === null ? null : { inputTokens: Number(inputTokens), outputTokens: Number(outputTokens) },
+  };
+}

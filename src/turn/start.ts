@@ -1,0 +1,117 @@
+/** From a person's request to a turn that may run: checks, defaults, the thread, and what the turn is called with. */
+
+import { AppError } from "../errors";
+import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
+
+export const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.
+const TITLE_LENGTH = 60;
+
+/** What a turn is called with, and where it goes. */
+export interface Plan {
+  /** Null = make one when the turn may start. */
+  readonly thread: Thread | null;
+  /** The user's text; null = the message `parentId` is answered again. */
+  readonly content: string | null;
+  readonly files: readonly FileInfo[];
+  /** What the user's message goes below, or the user's message that is answered. */
+  readonly parentId: string | null;
+  readonly model: string;
+  readonly systemPrompt: string;
+  readonly parameters: JsonObject;
+}
+
+export async function planTurn(core: Core, user: User, request: TurnRequest): Promise<Plan> {
+  if (request.content !== null) checkContent(request.content);
+  const thread = request.threadId === undefined ? null : await core.thread.get(user.username, request.threadId);
+  if (request.threadId !== undefined && !thread) throw new AppError("notFound", "There is no such thread.");
+  const parentId = request.parentId === undefined ? (thread?.headId ?? null) : request.parentId;
+  await checkParent(core, user, thread, parentId, request.content === null);
+  const systemPrompt = await choosePrompt(core, request.systemPrompt, thread);
+  const model = await chooseModel(core, user, request.model, thread, systemPrompt);
+  const parameters = request.parameters ?? thread?.parameters ?? {};
+  return { thread, content: request.content, files: request.files ?? [], parentId, model, systemPrompt, parameters };
+}
+
+/** The first line of what was asked, until somebody renames the thread. */
+export function titleFrom(content: string): string {
+  const line = content.trim().split(/\r\n|\r|\n/, 1)[0] ?? "";
+  const characters = [...line.replace(/\s+/g, " ")];
+  return characters.length <= TITLE_LENGTH
+    ? characters.join("")
+    : `${characters
+        .slice(0, TITLE_LENGTH - 1)
+        .join("")
+        .trimEnd()}…`;
+}
+
+function checkContent(content: string): void {
+  if (content.trim() === "") throw new AppError("invalid", "The message is empty. Write something to send.");
+  if (content.length > CONTENT_MAX) {
+    const length = content.length.toLocaleString("en");
+    throw new AppError(
+      "invalid",
+      `The message has ${length} characters; at most ${CONTENT_MAX.toLocaleString("en")} can be sent.`,
+    );
+  }
+}
+
+async function checkParent(
+  core: Core,
+  user: User,
+  thread: Thread | null,
+  parentId: string | null,
+  isAnsweredAgain: boolean,
+): Promise<void> {
+  if (isAnsweredAgain && (!thread || parentId === null)) {
+    throw new AppError("invalid", "Say which message of which thread is to be answered again.");
+  }
+  if (parentId === null) return;
+  const parent = thread && (await core.thread.tree(user.username, thread.id)).find(({ id }) => id === parentId);
+  if (!parent) throw new AppError("notFound", "There is no such message in this thread.");
+  if (isAnsweredAgain && parent.role !== "user") {
+    throw new AppError("invalid", "Only a message of yours can be answered again.");
+  }
+}
+
+async function choosePrompt(core: Core, asked: string | undefined, thread: Thread | null): Promise<string> {
+  if (asked !== undefined) {
+    if (await core.systemPrompt.get(asked)) return asked;
+    const names = (await core.systemPrompt.list()).map(({ name }) => name);
+    throw new AppError("invalid", `There is no system prompt ${quoted(asked)}. There are: ${names.join(", ")}.`);
+  }
+  // One that was taken away since must not lock the thread.
+  const kept = thread?.systemPrompt;
+  return kept && (await core.systemPrompt.get(kept)) ? kept : "default";
+}
+
+async function chooseModel(
+  core: Core,
+  user: User,
+  asked: string | undefined,
+  thread: Thread | null,
+  systemPrompt: string,
+): Promise<string> {
+  if (asked !== undefined && !(await core.auth.requestAllowed(user, asked))) {
+    throw new AppError("forbidden", `You may not use the model ${quoted(asked)}.`);
+  }
+  const offered = await core.model.list();
+  if (asked !== undefined) {
+    if (offered.includes(asked)) return asked;
+    throw new AppError(
+      "invalid",
+      `The model ${quoted(asked)} is not offered now. GET /api/v1/models lists those that are.`,
+    );
+  }
+  const preset = (await core.systemPrompt.get(systemPrompt))?.model;
+  for (const model of [thread?.model, preset, ...offered]) {
+    if (model && offered.includes(model) && (await core.auth.requestAllowed(user, model))) return model;
+  }
+  throw new AppError(
+    "unavailable",
+    "There is no model that you may use now. Ask the owner of this server to configure one.",
+  );
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 100));
+}

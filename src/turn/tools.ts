@@ -1,0 +1,94 @@
+/**
+ * `core.tools`: the tools of all plugins, and the one place where a tool runs. A failure of any kind is a result, so that
+ * the model can react to it.
+ */
+
+import { Value } from "@sinclair/typebox/value";
+import { messageOf } from "../errors";
+import type { Json, Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
+
+const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a slow page, short enough to wait for.
+const RESULT_MAX = 100_000; // Characters given to the model. More would push everything else out of its context.
+
+export function createTools(tools: readonly Tool[]): Tools {
+  return {
+    list: async () => tools,
+    run: (call, offered, turn) => runTool(call, offered, turn),
+  };
+}
+
+async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): AsyncGenerator<ToolEvent> {
+  const { callId, name } = call;
+  const tool = offered.find((candidate) => candidate.name === name);
+  let iterator: AsyncIterator<unknown, unknown> | null = null;
+  try {
+    if (!tool) throw new Error(`There is no tool ${JSON.stringify(name)}. There are: ${namesOf(offered)}.`);
+    const args = readArguments(call, tool);
+    iterator = begin(tool, args, turn);
+    const deadline = AbortSignal.any([turn.signal, AbortSignal.timeout(tool.timeoutMs ?? TIMEOUT_MS)]);
+    for (;;) {
+      const next = await orAborted(iterator.next(), deadline, tool, turn);
+      if (next.done) {
+        yield { type: "toolResult", callId, name, result: bounded(asText(next.value)) };
+        return;
+      }
+      yield { type: "toolUpdate", callId, name, content: bounded(asText(next.value)) };
+    }
+  } catch (error) {
+    // Not awaited: what hangs in the tool must not hang here.
+    iterator?.return?.().catch(() => {});
+    yield { type: "toolResult", callId, name, error: bounded(messageOf(error)) };
+  }
+}
+
+function namesOf(tools: readonly Tool[]): string {
+  return tools.map(({ name }) => name).join(", ") || "none";
+}
+
+function readArguments(call: ToolCall, tool: Tool): unknown {
+  let args: unknown;
+  try {
+    args = JSON.parse(call.arguments.trim() || "{}");
+  } catch (error) {
+    throw new Error(`The arguments are not JSON: ${messageOf(error)}.`);
+  }
+  const wrong = Value.Errors(tool.parameters, args).First();
+  if (wrong) throw new Error(`The arguments do not fit: ${wrong.path || "they"}: ${wrong.message}.`);
+  return args;
+}
+
+/** An async function becomes an iterator without progress. */
+function begin(tool: Tool, args: unknown, turn: Turn): AsyncIterator<unknown, unknown> {
+  const started = tool.execute(args, turn);
+  if (Symbol.asyncIterator in started) return started;
+  return { next: async () => ({ done: true, value: await started }) };
+}
+
+/** A tool that does not look at the signal must not keep the turn from going on. */
+async function orAborted<T>(promise: Promise<T>, deadline: AbortSignal, tool: Tool, turn: Turn): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => {
+    const seconds = (tool.timeoutMs ?? TIMEOUT_MS) / 1000;
+    reject(new Error(turn.signal.aborted ? "The turn was stopped." : `It took longer than ${seconds} seconds.`));
+  };
+  if (deadline.aborted) abort();
+  deadline.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    deadline.removeEventListener("abort", abort);
+    // Whichever comes late must not count as unhandled.
+    promise.catch(() => {});
+    aborted.catch(() => {});
+  }
+}
+
+function asText(value: unknown): string {
+  if (typeof value === "string") return value;
+  return JSON.stringify((value ?? null) as Json) ?? "null";
+}
+
+function bounded(text: string): string {
+  if (text.length <= RESULT_MAX) return text;
+  return `${text.slice(0, RESULT_MAX)}\n[Cut: the whole has ${text.length} characters.]`;
+}
