@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { runFiles } from "./run";
+import { temporaryFolder } from "./temporary";
+
+test("the test command counts every file, also one that does not load, has no test, or exits in the middle", async () => {
+  const root = temporaryFolder();
+  const start = 'import { expect, test } from "bun:test";\n';
+  const files = {
+    "good.test.ts":
+      'test("good", () => expect(1).toBe(1)); test.skip("later", () => {}); test("b", () => expect(1).toBe(1));',
+    "bad.test.ts": 'test("a < b", () => expect(1).toBe(2)); test("good", () => expect(1).toBe(1));',
+    "unloadable.test.ts": 'import { it } from "./missing"; test("never", () => expect(it).toBe(1));',
+    "exits.test.ts": 'test("good", () => expect(1).toBe(1)); test("exits", () => process.exit(0));',
+    "empty.test.ts": "",
+    "rejects.test.ts": 'test("never", () => expect(1).toBe(1)); Promise.reject(new Error("nobody waits for this"));',
+    "folder/other_spec.ts": 'test("deep", () => expect(1).toBe(1));',
+  };
+  for (const [name, text] of Object.entries(files)) await Bun.write(join(root, "test", name), start + text);
+
+  let shown = "";
+  const outcome = await runFiles({ root, words: [], env: process.env, print: (text) => (shown += text) });
+
+  expect(outcome.failures.map((line) => line.replace(/ended.*/, "ended"))).toEqual([
+    "test/bad.test.ts: a < b",
+    "test/empty.test.ts: ended",
+    "test/exits.test.ts: ended",
+    "test/rejects.test.ts: an error outside the tests (1)",
+    "test/unloadable.test.ts: an error outside the tests (1)",
+  ]);
+  expect(outcome.passed).toBe(4);
+  expect(outcome.skipped).toBe(1);
+  expect(shown).toContain("nobody waits for this");
+});

@@ -1,0 +1,109 @@
+/**
+ * `bun run test`: installs what is missing, runs every test file and ends with `N passed, N failed`. Each file gets a process
+ * of its own, because one that exits with 0 in the middle of a test would otherwise pass for a success of all.
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findChromium } from "./chromium";
+import { installDependencies } from "./install";
+import { projectFolder } from "./project";
+
+export interface Outcome {
+  readonly passed: number;
+  readonly skipped: number;
+  /** One line for each failure. */
+  readonly failures: readonly string[];
+}
+
+/** Whatever `bun test` takes for a test file, so that none is overlooked here. */
+const TEST_FILES = new Bun.Glob("test/**/*{.,_}{test,spec}.{ts,tsx,mts,cts,js,jsx,mjs,cjs}");
+
+const FILE_LIMIT_MS = 10 * 60_000; // The slowest file takes a minute or two; one that hangs must not take CI's half hour.
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));
+
+/** Runs the files whose path contains one of the words (all, without words). */
+async function main(words: readonly string[]): Promise<number> {
+  await installDependencies(projectFolder);
+  const chromium = findChromium();
+  if (!chromium) console.log("No Chromium here (set CHROMIUM to its path): the browser tests are skipped.");
+  const env = { ...process.env, ...(chromium ? { CHROMIUM: chromium } : {}) };
+
+  const outcome = await runFiles({ root: projectFolder, words, env, print: (text) => process.stdout.write(text) });
+  for (const failure of outcome.failures) console.log(`FAILED ${failure}`);
+  const skipped = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : "";
+  console.log(`${outcome.passed} passed, ${outcome.failures.length} failed${skipped}`);
+  return outcome.failures.length === 0 ? 0 : 1;
+}
+
+export interface TestRun {
+  /** The folder with `test/`. */
+  readonly root: string;
+  readonly words: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  print(text: string): void;
+}
+
+/** Runs the test files of a project one after the other and says how each went. */
+export async function runFiles(run: TestRun): Promise<Outcome> {
+  const { root, words, print } = run;
+  const files = [...TEST_FILES.scanSync({ cwd: root })]
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .sort();
+  let [passed, skipped] = [0, 0];
+  const failures = files.length > 0 ? [] : ["no test file was found"];
+  for (const file of files) {
+    const begun = performance.now();
+    const outcome = await runFile(file, run);
+    passed += outcome.passed;
+    skipped += outcome.skipped;
+    failures.push(...outcome.failures);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    const failed = outcome.failures.length > 0 ? `, ${outcome.failures.length} FAILED` : "";
+    print(`${file}: ${outcome.passed} passed${failed} (${seconds} s)\n`);
+  }
+  return { passed, skipped, failures };
+}
+
+/** What tests print shows at once; what `bun test` says of them shows only when something failed. */
+async function runFile(file: string, { root, env, print }: TestRun): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), "skeleton-report-"));
+  const report = join(folder, "junit.xml");
+  try {
+    const child = Bun.spawn(
+      [process.execPath, "test", "--no-orphans", "--reporter=junit", `--reporter-outfile=${report}`, `./${file}`],
+      { cwd: root, env, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: FILE_LIMIT_MS },
+    );
+    const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    const outcome = await readReport(file, report, child.signalCode ?? code);
+    print(stdout.replace(/^bun test v.*\n/, ""));
+    if (outcome.failures.length > 0) print(`${stderr}\n`);
+    return outcome;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The report alone is not believed: it lacks a file that did not load and errors between tests, and is missing after an exit. */
+async function readReport(file: string, report: string, ended: number | NodeJS.Signals): Promise<Outcome> {
+  const xml = await Bun.file(report)
+    .text()
+    .catch(() => "");
+  const cases = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs)];
+  const failures = cases.filter((it) => it[2]?.includes("<failure")).map((it) => `${file}: ${plain(it[1] ?? "")}`);
+  const skipped = cases.filter((it) => it[2]?.includes("<skipped")).length;
+  const passed = cases.length - failures.length - skipped;
+  if (ended !== 0 && failures.length === 0) failures.push(`${file}: an error outside the tests (${ended})`);
+  if (ended === 0 && cases.length === 0)
+    failures.push(`${file}: ended without a report; does it have a test, or does one exit?`);
+  return { passed, skipped, failures };
+}
+
+function plain(xml: string): string {
+  const names: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return xml
+    .replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
+    .replace(/&(\w+);/g, (all, name) => names[name] ?? all);
+}
