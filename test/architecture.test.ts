@@ -1,0 +1,146 @@
+/** Holds the tree to its floor plan: who may import whom, how long files are, what they are called, what has tests. */
+
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { projectFolder } from "./support/project";
+import { findCircle, functionsOf, importsOf, readSources } from "./support/sources";
+
+const sources = readSources("src", "views", "plugin_library");
+const imports = sources.flatMap(importsOf);
+const localImports = imports.filter((it) => !it.isPackage);
+
+const BASICS = ["src/protocols", "src/errors"];
+
+/** For each part of the tree the parts it may import, itself included. A part that is not here may import nothing. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  "src/protocols": [],
+  "src/errors": [],
+  "src/log": BASICS,
+  "src/sse": BASICS,
+  "src/config": BASICS,
+  "src/contracts": BASICS,
+  "src/core": BASICS,
+  "src/turn": BASICS,
+  "src/routes": [...BASICS, "src/sse", "src/turn"],
+  "src/plugins": [...BASICS, "src/core", "src/turn", "src/contracts", "src/config", "src/log", "views"],
+  "src/app": [...BASICS, "src/routes", "src/sse"],
+  "src/main": [...BASICS, "src/app", "src/plugins", "src/turn", "src/config", "src/log", "src/contracts"],
+  views: ["src/protocols"],
+  plugin_library: [],
+};
+
+/** The single files that may reach further, with the reason. */
+const ALSO: Record<string, { readonly to: string; readonly because: string }> = {
+  "src/core/views.ts": { to: "views", because: "it makes the functions of views/ the default of the protocol `views`" },
+};
+
+const MAX_FILE_LINES = 200;
+const MAX_FUNCTION_LINES = 70;
+
+/** What may be longer, with the reason. */
+const LONGER: Record<string, string> = {};
+
+/** What has no test file of its own, with the reason. */
+const UNTESTED: Record<string, string> = {};
+
+const BAD_WORDS = new Set(
+  "action base callback common conversation extension handler helper helpers impl manager middleware misc module service util utils".split(
+    " ",
+  ),
+);
+
+test("each part imports only the parts below it", () => {
+  const wrong = localImports.filter(({ from, to }) => {
+    const [here, there] = [partOf(from), partOf(to)];
+    return here !== there && !MAY_IMPORT[here]?.includes(there) && ALSO[from]?.to !== there;
+  });
+  expect(wrong.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
+});
+
+test("protocols are types alone, and know no package but TypeBox's types", () => {
+  const wrong = imports.filter(
+    ({ from, to, isPackage, isType }) =>
+      from.startsWith("src/protocols/") && (!isType || (isPackage && to !== "@sinclair/typebox")),
+  );
+  expect(wrong.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
+});
+
+test("the default of a protocol reaches another through core and not by import", () => {
+  const protocols = readSources("src/protocols").map(({ path }) => path.replace(/.*\/|\.ts$/g, ""));
+  const providerOf = (path: string) =>
+    protocols.find((name) => path === `src/core/${name}.ts` || path.startsWith(`src/core/${name}/`));
+  const wrong = localImports.filter(({ from, to }) => {
+    const target = providerOf(to);
+    return from.startsWith("src/core/") && target !== undefined && target !== providerOf(from);
+  });
+  expect(wrong.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
+});
+
+test("a plugin of the library is one file that needs nothing of the tree but `skeleton`", () => {
+  const wrong = localImports.filter(({ from }) => from.startsWith("plugin_library/"));
+  expect(wrong.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
+});
+
+test("nothing imports in a circle, types included, except the types of the protocols", () => {
+  expect(findCircle(localImports.filter(({ to }) => !to.startsWith("src/protocols/")))?.join(" → ") ?? null).toBeNull();
+});
+
+test("only src/config.ts reads the environment", () => {
+  const readers = sources.filter(({ path, text }) => path !== "src/config.ts" && /\b(?:process|Bun)\.env\b/.test(text));
+  expect(readers.map(({ path }) => path)).toEqual([]);
+});
+
+test(`files have at most ${MAX_FILE_LINES} lines and functions ${MAX_FUNCTION_LINES}`, () => {
+  const long = sources.flatMap((source) => [
+    ...(lineCount(source.text) > MAX_FILE_LINES ? [`${source.path}: ${lineCount(source.text)} lines`] : []),
+    ...functionsOf(source)
+      .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
+      .map(({ name, lines }) => `${source.path}: ${name} has ${lines} lines`),
+  ]);
+  expect(long.filter((line) => !LONGER[line.split(":")[0] ?? ""])).toEqual([]);
+});
+
+test("each part of core, turn and routes has tests under the same name", () => {
+  const tested = sources.map(({ path }) => path).filter((path) => /^src\/(core|turn|routes)\//.test(path));
+  const untested = tested.filter(
+    (path) => !UNTESTED[path] && !testsOf(path).some((it) => existsSync(join(projectFolder, it))),
+  );
+  expect(untested).toEqual([]);
+});
+
+test("each source file opens with a comment that says what it is", () => {
+  const files = [...sources, ...readSources("test/support")].filter(({ path }) => !path.endsWith(".test.ts"));
+  expect(files.filter(({ text }) => !/^(?:#!.*\n)?\/[*/]/.test(text)).map(({ path }) => path)).toEqual([]);
+});
+
+test("files are named in kebab case, by a noun that means something", () => {
+  const files = [...sources, ...readSources("test")].map(({ path }) => path);
+  const wrong = files.filter((path) => {
+    const name = path.slice(path.lastIndexOf("/") + 1).replace(/(\.test)?\.ts$/, "");
+    return !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || name.split("-").some((word) => BAD_WORDS.has(word));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("no exception outlives its reason", () => {
+  const excepted = [...Object.keys(LONGER), ...Object.keys(UNTESTED)];
+  expect(excepted.filter((path) => !existsSync(join(projectFolder, path)))).toEqual([]);
+});
+
+/** `src/core/auth.ts` belongs to `src/core`, `src/app.ts` is the part `src/app`. */
+function partOf(path: string): string {
+  const [top = "", second = ""] = path.split("/");
+  return top === "src" ? `src/${second.replace(/\.ts$/, "")}` : top;
+}
+
+/** Where tests of `src/core/store/schema.ts` may be: its own file, or one for the whole of `store`. */
+function testsOf(path: string): string[] {
+  const mirrored = path.replace(/^src\//, "test/").replace(/(\/index)?\.ts$/, "");
+  const whole = mirrored.split("/").slice(0, 3).join("/");
+  return [`${mirrored}.test.ts`, `${whole}.test.ts`, `${whole}/${whole.slice(whole.lastIndexOf("/") + 1)}.test.ts`];
+}
+
+function lineCount(text: string): number {
+  return text.split("\n").length - 1;
+}
