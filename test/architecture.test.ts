@@ -134,11 +134,17 @@ function partOf(path: string): string {
   return top === "src" ? `src/${second.replace(/\.ts$/, "")}` : top;
 }
 
-/** Where tests of `src/core/store/schema.ts` may be: its own file, or one for the whole of `store`. */
+/** Where tests of `src/core/store/schema.ts` may be: under its own name, or for the whole of `store`. For turn, the whole of it. */
 function testsOf(path: string): string[] {
   const mirrored = path.replace(/^src\//, "test/").replace(/(\/index)?\.ts$/, "");
-  const whole = mirrored.split("/").slice(0, 3).join("/");
-  return [`${mirrored}.test.ts`, `${whole}.test.ts`, `${whole}/${whole.slice(whole.lastIndexOf("/") + 1)}.test.ts`];
+  const part = mirrored.split("/").slice(0, 3).join("/");
+  const whole = path.startsWith("src/turn/") ? ["test/turn.test.ts", "test/turn/turn.test.ts"] : [];
+  return [
+    `${mirrored}.test.ts`,
+    `${part}.test.ts`,
+    `${part}/${part.slice(part.lastIndexOf("/") + 1)}.test.ts`,
+    ...whole,
+  ];
 }
 
 function lineCount(text: string): number {
