@@ -63,9 +63,10 @@ export interface StoreProtocol {
   ): Promise<Json[]>;
 
   /**
-   * Records whose `search` fields contain every word of `text` (case and accents aside; the last word may be a beginning),
-   * newest first, at most `limit` (default 50). `text` is a person's: nothing in it is syntax, and a text without a word
-   * finds nothing. Takes the same few milliseconds for a common word as for a rare one.
+   * Records whose `search` fields contain every word of `text` (its first 32; case and accents aside; the last one may be
+   * a beginning; scripts written without spaces match anywhere), newest first, at most `limit` (default 50). `text` is a
+   * person's: nothing in it is syntax, and a text without a word finds nothing. Takes the same few milliseconds for a
+   * common word as for a rare one; for that, `where` is applied to the newest 20,000 records that have the words.
    */
   fullTextSearch(owner: Owner, store: string, text: string, options?: StoreSearch): Promise<StoreRecord[]>;
 
@@ -124,7 +125,7 @@ export interface StoreAnyOf {
 
 export interface StoreQuery {
   readonly where?: StoreWhere;
-  /** A field; records with equal values keep the order they were added in (reversed with `descending`). */
+  /** A field; null comes before all values, and equal values keep the order they were added in (`descending`: reversed). */
   readonly orderBy?: string;
   readonly descending?: boolean;
   readonly limit?: number;

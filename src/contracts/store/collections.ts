@@ -1,0 +1,57 @@
+/** What every `store` promises about append-only collections. */
+
+import assert from "node:assert/strict";
+import type { Json } from "../../protocols";
+import type { ContractCase } from "../contract";
+import { rejected } from "../rejected";
+
+export const collections: readonly ContractCase[] = [
+  {
+    name: "a collection keeps its items in order, gives ranges, and is no part of the record",
+    async run({ store }) {
+      await store.createStoreIfNotExists("logs", { name: "str", lines: "json_collection", other: "json_collection" });
+      await store.add("ann", "logs", { name: "x" }, "1");
+      assert.equal(await store.collectionAppend("ann", "logs", "1", "lines", ["a", { b: null }]), 2);
+      assert.equal(await store.collectionAppend("ann", "logs", "1", "lines", []), 2);
+      assert.equal(await store.collectionAppend("ann", "logs", "1", "lines", [null, 4]), 4);
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines"), ["a", { b: null }, null, 4]);
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines", { from: 1, limit: 2 }), [
+        { b: null },
+        null,
+      ]);
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines", { from: 9 }), []);
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "other"), []);
+      assert.deepEqual(await store.get("ann", "logs", "1"), { id: "1", name: "x" });
+    },
+  },
+  {
+    name: "appends are all or none, and need a record and a collection",
+    async run({ store }) {
+      await store.createStoreIfNotExists("logs", { name: "str", lines: "json_collection" });
+      await store.add("ann", "logs", {}, "1");
+      const broken = [1, undefined] as unknown as Json[];
+      await rejected(store.collectionAppend("ann", "logs", "1", "lines", broken), "invalid");
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines"), []);
+      await rejected(store.collectionAppend("ann", "logs", "2", "lines", [1]), "notFound");
+      await rejected(store.collectionAppend("bob", "logs", "1", "lines", [1]), "notFound");
+      await rejected(store.collectionAppend("ann", "logs", "1", "name", [1]), "invalid");
+      assert.deepEqual(await store.collectionGet("ann", "logs", "2", "lines"), []);
+    },
+  },
+  {
+    name: "appends at the same time all arrive, each caller's items together",
+    async run({ store }) {
+      await store.createStoreIfNotExists("logs", { lines: "json_collection" });
+      await store.add("ann", "logs", {}, "1");
+      const counts = await Promise.all(
+        Array.from({ length: 50 }, (_, n) => store.collectionAppend("ann", "logs", "1", "lines", [n, n])),
+      );
+      assert.deepEqual(
+        counts,
+        counts.map((_, n) => 2 * n + 2),
+      );
+      const lines = await store.collectionGet("ann", "logs", "1", "lines");
+      for (let n = 0; n < lines.length; n += 2) assert.equal(lines[n], lines[n + 1]);
+    },
+  },
+];

@@ -1,0 +1,143 @@
+/** What every `store` promises about single records: whose they are, and how they are added, changed and removed. */
+
+import assert from "node:assert/strict";
+import { isAppError } from "../../errors";
+import type { Core } from "../../protocols";
+import type { ContractCase } from "../contract";
+import { rejected } from "../rejected";
+
+export const records: readonly ContractCase[] = [
+  {
+    name: "a record comes back with its id and every kind of value as it was given",
+    async run({ store }) {
+      await store.createStoreIfNotExists("kinds", { s: "str", i: "int", f: "float", b: "bool", j: "json" });
+      const fields = { s: "zero \0 and 😀", i: 2 ** 53 - 1, f: 0.1, b: false, j: { a: [1, null, "x"] } };
+      const id = await store.add("ann", "kinds", fields);
+      assert.deepEqual(await store.get("ann", "kinds", id), { id, ...fields });
+    },
+  },
+  {
+    name: "fields that are not given are null",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { text: "str", done: "bool", data: "json" });
+      await store.add("ann", "notes", { text: "x" }, "1");
+      assert.deepEqual(await store.get("ann", "notes", "1"), { id: "1", text: "x", done: null, data: null });
+    },
+  },
+  {
+    name: "without an id one is made, unique and sorting by time",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int" });
+      const ids: string[] = [];
+      for (let n = 0; n < 20; n += 1) {
+        ids.push(await store.add("ann", "notes", { n }));
+        await Bun.sleep(1); // Ids of the same millisecond need not be in order.
+      }
+      assert.deepEqual(ids, [...new Set(ids)].sort());
+    },
+  },
+  {
+    name: "of many who add the same id exactly one succeeds, and each owner has ids of their own",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int" });
+      const tries = await Promise.allSettled([1, 2, 3, 4, 5].map((n) => store.add("ann", "notes", { n }, "same")));
+      const lost = tries.filter((attempt) => attempt.status === "rejected");
+      assert.equal(lost.length, 4);
+      for (const attempt of lost) assert.equal(isAppError(attempt.reason) && attempt.reason.code, "conflict");
+      assert.equal(await store.add("bob", "notes", { n: 9 }, "same"), "same");
+      assert.equal(await store.count("ann", "notes"), 1);
+    },
+  },
+  {
+    name: "nobody reaches a record of another owner, and the server is an owner like any other",
+    async run(core) {
+      await scopesAreApart(core);
+    },
+  },
+  {
+    name: "an empty username is not the server",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { text: "str" });
+      await store.add(null, "notes", { text: "the server's" }, "1");
+      await rejected(store.get("", "notes", "1"), "invalid");
+      await rejected(store.add("", "notes", {}), "invalid");
+    },
+  },
+  {
+    name: "update sets the given fields and leaves the others",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int", word: "str" });
+      await store.add("ann", "notes", { n: 1, word: "x" }, "1");
+      assert.equal(await store.update("ann", "notes", "1", { n: null }), true);
+      assert.deepEqual(await store.get("ann", "notes", "1"), { id: "1", n: null, word: "x" });
+      assert.equal(await store.update("ann", "notes", "1", {}), true);
+      assert.equal(await store.update("ann", "notes", "2", { n: 1 }), false);
+      await rejected(store.update("ann", "notes", "1", { id: "2" }), "invalid");
+    },
+  },
+  {
+    name: "update with where is a compare-and-set: of many, one wins",
+    async run({ store }) {
+      await store.createStoreIfNotExists("locks", { holder: "str" });
+      await store.add(null, "locks", {}, "lock");
+      const claims = ["a", "b", "c"].map((holder) => store.update(null, "locks", "lock", { holder }, { holder: null }));
+      assert.equal((await Promise.all(claims)).filter(Boolean).length, 1);
+      const holder = (await store.get(null, "locks", "lock"))?.holder;
+      assert.equal(await store.update(null, "locks", "lock", { holder: "d" }, { holder: "nobody" }), false);
+      assert.equal((await store.get(null, "locks", "lock"))?.holder, holder);
+    },
+  },
+  {
+    name: "delete removes the record with its collections, once, and only when where matches",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int", list: "json_collection" });
+      await store.add("ann", "notes", { n: 1 }, "1");
+      await store.collectionAppend("ann", "notes", "1", "list", [1, 2]);
+      assert.equal(await store.delete("ann", "notes", "1", { n: 2 }), false);
+      assert.equal(await store.delete("ann", "notes", "1", { n: 1 }), true);
+      assert.equal(await store.delete("ann", "notes", "1"), false);
+      assert.equal(await store.get("ann", "notes", "1"), null);
+      await store.add("ann", "notes", { n: 1 }, "1");
+      assert.deepEqual(await store.collectionGet("ann", "notes", "1", "list"), []);
+    },
+  },
+  {
+    name: "a write that fails fails alone, and the writes beside it are kept",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int" });
+      await store.add("ann", "notes", { n: 0 }, "taken");
+      const outcomes = await Promise.allSettled([
+        store.add("ann", "notes", { n: 1 }, "first"),
+        store.add("ann", "notes", { n: 2 }, "taken"),
+        store.add("ann", "notes", { n: 3 }, "last"),
+      ]);
+      assert.deepEqual(
+        outcomes.map((outcome) => outcome.status),
+        ["fulfilled", "rejected", "fulfilled"],
+      );
+      const kept = await store.find("ann", "notes", { orderBy: "n", select: ["n"] });
+      assert.deepEqual(
+        kept.map((record) => record.n),
+        [0, 1, 3],
+      );
+    },
+  },
+];
+
+async function scopesAreApart({ store }: Core): Promise<void> {
+  await store.createStoreIfNotExists("notes", { text: "str", list: "json_collection" });
+  await store.add("ann", "notes", { text: "hers" }, "1");
+  await store.collectionAppend("ann", "notes", "1", "list", ["hers"]);
+  for (const other of ["bob", null, "ann ", "ANN", "%"]) {
+    assert.equal(await store.get(other, "notes", "1"), null);
+    assert.deepEqual(await store.find(other, "notes", { where: { id: "1" } }), []);
+    assert.equal(await store.count(other, "notes"), 0);
+    assert.equal(await store.update(other, "notes", "1", { text: "stolen" }), false);
+    assert.equal(await store.delete(other, "notes", "1"), false);
+    assert.deepEqual(await store.collectionGet(other, "notes", "1", "list"), []);
+  }
+  await store.add(null, "notes", { text: "the server's" }, "2");
+  assert.equal(await store.get("ann", "notes", "2"), null);
+  assert.deepEqual(await store.find("ann", "notes"), [{ id: "1", text: "hers" }]);
+  assert.deepEqual(await store.find(null, "notes"), [{ id: "2", text: "the server's" }]);
+}

@@ -1,0 +1,170 @@
+/**
+ * Declared stores and their tables. The declarations live in the table `_store`, which several processes share, so the
+ * copy held here is checked against the file's `user_version` (raised with every change) before it is used.
+ */
+
+import { AppError } from "../../errors";
+import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
+import { writeBackup } from "./backup";
+import type { StoreDatabase } from "./database";
+import { reindexSlice } from "./search";
+import { COLUMN_TYPE, columnsOf, searchedFields } from "./values";
+import type { WriteQueue } from "./writes";
+
+export interface Schema {
+  /** Throws AppError("notFound") when no such store is declared. */
+  get(name: string): StoreInfo;
+  find(name: string): StoreInfo | null;
+  list(): StoreInfo[];
+  declare(name: string, fields: StoreFields): Promise<void>;
+}
+
+/** Also keeps a person's names from being syntax, since they become names of tables and columns. */
+const NAME = /^(?!sqlite_)[a-z][a-z0-9_]{0,62}$/;
+
+export function createSchema(database: StoreDatabase, writes: WriteQueue, log: Log): Schema {
+  let version: number | null = null;
+  let stores = new Map<string, StoreInfo>();
+
+  const current = (): Map<string, StoreInfo> => {
+    const now = Number(database.first("PRAGMA user_version")?.user_version);
+    if (now === version) return stores;
+    stores = new Map(
+      database
+        .all("SELECT name, fields FROM _store ORDER BY name")
+        .map((row) => [String(row.name), { name: String(row.name), fields: JSON.parse(String(row.fields)) }]),
+    );
+    version = now;
+    return stores;
+  };
+  const find = (name: string): StoreInfo | null => current().get(name) ?? null;
+
+  /** Goes on with the search index of old records where this or an earlier process left off. */
+  const finishIndex = async (store: StoreInfo): Promise<void> => {
+    const pending = database.first("SELECT 1 FROM _store WHERE name = ? AND reindex_to IS NOT NULL", store.name);
+    if (!pending) return;
+    while (await writes.write(() => reindexSlice(database, store)));
+  };
+
+  return {
+    find,
+    list: () => [...current().values()],
+    get(name) {
+      const store = find(name);
+      if (store) return store;
+      throw new AppError("notFound", `There is no store "${name}". Declare it with createStoreIfNotExists first.`);
+    },
+    async declare(name, fields) {
+      const declared = checkedStore(name, fields);
+      const before = find(name);
+      const merged = merge(before, declared);
+      if (before && !merged) return finishIndex(before);
+      if (before && database.path) await writeBackup(database, database.path, log);
+      await writes.write(() => {
+        // Another process may have been here since; its version of the store is the one to go on from.
+        version = null;
+        const existing = find(name);
+        const result = merge(existing, declared);
+        if (!result) return;
+        if (existing) extend(database, existing, result);
+        else create(database, result);
+        database.exec(`PRAGMA user_version = ${Number(version) + 1}`);
+        // A failing commit takes the change back, so nothing is remembered from inside of it.
+        version = null;
+      });
+      if (before) log.info("Store extended", { store: name });
+      await finishIndex(find(name) ?? declared);
+    },
+  };
+}
+
+function checkedStore(name: string, fields: StoreFields): StoreInfo {
+  if (!NAME.test(name)) {
+    throw new AppError(
+      "invalid",
+      `"${name}" cannot name a store: use a-z, 0-9 and _, a letter first, up to 63 characters.`,
+    );
+  }
+  const checked: Record<string, StoreField> = {};
+  for (const [field, declared] of Object.entries(fields)) {
+    const { type, index = false, search = false } = typeof declared === "string" ? { type: declared } : declared;
+    const where = `The field "${field}" of the store "${name}"`;
+    if (!NAME.test(field) || field === "id") throw new AppError("invalid", `${where} cannot be named so.`);
+    if (type !== "json_collection" && !Object.hasOwn(COLUMN_TYPE, type)) {
+      throw new AppError("invalid", `${where} has the unknown type "${type}".`);
+    }
+    if (search && type !== "str") throw new AppError("invalid", `${where} is ${type}; only str can be searched.`);
+    if (index && (type === "json" || type === "json_collection")) {
+      throw new AppError("invalid", `${where} is ${type}, which has no index.`);
+    }
+    checked[field] = { type, ...(index && { index }), ...(search && { search }) };
+  }
+  return { name, fields: checked };
+}
+
+/** The store with what is new in `declared`, or null when nothing is. What it has already, it keeps. */
+function merge(existing: StoreInfo | null, declared: StoreInfo): StoreInfo | null {
+  if (!existing) return declared;
+  const fields: Record<string, StoreField> = { ...existing.fields };
+  for (const [name, field] of Object.entries(declared.fields)) {
+    const had = Object.hasOwn(existing.fields, name) ? existing.fields[name] : undefined;
+    if (had && had.type !== field.type) {
+      throw new AppError(
+        "conflict",
+        `The store "${declared.name}" keeps the field "${name}" as ${had.type}, and it is now declared as ${field.type}. ` +
+          "Nothing was changed. Declare it as it was, or give the field another name.",
+      );
+    }
+    fields[name] = { ...had, ...field };
+  }
+  const merged = { name: declared.name, fields };
+  return Bun.deepEquals(existing.fields, fields) ? null : merged;
+}
+
+function create(database: StoreDatabase, store: StoreInfo): void {
+  const columns = columnsOf(store).map((field) => `, ${column(store, field)}`);
+  database.exec(`CREATE TABLE "${store.name}" (
+    _row INTEGER PRIMARY KEY, _owner TEXT NOT NULL, id TEXT NOT NULL${columns.join("")}, UNIQUE (_owner, id)
+  ) STRICT`);
+  database.exec(`CREATE INDEX "${store.name}.owner" ON "${store.name}" (_owner)`);
+  createParts(database, store);
+  database.run("INSERT INTO _store (name, fields) VALUES (?, ?)", store.name, JSON.stringify(store.fields));
+}
+
+function extend(database: StoreDatabase, existing: StoreInfo, store: StoreInfo): void {
+  const had = new Set(columnsOf(existing));
+  for (const field of columnsOf(store)) {
+    if (!had.has(field)) database.exec(`ALTER TABLE "${store.name}" ADD COLUMN ${column(store, field)}`);
+  }
+  createParts(database, store);
+  database.run("UPDATE _store SET fields = ? WHERE name = ?", JSON.stringify(store.fields), store.name);
+  if (searchedFields(store).some((field) => had.has(field) && !existing.fields[field]?.search)) {
+    database.run(`UPDATE _store SET reindex_to = (SELECT max(_row) FROM "${store.name}") WHERE name = ?`, store.name);
+  }
+}
+
+function column(store: StoreInfo, field: string): string {
+  const type = store.fields[field]?.type ?? "json_collection";
+  return type === "json_collection" ? "" : `"${field}" ${COLUMN_TYPE[type]}`;
+}
+
+/** Indexes and tables beside the records; the dot in their names keeps them apart from every store. */
+function createParts(database: StoreDatabase, { name, fields }: StoreInfo): void {
+  for (const [field, { index }] of Object.entries(fields)) {
+    if (index) database.exec(`CREATE INDEX IF NOT EXISTS "${name}.by.${field}" ON "${name}" (_owner, "${field}")`);
+  }
+  if (Object.values(fields).some((field) => field.type === "json_collection")) {
+    database.exec(`CREATE TABLE IF NOT EXISTS "${name}.items" (
+      record INTEGER NOT NULL REFERENCES "${name}" (_row) ON DELETE CASCADE,
+      field TEXT NOT NULL,
+      position INTEGER NOT NULL,
+      value TEXT NOT NULL,
+      PRIMARY KEY (record, field, position)
+    ) STRICT, WITHOUT ROWID`);
+  }
+  if (Object.values(fields).some((field) => field.search)) {
+    database.exec(`CREATE VIRTUAL TABLE IF NOT EXISTS "${name}.search" USING fts5 (
+      own, body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    )`);
+  }
+}

@@ -1,0 +1,105 @@
+/** `StoreWhere` and `StoreQuery` as SQL: names are checked against the declared fields, values are always bound. */
+
+import { AppError } from "../../errors";
+import type { StoreAnyOf, StoreField, StoreInfo, StoreQuery, StoreRange, StoreWhere } from "../../protocols";
+import type { SqlValue } from "./database";
+import { columnsOf, fieldOf } from "./values";
+
+/** SQL that goes on after `WHERE …`, beginning with a space or empty, and what it binds. */
+export interface Condition {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+}
+
+type Scalar = string | number | boolean;
+
+const RANGE = { lt: "<", lte: "<=", gt: ">", gte: ">=" } as const;
+const ANY_OF = 1000; // The protocol's bound.
+
+export function conditionOf(store: StoreInfo, where: StoreWhere = {}): Condition {
+  const parts = Object.entries(where).map(([name, test]) => oneTest(store, name, test));
+  return { sql: parts.map((part) => ` AND ${part.sql}`).join(""), values: parts.flatMap((part) => part.values) };
+}
+
+function oneTest(store: StoreInfo, name: string, test: StoreWhere[string] | undefined): Condition {
+  const field = fieldOf(store, name);
+  if (test === null && field.type !== "json_collection") return { sql: `"${name}" IS NULL`, values: [] };
+  if (!isComparable(field)) throw invalid(store, name, `is ${field.type} and can only be compared with null`);
+  if (typeof test === "string" || typeof test === "number" || typeof test === "boolean") {
+    return { sql: `"${name}" = ?`, values: [operand(store, name, field, test)] };
+  }
+  // Undefined must not pass for "no condition": a slip would reach records that were not meant.
+  if (typeof test !== "object" || test === null) throw invalid(store, name, `cannot be compared with ${typeof test}`);
+  if ("in" in test) return anyOf(store, name, field, test);
+  return range(store, name, field, test);
+}
+
+function anyOf(store: StoreInfo, name: string, field: StoreField, test: StoreAnyOf): Condition {
+  if (!Array.isArray(test.in) || test.in.length > ANY_OF || Object.keys(test).length > 1) {
+    throw invalid(store, name, `takes "in" alone, with up to ${ANY_OF} values`);
+  }
+  const values: SqlValue[] = test.in.map((value: string | number) => operand(store, name, field, value));
+  const [filler = null] = values;
+  // Filled up to a power of two, so that any number of values makes few statements. An empty list compares with null,
+  // which nothing equals. One bound JSON array would be simpler, but its numbers are not exact.
+  const size = 2 ** Math.ceil(Math.log2(Math.max(values.length, 1)));
+  while (values.length < size) values.push(filler);
+  return { sql: `"${name}" IN (${values.map(() => "?").join(", ")})`, values };
+}
+
+function range(store: StoreInfo, name: string, field: StoreField, test: StoreRange): Condition {
+  const bounds = Object.entries(test).filter(([, value]) => value !== undefined);
+  if (bounds.length === 0 || field.type === "bool") throw invalid(store, name, "needs a value to be compared with");
+  const parts = bounds.map(([key, value]) => {
+    if (!isRangeKey(key)) throw invalid(store, name, `knows lt, lte, gt, gte and in, not "${key}"`);
+    return { sql: `"${name}" ${RANGE[key]} ?`, value: operand(store, name, field, value) };
+  });
+  return { sql: parts.map((part) => part.sql).join(" AND "), values: parts.map((part) => part.value) };
+}
+
+function isRangeKey(key: string): key is keyof typeof RANGE {
+  return Object.hasOwn(RANGE, key);
+}
+
+function isComparable(field: StoreField): boolean {
+  return field.type !== "json" && field.type !== "json_collection";
+}
+
+function operand(store: StoreInfo, name: string, field: StoreField, value: Scalar): SqlValue {
+  if (field.type === "bool" && typeof value === "boolean") return value ? 1 : 0;
+  if (field.type === "str" && typeof value === "string") return value;
+  const isNumeric = field.type === "int" || field.type === "float";
+  if (isNumeric && typeof value === "number" && !Number.isNaN(value)) return value;
+  throw invalid(store, name, `is ${field.type} and cannot be compared with a ${typeof value}`);
+}
+
+function invalid(store: StoreInfo, name: string, problem: string): AppError {
+  return new AppError("invalid", `The field "${name}" of "${store.name}" ${problem}.`);
+}
+
+/** The columns of a query as SQL: `id` and what was selected. */
+export function selection(store: StoreInfo, select: readonly string[] = columnsOf(store)): string {
+  const names = new Set(["id", ...select]);
+  for (const name of names) {
+    if (fieldOf(store, name).type === "json_collection")
+      throw invalid(store, name, "is a collection: get it by itself");
+  }
+  return [...names].map((name) => `"${name}"`).join(", ");
+}
+
+/** ORDER BY and LIMIT. SQLite puts null before every value. */
+export function orderAndLimit(store: StoreInfo, query: StoreQuery): Condition {
+  const direction = query.descending ? "DESC" : "ASC";
+  let order = `_row ${direction}`;
+  if (query.orderBy !== undefined) {
+    if (!isComparable(fieldOf(store, query.orderBy))) throw invalid(store, query.orderBy, "has no order");
+    order = `"${query.orderBy}" ${direction}, ${order}`;
+  }
+  return { sql: ` ORDER BY ${order} LIMIT ?`, values: [checkedCount(query.limit, "limit") ?? -1] };
+}
+
+/** A number of things from a caller; undefined when not given. */
+export function checkedCount(count: number | undefined, what: string): number | undefined {
+  if (count === undefined || (Number.isSafeInteger(count) && count >= 0)) return count;
+  throw new AppError("invalid", `"${what}" must be a whole number, 0 or more.`);
+}

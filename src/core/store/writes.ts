@@ -1,0 +1,135 @@
+/**
+ * The queue of writes. What is written in one turn of the event loop shares a transaction, because a commit costs more
+ * than a row; a write that fails takes back only itself. A group is cut after a few milliseconds, and a file that another
+ * process is writing to is tried again from the loop, so that nobody's stream waits for the disk.
+ */
+
+import { AppError } from "../../errors";
+import type { StoreDatabase } from "./database";
+
+export interface WriteQueue {
+  /** Runs `work` in a transaction and resolves with its value once that is committed. What it throws undoes it alone. */
+  write<T>(work: () => T): Promise<T>;
+  /** Resolves when nothing is waiting. */
+  drained(): Promise<void>;
+}
+
+interface Write {
+  /** Does the work and returns what tells its caller. */
+  work(): () => void;
+  reject(error: unknown): void;
+}
+
+const GROUP_MS = 3; // With its commit a group stays under about 5 ms, the most that a stream should ever wait.
+const RETRY_MS = 2; // Other processes hold the file for about as long as one group takes.
+const GIVE_UP_MS = 10_000; // Longer than any fair wait; by then something is wrong with the other process.
+
+export function createWriteQueue(database: StoreDatabase): WriteQueue {
+  let waiting: Write[] = [];
+  let isScheduled = false;
+  let busySince: number | null = null;
+  let onDrained: (() => void)[] = [];
+
+  const flush = (): void => {
+    isScheduled = false;
+    const refused = begin(database);
+    if (refused === null) {
+      busySince = null;
+      waiting = waiting.slice(runGroup(database, waiting));
+    } else {
+      busySince ??= performance.now();
+      if (!isBusy(refused)) refuse(refused);
+      else if (performance.now() - busySince > GIVE_UP_MS) refuse(tooBusy(refused));
+    }
+    if (waiting.length > 0) {
+      schedule();
+    } else {
+      for (const resolve of onDrained) resolve();
+      onDrained = [];
+    }
+  };
+
+  const schedule = (): void => {
+    if (isScheduled) return;
+    isScheduled = true;
+    // The random part keeps two waiting processes from meeting again and again.
+    if (busySince !== null) setTimeout(flush, RETRY_MS * (0.5 + Math.random()));
+    else setImmediate(flush);
+  };
+
+  const refuse = (error: unknown): void => {
+    for (const write of waiting) write.reject(error);
+    waiting = [];
+    busySince = null;
+  };
+
+  return {
+    write: (work) =>
+      new Promise((resolve, reject) => {
+        waiting.push({
+          work: () => {
+            const value = work();
+            return () => resolve(value);
+          },
+          reject,
+        });
+        schedule();
+      }),
+    drained: () => (waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => onDrained.push(resolve))),
+  };
+}
+
+/** Why no transaction can begin, most often another process that is writing; null when one has begun. */
+function begin(database: StoreDatabase): unknown {
+  try {
+    database.run("BEGIN IMMEDIATE");
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+function tooBusy(cause: unknown): AppError {
+  return new AppError("unavailable", "The database is being written to by another program. Try again.", { cause });
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+}
+
+/** Runs and settles as many writes as fit into the time, at least one, and returns how many. */
+function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
+  const end = performance.now() + GROUP_MS;
+  const settle: (() => void)[] = [];
+  let started = 0;
+  try {
+    for (const write of writes) {
+      started += 1;
+      settle.push(runOne(database, write));
+      if (performance.now() >= end) break;
+    }
+    database.run("COMMIT");
+  } catch (error) {
+    // The disk is full or failing: nothing of the group was kept, and every caller has to know.
+    if (database.inTransaction()) database.run("ROLLBACK");
+    for (const write of writes.slice(0, started)) write.reject(error);
+    return started;
+  }
+  for (const tell of settle) tell();
+  return started;
+}
+
+function runOne(database: StoreDatabase, write: Write): () => void {
+  database.run("SAVEPOINT write");
+  try {
+    const tell = write.work();
+    database.run("RELEASE write");
+    return tell;
+  } catch (error) {
+    // SQLite ends the transaction itself on the worst errors; then there is no savepoint to go back to.
+    if (!database.inTransaction()) throw error;
+    database.run("ROLLBACK TO write");
+    database.run("RELEASE write");
+    return () => write.reject(error);
+  }
+}

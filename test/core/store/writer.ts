@@ -1,0 +1,41 @@
+/**
+ * A process of its own that writes to the store in the folder given: `append` until it is killed, printing what was
+ * acknowledged; or `add`, which tries 200 ids that others try too and prints how many it won.
+ */
+
+import { createStore } from "../../../src/core/store";
+import { isAppError } from "../../../src/errors";
+import { createLog } from "../../../src/log";
+import type { Core } from "../../../src/protocols";
+
+const [mode = "", folder = ""] = process.argv.slice(2);
+const store = createStore({ config: { mode: "persistent", dataPath: folder }, log: createLog("error") } as Core);
+await store.createStoreIfNotExists("notes", { n: "int", list: "json_collection" });
+
+if (mode === "append") await append();
+else await compete();
+
+async function append(): Promise<never> {
+  await store.add("ann", "notes", {}, "log");
+  for (let n = 0; ; n += 1) {
+    await Promise.all([
+      store.add("ann", "notes", { n }, `${n}`),
+      store.collectionAppend("ann", "notes", "log", "list", [n]),
+    ]);
+    process.stdout.write(`${n}\n`);
+  }
+}
+
+async function compete(): Promise<void> {
+  let won = 0;
+  for (let n = 0; n < 200; n += 1) {
+    try {
+      await store.add("ann", "notes", { n }, `${n}`);
+      won += 1;
+    } catch (error) {
+      if (!isAppError(error) || error.code !== "conflict") throw error;
+    }
+  }
+  process.stdout.write(`${won}\n`);
+  await store.close();
+}
