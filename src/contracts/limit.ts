@@ -1,0 +1,79 @@
+/** What every `limit` promises. Refusals are asked for within a minute, so that a slow machine changes no answer. */
+
+import assert from "node:assert/strict";
+import type { ContractCase } from "./contract";
+import { rejected } from "./rejected";
+
+const MINUTE = 60;
+
+export const limitContract: readonly ContractCase[] = [
+  {
+    name: "takes are allowed up to the maximum, telling what remains, and then refused",
+    async run({ limit }) {
+      for (const remaining of [2, 1, 0]) {
+        assert.deepEqual(await limit.take("key", 3, MINUTE), { allowed: true, remaining });
+      }
+      const refused = await limit.take("key", 3, MINUTE);
+      assert.ok(!refused.allowed);
+      assert.ok(refused.retryAfterS >= 1 && refused.retryAfterS <= MINUTE, `${refused.retryAfterS}`);
+    },
+  },
+  {
+    name: "each key has a limit of its own",
+    async run({ limit }) {
+      await limit.take("one", 1, MINUTE);
+      assert.equal((await limit.take("one", 1, MINUTE)).allowed, false);
+      assert.equal((await limit.take("two", 1, MINUTE)).allowed, true);
+    },
+  },
+  {
+    name: "a take may cost more than one, and a refused take costs nothing",
+    async run({ limit }) {
+      assert.deepEqual(await limit.take("key", 10, MINUTE, 7), { allowed: true, remaining: 3 });
+      assert.equal((await limit.take("key", 10, MINUTE, 4)).allowed, false);
+      assert.deepEqual(await limit.take("key", 10, MINUTE, 3), { allowed: true, remaining: 0 });
+    },
+  },
+  {
+    name: "a cost over the maximum is always refused",
+    async run({ limit }) {
+      assert.equal((await limit.take("key", 3, MINUTE, 4)).allowed, false);
+      assert.deepEqual(await limit.take("key", 3, MINUTE, 3), { allowed: true, remaining: 0 });
+      assert.equal((await limit.take("other", 0, MINUTE)).allowed, false);
+    },
+  },
+  {
+    name: "a cost of 0 only looks whether a take would be allowed",
+    async run({ limit }) {
+      for (let look = 0; look < 3; look += 1) {
+        assert.deepEqual(await limit.take("key", 1, MINUTE, 0), { allowed: true, remaining: 1 });
+      }
+      await limit.take("key", 1, MINUTE);
+      assert.equal((await limit.take("key", 1, MINUTE, 0)).allowed, false);
+    },
+  },
+  {
+    name: "of many takes at once no more than the maximum are allowed",
+    async run({ limit }) {
+      const results = await Promise.all(Array.from({ length: 50 }, () => limit.take("key", 5, MINUTE)));
+      assert.equal(results.filter((result) => result.allowed).length, 5);
+    },
+  },
+  {
+    name: "when the window is over everything may be taken again",
+    async run({ limit }) {
+      await limit.take("key", 2, 0.05, 2);
+      await Bun.sleep(60);
+      assert.deepEqual(await limit.take("key", 2, 0.05, 2), { allowed: true, remaining: 0 });
+    },
+  },
+  {
+    name: "a limit that makes no sense is refused",
+    async run({ limit }) {
+      await rejected(limit.take("key", -1, MINUTE), "invalid");
+      await rejected(limit.take("key", 1, 0), "invalid");
+      await rejected(limit.take("key", 1, MINUTE, -1), "invalid");
+      await rejected(limit.take("key", Number.NaN, MINUTE), "invalid");
+    },
+  },
+];

@@ -1,0 +1,65 @@
+import { heapStats } from "bun:jsc";
+import { afterEach, describe, expect, setSystemTime, test } from "bun:test";
+import { limitContract } from "../../src/contracts/limit";
+import { createLimit } from "../../src/core/limit";
+import type { Core } from "../../src/protocols";
+
+const START = Date.UTC(2030, 0, 1);
+
+function at(seconds: number): void {
+  setSystemTime(START + seconds * 1000);
+}
+
+afterEach(() => setSystemTime());
+
+describe("the limit keeps its contract", () => {
+  for (const { name, run } of limitContract) {
+    test(name, () => run({ limit: createLimit({} as Core) } as Core));
+  }
+});
+
+test("no window of that length ever sees more than the maximum, wherever it begins", async () => {
+  const limit = createLimit({} as Core);
+  const allowed: number[] = [];
+  for (let second = 0; second < 300; second += 1) {
+    at(second);
+    if ((await limit.take("key", 5, 60)).allowed) allowed.push(second);
+  }
+  expect(allowed.slice(0, 7)).toEqual([0, 1, 2, 3, 4, 60, 61]);
+  for (const from of allowed) {
+    expect(allowed.filter((second) => second >= from && second < from + 60).length).toBeLessThanOrEqual(5);
+  }
+});
+
+test("retryAfterS is when a take of that cost succeeds, and not a second sooner", async () => {
+  const limit = createLimit({} as Core);
+  at(0);
+  await limit.take("key", 4, 60, 2);
+  at(10);
+  await limit.take("key", 4, 60, 1);
+  at(20);
+  await limit.take("key", 4, 60, 1);
+  expect(await limit.take("key", 4, 60, 2)).toEqual({ allowed: false, retryAfterS: 40 });
+  expect(await limit.take("key", 4, 60, 3)).toEqual({ allowed: false, retryAfterS: 50 });
+  expect(await limit.take("key", 4, 60, 0)).toEqual({ allowed: false, retryAfterS: 40 });
+  at(59.9);
+  expect(await limit.take("key", 4, 60, 2)).toEqual({ allowed: false, retryAfterS: 1 });
+  at(60);
+  expect(await limit.take("key", 4, 60, 2)).toEqual({ allowed: true, remaining: 0 });
+});
+
+test("keys that nobody uses any more are forgotten while others are used", async () => {
+  const limit = createLimit({} as Core);
+  const flood = async (name: string, keys: number) => {
+    for (let n = 0; n < keys; n += 1) await limit.take(`${name} ${n}`, 5, 60);
+    Bun.gc(true);
+    return heapStats().objectTypeCounts.Array ?? 0;
+  };
+  at(0);
+  const before = await flood("warm", 1);
+  const full = await flood("stranger", 20_000);
+  expect(full).toBeGreaterThan(before + 15_000);
+  at(61);
+  for (let n = 0; n < 20_000; n += 1) await limit.take("regular", 1_000_000, 60, 0);
+  expect(await flood("last", 1)).toBeLessThan(before + 1000);
+});
