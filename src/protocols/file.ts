@@ -3,7 +3,9 @@
 export interface FileProtocol {
   /**
    * Keeps a file and returns it. The same bytes are kept once, however many people bring them. `name` and `type` are the
-   * sender's claims: cleaned for display, never used as a path. Throws AppError("tooLarge") over the limit.
+   * sender's claims. The name is cleaned for display (no control characters, no slashes, 1 to 255 characters) and never
+   * used as a path; a type that is none becomes `application/octet-stream`, and its parameters are dropped. Throws
+   * AppError("tooLarge") over 50 MiB.
    */
   put(username: string, file: NewFile): Promise<FileInfo>;
 

@@ -1,0 +1,18 @@
+/** What a sender says about a file, made fit to be shown. */
+
+const MAX_NAME = 255; // Characters; what file systems take.
+
+/** For display: the last part of a path, without what could change how the rest of a line reads. */
+export function cleanName(claimed: string): string {
+  const last = claimed.toWellFormed().split(/[\\/]/).at(-1) ?? "";
+  const visible = last.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, "").trim();
+  const name = Array.from(visible).slice(0, MAX_NAME).join("").trim();
+  return /^\.*$/.test(name) ? "file" : name;
+}
+
+export function cleanType(claimed: string): string {
+  const type = claimed.split(";")[0]?.trim().toLowerCase() ?? "";
+  return /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/.test(type)
+    ? type
+    : "application/octet-stream";
+}

@@ -1,0 +1,106 @@
+/**
+ * The default of `file`: bytes in `UPLOAD_DIR` under their sha256, who has them in `core.store`. A crash in the middle may
+ * leave bytes that nobody has, never a file without its bytes. An ephemeral server keeps them in a temporary folder that
+ * goes with the process (kill -9 aside).
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AppError } from "../../errors";
+import type { Core, FileInfo, FileProtocol, StoreRecord } from "../../protocols";
+import { keep, prepareBytes, receive, release } from "./bytes";
+import { cleanName, cleanType } from "./claims";
+
+const FILES = "files";
+const MAX_BYTES = 50 * 1024 * 1024; // The protocol's limit.
+
+export function createFile(core: Core): FileProtocol {
+  let started: Promise<string> | null = null;
+  /** The folder of the bytes. */
+  const root = (): Promise<string> => {
+    // A failure, such as a folder without the right to write, may be over the next time.
+    started ??= start(core).catch((error: unknown) => {
+      started = null;
+      throw error;
+    });
+    return started;
+  };
+
+  return {
+    async put(username, file) {
+      if (file.data.size > MAX_BYTES) {
+        throw new AppError("tooLarge", `A file may have at most ${MAX_BYTES / 1024 / 1024} MiB.`);
+      }
+      const folder = await root();
+      const received = await receive(folder, file.data);
+      const { sha256, size } = received;
+      const place = await keep(core, folder, received).finally(() => rm(received.path, { force: true }));
+      const info = { name: cleanName(file.name), type: cleanType(file.type), size, sha256, created: now() };
+      const id = await core.store.add(username, FILES, { ...info, place });
+      return { id, ...info };
+    },
+
+    async get(username, id) {
+      await root();
+      const record = await core.store.get(username, FILES, id);
+      return record && infoOf(record);
+    },
+
+    async open(username, id) {
+      const folder = await root();
+      const record = await core.store.get(username, FILES, id);
+      if (!record) return null;
+      const bytes = Bun.file(join(folder, String(record.place)), { type: String(record.type) });
+      if (await bytes.exists()) return bytes;
+      core.log.warn("The bytes of a file are missing in the upload folder", { file: id, place: String(record.place) });
+      return null;
+    },
+
+    async remove(username, id) {
+      const folder = await root();
+      const record = await core.store.get(username, FILES, id);
+      // Of two who remove at once, the one whose delete succeeds gives the bytes back.
+      if (!record || !(await core.store.delete(username, FILES, id))) return false;
+      await release(core, folder, String(record.sha256));
+      return true;
+    },
+  };
+}
+
+function now(): string {
+  return new Date().toISOString();
+}
+
+function infoOf({ id, name, type, size, sha256, created }: StoreRecord): FileInfo {
+  return {
+    id,
+    name: String(name),
+    type: String(type),
+    size: Number(size),
+    sha256: String(sha256),
+    created: String(created),
+  };
+}
+
+async function start(core: Core): Promise<string> {
+  const { mode, uploadDir } = core.config;
+  const folder = mode === "ephemeral" ? folderOfThisProcess() : uploadDir;
+  await core.store.createStoreIfNotExists(FILES, {
+    name: "str",
+    type: "str",
+    size: "int",
+    sha256: "str",
+    created: "str",
+    place: "str",
+  });
+  await prepareBytes(core, folder);
+  return folder;
+}
+
+function folderOfThisProcess(): string {
+  const folder = mkdtempSync(join(tmpdir(), "skeleton-files-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileContract } from "../../src/contracts/file";
+import { createFile } from "../../src/core/file";
+import type { Core, FileProtocol } from "../../src/protocols";
+import { temporaryFolder } from "../support/temporary";
+import { storeCore } from "./store/support";
+
+function fileCore(folder = temporaryFolder()): Core {
+  const core = storeCore(folder);
+  return Object.assign(core, { file: createFile(core) });
+}
+
+function put(file: FileProtocol, user: string, text: string) {
+  return file.put(user, { name: "note.txt", type: "text/plain", data: new Blob([text]) });
+}
+
+describe("files keep their contract", () => {
+  for (const { name, run } of fileContract) test(name, () => run(fileCore()));
+});
+
+test("the same bytes lie once under their hash, and are gone with their last user", async () => {
+  const { file, config } = fileCore();
+  const [one, two] = [await put(file, "ann", "the same"), await put(file, "bob", "the same")];
+  const [path = "", ...others] = kept(config.uploadDir);
+  expect(others).toEqual([]);
+  expect(path).toStartWith(join(one.sha256.slice(0, 2), one.sha256.slice(2, 4), one.sha256));
+  await file.remove("ann", one.id);
+  expect(kept(config.uploadDir)).toEqual([path]);
+  await file.remove("bob", two.id);
+  expect(kept(config.uploadDir)).toEqual([]);
+});
+
+test("servers that share the folders put and remove the same bytes without losing any", async () => {
+  const folder = temporaryFolder();
+  const [here, there] = [fileCore(folder), fileCore(folder)];
+  for (let round = 0; round < 20; round += 1) {
+    const old = await Promise.all([put(here.file, "ann", "shared"), put(there.file, "ann", "shared")]);
+    const [mine, yours] = await Promise.all([
+      put(here.file, "bob", "shared"),
+      put(there.file, "cleo", "shared"),
+      ...old.map(({ id }, index) => (index ? here : there).file.remove("ann", id)),
+    ]);
+    expect(await (await there.file.open("bob", mine.id))?.text()).toBe("shared");
+    expect(await (await here.file.open("cleo", yours.id))?.text()).toBe("shared");
+    expect(kept(here.config.uploadDir)).toHaveLength(1);
+    await Promise.all([here.file.remove("bob", mine.id), there.file.remove("cleo", yours.id)]);
+    expect(kept(here.config.uploadDir)).toEqual([]);
+  }
+});
+
+test("nothing is left of an upload that breaks off, and the next one succeeds", async () => {
+  const { file, config } = fileCore();
+  const path = join(temporaryFolder(), "source");
+  writeFileSync(path, "x".repeat(1000));
+  const broken = Bun.file(path);
+  expect(broken.size).toBe(1000);
+  rmSync(path);
+  await expect(file.put("ann", { name: "x", type: "text/plain", data: broken })).rejects.toThrow();
+  expect(readdirSync(join(config.uploadDir, "incoming"))).toEqual([]);
+  expect(kept(config.uploadDir)).toEqual([]);
+  expect((await put(file, "ann", "whole")).size).toBe(5);
+});
+
+test("what a crash left of an upload is removed at start, and one that is going on is not", async () => {
+  const first = fileCore();
+  await put(first.file, "ann", "x");
+  const incoming = join(first.config.uploadDir, "incoming");
+  for (const name of ["old", "fresh"]) writeFileSync(join(incoming, name), "part");
+  utimesSync(join(incoming, "old"), new Date(0), new Date(0));
+  await put(fileCore(first.config.dataPath).file, "ann", "y");
+  expect(readdirSync(incoming)).toEqual(["fresh"]);
+});
+
+test("bytes that the owner deleted by hand are null, and come back with the next upload of the same", async () => {
+  const { file, config, log } = fileCore();
+  log.warn = () => undefined;
+  const before = await put(file, "ann", "precious");
+  for (const path of kept(config.uploadDir)) rmSync(join(config.uploadDir, path));
+  expect(await file.open("ann", before.id)).toBeNull();
+  expect((await file.get("ann", before.id))?.size).toBe(8);
+  await put(file, "bob", "precious");
+  expect(await (await file.open("ann", before.id))?.text()).toBe("precious");
+});
+
+test("an ephemeral server keeps no file in the upload folder, and none after its end", async () => {
+  const folder = temporaryFolder();
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "file-process.ts"), folder], { stdout: "pipe" });
+  const [place = "", text] = (await new Response(child.stdout).text()).trim().split("\n");
+  expect(await child.exited).toBe(0);
+  expect(text).toBe("ephemeral");
+  expect(place).toStartWith(join(tmpdir(), "skeleton-files-"));
+  expect(existsSync(place)).toBe(false);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+/** Paths of the bytes in the folder. */
+function kept(uploads: string): string[] {
+  return readdirSync(uploads, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.endsWith("incoming"))
+    .map((entry) => join(entry.parentPath, entry.name).slice(uploads.length + 1));
+}
