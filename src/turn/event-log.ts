@@ -26,6 +26,8 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
   let seq = 0;
   let unsaved: NumberedEvent[] = [];
   let unpublished: NumberedEvent[] = [];
+  /** Kept from the others, which the next tick publishes. */
+  let last: NumberedEvent | null = null;
   let saving: Promise<void> = Promise.resolve();
   let saveTimer: Timer | null = null;
 
@@ -82,11 +84,13 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     },
     save,
     async saveLast(event) {
-      await publish();
-      unpublished.push(number(event));
+      last = number(event);
       await save();
     },
-    publishLast: publish,
+    async publishLast() {
+      if (last) unpublished.push(last);
+      await publish();
+    },
   };
 }
 

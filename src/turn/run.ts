@@ -63,8 +63,11 @@ interface RunState extends RunOptions {
 
 async function run(state: RunState, cut: (cause: CutCause) => void): Promise<void> {
   const ending = Promise.withResolvers<void>();
-  const answering = { save: state.log.save, stop: () => (cut("stopped"), ending.promise) };
-  const stopAnswering = await answerAsks(state.core, state.info.id, answering);
+  const stop = () => {
+    cut("stopped");
+    return ending.promise;
+  };
+  const stopAnswering = await answerAsks(state.core, state.info.id, { save: state.log.save, stop });
   try {
     push(state, { type: "start", threadId: state.info.threadId, turnId: state.info.id });
     const outcome = await Promise.race([produce(state), aborted(state.signal)]).catch((error) => ({ error }));

@@ -1,0 +1,67 @@
+/** What a failed request is answered: JSON for programs, a fragment for htmx, a page for a browser. Never a stack. */
+
+import type { ValidationError } from "elysia";
+import { HTTP_STATUS, isAppError } from "../errors";
+import type { Core } from "../protocols";
+import { pageData } from "./page-data";
+import { htmlResponse, seeOther } from "./respond";
+
+export interface Failure {
+  readonly status: number;
+  /** A sentence for a person. */
+  readonly detail: string;
+  readonly retryAfterS?: number;
+  /** What only the owner may know; null when the request was at fault. */
+  readonly cause: Error | null;
+}
+
+export function failureOf(error: unknown, code: number | string): Failure {
+  // What a body reader throws arrives wrapped.
+  const origin = error instanceof Error && isAppError(error.cause) ? error.cause : error;
+  if (isAppError(origin)) {
+    const status = HTTP_STATUS[origin.code];
+    const cause = status >= 500 && origin.cause instanceof Error ? origin.cause : null;
+    return { status, detail: origin.message, cause, ...(origin.retryAfterS && { retryAfterS: origin.retryAfterS }) };
+  }
+  switch (code) {
+    case "VALIDATION":
+      return validationFailure(error as ValidationError);
+    case "PARSE":
+      return {
+        status: 400,
+        detail: "The body of the request cannot be read; it must be valid JSON or a form.",
+        cause: null,
+      };
+    case "NOT_FOUND":
+      return { status: 404, detail: "There is nothing at this address.", cause: null };
+    default: {
+      const cause = error instanceof Error ? error : new Error(String(error));
+      return { status: 500, detail: "Something went wrong in the server; its log says what.", cause };
+    }
+  }
+}
+
+export function failureResponse(core: Core, request: Request, failure: Failure): Response {
+  const { status, detail, retryAfterS } = failure;
+  const headers: Record<string, string> = retryAfterS ? { "retry-after": String(retryAfterS) } : {};
+  const { pathname, search } = new URL(request.url);
+  const isProgram = pathname.startsWith("/api/") || !request.headers.get("accept")?.includes("text/html");
+  if (request.headers.has("hx-request")) {
+    return htmlResponse(core.views.status({ text: detail, kind: "error" }), status, headers);
+  }
+  if (isProgram) return Response.json({ detail }, { status, headers });
+  if (status === 401 && request.method === "GET") {
+    return seeOther(`/login?next=${encodeURIComponent(pathname + search)}`);
+  }
+  return htmlResponse(core.views.errorPage({ ...pageData(core, null), status, detail }), status, headers);
+}
+
+function validationFailure(error: ValidationError): Failure {
+  if (error.type === "response") {
+    return { status: 500, detail: "Something went wrong in the server; its log says what.", cause: error };
+  }
+  const first = error.all[0];
+  const path = first && "path" in first ? String(first.path).replace(/^\//, "").replaceAll("/", ".") : "";
+  const message = first && "message" in first ? first.message : "it does not fit.";
+  return { status: 422, detail: `${path || error.type}: ${message}`, cause: null };
+}

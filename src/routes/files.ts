@@ -1,0 +1,34 @@
+/** Files: upload and download. A download never runs in the browser as a page of ours. */
+
+import { Elysia, t } from "elysia";
+import { AppError } from "../errors";
+import type { Core } from "../protocols";
+import { fileJson } from "./json";
+import { session } from "./session";
+
+export function fileRoutes(core: Core) {
+  return new Elysia({ prefix: "/api/v1/files" })
+    .use(session(core))
+    .guard({ user: true })
+    .post(
+      "/",
+      async ({ body, user }) => {
+        const { file } = body;
+        return fileJson(await core.file.put(user.username, { name: file.name, type: file.type, data: file }));
+      },
+      { body: t.Object({ file: t.File() }) },
+    )
+    .get("/:id", async ({ params, user, set }) => {
+      const info = await core.file.get(user.username, params.id);
+      const data = info && (await core.file.open(user.username, params.id));
+      if (!info || !data) throw new AppError("notFound", "There is no such file.");
+      set.headers["content-security-policy"] = "default-src 'none'; sandbox";
+      return new Response(data, {
+        headers: {
+          "content-type": info.type,
+          "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(info.name)}`,
+          "cache-control": "private, max-age=31536000, immutable",
+        },
+      });
+    });
+}

@@ -1,0 +1,58 @@
+/**
+ * Signing in and out: for programs, JSON in and out; for the page's form, a redirect, or the form again with what was wrong.
+ */
+
+import { Elysia, t } from "elysia";
+import { HTTP_STATUS, isAppError } from "../errors";
+import type { Core } from "../protocols";
+import { pageData } from "./page-data";
+import { htmlResponse, isForm, ownPath, seeOther } from "./respond";
+import { addressOf, findUser, sessionCookie } from "./session";
+import { signIn } from "./sign-in";
+
+const Credentials = t.Object({
+  username: t.String(),
+  password: t.String(),
+  next: t.Optional(t.String({ description: "Of the form: the path to go to." })),
+});
+
+export function loginRoutes(core: Core) {
+  const form = (username: string, error: string | null, next: string) =>
+    core.views.loginPage({ ...pageData(core, null), username, error, next });
+  return new Elysia()
+    .get(
+      "/login",
+      async ({ query, request }) => {
+        const next = ownPath(query.next);
+        if (await findUser(core, request)) return seeOther(next);
+        return htmlResponse(form("", null, next));
+      },
+      { query: t.Object({ next: t.Optional(t.String()) }) },
+    )
+    .post(
+      "/login",
+      async ({ body: { username, password, next }, request, server, set }) => {
+        const address = addressOf(core, request, server);
+        if (!isForm(request)) {
+          const { token } = await signIn(core, username, password, address);
+          set.headers["set-cookie"] = sessionCookie(core, request, token);
+          return { access_token: token, token_type: "bearer" };
+        }
+        try {
+          const { token } = await signIn(core, username, password, address);
+          return seeOther(ownPath(next), { "set-cookie": sessionCookie(core, request, token) });
+        } catch (error) {
+          // The form again, with the name kept; anything unexpected is the app's to catch.
+          if (!isAppError(error)) throw error;
+          return htmlResponse(form(username, error.message, ownPath(next)), HTTP_STATUS[error.code]);
+        }
+      },
+      { body: Credentials },
+    )
+    .post("/logout", ({ request, set }) => {
+      const cookie = sessionCookie(core, request, null);
+      if (isForm(request)) return seeOther("/login", { "set-cookie": cookie });
+      set.headers["set-cookie"] = cookie;
+      return { status: "signed out" };
+    });
+}

@@ -1,0 +1,80 @@
+/** POST /api/v1/message: starts a turn and answers as its first follower. */
+
+import { Elysia, t } from "elysia";
+import { AppError } from "../errors";
+import type { Core, FileInfo, JsonObject, User } from "../protocols";
+import { session } from "./session";
+import { turnStream } from "./turn-events";
+
+const MessageBody = t.Object({
+  content: t.Optional(t.String({ description: "1 to 100,000 characters, not blank." })),
+  thread_id: t.Optional(t.String({ description: "Absent: a new thread." })),
+  parent_id: t.Optional(t.Union([t.String(), t.Null()], { description: "The message to go below; absent: the head." })),
+  regenerate: t.Optional(
+    t.Boolean({ description: "Answer parent_id, a message of the user, again; no content then." }),
+  ),
+  model: t.Optional(t.String()),
+  system_prompt: t.Optional(t.String()),
+  parameters: t.Optional(t.Record(t.String(), t.Any(), { description: "Sent to the model as they are." })),
+  files: t.Optional(t.Array(t.Any(), { description: "Uploads (multipart), or ids of files uploaded before." })),
+  stop_running: t.Optional(
+    t.Boolean({ description: "Stop the turn that runs in the thread instead of being refused." }),
+  ),
+});
+
+export function messageRoutes(core: Core) {
+  return new Elysia().use(session(core)).post(
+    "/api/v1/message",
+    async ({ body, user, request, server }) => {
+      const content = body.regenerate ? null : (body.content ?? "");
+      const turn = await core.turns.start(user, {
+        content,
+        ...(body.thread_id && { threadId: body.thread_id }),
+        ...(body.parent_id !== undefined && { parentId: body.parent_id }),
+        ...(body.model && { model: body.model }),
+        ...(body.system_prompt && { systemPrompt: body.system_prompt }),
+        ...(body.parameters && { parameters: body.parameters as JsonObject }),
+        ...(body.files && { files: await readFiles(core, user, body.files) }),
+        ...(body.stop_running && { stopRunning: true }),
+      });
+      return turnStream(core, request, server, user, turn.id, 0);
+    },
+    { user: true, body: MessageBody, parse: ({ request, contentType }) => readBody(request, contentType) },
+  );
+}
+
+/** Multipart is read here because Elysia would parse a text that looks like JSON, and people do send JSON as text. */
+async function readBody(request: Request, contentType: string): Promise<unknown> {
+  if (!contentType.startsWith("multipart/form-data") && !contentType.startsWith("application/x-www-form-urlencoded")) {
+    return request.json();
+  }
+  const form = await request.formData();
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of form) if (name !== "files") fields[name] = value;
+  if (form.has("files")) fields.files = form.getAll("files");
+  for (const name of ["regenerate", "stop_running"]) if (name in fields) fields[name] = fields[name] === "true";
+  if (typeof fields.parameters === "string") fields.parameters = readParameters(fields.parameters);
+  return fields;
+}
+
+function readParameters(text: string): unknown {
+  try {
+    return text.trim() === "" ? undefined : JSON.parse(text);
+  } catch (error) {
+    throw new AppError("invalid", "parameters must be a JSON object.", { cause: error });
+  }
+}
+
+async function readFiles(core: Core, user: User, files: readonly unknown[]): Promise<FileInfo[]> {
+  const infos: FileInfo[] = [];
+  for (const file of files) {
+    if (file instanceof File)
+      infos.push(await core.file.put(user.username, { name: file.name, type: file.type, data: file }));
+    else {
+      const info = typeof file === "string" ? await core.file.get(user.username, file) : null;
+      if (!info) throw new AppError("invalid", "There is no such file.");
+      infos.push(info);
+    }
+  }
+  return infos;
+}

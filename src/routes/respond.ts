@@ -1,0 +1,24 @@
+/** Kinds of answers that several routes give. */
+
+import type { Html } from "../protocols";
+
+export function htmlResponse(page: Html, status = 200, headers: Record<string, string> = {}): Response {
+  const own = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
+  return new Response(page.markup, { status, headers: { ...own, ...headers } });
+}
+
+/** After a form: the browser gets the page that shows the outcome. */
+export function seeOther(location: string, headers: Record<string, string> = {}): Response {
+  return new Response(null, { status: 303, headers: { location, ...headers } });
+}
+
+/** Whether a form of a page sent it, and not a program. */
+export function isForm(request: Request): boolean {
+  const type = request.headers.get("content-type") ?? "";
+  return type.startsWith("application/x-www-form-urlencoded") || type.startsWith("multipart/form-data");
+}
+
+/** The same path when it stays on this server, else the front page. */
+export function ownPath(path: string | undefined): string {
+  return path && /^\/(?![/\\])[^\\\p{Cc}]*$/u.test(path) ? path : "/";
+}

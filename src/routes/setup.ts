@@ -1,0 +1,59 @@
+/**
+ * Making the first administrator, by a link that only the server's own output shows. The token lives in memory: it is dead
+ * after use and after a restart, and useless once there is any user.
+ */
+
+import { timingSafeEqual } from "node:crypto";
+import { Elysia, t } from "elysia";
+import { AppError, HTTP_STATUS, isAppError } from "../errors";
+import type { AuthSetup, Core } from "../protocols";
+import { pageData } from "./page-data";
+import { htmlResponse, isForm, seeOther } from "./respond";
+import { sessionCookie } from "./session";
+
+const NewAdmin = t.Object({ token: t.String(), username: t.String(), password: t.String() });
+
+/** `token` is null when there is nothing to set up. */
+export function setupRoutes(core: Core, token: string | null) {
+  const requireToken = async (given: string): Promise<AuthSetup> => {
+    const { setup } = core.auth;
+    if (!setup || token === null || !isEqual(given, token) || !(await setup.needed())) {
+      throw new AppError("notFound", "This set-up link is not valid any more. Restart the server for another one.");
+    }
+    return setup;
+  };
+  const form = (username: string, error: string | null) =>
+    core.views.setupPage({ ...pageData(core, null), token: token ?? "", username, error });
+  return new Elysia()
+    .get(
+      "/setup",
+      async ({ query }) => {
+        await requireToken(query.token ?? "");
+        return htmlResponse(form("", null));
+      },
+      { query: t.Object({ token: t.Optional(t.String()) }) },
+    )
+    .post(
+      "/setup",
+      async ({ body: { token: given, username, password }, request, set }) => {
+        const setup = await requireToken(given);
+        try {
+          const user = await setup.createAdmin(username, password);
+          const created = await core.auth.createToken(user);
+          const cookie = sessionCookie(core, request, created);
+          if (isForm(request)) return seeOther("/", { "set-cookie": cookie });
+          set.headers["set-cookie"] = cookie;
+          return { access_token: created, token_type: "bearer" };
+        } catch (error) {
+          if (!isForm(request) || !isAppError(error)) throw error;
+          return htmlResponse(form(username, error.message), HTTP_STATUS[error.code]);
+        }
+      },
+      { body: NewAdmin },
+    );
+}
+
+function isEqual(given: string, token: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(token)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,61 @@
+/**
+ * A response that streams Server-Sent Events out of an async iterable of messages. It stops when the client goes away,
+ * keeps quiet connections alive, and reads on only as fast as the client does.
+ */
+
+import type { Core } from "../protocols";
+import { HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../sse";
+
+export interface StreamOptions {
+  readonly core: Core;
+  readonly request: Request;
+  /** Where the server is asked not to cut the connection when it is idle; null in tests without one. */
+  readonly server: IdleTimer | null;
+  /** Encoded messages. Is handed a signal that aborts when the client is gone. */
+  readonly messages: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+}
+
+export interface IdleTimer {
+  timeout(request: Request, seconds: number): void;
+}
+
+const BUFFER_BYTES = 64 * 1024; // Ahead of a slow reader; what waits beyond it is bounded where it is made.
+
+export function streamResponse({ core, request, server, messages }: StreamOptions): Response {
+  server?.timeout(request, 0);
+  const gone = new AbortController();
+  request.signal.addEventListener("abort", () => gone.abort(), { once: true });
+  const iterator = messages(gone.signal)[Symbol.asyncIterator]();
+  let heartbeat: Timer | null = null;
+  const end = () => {
+    if (heartbeat) clearInterval(heartbeat);
+    gone.abort();
+  };
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        // The first bytes carry the headers to a client that waits for them.
+        controller.enqueue(HEARTBEAT);
+        heartbeat = setInterval(() => {
+          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(HEARTBEAT);
+        }, HEARTBEAT_MS);
+      },
+      async pull(controller) {
+        try {
+          const next = await iterator.next();
+          if (!next.done) return controller.enqueue(next.value);
+          end();
+          controller.close();
+        } catch (error) {
+          end();
+          // After the first byte there is no status to change: the cut connection is the answer.
+          if (!request.signal.aborted) core.log.error("A stream failed", { error: error as Error });
+          controller.error(error);
+        }
+      },
+      cancel: end,
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES }),
+  );
+  return new Response(body, { headers: SSE_HEADERS });
+}

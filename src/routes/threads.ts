@@ -1,0 +1,87 @@
+/** Threads: list, messages, rename and other fields, archive, search. */
+
+import { Elysia, t } from "elysia";
+import { AppError } from "../errors";
+import type { Core, JsonObject } from "../protocols";
+import { publishFact } from "../turn/facts";
+import { hitJson, messageJson, threadJson } from "./json";
+import { session } from "./session";
+
+const Page = {
+  limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000 })),
+  before: t.Optional(t.String({ description: "Id of the last one of the page before." })),
+};
+
+const ThreadChanges = t.Object({
+  title: t.Optional(t.String({ minLength: 1, maxLength: 500 })),
+  model: t.Optional(t.String({ maxLength: 500 })),
+  system_prompt: t.Optional(t.String({ maxLength: 500 })),
+  parameters: t.Optional(t.Record(t.String(), t.Any())),
+  archived: t.Optional(t.Boolean()),
+  metadata: t.Optional(t.Record(t.String(), t.Any(), { description: "Merged key by key; null removes." })),
+});
+
+const QUERY_MAX = 500; // Characters of a search. Nobody types more, and each word costs.
+
+export function threadRoutes(core: Core) {
+  return new Elysia({ prefix: "/api/v1" })
+    .use(session(core))
+    .guard({ user: true })
+    .get(
+      "/threads",
+      async ({ query, user }) => {
+        const { limit, before, archived } = query;
+        const page = { ...(limit && { limit }), ...(before && { before }), ...(archived && { archived }) };
+        return (await core.thread.list(user.username, page)).map(threadJson);
+      },
+      { query: t.Object({ ...Page, archived: t.Optional(t.Boolean()) }) },
+    )
+    .get("/threads/:id", async ({ params, user }) => threadJson(found(await core.thread.get(user.username, params.id))))
+    .get(
+      "/threads/:id/messages",
+      async ({ params, query, user }) => {
+        found(await core.thread.get(user.username, params.id));
+        const { limit, before } = query;
+        const path = { ...(limit && { limit }), ...(before && { before }) };
+        return (await core.thread.messages(user.username, params.id, path)).map(messageJson);
+      },
+      { query: t.Object(Page) },
+    )
+    .post(
+      "/threads/:id",
+      async ({ params, body, user }) => {
+        const { system_prompt: systemPrompt, parameters, metadata, title, model, archived } = body;
+        const thread = await core.thread.update(user.username, params.id, {
+          ...(title !== undefined && { title }),
+          ...(model !== undefined && { model }),
+          ...(systemPrompt !== undefined && { systemPrompt }),
+          ...(archived !== undefined && { archived }),
+          ...(parameters && { parameters: parameters as JsonObject }),
+          ...(metadata && { metadata: metadata as JsonObject }),
+        });
+        await publishFact(core, user.username, { type: "threads-changed", threadId: found(thread).id });
+        return threadJson(found(thread));
+      },
+      { body: ThreadChanges },
+    )
+    .delete("/threads/:id", async ({ params, user }) => {
+      found((await core.thread.archive(user.username, params.id)) || null);
+      await publishFact(core, user.username, { type: "threads-changed", threadId: params.id });
+      return { archived: true };
+    })
+    .get(
+      "/search",
+      async ({ query, user }) => {
+        if (query.q.length > QUERY_MAX) {
+          throw new AppError("invalid", `A search may have ${QUERY_MAX} characters; this one has ${query.q.length}.`);
+        }
+        return (await core.thread.search(user.username, query.q, query.limit)).map(hitJson);
+      },
+      { query: t.Object({ q: t.String(), limit: t.Optional(t.Integer({ minimum: 1, maximum: 100 })) }) },
+    );
+}
+
+function found<T>(value: T | null): T {
+  if (value === null) throw new AppError("notFound", "There is no such thread.");
+  return value;
+}

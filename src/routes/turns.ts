@@ -1,0 +1,42 @@
+/** Turns: follow, look at, stop, continue. */
+
+import { Elysia, t } from "elysia";
+import { AppError } from "../errors";
+import type { Core } from "../protocols";
+import { turnJson } from "./json";
+import { session } from "./session";
+import { turnStream } from "./turn-events";
+
+export function turnRoutes(core: Core) {
+  return new Elysia({ prefix: "/api/v1/turns/:id" })
+    .use(session(core))
+    .guard({ user: true, params: t.Object({ id: t.String() }) })
+    .get("/", async ({ params, user }) => turnJson(found(await core.turns.get(user, params.id))))
+    .delete("/", async ({ params, user }) => {
+      found((await core.turns.stop(user, params.id)) || null);
+      return turnJson(found(await core.turns.get(user, params.id)));
+    })
+    .get(
+      "/events",
+      ({ params, query, headers, user, request, server }) => {
+        const after = query.after ?? cursorOf(headers["last-event-id"]);
+        return turnStream(core, request, server, user, params.id, after);
+      },
+      { query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }) },
+    )
+    .post("/continue", async ({ params, user, request, server }) => {
+      const turn = await core.turns.continue(user, params.id);
+      return turnStream(core, request, server, user, turn.id, 0);
+    });
+}
+
+/** An id that is none of ours cannot be served, which the stream says; so it may be any number. */
+function cursorOf(lastEventId: string | undefined): number {
+  if (!lastEventId) return 0;
+  return /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : Number.MAX_SAFE_INTEGER;
+}
+
+function found<T>(value: T | null): T {
+  if (value === null) throw new AppError("notFound", "There is no such turn.");
+  return value;
+}
