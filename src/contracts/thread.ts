@@ -123,6 +123,23 @@ export const threadContract: readonly ContractCase[] = [
     },
   },
   {
+    name: "a fork is a thread of its own with a copy of the path up to a message",
+    async run(core) {
+      const { id } = await core.thread.create("ann", { title: "origin", model: "m" });
+      const first = await say(core, id, null, "one");
+      await say(core, id, first, "two");
+      const fork = await core.thread.fork("ann", id, first);
+      equal(fork.title, "origin");
+      equal(fork.model, "m");
+      deepEqual(await texts(core, fork.id), ["one"]);
+      await say(core, fork.id, fork.headId, "other");
+      deepEqual(await texts(core, fork.id), ["one", "other"]);
+      deepEqual(await texts(core, id), ["one", "two"]);
+      await rejects(core.thread.fork("ann", id, "nowhere"), isNotFound);
+      await rejects(core.thread.fork("bob", id, first), isNotFound);
+    },
+  },
+  {
     name: "fields are set one by one, metadata key by key, and null removes a key",
     async run(core) {
       const { id } = await core.thread.create("ann", {

@@ -42,6 +42,12 @@ export interface ThreadProtocol {
    */
   update(username: string, threadId: string, fields: ThreadFields & ThreadState): Promise<Thread | null>;
 
+  /**
+   * A new thread with copies of the path up to the message, under the same title, model, prompt and parameters; its
+   * metadata has `forked_from`. Throws AppError("notFound") when there is no such thread or message.
+   */
+  fork(username: string, threadId: string, messageId: string): Promise<Thread>;
+
   /** Takes the thread out of the list and the search; it stays readable by id. Idempotent. False when there is none. */
   archive(username: string, threadId: string): Promise<boolean>;
 

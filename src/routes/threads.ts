@@ -21,6 +21,8 @@ const ThreadChanges = t.Object({
   metadata: t.Optional(t.Record(t.String(), t.Any(), { description: "Merged key by key; null removes." })),
 });
 
+const MessageChoice = t.Object({ message_id: t.String() });
+
 const QUERY_MAX = 500; // Characters of a search. Nobody types more, and each word costs.
 
 export function threadRoutes(core: Core) {
@@ -63,6 +65,24 @@ export function threadRoutes(core: Core) {
         return threadJson(found(thread));
       },
       { body: ThreadChanges },
+    )
+    .post(
+      "/threads/:id/head",
+      async ({ params, body, user }) => {
+        const thread = found(await core.thread.update(user.username, params.id, { headId: body.message_id }));
+        await publishFact(core, user.username, { type: "threads-changed", threadId: thread.id });
+        return threadJson(thread);
+      },
+      { body: MessageChoice },
+    )
+    .post(
+      "/threads/:id/fork",
+      async ({ params, body, user }) => {
+        const thread = await core.thread.fork(user.username, params.id, body.message_id);
+        await publishFact(core, user.username, { type: "threads-changed", threadId: thread.id });
+        return threadJson(thread);
+      },
+      { body: MessageChoice },
     )
     .delete("/threads/:id", async ({ params, user }) => {
       found((await core.thread.archive(user.username, params.id)) || null);

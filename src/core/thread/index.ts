@@ -15,6 +15,7 @@ import type {
   ThreadProtocol,
   ThreadState,
 } from "../../protocols";
+import { forkThread } from "./fork";
 import { listThreads } from "./list";
 import { readPath } from "./path";
 import { fromMessage, fromThread, toMessage, toNode, toThread } from "./records";
@@ -46,6 +47,8 @@ export function createThread(core: Core): ThreadProtocol {
     append: (username, threadId, message) => appendMessage(core, username, threadId, message),
 
     update: (username, threadId, fields) => updateRecord(core, username, threadId, fields),
+
+    fork: (username, threadId, messageId) => forkThread(core, username, threadId, messageId),
 
     archive: (username, threadId) => core.store.update(username, "threads", threadId, { archived: true }),
 
