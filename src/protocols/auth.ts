@@ -13,11 +13,14 @@ export interface User {
 export interface AuthProtocol {
   /**
    * The user whose password this is, or null. An unknown name takes as long as a wrong password.
-   * Never throws for what a person typed, whatever its length.
+   * Never throws for what a person typed, whatever its length; throws AppError("unavailable") when too many sign in at once.
    */
   authenticate(username: string, password: string): Promise<User | null>;
 
-  /** A signed token for the user, valid for `config.tokenTtlHours`, that `verifyToken` takes back. */
+  /**
+   * A signed token for the user, valid for `config.tokenTtlHours`, that `verifyToken` takes back. Throws
+   * AppError("unauthenticated") when the user was removed meanwhile.
+   */
   createToken(user: User): Promise<string>;
 
   /**
@@ -34,7 +37,7 @@ export interface AuthProtocol {
 }
 
 export interface AuthSetup {
-  /** True while there is no user at all. */
+  /** True while there is no user at all; false when there may be some that cannot be read. */
   needed(): Promise<boolean>;
 
   /** Makes the first administrator. Throws AppError("conflict") once any user exists, ("invalid") for a bad name or password. */

@@ -1,0 +1,121 @@
+/**
+ * The promises of `auth` that hold wherever accounts live. Those that need an account make one with `setup`, and promise
+ * nothing of a provider without it.
+ */
+
+import assert from "node:assert/strict";
+import { isAppError } from "../errors";
+import type { AuthProtocol, Core, User } from "../protocols";
+import type { ContractCase } from "./contract";
+
+const PASSWORD = "correct horse battery staple";
+
+export const authContract: readonly ContractCase[] = [
+  {
+    name: "an unknown name is nobody, whatever name and password are made of",
+    async run({ auth }) {
+      for (const text of ["", " ", "nobody", "\0", "__proto__", "ü".repeat(100), "x".repeat(100_000), "\ud800"]) {
+        assert.equal(await auth.authenticate(text, "wrong"), null);
+        assert.equal(await auth.authenticate("nobody at all", text), null);
+      }
+    },
+  },
+  {
+    name: "a token that it did not sign is nobody's",
+    async run({ auth }) {
+      const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url");
+      const claims = Buffer.from('{"sub":"root","exp":99999999999}').toString("base64url");
+      for (const token of ["", "x", "a.b.c", `${none}.${claims}.`, "\0", "x".repeat(100_000)]) {
+        assert.equal(await auth.verifyToken(token), null);
+      }
+    },
+  },
+  {
+    name: "a user without a mask may use every model",
+    async run({ auth }) {
+      const user: User = { username: "x", role: "user" };
+      for (const model of ["gpt-4", "a/b:c", ""]) assert.equal(await auth.requestAllowed(user, model), true);
+    },
+  },
+  {
+    name: "a mask must match the whole model id",
+    async run({ auth }) {
+      const user: User = { username: "x", role: "user", modelMask: "gpt-.*|llama" };
+      for (const model of ["gpt-4", "llama"]) assert.equal(await auth.requestAllowed(user, model), true, model);
+      for (const model of ["my-gpt-4", "llama3", "gpt", "gpt-4\n", ""]) {
+        assert.equal(await auth.requestAllowed(user, model), false, model);
+      }
+    },
+  },
+  {
+    name: "a mask counts for administrators, and a mask that is no regular expression matches nothing",
+    async run({ auth }) {
+      const admin = { username: "x", role: "admin" } as const;
+      assert.equal(await auth.requestAllowed({ ...admin, modelMask: "a" }, "b"), false);
+      assert.equal(await auth.requestAllowed({ ...admin, modelMask: "a(" }, "a("), false);
+    },
+  },
+  {
+    name: "the first administrator signs in with the password given, and with no other",
+    run: withAdmin(async (auth, admin) => {
+      assert.deepEqual(admin, { username: "ada", role: "admin" });
+      assert.deepEqual(await auth.authenticate("ada", PASSWORD), admin);
+      for (const wrong of ["", `${PASSWORD} `, PASSWORD.toUpperCase(), PASSWORD.slice(1)]) {
+        assert.equal(await auth.authenticate("ada", wrong), null);
+      }
+      assert.equal(await auth.authenticate("Ada", PASSWORD), null);
+    }),
+  },
+  {
+    name: "a token gives the user back, and a changed token nobody",
+    run: withAdmin(async (auth, admin) => {
+      const token = await auth.createToken(admin);
+      assert.deepEqual(await auth.verifyToken(token), admin);
+      const middle = Math.floor(token.length / 2);
+      const changed = token.slice(0, middle) + (token[middle] === "A" ? "B" : "A") + token.slice(middle + 1);
+      assert.equal(await auth.verifyToken(changed), null);
+    }),
+  },
+  {
+    name: "set-up is over once there is a user",
+    run: withAdmin(async (auth) => {
+      assert.equal(await auth.setup?.needed(), false);
+      await assert.rejects(async () => auth.setup?.createAdmin("eve", PASSWORD), hasCode("conflict"));
+      assert.equal(await auth.authenticate("eve", PASSWORD), null);
+    }),
+  },
+  {
+    name: "of two who set up at once, one wins",
+    async run({ auth: { setup } }) {
+      if (!setup || !(await setup.needed())) return;
+      const outcomes = await Promise.allSettled(["ada", "eve"].map((name) => setup.createAdmin(name, PASSWORD)));
+      assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+      const lost = outcomes.find((outcome) => outcome.status === "rejected");
+      assert.ok(hasCode("conflict")(lost?.reason));
+    },
+  },
+  {
+    name: "set-up refuses a bad name and a short password, and is still needed then",
+    async run({ auth: { setup } }) {
+      if (!setup || !(await setup.needed())) return;
+      for (const name of ["", " ada", "ada ", "a\nb", "x".repeat(65)]) {
+        await assert.rejects(async () => setup.createAdmin(name, PASSWORD), hasCode("invalid"), JSON.stringify(name));
+      }
+      for (const password of ["", "1234567"]) {
+        await assert.rejects(async () => setup.createAdmin("ada", password), hasCode("invalid"));
+      }
+      assert.equal(await setup.needed(), true);
+    },
+  },
+];
+
+function withAdmin(check: (auth: AuthProtocol, admin: User) => Promise<void>): (core: Core) => Promise<void> {
+  return async ({ auth }) => {
+    if (!auth.setup || !(await auth.setup.needed())) return;
+    await check(auth, await auth.setup.createAdmin("ada", PASSWORD));
+  };
+}
+
+function hasCode(code: string): (error: unknown) => boolean {
+  return (error) => isAppError(error) && error.code === code;
+}

@@ -1,0 +1,113 @@
+/**
+ * What `users.yaml` says: a map of user names, at the top or under `users:`. An entry that is wrong is left out and named;
+ * the others stay good.
+ */
+
+import type { User, UserRole } from "../../protocols";
+import { isPasswordHash } from "./passwords";
+
+export interface Account {
+  readonly user: User;
+  readonly passwordHash: string;
+}
+
+export interface Accounts {
+  readonly byName: ReadonlyMap<string, Account>;
+  /** How many entries there are, good and bad. */
+  readonly entries: number;
+  /** What is wrong, each naming the entry, without its hash. */
+  readonly problems: readonly string[];
+}
+
+export const NO_ACCOUNTS: Accounts = { byName: new Map(), entries: 0, problems: [] };
+
+const HASH_KEYS = ["password_hash", "password", "hash"];
+const ENTRY_KEYS = [...HASH_KEYS, "role", "model_mask"];
+const MAX_NAME_CHARACTERS = 64;
+
+/** Throws an Error when the file as a whole is not a map. `content` is null for an empty file. */
+export function parseAccounts(content: unknown): Accounts {
+  if (content === null) return NO_ACCOUNTS;
+  if (!isMap(content)) throw new Error("It must be a map of user names");
+  const problems: string[] = [];
+  const byName = new Map<string, Account>();
+  const entries = Object.entries(usersOf(content, problems));
+  for (const [key, entry] of entries) {
+    const name = normaliseName(key);
+    const account = byName.has(name) ? "there is another entry with this name" : parseEntry(name, entry, problems);
+    if (typeof account === "string") problems.push(`${JSON.stringify(name)}: ${account}`);
+    else byName.set(name, account);
+  }
+  return { byName, entries: entries.length, problems };
+}
+
+/** The same name typed on another keyboard must be the same user. */
+export function normaliseName(name: string): string {
+  return name.normalize("NFC");
+}
+
+/** What is wrong with a normalised name, or null. */
+export function problemWithName(name: string): string | null {
+  const length = [...name].length;
+  if (length < 1 || length > MAX_NAME_CHARACTERS) return `A user name has 1 to ${MAX_NAME_CHARACTERS} characters.`;
+  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) return "A user name has no control characters.";
+  if (name !== name.trim()) return "A user name does not begin or end with a space.";
+  return null;
+}
+
+export function isRole(value: unknown): value is UserRole {
+  return value === "admin" || value === "user";
+}
+
+/** The mask as a test of the whole model id, or what is wrong with it. */
+export function compileMask(mask: string): RegExp | string {
+  try {
+    // First on its own, since "a)|(b" would become valid in the brackets that make it match as a whole.
+    new RegExp(mask);
+    return new RegExp(`^(?:${mask})$`);
+  } catch (error) {
+    return `model_mask is not a regular expression: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** Whether the map of a file holds the accounts under `users:` rather than itself. */
+export function isWrapped(content: Record<string, unknown>): boolean {
+  if (!Object.hasOwn(content, "users")) return false;
+  const users = content.users;
+  // A user may be called "users".
+  return users === null || (isMap(users) && !HASH_KEYS.some((key) => typeof users[key] === "string"));
+}
+
+function usersOf(content: Record<string, unknown>, problems: string[]): Record<string, unknown> {
+  if (!isWrapped(content)) return content;
+  for (const key of Object.keys(content)) {
+    if (key !== "users") problems.push(`${JSON.stringify(key)}: it stands beside "users:" and must be moved into it`);
+  }
+  return isMap(content.users) ? content.users : {};
+}
+
+function parseEntry(name: string, entry: unknown, problems: string[]): Account | string {
+  const nameProblem = problemWithName(name);
+  if (nameProblem !== null) return nameProblem;
+  if (!isMap(entry)) return "must be a map with password_hash, role and, if wanted, model_mask";
+  const passwordHash = HASH_KEYS.map((key) => entry[key]).find((value) => value !== undefined && value !== null);
+  if (passwordHash === undefined) return "password_hash is missing";
+  if (typeof passwordHash !== "string" || !isPasswordHash(passwordHash)) {
+    return "password_hash is not a bcrypt or argon2 hash; set a password with the users command";
+  }
+  const role = entry.role ?? "user";
+  if (!isRole(role))
+    return `role must be admin or user${typeof role === "string" ? `, not ${JSON.stringify(role)}` : ""}`;
+  const mask = entry.model_mask ?? "";
+  if (typeof mask !== "string") return "model_mask must be a text";
+  const compiled = compileMask(mask);
+  if (typeof compiled === "string") return compiled;
+  const unknown = Object.keys(entry).filter((key) => !ENTRY_KEYS.includes(key));
+  if (unknown.length > 0)
+    problems.push(`${JSON.stringify(name)}: ${unknown.join(", ")} means nothing here; the rest is used`);
+  return { user: Object.freeze({ username: name, role, ...(mask !== "" && { modelMask: mask }) }), passwordHash };
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

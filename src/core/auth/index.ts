@@ -1,0 +1,146 @@
+/**
+ * The default of `auth`: accounts in `users.yaml`, sessions as JWT. Everything about an account is read from the file as it
+ * is now, so that a change of role, mask or password counts for sessions that are already open. In ephemeral mode there
+ * is one account, `default` with password `default`, and no file.
+ */
+
+import { AppError } from "../../errors";
+import type { AuthProtocol, AuthSetup, Core, Log, User } from "../../protocols";
+import { createYamlFile, type YamlFile } from "../yaml-file";
+import {
+  type Account,
+  type Accounts,
+  compileMask,
+  NO_ACCOUNTS,
+  normaliseName,
+  parseAccounts,
+  problemWithName,
+} from "./accounts";
+import { hashPassword, kindOfHash, requireGoodPassword, verifyPassword } from "./passwords";
+import { readSecret } from "./secret";
+import { createTokens } from "./tokens";
+
+/** Throws when there is no secret to sign sessions with; makes the secret's file at the first start. */
+export function createAuth({ config, log }: Core): AuthProtocol {
+  const tokens = createTokens(readSecret(config, log), config.tokenTtlHours);
+  const isAllowed = createMaskCheck();
+  const source = config.mode === "ephemeral" ? ephemeralAccounts() : accountsOnFile(config.usersFile, log);
+
+  const auth: AuthProtocol = {
+    authenticate: source.authenticate,
+    async createToken({ username }) {
+      const account = source.find(username);
+      if (!account) throw new AppError("unauthenticated", "This account does not exist any more.");
+      return tokens.sign(account);
+    },
+    async verifyToken(token) {
+      return (await tokens.verify(token, source.find))?.user ?? null;
+    },
+    async requestAllowed({ modelMask }, model) {
+      return modelMask === undefined || isAllowed(modelMask, model);
+    },
+  };
+  return source.setup ? { ...auth, setup: source.setup } : auth;
+}
+
+interface AccountSource {
+  find(username: string): Account | undefined;
+  authenticate(username: string, password: string): Promise<User | null>;
+  readonly setup?: AuthSetup;
+}
+
+function ephemeralAccounts(): AccountSource {
+  const account: Account = { user: Object.freeze({ username: "default", role: "admin" }), passwordHash: "" };
+  return {
+    find: (username) => (username === "default" ? account : undefined),
+    // Nothing to keep secret: name and password are printed in the manual.
+    async authenticate(username, password) {
+      return username === "default" && password === "default" ? account.user : null;
+    },
+  };
+}
+
+function accountsOnFile(path: string, log: Log): AccountSource {
+  const file = createYamlFile({ path, missing: NO_ACCOUNTS, log, parse: (content) => parseAndWarn(content, log) });
+  return {
+    find: (username) => file.get().byName.get(username),
+    async authenticate(username, password) {
+      const accounts = file.get();
+      const account = accounts.byName.get(normaliseName(username));
+      const isRight = await verifyPassword(password, account?.passwordHash ?? decoyHash(accounts));
+      return isRight && account ? account.user : null;
+    },
+    setup: createSetup(path, file),
+  };
+}
+
+function parseAndWarn(content: unknown, log: Log): Accounts {
+  const accounts = parseAccounts(content);
+  for (const problem of accounts.problems) log.warn(`users.yaml: ${problem}`);
+  return accounts;
+}
+
+/** Of nothing; as dear as the hashes that the users command makes. */
+const DECOY =
+  "$argon2id$v=19$m=65536,t=2,p=1$l1pSSao4pqHFCBkldTm6czydnvStMsqbvnyC2ysZ/Tk$WzCRWqQT3/KvjFasf/B6b8qkgsoEu4Ax8/GnarHs+hc";
+const decoys = new WeakMap<Accounts, string>();
+
+/** A hash of the kind and cost that most accounts have, so that an unknown name takes as long as a wrong password. */
+function decoyHash(accounts: Accounts): string {
+  const known = decoys.get(accounts);
+  if (known !== undefined) return known;
+  const hashes = [...accounts.byName.values()].map(({ passwordHash }) => passwordHash);
+  const byKind = Object.values(Object.groupBy(hashes, kindOfHash));
+  const most = byKind.reduce((a, b) => ((b?.length ?? 0) > (a?.length ?? 0) ? b : a), []);
+  const decoy = most?.[0] ?? DECOY;
+  decoys.set(accounts, decoy);
+  return decoy;
+}
+
+function createSetup(path: string, file: YamlFile<Accounts>): AuthSetup {
+  // Accounts that cannot be read, or are all wrong, are accounts: nobody may become administrator because of a typing error.
+  const isNeeded = (): boolean => file.problem() === null && file.get().entries === 0;
+  return {
+    async needed() {
+      return isNeeded();
+    },
+    async createAdmin(username, password) {
+      const name = normaliseName(username);
+      const problem = problemWithName(name);
+      if (problem !== null) throw new AppError("invalid", problem);
+      requireGoodPassword(password);
+      file.refresh();
+      if (!isNeeded()) throw alreadySetUp();
+      const passwordHash = await hashPassword(password);
+      const { editUsersFile } = await import("./users-file");
+      await editUsersFile(path, (editor) => {
+        if (parseAccounts(editor.content).entries > 0) throw alreadySetUp();
+        editor.set(name, { passwordHash, role: "admin" });
+      });
+      const account = file.refresh().byName.get(name);
+      if (!account)
+        throw new AppError("internal", "The account was written but cannot be read. See the log of the server.");
+      return account.user;
+    },
+  };
+}
+
+function alreadySetUp(): AppError {
+  return new AppError("conflict", "There is an account already. Sign in with it.");
+}
+
+const MAX_MASKS = 1000; // More than any server has; only so that a plugin with a mask per request cannot fill the memory.
+
+function createMaskCheck(): (mask: string, model: string) => boolean {
+  const compiled = new Map<string, RegExp | string>();
+  return (mask, model) => {
+    let test = compiled.get(mask);
+    if (test === undefined) {
+      test = compileMask(mask);
+      if (compiled.size >= MAX_MASKS) compiled.clear();
+      compiled.set(mask, test);
+    }
+    // A mask that is no regular expression matches nothing.
+    return typeof test !== "string" && test.test(model);
+  };
+}

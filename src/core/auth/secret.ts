@@ -1,0 +1,56 @@
+/**
+ * The secret that signs sessions: from the configuration, else from a file that is made at the first start. Read once, so
+ * that nobody is signed out while the server runs.
+ */
+
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { messageOf } from "../../errors";
+import type { Config, Log } from "../../protocols";
+
+const SECRET_BYTES = 48;
+const MIN_CHARACTERS = 32; // HS256 asks for a key of at least 256 bits.
+const WINNER_WAIT_MS = 1000; // Between creating the file and writing to it another process needs microseconds.
+
+/** Throws an Error with a sentence for the owner when there is no secret to be had. */
+export function readSecret(config: Config, log: Log): string {
+  if (config.mode === "ephemeral") return createSecret();
+  if (config.jwtSecretKey !== null) return config.jwtSecretKey;
+  try {
+    if (createSecretFile(config.jwtSecretFile))
+      log.info("Made the secret that signs sessions", { file: config.jwtSecretFile });
+    return readSecretFile(config.jwtSecretFile);
+  } catch (error) {
+    throw new Error(`No secret to sign sessions with: ${messageOf(error)}. Set JWT_SECRET_KEY or JWT_SECRET_FILE.`);
+  }
+}
+
+/** Writes a fresh secret that only the owner can read. False, and nothing touched, when there is such a file already. */
+export function createSecretFile(path: string): boolean {
+  mkdirSync(dirname(path), { recursive: true });
+  try {
+    // wx: of several processes that start at once, one wins and the others read what it wrote.
+    writeFileSync(path, `${createSecret()}\n`, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function createSecret(): string {
+  return randomBytes(SECRET_BYTES).toString("base64url");
+}
+
+function readSecretFile(path: string): string {
+  const deadline = Date.now() + WINNER_WAIT_MS;
+  for (;;) {
+    const secret = readFileSync(path, "utf8").trim();
+    if (secret.length >= MIN_CHARACTERS) return secret;
+    if (secret !== "" || Date.now() > deadline) {
+      throw new Error(`${path} has fewer than ${MIN_CHARACTERS} characters; delete it to have another made`);
+    }
+    Bun.sleepSync(5);
+  }
+}
