@@ -63,10 +63,11 @@ export interface StoreProtocol {
   ): Promise<Json[]>;
 
   /**
-   * Records whose `search` fields contain every word of `text` (its first 32; case and accents aside; the last one may be
-   * a beginning; scripts written without spaces match anywhere), newest first, at most `limit` (default 50). `text` is a
-   * person's: nothing in it is syntax, and a text without a word finds nothing. Takes the same few milliseconds for a
-   * common word as for a rare one; for that, `where` is applied to the newest 20,000 records that have the words.
+   * Records whose `search` fields contain every word of `text` (its first 32; case and accents aside; the last one, from
+   * three characters on, may be a beginning; scripts written without spaces match anywhere), newest first, at most `limit`
+   * (default 50). `text` is a person's: nothing in it is syntax, and a text without a word finds nothing. Takes the same
+   * few milliseconds for a common word as for a rare one; for that, `where` is applied to the newest 20,000 records that
+   * have the words.
    */
   fullTextSearch(owner: Owner, store: string, text: string, options?: StoreSearch): Promise<StoreRecord[]>;
 

@@ -18,12 +18,13 @@ export const search: readonly ContractCase[] = [
     },
   },
   {
-    name: "only the last word of a search may be a beginning",
+    name: "only the last word of a search may be a beginning, from three characters on",
     async run(core) {
       const find = await library(core);
       assert.equal(await find("wha"), "2");
       assert.equal(await find("the wha"), "2");
       assert.equal(await find("wha the"), "");
+      assert.equal(await find("wh"), "");
     },
   },
   {

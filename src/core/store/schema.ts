@@ -164,7 +164,7 @@ function createParts(database: StoreDatabase, { name, fields }: StoreInfo): void
   }
   if (Object.values(fields).some((field) => field.search)) {
     database.exec(`CREATE VIRTUAL TABLE IF NOT EXISTS "${name}.search" USING fts5 (
-      own, body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+      body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
     )`);
   }
 }

@@ -1,17 +1,19 @@
 /**
- * Full-text search on FTS5. The index keeps no text and one row per record: a token for the owner and the words of all
- * searched fields. Results come newest first, because ranking a common word would read every row that has it. Scripts
- * that are written without spaces are indexed by character and found as a phrase.
+ * Full-text search on FTS5. The index keeps no text, and each word in it begins with a token of its owner: so a search
+ * reads what its owner wrote and nothing of the others. Results come newest first, because ranking a common word would
+ * read every row that has it. Scripts that are written without spaces are indexed by character and found as a phrase.
  */
 
 import type { StoreInfo, StoreRecord, StoreSearch } from "../../protocols";
-import type { Row, StoreDatabase } from "./database";
+import type { StoreDatabase } from "./database";
 import { decodeRecord, searchedFields } from "./values";
-import { checkedCount, conditionOf, selection } from "./where";
+import { type Condition, checkedCount, conditionOf, selection } from "./where";
 
 const RESULTS = 50; // The protocol's default.
-const BATCH = 500; // Candidates per step, about a millisecond; the loop goes on between steps.
-const CANDIDATES = 20_000; // A condition that hardly any match fulfils ends here: the newest matches were all looked at.
+const FIRST = 500; // Candidates that are enough for nearly every search.
+const CANDIDATES = 20_000; // The protocol's bound for a search with a condition.
+const BATCH = 500; // Records checked against the condition at a time, a millisecond or two; the loop goes on in between.
+const BEGINNING = 3; // Characters; the protocol's. A shorter beginning has too many words to join.
 const SLICE_MS = 3; // Of re-indexing, between which other writes get their turn.
 const WORDS = 32; // The protocol's bound: each word costs, and nobody types more to find something.
 
@@ -29,51 +31,72 @@ export async function search(
 ): Promise<StoreRecord[]> {
   const limit = checkedCount(options.limit, "limit") ?? RESULTS;
   const where = conditionOf(store, options.where);
-  const words = matchOf(text);
-  if (words === null || searchedFields(store).length === 0) return [];
-  const match = `own : "${ownerToken(owner)}" AND body : (${words})`;
-  const found: Row[] = [];
+  const match = matchOf(owner, text);
+  if (match === null || searchedFields(store).length === 0) return [];
+  const found: StoreRecord[] = [];
   let before = Number.MAX_SAFE_INTEGER;
-  for (let seen = 0; found.length < limit && seen < CANDIDATES; seen += BATCH) {
-    if (seen > 0) await new Promise(setImmediate);
-    const candidates = database.all(
-      `SELECT rowid FROM "${store.name}.search" WHERE "${store.name}.search" MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?`,
-      match,
-      before,
-      BATCH,
-    );
-    const rows = candidates.map((candidate) => Number(candidate.rowid));
-    found.push(
-      ...database.all(
-        `SELECT ${selection(store)} FROM "${store.name}"
-        WHERE _row IN (SELECT value FROM json_each(?)) AND _owner = ?${where.sql} ORDER BY _row DESC LIMIT ?`,
-        JSON.stringify(rows),
-        owner,
-        ...where.values,
-        limit - found.length,
-      ),
-    );
-    before = rows.at(-1) ?? 0;
-    if (rows.length < BATCH) break;
+  // Finding the words costs about the same for few candidates as for many, so it is not done in many small steps.
+  for (const size of [FIRST, CANDIDATES - FIRST]) {
+    const candidates = candidatesOf(database, store, { match, before, size });
+    for (let at = 0; at < candidates.length && found.length < limit; at += BATCH) {
+      const rows = candidates.slice(at, at + BATCH);
+      found.push(...recordsOf(database, store, { owner, rows, where, limit: limit - found.length }));
+      if (found.length < limit) await new Promise(setImmediate);
+    }
+    before = candidates.at(-1) ?? 0;
+    if (found.length >= limit || candidates.length < size) break;
   }
+  return found;
+}
+
+interface Candidates {
+  readonly match: string;
+  readonly before: number;
+  readonly size: number;
+}
+
+/** Row numbers, newest first. */
+function candidatesOf(database: StoreDatabase, store: StoreInfo, { match, before, size }: Candidates): number[] {
+  const index = `"${store.name}.search"`;
+  const sql = `SELECT rowid FROM ${index} WHERE ${index} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?`;
+  return database.all(sql, match, before, size).map((row) => Number(row.rowid));
+}
+
+interface Records {
+  readonly owner: string;
+  readonly rows: readonly number[];
+  readonly where: Condition;
+  readonly limit: number;
+}
+
+/** Those of the rows that fulfil the condition. The index has said whose they are; the owner is asked for all the same. */
+function recordsOf(database: StoreDatabase, store: StoreInfo, { owner, rows, where, limit }: Records): StoreRecord[] {
+  const sql = `SELECT ${selection(store)} FROM "${store.name}"
+    WHERE _row IN (SELECT value FROM json_each(?)) AND _owner = ?${where.sql} ORDER BY _row DESC LIMIT ?`;
+  const found = database.all(sql, JSON.stringify(rows), owner, ...where.values, limit);
   return found.map((row) => decodeRecord(store, row));
 }
 
 /** The words as an FTS5 expression, or null when there is none. */
-function matchOf(text: string): string | null {
+function matchOf(owner: string, text: string): string | null {
   const words = (text.normalize("NFC").match(WORD) ?? []).filter((word) => /[\p{L}\p{N}]/u.test(word)).slice(0, WORDS);
-  if (words.length === 0) return null;
-  return `${words.map((word) => `"${searchable(word)}"`).join(" AND ")} *`;
+  const last = words.at(-1);
+  if (last === undefined) return null;
+  const isBeginning = Array.from(last).length >= BEGINNING;
+  return `${words.map((word) => `"${searchable(owner, word)}"`).join(" AND ")}${isBeginning ? " *" : ""}`;
 }
 
-/** The text as it is indexed, and as it is asked for: composed, and with unspaced scripts taken apart. */
-function searchable(text: string): string {
-  return text.normalize("NFC").replace(UNSPACED, " $& ");
+/** The text as it is indexed, and as it is asked for: composed, unspaced scripts taken apart, each word with its owner. */
+function searchable(owner: string, text: string): string {
+  return text
+    .normalize("NFC")
+    .replace(UNSPACED, " $& ")
+    .replace(WORD, `${ownerToken(owner)}$&`);
 }
 
-/** Hexadecimal, so that no two owners share a token whatever their names are made of. */
+/** Hexadecimal with an end, so that no owner's token begins another's, whatever their names are made of. */
 function ownerToken(owner: string): string {
-  return `o${Buffer.from(owner).toString("hex")}`;
+  return `o${Buffer.from(owner).toString("hex")}x`;
 }
 
 /** Brings the index up to the record; called with every change to a searched field, in the same transaction. */
@@ -87,10 +110,9 @@ export function reindex(database: StoreDatabase, store: StoreInfo, row: number):
     return;
   }
   database.run(
-    `INSERT OR REPLACE INTO "${store.name}.search" (rowid, own, body) VALUES (?, ?, ?)`,
+    `INSERT OR REPLACE INTO "${store.name}.search" (rowid, body) VALUES (?, ?)`,
     row,
-    ownerToken(String(record._owner)),
-    searchable(texts.join("\n")),
+    searchable(String(record._owner), texts.join("\n")),
   );
 }
 

@@ -20,7 +20,7 @@ interface Write {
   reject(error: unknown): void;
 }
 
-const GROUP_MS = 3; // With its commit a group stays under about 5 ms, the most that a stream should ever wait.
+const GROUP_MS = 2; // With its commit, and now and then a checkpoint, a group stays under about 5 ms, the most a stream should wait.
 const RETRY_MS = 2; // Other processes hold the file for about as long as one group takes.
 const GIVE_UP_MS = 10_000; // Longer than any fair wait; by then something is wrong with the other process.
 

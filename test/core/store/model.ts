@@ -63,7 +63,9 @@ export function createModel(fields: readonly string[], searched: readonly string
       const found = matching(owner, where).filter((record) => {
         const has = searched.flatMap((field) => wordsOf(String(record[field] ?? "")));
         return words.every((word, at) =>
-          has.some((other) => (at === words.length - 1 ? other.startsWith(word) : other === word)),
+          has.some(
+            (other) => other === word || (at === words.length - 1 && word.length >= 3 && other.startsWith(word)),
+          ),
         );
       });
       return found.reverse().slice(0, limit);

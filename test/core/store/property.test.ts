@@ -72,7 +72,18 @@ function randomOperation(random: Random): {
   const items = Array.from({ length: random.below(4) }, () => someJson(random));
   const range = { from: random.below(4), limit: random.below(5) };
   const query = someQuery(random, where);
-  const text = random.pick(["alpha", "bet", "beta al", "gamma ray", "", '"', "NEAR(alpha)", "zero", "alpha*"]);
+  const text = random.pick([
+    "alpha",
+    "bet",
+    "beta al",
+    "beta alp",
+    "gamma ray",
+    "",
+    '"',
+    "NEAR(alpha)",
+    "zero",
+    "alpha*",
+  ]);
   const options = { ...(where && { where }), limit: 1 + random.below(6) };
   const operations: [string, (store: Operations | StoreProtocol) => Promise<unknown>][] = [
     [`add ${j(fields)}`, (store) => store.add(owner, NAME, fields, id)],
