@@ -31,7 +31,12 @@ export function parseAccounts(content: unknown): Accounts {
   if (!isMap(content)) throw new Error("It must be a map of user names");
   const problems: string[] = [];
   const byName = new Map<string, Account>();
-  const entries = Object.entries(usersOf(content, problems));
+  if (isWrapped(content)) {
+    for (const key of Object.keys(content).filter((key) => key !== "users")) {
+      problems.push(`${JSON.stringify(key)}: it stands beside "users:" and must be moved into it`);
+    }
+  }
+  const entries = Object.entries(entriesOf(content));
   for (const [key, entry] of entries) {
     const name = normaliseName(key);
     const account = byName.has(name) ? "there is another entry with this name" : parseEntry(name, entry, problems);
@@ -70,20 +75,19 @@ export function compileMask(mask: string): RegExp | string {
   }
 }
 
+/** The entries as they stand in the file, good and bad; none when there is no map. */
+export function entriesOf(content: unknown): Record<string, unknown> {
+  if (!isMap(content)) return {};
+  if (!isWrapped(content)) return content;
+  return isMap(content.users) ? content.users : {};
+}
+
 /** Whether the map of a file holds the accounts under `users:` rather than itself. */
 export function isWrapped(content: Record<string, unknown>): boolean {
   if (!Object.hasOwn(content, "users")) return false;
   const users = content.users;
   // A user may be called "users".
   return users === null || (isMap(users) && !HASH_KEYS.some((key) => typeof users[key] === "string"));
-}
-
-function usersOf(content: Record<string, unknown>, problems: string[]): Record<string, unknown> {
-  if (!isWrapped(content)) return content;
-  for (const key of Object.keys(content)) {
-    if (key !== "users") problems.push(`${JSON.stringify(key)}: it stands beside "users:" and must be moved into it`);
-  }
-  return isMap(content.users) ? content.users : {};
 }
 
 function parseEntry(name: string, entry: unknown, problems: string[]): Account | string {

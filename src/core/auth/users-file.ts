@@ -10,7 +10,7 @@ import { dirname } from "node:path";
 import { type Document, isMap, parseDocument, type YAMLMap } from "yaml";
 import { AppError } from "../../errors";
 import type { UserRole } from "../../protocols";
-import { isWrapped, normaliseName } from "./accounts";
+import { entriesOf, isWrapped, normaliseName } from "./accounts";
 
 export interface AccountChange {
   readonly passwordHash?: string;
@@ -48,6 +48,19 @@ export async function editUsersFile<Result>(path: string, edit: (editor: UsersEd
   });
 }
 
+/** What the file says; null when it is empty, undefined when it is missing. Throws AppError("invalid") for broken YAML. */
+export async function readUsersFile(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch(ifMissing(undefined));
+  if (text === undefined) return undefined;
+  parse(path, text);
+  return contentOf(text);
+}
+
+/** Whether there is an entry of that name, good or bad. */
+export function hasEntry(content: unknown, username: string): boolean {
+  return Object.keys(entriesOf(content)).some((key) => normaliseName(key) === username);
+}
+
 const AS_WRITTEN = { lineWidth: 0 }; // Folding would break a hash over two lines.
 
 function parse(path: string, text: string): Document {
@@ -59,11 +72,15 @@ function parse(path: string, text: string): Document {
   throw new AppError("invalid", `${path} is not valid YAML${line ? ` (line ${line})` : ""}. Mend it first.`);
 }
 
+function contentOf(text: string): unknown {
+  return text.trim() === "" ? null : Bun.YAML.parse(text);
+}
+
 function editorOf(document: Document, text: string): UsersEditor {
-  const content: unknown = text.trim() === "" ? null : Bun.YAML.parse(text);
+  const content = contentOf(text);
   return {
     content,
-    has: (username) => findKey(accountsOf(document), username) !== undefined,
+    has: (username) => hasEntry(content, username),
     set(username, change) {
       const accounts = accountsOf(document);
       const key = findKey(accounts, username) ?? username;

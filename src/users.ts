@@ -1,0 +1,191 @@
+/**
+ * The `users` command: adds, changes, removes, lists and checks the accounts of a users file, and makes the secret that
+ * signs sessions. Works on the file only, so that a running server takes a change up by itself.
+ */
+
+import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import {
+  type Accounts,
+  compileMask,
+  isRole,
+  normaliseName,
+  parseAccounts,
+  problemWithName,
+} from "./core/auth/accounts";
+import { hashPassword, requireGoodPassword } from "./core/auth/passwords";
+import { createSecretFile } from "./core/auth/secret";
+import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
+import { AppError, isAppError, messageOf } from "./errors";
+
+export interface UsersIo {
+  /** The file without -f. */
+  readonly usersFile: string;
+  /** Whether a person types, and sees nothing of a secret. */
+  readonly isTerminal: boolean;
+  out(line: string): void;
+  error(line: string): void;
+  /** A line typed without echo after the prompt, or the next line of standard input; null at its end. */
+  readSecret(prompt: string): Promise<string | null>;
+}
+
+const USAGE = `Usage: users [-f FILE] [ACTION]
+
+Adds a user, or changes the given parts of one:
+  -u, --user NAME        1 to 64 characters
+  -p, --password TEXT    at least 8 characters. Everybody on this machine can see it while the
+                         command runs: leave it out (or give -) to be asked, or to pipe it in
+  -r, --role ROLE        admin or user (default for a new one: user)
+  -m, --mask MASK        regular expression that the whole model id must match; "" = every model
+
+Other actions:
+      --list             names, roles and masks
+      --delete NAME      removes a user
+      --validate         names every entry that is wrong; exit code 1 when there is one
+      --generate-jwt F   writes a new secret for JWT_SECRET_FILE to F; --force replaces one, which
+                         signs everybody out at the next start
+
+  -f, --file FILE        default: the users file of the configuration
+  -h, --help             this text`;
+
+const OPTIONS = {
+  file: { type: "string", short: "f" },
+  user: { type: "string", short: "u" },
+  password: { type: "string", short: "p" },
+  role: { type: "string", short: "r" },
+  mask: { type: "string", short: "m" },
+  list: { type: "boolean" },
+  delete: { type: "string" },
+  validate: { type: "boolean" },
+  "generate-jwt": { type: "string" },
+  force: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+
+/** The exit code: 0 = done, 1 = could not be done, 2 = the command was not understood. Prints why. Never rejects. */
+export async function runUsers(args: string[], io: UsersIo): Promise<number> {
+  let values: Values;
+  try {
+    values = parseArgs({ args, options: OPTIONS, strict: true }).values;
+  } catch (error) {
+    io.error(messageOf(error));
+    io.error("Try --help.");
+    return 2;
+  }
+  try {
+    return await runAction(values, io);
+  } catch (error) {
+    io.error(isAppError(error) ? error.message : `Failed: ${messageOf(error)}`);
+    return 1;
+  }
+}
+
+async function runAction(values: Values, io: UsersIo): Promise<number> {
+  const file = resolve(values.file ?? io.usersFile);
+  const actions = ["list", "delete", "validate", "generate-jwt", "user"].filter((name) => Object.hasOwn(values, name));
+  const misplaced =
+    actions[0] === "user" ? [] : ["password", "role", "mask"].filter((name) => Object.hasOwn(values, name));
+  if (values.help) {
+    io.out(USAGE);
+    return 0;
+  }
+  if (actions.length > 1) return misunderstood(io, `--${actions.join(" and --")} do not go together.`);
+  if (misplaced.length > 0)
+    return misunderstood(io, `--${misplaced.join(" and --")} only make sense with --user NAME.`);
+  if (values.list) return listUsers(file, io);
+  if (values.validate) return validateFile(file, io);
+  if (values.delete !== undefined) return deleteUser(file, normaliseName(values.delete), io);
+  if (values["generate-jwt"] !== undefined)
+    return generateSecret(resolve(values["generate-jwt"]), values.force === true, io);
+  if (values.user !== undefined) return setUser(file, normaliseName(values.user), values, io);
+  return misunderstood(io, USAGE);
+}
+
+function misunderstood(io: UsersIo, message: string): number {
+  io.error(message);
+  return 2;
+}
+
+async function listUsers(file: string, io: UsersIo): Promise<number> {
+  const accounts = await readAccounts(file);
+  const users = [...accounts.byName.values()].map(({ user }) => user);
+  const width = Math.max(0, ...users.map(({ username }) => username.length));
+  for (const { username, role, modelMask } of users) {
+    io.out(`${username.padEnd(width)}  ${role.padEnd(5)}  ${modelMask ?? "every model"}`);
+  }
+  for (const problem of accounts.problems) io.error(problem);
+  return 0;
+}
+
+async function validateFile(file: string, io: UsersIo): Promise<number> {
+  const { byName, problems } = await readAccounts(file);
+  for (const problem of problems) io.out(problem);
+  if (problems.length === 0) io.out(`${file}: ${byName.size} ${byName.size === 1 ? "user" : "users"}, all good.`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+async function readAccounts(file: string): Promise<Accounts> {
+  const content = await readUsersFile(file);
+  if (content === undefined) throw new AppError("notFound", `${file} does not exist.`);
+  return parseAccounts(content);
+}
+
+async function deleteUser(file: string, name: string, io: UsersIo): Promise<number> {
+  const left = await editUsersFile(file, (editor) => {
+    if (!editor.has(name)) throw new AppError("notFound", `There is no user ${JSON.stringify(name)} in ${file}.`);
+    editor.remove(name);
+    return parseAccounts(editor.content).entries - 1;
+  });
+  io.out(`Removed ${name}.`);
+  if (left === 0) io.out("Nobody is left: at its next start the server offers to set up an administrator.");
+  return 0;
+}
+
+async function generateSecret(path: string, isForced: boolean, io: UsersIo): Promise<number> {
+  if (isForced) await rm(path, { force: true });
+  if (!createSecretFile(path)) {
+    throw new AppError("conflict", `${path} exists already. --force replaces it and signs everybody out.`);
+  }
+  io.out(`Wrote a new secret to ${path}; only its owner can read it.`);
+  return 0;
+}
+
+async function setUser(file: string, name: string, { password, role, mask }: Values, io: UsersIo): Promise<number> {
+  const problem = problemWithName(name) ?? problemWithParts(role, mask);
+  if (problem !== null) throw new AppError("invalid", problem);
+  const isThere = hasEntry(await readUsersFile(file), name);
+  // Giving nothing but the name of somebody who is there can only mean the password.
+  const isAsked =
+    password === "-" || (password === undefined && (!isThere || (role === undefined && mask === undefined)));
+  const newPassword = isAsked ? await askPassword(name, io) : password;
+  const change: AccountChange = {
+    ...(newPassword !== undefined && { passwordHash: await hashPassword(newPassword) }),
+    ...(isRole(role) ? { role } : !isThere && { role: "user" }),
+    ...(mask !== undefined && { modelMask: mask }),
+  };
+  await editUsersFile(file, (editor) => editor.set(name, change));
+  io.out(`${isThere ? "Changed" : "Added"} ${name} in ${file}.`);
+  const { problems } = await readAccounts(file);
+  for (const left of problems.filter((text) => text.startsWith(`${JSON.stringify(name)}:`))) io.error(left);
+  return 0;
+}
+
+function problemWithParts(role: string | undefined, mask: string | undefined): string | null {
+  if (role !== undefined && !isRole(role)) return `--role must be admin or user, not ${JSON.stringify(role)}.`;
+  const compiled = compileMask(mask ?? "");
+  return typeof compiled === "string" ? `--mask: ${compiled}` : null;
+}
+
+async function askPassword(name: string, io: UsersIo): Promise<string> {
+  const password = await io.readSecret(`Password for ${name}: `);
+  if (password === null) throw new AppError("invalid", "No password was given. Use -p, or pipe one in.");
+  requireGoodPassword(password);
+  // What nobody sees while it is typed is easily mistyped.
+  if (io.isTerminal && (await io.readSecret("Once more: ")) !== password) {
+    throw new AppError("invalid", "The two passwords differ. Nothing was changed.");
+  }
+  return password;
+}
