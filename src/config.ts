@@ -30,6 +30,11 @@ export function loadConfig(): Config {
   return readConfig(process.env, process.cwd());
 }
 
+/** A variable whose name the owner wrote into a file, such as the key of an endpoint in models.yaml. Null = not set. */
+export function secretVariable(name: string): string | null {
+  return process.env[name]?.trim() || null;
+}
+
 /** Throws ConfigError. An empty or blank value counts as not set. Relative paths start at `workingFolder` or at DATA_PATH. */
 export function readConfig(environment: Record<string, string | undefined>, workingFolder: string): Config {
   const problems: string[] = [];

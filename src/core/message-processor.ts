@@ -53,6 +53,7 @@ async function prepareCall(turn: Turn): Promise<ModelCall> {
     messages: [...system, ...context],
     tools: canCallTools ? tools : [],
     parameters: { ...prompt?.parameters, ...turn.parameters },
+    username: user.username,
   };
   const changed = await core.hooks.preCall(call, turn);
   if (!(await core.auth.requestAllowed(user, changed.model))) {

@@ -46,6 +46,8 @@ export interface ModelCall {
   readonly tools: readonly Tool[];
   /** Passed to the endpoint as they are (`temperature`, `max_tokens`, …). Empty = the endpoint's own defaults. */
   readonly parameters: JsonObject;
+  /** Whose files the messages name. Absent = files are only mentioned. */
+  readonly username?: string;
 }
 
 export interface ModelMessage {

@@ -156,7 +156,10 @@ async function handle(request: Request, state: State, reset: () => void): Promis
 
   const next = state.queue.shift() ?? state.fallback;
   const answer = typeof next === "function" ? await next(body) : next;
-  if (!("parts" in answer)) return toResponse(answer);
+  if (!("parts" in answer)) {
+    sent.resolve();
+    return toResponse(answer);
+  }
   return new Response(stream(chunks(answer, body, reset), sent.resolve, request.signal), { headers: STREAM_HEADERS });
 }
 

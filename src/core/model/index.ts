@@ -1,0 +1,58 @@
+/**
+ * Default of `model`: any number of OpenAI-compatible endpoints (endpoints.ts says which). Ids are the endpoints' own; where
+ * two offer the same one, the first endpoint has it and the later one's is `name/id`.
+ */
+
+import { AppError } from "../../errors";
+import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
+import { createEndpoints, type Endpoint, type EndpointOptions } from "./endpoints";
+import { createLists, type Lists } from "./lists";
+import { createRequest, type Target } from "./request";
+import { createStreamModel } from "./stream";
+
+export function createModel(core: Core, options: EndpointOptions): ModelProtocol {
+  const endpoints = createEndpoints(core, options);
+  const lists = createLists(core.log);
+  const streamModel = createStreamModel(core.config);
+  return {
+    async list() {
+      return [...(await offers(endpoints(), lists)).keys()];
+    },
+    async describe(model) {
+      const target = await resolve(model, endpoints(), lists);
+      if (!target) return null;
+      const parameters = { ...target.endpoint.parameters, ...target.info?.parameters };
+      return { ...target.info, id: model, ...(Object.keys(parameters).length === 0 ? {} : { parameters }) };
+    },
+    async *stream(call, signal) {
+      const target = await resolve(call.model, endpoints(), lists);
+      if (!target) throw new AppError("upstream", `No endpoint offers the model ${call.model.slice(0, 100)}.`);
+      yield* streamModel(target, await createRequest(core, call, target), signal);
+    },
+  };
+}
+
+/** What can be used now, in order of the endpoints. */
+async function offers(endpoints: readonly Endpoint[], lists: Lists): Promise<Map<string, Target>> {
+  const offered = new Map<string, Target>();
+  const asked = await Promise.all(endpoints.map((endpoint) => (endpoint.isAsked ? lists.get(endpoint) : [])));
+  for (const [at, endpoint] of endpoints.entries()) {
+    const known = new Map<string, ModelInfo | null>(endpoint.models.map((info) => [info.id, info]));
+    for (const id of asked[at] ?? []) if (!known.has(id)) known.set(id, null);
+    for (const [model, info] of known) {
+      const id = [model, `${endpoint.name}/${model}`].find((it) => !offered.has(it));
+      if (id !== undefined) offered.set(id, { endpoint, model, info });
+    }
+  }
+  return offered;
+}
+
+/** Where a call for the model goes. */
+async function resolve(id: string, endpoints: readonly Endpoint[], lists: Lists): Promise<Target | null> {
+  const target = (await offers(endpoints, lists)).get(id);
+  if (target) return target;
+  // The endpoint that is down may well be the one: a call to it tells the person what is wrong with it.
+  const down = endpoints.filter((endpoint) => endpoint.isAsked && lists.isDown(endpoint));
+  const endpoint = down.find((it) => lists.hasListed(it, id)) ?? down.find((it) => !it.isGuess);
+  return endpoint ? { endpoint, model: id, info: null } : null;
+}

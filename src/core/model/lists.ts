@@ -1,0 +1,93 @@
+/**
+ * The lists of models that endpoints give, kept for a minute. A list that is old is served while it is fetched again, so
+ * that only the first page ever waits, and not for long.
+ */
+
+import { messageOf } from "../../errors";
+import type { Log } from "../../protocols";
+import type { Endpoint } from "./endpoints";
+import { readText } from "./read-text";
+import { send } from "./send";
+
+export interface Lists {
+  /** Ids the endpoint offers now; empty while it is down. Never throws. */
+  get(endpoint: Endpoint): Promise<readonly string[]>;
+  /** Whether the endpoint did not give its list when it was last asked. */
+  isDown(endpoint: Endpoint): boolean;
+  /** Whether the endpoint ever listed the model. */
+  hasListed(endpoint: Endpoint, id: string): boolean;
+}
+
+const FRESH_MS = 60_000;
+const RETRY_DOWN_MS = 5_000; // A server that was just started should show up at the next look.
+const FIRST_WAIT_MS = 3_000; // As long as a person waits for a page; a slower endpoint shows up later.
+const FETCH_MS = 15_000;
+const GUESS_FETCH_MS = 1_000; // A server of this machine that does not answer in a second is none.
+
+interface ListState {
+  ids: readonly string[];
+  seen: ReadonlySet<string>;
+  isDown: boolean;
+  staleAt: number;
+  pending: Promise<void> | null;
+  /** Resolves when the first list is there, or it has been waited for long enough. */
+  firstWait: Promise<unknown> | null;
+}
+
+export function createLists(log: Log): Lists {
+  const states = new WeakMap<Endpoint, ListState>();
+
+  const stateOf = (endpoint: Endpoint): ListState => {
+    const known = states.get(endpoint);
+    if (known) return known;
+    const state = { ids: [], seen: new Set<string>(), isDown: false, staleAt: 0, pending: null, firstWait: null };
+    states.set(endpoint, state);
+    return state;
+  };
+
+  const refresh = async (endpoint: Endpoint, state: ListState): Promise<void> => {
+    try {
+      const ids = await fetchList(endpoint);
+      if (state.isDown && !endpoint.isGuess) log.info("model endpoint answers again", { endpoint: endpoint.name });
+      Object.assign(state, { ids, seen: new Set([...state.seen, ...ids]), isDown: false });
+    } catch (error) {
+      const isNews = !state.isDown && !endpoint.isGuess;
+      if (isNews) log.warn("model endpoint gives no list", { endpoint: endpoint.name, reason: messageOf(error) });
+      Object.assign(state, { ids: [], isDown: true });
+    }
+    state.staleAt = performance.now() + (state.isDown && !endpoint.isGuess ? RETRY_DOWN_MS : FRESH_MS);
+    state.pending = null;
+  };
+
+  return {
+    async get(endpoint) {
+      const state = stateOf(endpoint);
+      if (performance.now() >= state.staleAt) state.pending ??= refresh(endpoint, state);
+      state.firstWait ??= Promise.race([state.pending, Bun.sleep(FIRST_WAIT_MS)]);
+      await state.firstWait;
+      return state.ids;
+    },
+    isDown: (endpoint) => stateOf(endpoint).isDown,
+    hasListed: (endpoint, id) => stateOf(endpoint).seen.has(id),
+  };
+}
+
+const MAX_LIST_BYTES = 8 * 1024 * 1024; // The longest list seen, OpenRouter's with all its prose, has 1 MB.
+const MAX_IDS = 10_000;
+
+async function fetchList(endpoint: Endpoint): Promise<string[]> {
+  const signal = AbortSignal.timeout(endpoint.isGuess ? GUESS_FETCH_MS : FETCH_MS);
+  const response = await send(endpoint, `${endpoint.baseUrl}/models`, { method: "GET", signal });
+  const text = await readText(response, MAX_LIST_BYTES);
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  if (text === null) throw new Error("the list is too long");
+  const { data } = JSON.parse(text) as { data?: unknown };
+  if (!Array.isArray(data)) throw new Error("the answer is not a list of models");
+  const ids = data.map((model: unknown) => (model as { id?: unknown } | null)?.id).filter(isModelId);
+  return [...new Set(ids)].slice(0, MAX_IDS);
+}
+
+function isModelId(id: unknown): id is string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
+  return typeof id === "string" && id.length <= 256 && /^[^\u0000-\u001f\u007f]*\S[^\u0000-\u001f\u007f]*$/.test(id);
+}

@@ -1,0 +1,137 @@
+/**
+ * Puts a model's reply together from the chunks of its stream. Text and thinking go out as they come; tool calls, usage
+ * and the finish when the stream has ended, because endpoints send them in any order and in pieces.
+ */
+
+import type { FinishReason, ModelEvent, ToolCall, Usage } from "../../protocols";
+import { StreamFault } from "./failure";
+import { createThinkFilter } from "./think";
+
+export interface Reply {
+  /** What one chunk (parsed JSON) brings. Throws StreamFault for an error that it reports. */
+  push(chunk: unknown): ModelEvent[];
+  /** Whether the reply is complete, so that a connection that breaks now harms nothing. */
+  isFinished(): boolean;
+  /** What remains at the end, finish included. */
+  end(): ModelEvent[];
+}
+
+export function createReply(): Reply {
+  const think = createThinkFilter();
+  const calls = createCalls();
+  let finish: FinishReason | null = null;
+  let usage: Usage | null = null;
+
+  return {
+    push(chunk) {
+      if (!isRecord(chunk)) throw new StreamFault("malformed");
+      if (chunk.error) throw new StreamFault("reported", { detail: chunk.error });
+      usage = usageOf(chunk.usage) ?? usage;
+      const choice = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
+      if (!isRecord(choice)) return [];
+      // `message` is what an endpoint that does not stream sends.
+      const delta = choice.delta ?? choice.message;
+      const events = isRecord(delta) ? readDelta(delta, think.push, calls.push) : [];
+      finish = finishOf(choice.finish_reason) ?? finish;
+      return events;
+    },
+    isFinished: () => finish !== null,
+    end() {
+      const events: ModelEvent[] = [...think.end(), ...calls.end()];
+      if (usage) events.push({ type: "usage", ...usage });
+      events.push({ type: "finish", reason: finish ?? "stop" });
+      return events;
+    },
+  };
+}
+
+type JsonRecord = Record<string, unknown>;
+
+function readDelta(
+  delta: JsonRecord,
+  pushText: (text: string) => ModelEvent[],
+  pushCall: (call: unknown) => void,
+): ModelEvent[] {
+  const events: ModelEvent[] = [];
+  // Some endpoints send the same thinking under both names.
+  const thinking = textOf(delta.reasoning_content) || textOf(delta.reasoning);
+  if (thinking !== "") events.push({ type: "thinking", text: thinking });
+  const text = textOf(delta.content) || textOf(delta.refusal);
+  if (text !== "") events.push(...pushText(text));
+  if (Array.isArray(delta.tool_calls)) delta.tool_calls.forEach(pushCall);
+  // The form before tool_calls, which a few servers still speak.
+  if (isRecord(delta.function_call)) pushCall({ index: 0, function: delta.function_call });
+  return events;
+}
+
+const MAX_CALLS = 128; // What OpenAI allows as tools of one request; more in one reply is a model gone wild.
+
+interface GrowingCall {
+  readonly index: number;
+  readonly id: string;
+  name: string;
+  readonly pieces: string[];
+}
+
+function createCalls(): { push(delta: unknown): void; end(): ModelEvent[] } {
+  const calls: GrowingCall[] = [];
+
+  const callOf = (index: unknown, id: string, name: string): GrowingCall => {
+    const last = typeof index === "number" ? calls.findLast((call) => call.index === index) : calls.at(-1);
+    // A few endpoints number every call 0: a new id with a name is a new call all the same.
+    const isNew = last === undefined || (id !== "" && name !== "" && id !== last.id && last.name !== "");
+    if (!isNew) return last;
+    if (calls.length >= MAX_CALLS) throw new StreamFault("malformed");
+    const call = { index: typeof index === "number" ? index : calls.length, id, name: "", pieces: [] };
+    calls.push(call);
+    return call;
+  };
+
+  return {
+    push(delta) {
+      if (!isRecord(delta)) return;
+      const named = isRecord(delta.function) ? delta.function : {};
+      const call = callOf(delta.index, textOf(delta.id), textOf(named.name));
+      call.name ||= textOf(named.name);
+      const piece = isRecord(named.arguments) ? JSON.stringify(named.arguments) : textOf(named.arguments);
+      if (piece !== "") call.pieces.push(piece);
+    },
+    end() {
+      const used = new Set<string>();
+      return calls.map((call) => ({ type: "toolCall", ...toToolCall(call, used) }));
+    },
+  };
+}
+
+function toToolCall({ id, name, pieces }: GrowingCall, used: Set<string>): ToolCall {
+  const callId = id === "" || used.has(id) ? `call_${crypto.randomUUID()}` : id;
+  used.add(callId);
+  return { callId, name, arguments: pieces.join("") };
+}
+
+/** Null while the reason is not given. */
+function finishOf(reason: unknown): FinishReason | null {
+  if (typeof reason !== "string" || reason === "") return null;
+  if (reason === "content_filter") throw new StreamFault("filtered");
+  if (reason === "error") throw new StreamFault("reported");
+  return reason === "length" || reason === "max_tokens" ? "length" : "stop";
+}
+
+function usageOf(usage: unknown): Usage | null {
+  if (!isRecord(usage)) return null;
+  const { prompt_tokens, completion_tokens } = usage;
+  if (!isCount(prompt_tokens) || !isCount(completion_tokens)) return null;
+  return { inputTokens: prompt_tokens, outputTokens: completion_tokens };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,64 @@
+/** What is sent to an endpoint for a model call. */
+
+import type {
+  ChatCompletionCreateParamsStreaming,
+  ChatCompletionMessageParam,
+  ChatCompletionTool,
+} from "openai/resources/chat/completions";
+import type { Core, ModelCall, ModelInfo, ModelMessage, Tool } from "../../protocols";
+import type { Endpoint } from "./endpoints";
+import { createFileParts } from "./file-parts";
+
+export interface Target {
+  readonly endpoint: Endpoint;
+  /** As the endpoint names it. */
+  readonly model: string;
+  readonly info: ModelInfo | null;
+}
+
+export async function createRequest(
+  core: Core,
+  call: ModelCall,
+  target: Target,
+): Promise<ChatCompletionCreateParamsStreaming> {
+  const { endpoint, model, info } = target;
+  const messages = await toMessages(core, call, info?.capabilities?.includes("vision") ?? true);
+  return {
+    ...endpoint.parameters,
+    ...info?.parameters,
+    ...call.parameters,
+    // After the parameters, which a person may have written: these are not theirs to change.
+    model,
+    messages,
+    stream: true,
+    ...(call.tools.length === 0 ? {} : { tools: call.tools.map(toTool) }),
+  };
+}
+
+async function toMessages(core: Core, call: ModelCall, canSee: boolean): Promise<ChatCompletionMessageParam[]> {
+  const fileParts = createFileParts(core, call.username ?? null, canSee);
+  const messages: ChatCompletionMessageParam[] = [];
+  // Newest first, so that what there is room for goes to the files that the conversation is about now.
+  for (const message of call.messages.toReversed()) messages.push(await toMessage(message, fileParts));
+  return messages.reverse();
+}
+
+async function toMessage(
+  { role, content, files = [], toolCalls = [], callId = "" }: ModelMessage,
+  fileParts: ReturnType<typeof createFileParts>,
+): Promise<ChatCompletionMessageParam> {
+  if (role === "system") return { role, content };
+  if (role === "tool") return { role, content, tool_call_id: callId };
+  if (role === "user") return { role, content: files.length === 0 ? content : await fileParts(content, files) };
+  if (toolCalls.length === 0) return { role, content };
+  const tool_calls = toolCalls.map((call) => ({
+    id: call.callId,
+    type: "function" as const,
+    function: { name: call.name, arguments: call.arguments },
+  }));
+  return { role, content: content === "" ? null : content, tool_calls };
+}
+
+function toTool({ name, description, parameters }: Tool): ChatCompletionTool {
+  return { type: "function", function: { name, description, parameters: { ...parameters } } };
+}

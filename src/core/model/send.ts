@@ -1,0 +1,27 @@
+/**
+ * The only place where requests to endpoints leave. Headers are set here and nowhere else: the SDK would add whatever
+ * OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and their like say, and a description of this machine.
+ */
+
+import type { Endpoint } from "./endpoints";
+
+export interface SendOptions {
+  readonly method: "GET" | "POST";
+  readonly body?: string;
+  readonly signal: AbortSignal;
+}
+
+export function send(endpoint: Endpoint, url: string, { method, body, signal }: SendOptions): Promise<Response> {
+  return fetch(url, {
+    method,
+    headers: {
+      accept: "application/json, text/event-stream",
+      ...(endpoint.apiKey === null ? {} : { authorization: `Bearer ${endpoint.apiKey}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    signal,
+    // Bun would give up after five minutes without a byte; MODEL_IDLE_TIMEOUT_S is what counts.
+    timeout: false,
+    ...(body === undefined ? {} : { body }),
+  });
+}

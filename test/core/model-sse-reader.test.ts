@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { createSseReader } from "../../src/core/model/sse-reader";
+
+/** The events of a body that arrives in the given pieces. */
+function eventsOf(pieces: readonly Uint8Array[]): string[] {
+  const reader = createSseReader();
+  return [...pieces.flatMap((bytes) => reader.push(bytes)), ...reader.end()];
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+test("a body gives the same events wherever it is split, within characters too", () => {
+  const body = bytes(': hb\n\nevent: x\nid: 3\ndata: {"a":"é😀"}\r\n\r\ndata:b\ndata: c\n\ndata: [DONE]\n\n');
+  const expected = ['{"a":"é😀"}', "b\nc", "[DONE]"];
+  for (let at = 0; at <= body.length; at++) {
+    expect(eventsOf([body.subarray(0, at), body.subarray(at)])).toEqual(expected);
+  }
+  expect(eventsOf([...body].map((byte) => new Uint8Array([byte])))).toEqual(expected);
+});
+
+test("an event whose blank line is missing at the end counts, a line without its end does not", () => {
+  expect(eventsOf([bytes("data: a\n\ndata: b\n")])).toEqual(["a", "b"]);
+  expect(eventsOf([bytes('data: a\n\ndata: {"choi')])).toEqual(["a"]);
+  expect(eventsOf([bytes("data: a\n\ndata: [DONE]")])).toEqual(["a", "[DONE]"]);
+});
+
+test("a line of 3 MB in small pieces costs no more per byte than a short one", () => {
+  const piece = bytes("x".repeat(1000));
+  const cost = (count: number): number => {
+    const reader = createSseReader();
+    reader.push(bytes("data: "));
+    const start = performance.now();
+    for (let n = 0; n < count; n++) reader.push(piece);
+    expect(reader.push(bytes("\n\n"))[0]?.length).toBe(count * 1000);
+    return (performance.now() - start) / count;
+  };
+  cost(300);
+  // Where the line is put together again for each piece, the factor is ten.
+  expect(cost(3000)).toBeLessThan(cost(300) * 5 + 0.02);
+});
+
+test("an event without end is refused before it fills the memory", () => {
+  const reader = createSseReader();
+  const piece = bytes("x".repeat(1024 * 1024));
+  expect(() => {
+    for (let n = 0; n < 40; n++) reader.push(piece);
+  }).toThrow("malformed");
+});

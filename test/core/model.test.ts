@@ -1,0 +1,322 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { modelContract } from "../../src/contracts/model";
+import { isAppError } from "../../src/errors";
+import type { Config, ModelCall, ModelEvent, ModelProtocol } from "../../src/protocols";
+import {
+  deadUrl,
+  FAULTS,
+  gate,
+  httpError,
+  interleave,
+  type Part,
+  reply,
+  startUpstream,
+  toolCall,
+  type Upstream,
+} from "../support/upstream";
+import { modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
+
+let upstream: Upstream;
+
+beforeAll(() => {
+  upstream = startUpstream();
+});
+beforeEach(() => upstream.otherwise(reply("Hello from the scripted model.")));
+afterAll(() => upstream.stop());
+
+function model(overrides: Partial<Config> = {}): ModelProtocol {
+  return modelOf(openaiCore(upstream, overrides).core);
+}
+
+const never = new AbortController().signal;
+
+async function run(part: ModelProtocol, overrides: Partial<ModelCall> = {}): Promise<ModelEvent[]> {
+  return Array.fromAsync(part.stream(modelCall(overrides), never));
+}
+
+/** The events until the failure, and the failure. */
+async function failing(part: ModelProtocol, overrides: Partial<ModelCall> = {}) {
+  const events: ModelEvent[] = [];
+  try {
+    for await (const event of part.stream(modelCall(overrides), never)) events.push(event);
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return { events, error };
+  }
+  throw new Error("the call did not fail");
+}
+
+function textOf(events: readonly ModelEvent[], type: "text" | "thinking" = "text"): string {
+  return events.map((event) => (event.type === type ? event.text : "")).join("");
+}
+
+describe("contract", () => {
+  for (const { name, run } of modelContract) {
+    test(name, async () => {
+      const { core } = openaiCore(upstream);
+      await run({ ...core, model: modelOf(core) });
+    });
+  }
+});
+
+describe("a reply", () => {
+  const streamed = async (parts: readonly Part[], finish?: string) => {
+    upstream.script({ parts, ...(finish === undefined ? {} : { finish }) });
+    return run(model());
+  };
+
+  test("comes as text, usage and finish, in the pieces that the endpoint sends", async () => {
+    expect(await streamed(["Hello", " you"])).toEqual([
+      { type: "text", text: "Hello" },
+      { type: "text", text: " you" },
+      { type: "usage", inputTokens: 11, outputTokens: 7 },
+      { type: "finish", reason: "stop" },
+    ]);
+  });
+
+  test("has thinking from either field and from the text, and a field that comes twice only once", async () => {
+    const both = { delta: { reasoning: "c", reasoning_content: "c" } };
+    const events = await streamed([
+      { reasoning: "a" },
+      { reasoningContent: "b" },
+      both,
+      "<thi",
+      "nk>d</th",
+      "ink>\n\nYes",
+    ]);
+    expect(textOf(events, "thinking")).toBe("abcd");
+    expect(textOf(events)).toBe("Yes");
+  });
+
+  test("has whole tool calls, put together from deltas that arrive in turns", async () => {
+    const parts = interleave(
+      toolCall("clock", { zone: "Europe/Berlin" }),
+      toolCall("add", { a: 1, b: 2 }, { index: 1 }),
+    );
+    expect(await streamed(["Wait. ", ...parts])).toEqual([
+      { type: "text", text: "Wait. " },
+      { type: "toolCall", callId: "call_0", name: "clock", arguments: '{"zone":"Europe/Berlin"}' },
+      { type: "toolCall", callId: "call_1", name: "add", arguments: '{"a":1,"b":2}' },
+      { type: "usage", inputTokens: 11, outputTokens: 7 },
+      { type: "finish", reason: "stop" },
+    ]);
+  });
+
+  test("has an id for every tool call, also where the endpoint gives none or the same twice", async () => {
+    const calls = [{ id: null }, { id: "same", index: 1 }, { id: "same", index: 2 }];
+    const events = await streamed(calls.flatMap((options) => toolCall("clock", {}, options)));
+    const ids = events.flatMap((event) => (event.type === "toolCall" ? [event.callId] : []));
+    expect(ids).toHaveLength(3);
+    expect(ids[1]).toBe("same");
+    expect(new Set(ids).size).toBe(3);
+    expect(ids[0]).toMatch(/./);
+  });
+
+  test("keeps two calls apart that the endpoint both numbers 0", async () => {
+    const events = await streamed([...toolCall("a", { x: 1 }, { id: "1" }), ...toolCall("b", { y: 2 }, { id: "2" })]);
+    expect(events.filter(({ type }) => type === "toolCall")).toEqual([
+      { type: "toolCall", callId: "1", name: "a", arguments: '{"x":1}' },
+      { type: "toolCall", callId: "2", name: "b", arguments: '{"y":2}' },
+    ]);
+  });
+
+  const REASONS: [finish: string, reason: string][] = [
+    ["stop", "stop"],
+    ["tool_calls", "stop"],
+    ["function_call", "stop"],
+    ["eos", "stop"],
+    ["length", "length"],
+  ];
+  for (const [finish, reason] of REASONS) {
+    test(`with finish_reason ${finish} ends with ${reason}`, async () => {
+      expect((await streamed(["x"], finish)).at(-1)).toEqual({ type: "finish", reason } as ModelEvent);
+    });
+  }
+
+  test("that the endpoint's filter ended is a failure that says so, after the text", async () => {
+    upstream.script({ parts: ["Some "], finish: "content_filter" });
+    const { events, error } = await failing(model());
+    expect(textOf(events)).toBe("Some ");
+    expect(error.message).toBe("The content filter of the endpoint “openai” ended the reply.");
+  });
+
+  for (const usageIn of ["finish", "every"] as const) {
+    test(`has usage once when the endpoint sends it in ${usageIn} chunk`, async () => {
+      upstream.script({ parts: ["a", "b"], usageIn });
+      const usages = (await run(model())).filter(({ type }) => type === "usage");
+      expect(usages).toEqual([{ type: "usage", inputTokens: 11, outputTokens: 7 }]);
+    });
+  }
+
+  test("is taken from an endpoint that does not stream", async () => {
+    const message = { content: "<think>hm</think>Yes" };
+    upstream.script({ status: 200, body: { choices: [{ message, finish_reason: "stop" }] } });
+    expect(await run(model())).toEqual([
+      { type: "thinking", text: "hm" },
+      { type: "text", text: "Yes" },
+      { type: "finish", reason: "stop" },
+    ]);
+  });
+
+  test("that is complete survives a connection that breaks after it", async () => {
+    const finish = { choices: [{ index: 0, delta: {}, finish_reason: "stop" }] };
+    upstream.script({ parts: ["All.", { chunk: finish }, { pauseMs: 20 }, { reset: true }] });
+    expect(await run(model())).toEqual([
+      { type: "text", text: "All." },
+      { type: "finish", reason: "stop" },
+    ]);
+  });
+
+  test("of odd chunks is what can be understood of them", async () => {
+    const odd: Part[] = [
+      { chunk: { choices: [] } },
+      { chunk: { choices: null, usage: { prompt_tokens: "many" } } },
+      { delta: { content: null, tool_calls: [null, 3] } },
+      { delta: { content: ["x"] } },
+      { raw: ": comment\n\nevent: ping\n\n" },
+    ];
+    expect(textOf(await streamed([...odd, "Yes"]))).toBe("Yes");
+  });
+});
+
+describe("a fault", () => {
+  const name = "The endpoint “openai”";
+  const broken = "The connection to the endpoint “openai” broke before the reply was complete.";
+  const FAILURES: Partial<Record<keyof typeof FAULTS, { text?: string; message: string }>> = {
+    unauthorized: { message: `${name} does not accept the key of this server.` },
+    forbidden: { message: `${name} does not allow this server to use the model test-model.` },
+    notFound: { message: `${name} does not have the model test-model, or its address is wrong.` },
+    badRequest: { message: `${name} refuses the request (HTTP 400): temperature must be at most 2` },
+    rateLimited: { message: `${name} takes no more requests at the moment. Try again in 7 seconds.` },
+    serverError: { message: `${name} has a problem of its own (HTTP 500). Try again a little later.` },
+    badGateway: { message: `${name} has a problem of its own (HTTP 502). Try again a little later.` },
+    cutAtOnce: { message: `${name} cannot be reached: it closes the connection.` },
+    cut: { text: "Half of the ", message: broken },
+    hang: { message: "The model test-model sent nothing for 0.2 seconds." },
+    hangAfterText: { text: "Half of ", message: "The model test-model sent nothing for 0.2 seconds." },
+    malformedChunk: { text: "Half of ", message: `${name} sent something that is not an answer of a model.` },
+    errorInStream: { text: "Half of ", message: `${name} broke the reply off: The engine is overloaded.` },
+    endWithNeither: { text: "Half of ", message: broken },
+    emptyBody: { message: broken },
+  };
+  for (const [fault, { text = "", message }] of Object.entries(FAILURES)) {
+    test(`${fault} is one AppError with a sentence for a person, after the text that came`, async () => {
+      upstream.otherwise(FAULTS[fault as keyof typeof FAULTS]);
+      const { events, error } = await failing(model({ modelIdleTimeoutS: 0.2 }));
+      expect(textOf(events)).toBe(text);
+      expect(error.code).toBe("upstream");
+      expect(error.message).toBe(message);
+    });
+  }
+
+  test("429 tells when to try again, to programs too", async () => {
+    upstream.script(FAULTS.rateLimited);
+    expect((await failing(model())).error.retryAfterS).toBe(7);
+  });
+
+  test("a refused connection is told apart, although the list of models could not be asked for", async () => {
+    const part = model({ openaiBaseUrl: deadUrl() });
+    expect(await part.list()).toEqual([]);
+    expect((await failing(part)).error.message).toBe(`${name} cannot be reached: nothing answers at its address.`);
+  });
+
+  const FINE: [fault: keyof typeof FAULTS, length: number][] = [
+    ["longLine", 3 * 1024 * 1024],
+    ["doneWithoutFinish", 10],
+    ["finishWithoutDone", 10],
+    ["emptyReply", 0],
+  ];
+  for (const [fault, length] of FINE) {
+    test(`${fault} is none: the reply ends normally`, async () => {
+      upstream.script(FAULTS[fault]);
+      const events = await run(model());
+      expect(textOf(events)).toHaveLength(length);
+      expect(events.at(-1)).toEqual({ type: "finish", reason: "stop" });
+    });
+  }
+
+  test("broken arguments and unknown names of tools are passed on, for the model to be told", async () => {
+    upstream.script(FAULTS.brokenToolCall, FAULTS.unknownTool);
+    expect((await run(model()))[0]).toMatchObject({ name: "clock", arguments: '{"zone": "Eu' });
+    expect((await run(model()))[0]).toMatchObject({ name: "no_such_tool", arguments: '{"a":1}' });
+  });
+
+  test("shows of what the endpoint says neither keys nor markup, and not too much", async () => {
+    const said = `Bad <b>key</b> ${OWNER_KEY}\n or sk-proj-12345678 \u001b[31m${"long ".repeat(200)}`;
+    upstream.otherwise(httpError(400, said));
+    const { error } = await failing(model());
+    expect(error.message).toContain("(HTTP 400): Bad key … or … [31mlong long");
+    expect(error.message.length).toBeLessThan(400);
+  });
+
+  test("an HTML page at the wrong address is not taken for a broken connection", async () => {
+    upstream.script({ status: 200, headers: { "content-type": "text/html" }, body: "<html>Welcome</html>" });
+    expect((await failing(model())).error.message).toBe(`${name} sent something that is not an answer of a model.`);
+  });
+
+  test("before the first event is tried again, and not after it", async () => {
+    const before = upstream.requests.length;
+    upstream.script(httpError(503, "busy", { "retry-after": "0" }), FAULTS.cutAtOnce, reply("Yes"));
+    expect(textOf(await run(model({ modelMaxRetries: 2 })))).toBe("Yes");
+    expect(upstream.requests.length - before).toBe(3);
+
+    upstream.script(FAULTS.cut, reply("No"));
+    await failing(model({ modelMaxRetries: 2 }));
+    expect(upstream.requests.length - before).toBe(4);
+    expect(textOf(await run(model()))).toBe("No");
+  });
+
+  test("is not tried again when it will stay, or when the wait would be too long", async () => {
+    for (const fault of [FAULTS.unauthorized, FAULTS.notFound, httpError(429, "no", { "retry-after": "60" })]) {
+      const before = upstream.requests.length;
+      upstream.script(fault);
+      await failing(model({ modelMaxRetries: 2 }));
+      expect(upstream.requests.length - before).toBe(1);
+    }
+  });
+});
+
+describe("an abort", () => {
+  test("reaches the upstream within 100 ms, before the first byte and in the middle", async () => {
+    for (const parts of [[], ["Half of "]] as Part[][]) {
+      const hold = gate();
+      upstream.script({ parts: [...parts, { wait: hold.opened }] });
+      const stop = new AbortController();
+      const events = model().stream(modelCall(), stop.signal)[Symbol.asyncIterator]();
+      const arrival = upstream.request(upstream.requests.length + 1);
+      const first = events.next();
+      const { gone } = await arrival;
+      if (parts.length > 0) await first;
+      const start = performance.now();
+      stop.abort();
+      await gone;
+      expect(performance.now() - start).toBeLessThan(100);
+      expect((await (parts.length > 0 ? events.next() : first)).done).toBe(true);
+      hold.open();
+    }
+  });
+
+  test("a reader that leaves early ends the request upstream", async () => {
+    const hold = gate();
+    upstream.script({ parts: ["Half of ", { wait: hold.opened }] });
+    const arrival = upstream.request(upstream.requests.length + 1);
+    for await (const event of model().stream(modelCall(), never)) {
+      expect(event).toEqual({ type: "text", text: "Half of " });
+      break;
+    }
+    await (await arrival).gone;
+    hold.open();
+  });
+
+  test("ends the wait before a retry", async () => {
+    upstream.script(httpError(503, "busy", { "retry-after": "15" }));
+    const stop = new AbortController();
+    const arrival = upstream.request(upstream.requests.length + 1);
+    const events = Array.fromAsync(model({ modelMaxRetries: 1 }).stream(modelCall(), stop.signal));
+    await (await arrival).sent;
+    // Nothing tells that the answer was read and the wait has begun.
+    await Bun.sleep(50);
+    stop.abort();
+    expect(await events).toEqual([]);
+  });
+});

@@ -1,0 +1,48 @@
+/** The parts of a core that the default `model` uses, for tests of it alone: configuration, log and files. */
+
+import { createModel } from "../../src/core/model";
+import { createLog, type LogWriter } from "../../src/log";
+import type { Config, Core, FileInfo, FileProtocol, ModelCall, ModelProtocol } from "../../src/protocols";
+import { temporaryFolder, testConfig } from "./temporary";
+import type { Upstream } from "./upstream";
+
+export const OWNER_KEY = "sk-very-secret-key-of-the-owner";
+
+export interface ModelCore {
+  readonly core: Core;
+  /** What was logged, level info and above. */
+  readonly logged: readonly string[];
+}
+
+/** `files` are those of the user ann, by id. */
+export function modelCore(overrides: Partial<Config> = {}, files: Record<string, Blob> = {}): ModelCore {
+  const logged: string[] = [];
+  const write: LogWriter = (_level, line) => void logged.push(line);
+  const file: Pick<FileProtocol, "open"> = {
+    open: async (username, id) => (username === "ann" ? (files[id] ?? null) : null),
+  };
+  const config = testConfig(temporaryFolder(), overrides);
+  return { core: { config, log: createLog("info", write), file } as Core, logged };
+}
+
+export function fileInfo(id: string, type: string, size: number): FileInfo {
+  return { id, name: id, type, size, sha256: "0".repeat(64), created: "2026-01-01T00:00:00.000Z" };
+}
+
+/** A core whose one endpoint is the upstream, by OPENAI_API_KEY and OPENAI_BASE_URL. */
+export function openaiCore(
+  upstream: Upstream,
+  overrides: Partial<Config> = {},
+  files: Record<string, Blob> = {},
+): ModelCore {
+  return modelCore({ openaiApiKey: OWNER_KEY, openaiBaseUrl: upstream.baseUrl, ...overrides }, files);
+}
+
+/** The default `model`, which sees the given environment variables and looks for no server of this machine. */
+export function modelOf(core: Core, secrets: Record<string, string> = {}): ModelProtocol {
+  return createModel(core, { secret: (name) => secrets[name] ?? null, localServers: {} });
+}
+
+export function modelCall(overrides: Partial<ModelCall> = {}): ModelCall {
+  return { model: "test-model", messages: [{ role: "user", content: "Hi" }], tools: [], parameters: {}, ...overrides };
+}
