@@ -10,6 +10,7 @@ const checks: Record<string, Promise<CommandOutcome>> = {
   "format and lint": runTool("biome", "check", "--error-on-warnings", "."),
   types: runTool("tsc", "--noEmit"),
   architecture: runBun("test", "./test/architecture.test.ts"),
+  documentation: runBun("test", "./test/docs.test.ts"),
   "lock file": checkLockFile(),
 };
 

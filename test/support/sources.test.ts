@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { findCircle, functionsOf, importsOf } from "./sources";
+import { findCircle, functionsOf, importsOf, membersOf } from "./sources";
 
 test("imports are found in every form, with what they lead to", () => {
   const text = [
@@ -57,4 +57,21 @@ const oneLine = () => 1;
     { name: "method", lines: 3 },
     { name: "short", lines: 3 },
   ]);
+});
+
+test("members of an interface are its own, and not those of types inside it", () => {
+  const text = `export interface Part extends Other {
+  /** list(): of the comment. */
+  list(): Promise<string[]>;
+
+  describe?(model: string): void;
+  find(
+    owner: string,
+    range?: { readonly from?: number },
+  ): void;
+  readonly provide?: { readonly [P in Name]?: string };
+}
+`;
+  expect(membersOf([{ path: "x.ts", text }], "Part")).toEqual(["list", "describe", "find", "provide"]);
+  expect(membersOf([{ path: "x.ts", text }], "Other")).toEqual([]);
 });

@@ -102,3 +102,12 @@ function endOfBlock(lines: readonly string[], start: number, indent: string): nu
   );
   return lines[end]?.slice(indent.length).startsWith("}") ? end : null;
 }
+
+/** Names of the members of an interface, those it extends aside; empty when there is no such interface. */
+export function membersOf(sources: readonly Source[], name: string): string[] {
+  for (const { text } of sources) {
+    const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n(.*?)^\\}`, "ms").exec(text)?.[1];
+    if (body) return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(<]/gm)].map((it) => it[1] ?? "");
+  }
+  return [];
+}

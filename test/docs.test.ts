@@ -1,0 +1,96 @@
+/** Holds the guides to the code: everything that a person may use is named there, and what is shown there works. */
+
+import { expect, test } from "bun:test";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CONFIG_VARIABLES } from "../src/config";
+import { codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
+import { projectFolder, runTool } from "./support/project";
+import { membersOf, readSources } from "./support/sources";
+
+const guides = readGuides();
+const everything = guides.map(({ text }) => text).join("\n");
+const protocolGuide = guideAt("docs/protocols.md");
+const configurationGuide = guideAt("docs/configuration.md");
+const protocolSources = readSources("src/protocols");
+
+/** Interfaces of src/protocols beside the protocols that a plugin meets, each with a section under its own name. */
+const INTERFACES = ["AuthSetup", "Core", "Plugin", "PluginPage", "Hooks", "Tool", "Tools", "Turn", "Turns"];
+
+test("docs/protocols.md has a section for each protocol that names each of its members", () => {
+  const missing = membersOf(protocolSources, "Protocols").flatMap((key) => {
+    const section = sectionOf(protocolGuide, key);
+    if (section === null) return [`${key} (no section)`];
+    const members = membersOf(protocolSources, `${key.charAt(0).toUpperCase()}${key.slice(1)}Protocol`);
+    if (members.length === 0) return [`${key} (no members found in src/protocols)`];
+    return members.filter((member) => !isNamed(section, member)).map((member) => `${key}.${member}`);
+  });
+  expect(missing).toEqual([]);
+});
+
+test("docs/protocols.md has a section for each interface that a plugin meets, and it names each member", () => {
+  const missing = INTERFACES.flatMap((name) => {
+    const section = sectionOf(protocolGuide, name);
+    if (section === null) return [`${name} (no section)`];
+    const members = membersOf(protocolSources, name);
+    if (members.length === 0) return [`${name} (no members found in src/protocols)`];
+    return members.filter((member) => !isNamed(section, member)).map((member) => `${name}.${member}`);
+  });
+  expect(missing).toEqual([]);
+});
+
+test("every configuration variable is in .env.example and, with its default, in docs/configuration.md", () => {
+  const example = readFileSync(join(projectFolder, ".env.example"), "utf8");
+  const rows = configurationGuide.text.split("\n").filter((line) => line.startsWith("|"));
+  const missing = CONFIG_VARIABLES.filter(({ name, fallback }) => {
+    const row = rows.find((line) => line.startsWith(`| \`${name}\` |`));
+    return !new RegExp(`^#? ?${name}=`, "m").test(example) || !row?.includes(fallback ? `\`${fallback}\`` : "none");
+  });
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
+test("docs/configuration.md names no variable that the server does not read", () => {
+  const rows = [...configurationGuide.text.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map((it) => it[1] ?? "");
+  const known = CONFIG_VARIABLES.map(({ name }) => name);
+  expect(rows.filter((name) => !known.includes(name))).toEqual([]);
+});
+
+test("every plugin of the library is named in a guide", () => {
+  const files = [...new Bun.Glob("plugin_library/**/*.ts").scanSync({ cwd: projectFolder })];
+  expect(files.filter((path) => !everything.includes(path.replace("plugin_library/", "")))).toEqual([]);
+});
+
+test("every path that a guide names exists", () => {
+  expect(guides.flatMap((guide) => missingPaths(guide).map((path) => `${guide.path} names ${path}`))).toEqual([]);
+});
+
+test("every TypeScript block of the guides type-checks", async () => {
+  const folder = join(projectFolder, "dist/guides"); // Inside the project, so that `skeleton` resolves to it.
+  rmSync(folder, { recursive: true, force: true });
+  const blocks = guides.flatMap((guide) => codeBlocks(guide, "ts"));
+  for (const { guide, line, code } of blocks) {
+    await Bun.write(join(folder, `${guide.replace(/\W+/g, "-")}-line-${line}.ts`), `${code}\nexport {};\n`);
+  }
+  await Bun.write(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({
+      extends: "../../tsconfig.json",
+      // What an example leaves unused is not its fault.
+      compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+      include: ["*.ts"],
+    }),
+  );
+  expect(blocks.length).toBeGreaterThan(0);
+  const { code, output } = await runTool("tsc", "--noEmit", "-p", folder);
+  rmSync(folder, { recursive: true, force: true });
+  expect({ code, output }).toEqual({ code: 0, output: "" });
+}, 60_000);
+
+function guideAt(path: string) {
+  return guides.find((guide) => guide.path === path) ?? { path, text: "" };
+}
+
+/** In backticks, alone or with what follows a name: `list`, `list()`, `get(id)`, `setup?`. */
+function isNamed(section: string, member: string): boolean {
+  return new RegExp(`\`${member}\\b`).test(section);
+}
