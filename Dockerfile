@@ -1,0 +1,30 @@
+# Builds the executable, and an image with little but that in it.
+
+FROM node:22-bookworm-slim AS build
+WORKDIR /build
+COPY package.json bun.lock bunfig.toml ./
+# The version of bun that package.json names builds the executable and becomes part of it.
+RUN npm install --global --allow-scripts=bun "bun@$(node -p "require('./package.json').dependencies.bun")" \
+ && bun install --frozen-lockfile
+COPY tsconfig.json ./
+COPY src src
+COPY views views
+COPY public public
+COPY test/support test/support
+RUN bun run build
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin skeleton \
+ && mkdir /data /plugins \
+ && chown skeleton: /data
+COPY --from=build /build/dist/skeleton /usr/local/bin/skeleton
+ENV DATA_PATH=/data PLUGINS_PATH=/plugins
+WORKDIR /data
+USER skeleton
+VOLUME ["/data", "/plugins"]
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=6s --start-period=10s CMD ["skeleton", "health"]
+ENTRYPOINT ["skeleton"]

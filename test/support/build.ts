@@ -1,0 +1,37 @@
+/**
+ * `bun run build`: dist/skeleton, one executable with everything inside. Identifiers are never minified: Elysia compares
+ * constructor names, and with shortened ones its validation lets raw values through.
+ */
+
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { installDependencies } from "./install";
+import { projectFolder, runBun } from "./project";
+
+const FLAGS = [
+  "--compile",
+  "--minify-syntax",
+  "--minify-whitespace",
+  "--bytecode",
+  "--format=esm", // Bytecode alone means CommonJS, which has no top-level await.
+  "--sourcemap",
+  "--define=process.env.NODE_ENV='production'",
+  "--no-compile-autoload-bunfig", // A bunfig.toml in somebody's current folder could run code before ours.
+  "--asset=public",
+];
+
+if (import.meta.main) {
+  const begun = performance.now();
+  await installDependencies(projectFolder);
+  const path = join(projectFolder, "dist/skeleton");
+  await build(path);
+  const megabytes = (statSync(path).size / 1e6).toFixed(0);
+  console.log(`dist/skeleton: ${megabytes} MB in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+}
+
+/** Writes the executable. Throws with the compiler's words when it cannot be built. */
+export async function build(path: string): Promise<void> {
+  mkdirSync(join(path, ".."), { recursive: true });
+  const { code, output } = await runBun("build", ...FLAGS, "src/main.ts", `--outfile=${path}`);
+  if (code !== 0) throw new Error(`The build failed.\n${output}`);
+}
