@@ -38,9 +38,13 @@ export function openaiCore(
   return modelCore({ openaiApiKey: OWNER_KEY, openaiBaseUrl: upstream.baseUrl, ...overrides }, files);
 }
 
-/** The default `model`, which sees the given environment variables and looks for no server of this machine. */
-export function modelOf(core: Core, secrets: Record<string, string> = {}): ModelProtocol {
-  return createModel(core, { secret: (name) => secrets[name] ?? null, localServers: {} });
+/** The default `model`, which sees the given environment variables and looks for no server of this machine but the given ones. */
+export function modelOf(
+  core: Core,
+  secrets: Record<string, string> = {},
+  localServers: Record<string, string> = {},
+): ModelProtocol {
+  return createModel(core, { secret: (name) => secrets[name] ?? null, localServers });
 }
 
 export function modelCall(overrides: Partial<ModelCall> = {}): ModelCall {

@@ -4,7 +4,7 @@
  */
 
 import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
-import type { Endpoint } from "./endpoints";
+import type { Endpoint } from "./endpoint";
 import { send } from "./send";
 
 const DAY_MS = 24 * 3600 * 1000; // Longer than any call: the SDK's own time-out would cut slow models off.

@@ -4,26 +4,10 @@
  */
 
 import { join } from "node:path";
-import type { Core, JsonObject, ModelInfo } from "../../protocols";
+import type { Core } from "../../protocols";
 import { createYamlFile } from "../yaml-file";
+import type { Endpoint } from "./endpoint";
 import { parseEndpoints } from "./models-yaml";
-
-export interface Endpoint {
-  /** Of the owner; shown to people. */
-  readonly name: string;
-  /** Without a slash at the end. */
-  readonly baseUrl: string;
-  /** Null = requests carry none. Secret. */
-  readonly apiKey: string | null;
-  /** Models that are offered without asking, with what is known of them. */
-  readonly models: readonly ModelInfo[];
-  /** Whether the endpoint is asked for its list. */
-  readonly isAsked: boolean;
-  /** Of every model of the endpoint. */
-  readonly parameters: JsonObject;
-  /** True = nobody configured it: that it does not answer is no news. */
-  readonly isGuess: boolean;
-}
 
 export interface EndpointOptions {
   /** Value of an environment variable that the owner's file names; null = not set. */

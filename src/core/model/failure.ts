@@ -4,7 +4,7 @@
  */
 
 import { AppError } from "../../errors";
-import type { Endpoint } from "./endpoints";
+import type { Endpoint } from "./endpoint";
 
 /** A stream that did not end as it should. `detail` is what the endpoint said of it. */
 export class StreamFault extends Error {

@@ -5,7 +5,8 @@
 
 import { AppError } from "../../errors";
 import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
-import { createEndpoints, type Endpoint, type EndpointOptions } from "./endpoints";
+import type { Endpoint } from "./endpoint";
+import { createEndpoints, type EndpointOptions } from "./endpoints";
 import { createLists, type Lists } from "./lists";
 import { createRequest, type Target } from "./request";
 import { createStreamModel } from "./stream";

@@ -5,7 +5,7 @@
 
 import { messageOf } from "../../errors";
 import type { Log } from "../../protocols";
-import type { Endpoint } from "./endpoints";
+import type { Endpoint } from "./endpoint";
 import { readText } from "./read-text";
 import { send } from "./send";
 

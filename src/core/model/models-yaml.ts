@@ -4,7 +4,7 @@
  */
 
 import type { JsonObject, ModelInfo } from "../../protocols";
-import type { Endpoint } from "./endpoints";
+import type { Endpoint } from "./endpoint";
 
 export interface ParsedEndpoints {
   readonly endpoints: readonly Endpoint[];

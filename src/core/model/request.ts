@@ -6,7 +6,7 @@ import type {
   ChatCompletionTool,
 } from "openai/resources/chat/completions";
 import type { Core, ModelCall, ModelInfo, ModelMessage, Tool } from "../../protocols";
-import type { Endpoint } from "./endpoints";
+import type { Endpoint } from "./endpoint";
 import { createFileParts } from "./file-parts";
 
 export interface Target {

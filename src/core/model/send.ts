@@ -3,7 +3,7 @@
  * OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and their like say, and a description of this machine.
  */
 
-import type { Endpoint } from "./endpoints";
+import type { Endpoint } from "./endpoint";
 
 export interface SendOptions {
   readonly method: "GET" | "POST";

@@ -5,8 +5,9 @@
 
 import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import type { Config, ModelEvent } from "../../protocols";
+import { pause } from "../pause";
 import { openStream } from "./client";
-import type { Endpoint } from "./endpoints";
+import type { Endpoint } from "./endpoint";
 import { type Failure, StreamFault, toFailure } from "./failure";
 import { readText } from "./read-text";
 import { createReply, type Reply } from "./reply";
@@ -46,7 +47,7 @@ export function createStreamModel(config: Config): StreamModel {
         if (!hasStarted && withOptions && !takesOptions.has(endpoint) && failure.status === 400) withOptions = false;
         else if (hasStarted || retries >= config.modelMaxRetries || !isWorthRetry(failure)) throw failure.error;
         else {
-          await pause(failure.error.retryAfterS ?? 2 ** retries / 2, signal);
+          await pause((failure.error.retryAfterS ?? 2 ** retries / 2) * 1000, signal);
           retries++;
         }
       }
@@ -142,14 +143,4 @@ function parse(data: string): unknown {
     // Not as the cause: the parser's message quotes the text.
     throw new StreamFault("malformed");
   }
-}
-
-async function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, seconds * 1000);
-  const wake = () => resolve();
-  signal.addEventListener("abort", wake, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", wake);
 }
