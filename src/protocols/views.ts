@@ -2,6 +2,9 @@
  * `views`: every page and fragment of the browser's side as a function of data. Default: src/core/views.ts, the functions in
  * views/. All are pure: no clock, no await, no look at anything but their argument; so one function serves the page, the
  * response and the live channel. Wrap one to change a fragment: `views: (core, base) => ({ ...base, threadItem: … })`.
+ *
+ * Contract: each fragment has one element with the id named here, which stays the same while it changes, because the live
+ * channel finds it by that id; and every value in it is escaped, which the `html` template does by itself.
  */
 
 import type { User } from "./auth";
@@ -23,15 +26,34 @@ export interface ViewsProtocol {
   setupPage(form: SetupData): Html;
   errorPage(error: ErrorData): Html;
 
+  /** `#main`: what belongs to one thread, that is all but the thread list. Holds the fragments below and `#live`. */
+  main(chat: ChatData): Html;
+  /** `#title`: the name of the thread, to be edited in place. */
+  title(thread: Thread | null): Html;
+
   /** `#threads`: the list, or what was found when `query` is not empty. */
   threadList(list: ThreadListData): Html;
+  /** Entries of a page of the list, and the way to the next page. */
+  threadItems(list: ThreadListData): Html;
+  /** One entry of the list. */
   threadItem(item: ThreadItemData): Html;
-  /** `#messages`: the branch that is shown. */
+
+  /** `#messages`: the branch that is shown. New messages are appended to it. */
   messages(messages: MessagesData): Html;
-  /** `#m-<id>`: a user's message, or a reply with all its parts. */
+  /** `#<message.id>`: a user's message, or a reply; a reply's parts are appended to `#<message.id>-parts`. */
   message(message: MessageData): Html;
-  /** `#p-<id>`: one part of a reply. */
+  /** `#<message.id>-foot`: what stands below a reply: how it ended and what can be done with it. */
+  messageFoot(message: MessageData): Html;
+  /** `#<part.id>`: one part of a reply. While it grows, `#<part.id>-tail` ends it and what is finished goes before that. */
   part(part: PartData): Html;
+  /** `#<part.id>-summary`: the line that stands for a part that can be opened. Empty for others. */
+  partSummary(part: PartData): Html;
+  /**
+   * What a model or a plugin wrote, as markup. Streams call it with whole top-level blocks, one or several at a time: the
+   * blocks' markup joined must be that of the whole. Where it is not, the part is sent again once it is complete.
+   */
+  markdown(text: string): Html;
+
   /** `#go`: Send, or Stop while a turn runs. */
   go(go: GoData): Html;
   /** `#status`: one sentence on what just happened; empty = nothing to say. */
@@ -54,8 +76,9 @@ export interface ChatData extends PageData {
   readonly threads: ThreadListData;
   readonly messages: MessagesData;
   readonly composer: ComposerData;
-  /** Where the live channel goes on after what this page shows. */
-  readonly cursor: string;
+  readonly status: StatusData;
+  /** Where the live channel goes on after what this page shows; null = the page shows an earlier part and stays as it is. */
+  readonly cursor: string | null;
 }
 
 export interface ComposerData {
@@ -89,21 +112,34 @@ export interface ThreadItemData {
 export interface MessagesData {
   readonly threadId: string | null;
   readonly messages: readonly MessageData[];
+  /** Id of the oldest message shown, to ask for those before it; null = there are none. */
+  readonly before: string | null;
+  /** False when later messages exist that are not shown. */
+  readonly isLatest: boolean;
 }
 
 /** A user's message, or everything between two of them as one reply. */
 export interface MessageData {
+  /** Of the element: `m-` and the id of the user's message, or `r-` and the id of the message it replies to. */
   readonly id: string;
+  readonly threadId: string;
   readonly role: "user" | "assistant";
+  /** A user's message has one. */
   readonly parts: readonly PartData[];
   /** Of a reply: its last turn. */
   readonly turn: TurnInfo | null;
 }
 
 export interface PartData {
+  /** Of the element: the same while the part streams and when it is shown from the thread. */
+  readonly id: string;
   readonly message: Message;
-  /** Still growing. */
-  readonly isOpen: boolean;
+  /** The content as markup; while the part grows, its finished blocks. Of a tool, a file or a user's text: empty. */
+  readonly body: Html;
+  /** What follows the finished blocks and may still change; null = the part is complete. */
+  readonly tail: Html | null;
+  /** Of a running tool: what it told so far. */
+  readonly progress: string;
 }
 
 export interface GoData {
@@ -132,5 +168,6 @@ export interface SetupData extends PageData {
 export interface ErrorData extends PageData {
   /** HTTP status. */
   readonly status: number;
+  /** A sentence that says what to do. */
   readonly detail: string;
 }

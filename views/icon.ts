@@ -1,0 +1,25 @@
+/** The icons, drawn with strokes in the colour of the text. They say nothing to a screen reader: the button has a name. */
+
+import type { Html } from "../src/protocols";
+import { html } from "./html";
+
+const PATHS = {
+  archive: "M4 7.5h16M5.5 7.5v11h13v-11M4 4.5h16v3H4zM10 11.5h4",
+  arrowUp: "M12 19V5.5M6 11l6-6 6 6",
+  check: "M5 12.5l4.5 4.5L19 7.5",
+  chevron: "M9 6l6 6-6 6",
+  copy: "M9 9h10v11H9zM15 9V4.5H5V15h4",
+  menu: "M4 7h16M4 12h16M4 17h16",
+  plus: "M12 5v14M5 12h14",
+  search: "M10.5 17a6.5 6.5 0 1 1 0-13 6.5 6.5 0 0 1 0 13zM15.5 15.5L20 20",
+  signOut: "M10 4.5H5v15h5M15 8l4 4-4 4M19 12H9.5",
+  stop: "M7.5 7.5h9v9h-9z",
+  tool: "M14.5 6.5a4 4 0 0 1 5-1l-2.8 2.8 1 1.8 1.8 1L22 8a4 4 0 0 1-5.5 4.2L8 20.7a2 2 0 0 1-2.8-2.8l8.6-8.5a4 4 0 0 1 .7-2.9z",
+  warning: "M12 4.5L21 20H3zM12 10v4.5M12 17v.5",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+export function icon(name: IconName): Html {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="${PATHS[name]}"/></svg>`;
+}

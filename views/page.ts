@@ -1,0 +1,40 @@
+/** The document around every page: head, files, warnings. No inline script or style: the policy of the page refuses both. */
+
+import type { Html, PageData } from "../src/protocols";
+import { html } from "./html";
+
+export interface LayoutData extends PageData {
+  readonly title: string;
+  /** Class of the body: which page it is. */
+  readonly name: string;
+  readonly head?: Html;
+  readonly body: Html;
+}
+
+export function layout({ title, name, head, body, asset, ephemeral }: LayoutData): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content">
+<meta name="color-scheme" content="light dark">
+${htmxConfig}
+<title>${title}</title>
+<link rel="icon" href="${asset("favicon.svg")}" type="image/svg+xml">
+<link rel="stylesheet" href="${asset("style.css")}">
+<script src="${asset("page.js")}" defer></script>
+${head}
+</head>
+<body class="${name}">
+${ephemeral && html`<p class="ephemeral" role="note"><strong>Ephemeral mode.</strong> Nothing is kept: chats end with the server.</p>`}
+${body}
+</body>
+</html>
+`;
+}
+
+// `open` is the reader's: a change of a <details> must not close it. The style of htmx's indicator is not used.
+const htmxConfig = html`<meta name="htmx-config" content="${JSON.stringify({
+  morphIgnore: ["data-htmx-powered", "open"],
+  includeIndicatorCSS: false,
+})}">`;
