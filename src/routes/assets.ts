@@ -1,0 +1,105 @@
+/**
+ * /static/*: the files of public/, each replaceable by one of the same name in plugins/html/, which is looked up per
+ * request. `page.js` is three of them joined, because scripts that load apart can start in the wrong order. A URL that
+ * carries the content's hash (`assetPath`) may be kept for ever; a plain one is asked about each time.
+ */
+
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { staticPlugin } from "@elysiajs/static";
+import { Elysia } from "elysia";
+import type { Core } from "../protocols";
+
+const PREFIX = "/static/";
+
+export function assetRoutes(core: Core) {
+  return (
+    new Elysia({ name: "assets" })
+      // The plugin below registers its files at start, so what may differ per request is served before it is asked.
+      .onRequest(({ request }) => {
+        const { pathname, searchParams } = new URL(request.url);
+        if (!pathname.startsWith(PREFIX) || (request.method !== "GET" && request.method !== "HEAD")) return;
+        const name = pathname.slice(PREFIX.length);
+        const version = searchParams.get("v");
+        if (version === null && !BUNDLES[name] && !ownersFile(core, name)) return;
+        const asset = readAsset(core, name);
+        return asset ? assetResponse(request, asset, version) : undefined;
+      })
+      .use(
+        staticPlugin({
+          assets: PUBLIC,
+          prefix: PREFIX.slice(0, -1),
+          alwaysStatic: true,
+          indexHTML: false,
+          ignorePatterns: [/(?:^|[/\\])\./],
+          directive: "no-cache",
+          maxAge: null,
+        }),
+      )
+  );
+}
+
+/** URL path of a public file with the hash of its content; changes whenever the content does. */
+export function assetPath(core: Core, name: string): string {
+  const asset = readAsset(core, name);
+  return asset ? `${PREFIX}${name}?v=${asset.hash}` : PREFIX + name;
+}
+
+/** The owner's own front page, plugins/html/index.html, or null. */
+export function ownersPage(core: Core): Response | null {
+  const path = ownersFile(core, "index.html");
+  return path === null ? null : new Response(Bun.file(path), { headers: { "cache-control": "no-cache" } });
+}
+
+const PUBLIC = join(Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "../.."), "public");
+
+const BUNDLES: Readonly<Record<string, readonly string[]>> = {
+  "page.js": ["htmx.min.js", "hx-sse.min.js", "chat.js"],
+};
+
+interface Asset {
+  readonly name: string;
+  readonly bytes: Buffer<ArrayBuffer>;
+  readonly hash: string;
+}
+
+/** By name and the files it is made of with their times of change, so that an edit shows at once. */
+const cache = new Map<string, { readonly key: string; readonly asset: Asset }>();
+
+function readAsset(core: Core, name: string): Asset | null {
+  const own = ownersFile(core, name);
+  const files = own ? [own] : (BUNDLES[name] ?? [name]).map((it) => ownersFile(core, it) ?? fileIn(PUBLIC, it));
+  const paths = files.filter((path) => path !== null);
+  if (paths.length < files.length) return null;
+  const key = paths.map((path) => `${path} ${statSync(path).mtimeMs} ${statSync(path).size}`).join("\n");
+  const known = cache.get(name);
+  if (known?.key === key) return known.asset;
+  const [first = Buffer.alloc(0), ...others] = paths.map((path) => readFileSync(path));
+  // A semicolon, because a file may end without one.
+  const bytes = Buffer.concat([first, ...others.flatMap((it) => [Buffer.from("\n;"), it])]);
+  const asset = { name, bytes, hash: Bun.hash(bytes).toString(36) };
+  cache.set(name, { key, asset });
+  return asset;
+}
+
+function ownersFile(core: Core, name: string): string | null {
+  return fileIn(join(core.config.pluginsPath, "html"), name);
+}
+
+/** Plain names alone: nothing encoded, hidden, or leading out. A link that the owner put there is followed. */
+function fileIn(folder: string, name: string): string | null {
+  if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(name)) return null;
+  const path = join(folder, name);
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ? path : null;
+}
+
+function assetResponse(request: Request, { name, bytes, hash }: Asset, version: string | null): Response {
+  const etag = `"${hash}"`;
+  const headers = {
+    "content-type": Bun.file(name).type,
+    "cache-control": version === hash ? "public, max-age=31536000, immutable" : "no-cache",
+    etag,
+  };
+  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
+  return new Response(bytes, { headers });
+}

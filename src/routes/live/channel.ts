@@ -1,0 +1,55 @@
+/**
+ * The live channel of one page. It hears what concerns the user, and for the page's thread compares what the page shows with
+ * the state, so a page that was away for a second or a day catches up by the same few lines that keep it up to date.
+ */
+
+import type { Core, Json, User } from "../../protocols";
+import { encodeSse } from "../../sse";
+import { type Fact, userTopic } from "../../turn/facts";
+import { createOutbox } from "./outbox";
+import type { Replies } from "./replies";
+import { followThread } from "./thread";
+
+export interface ChannelOptions {
+  readonly core: Core;
+  readonly user: User;
+  readonly replies: Replies;
+  /** The thread that the page shows; null = none, or an old part of one. */
+  readonly threadId: string | null;
+  /** Cursor of what the page shows. */
+  readonly after: string;
+  /** False when the session has ended meanwhile. */
+  readonly isSignedIn: () => Promise<boolean>;
+}
+
+const SESSION_CHECK_MS = 15_000; // How long a page still hears what happens after its user was removed.
+
+/** Encoded messages until `signal` aborts. */
+export async function* channel(options: ChannelOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { core, user } = options;
+  const outbox = createOutbox(signal);
+  const page =
+    options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: outbox.put });
+  const hear = (message: Json): void => {
+    const fact = message as unknown as Fact;
+    if (fact.type === "threads-changed") outbox.put(THREADS_CHANGED);
+    if (fact.threadId === options.threadId) page?.sync();
+  };
+  const unsubscribe = await core.bus.subscribe(userTopic(user.username), hear);
+  const timer = setInterval(async () => {
+    if (await options.isSignedIn()) return;
+    outbox.put(SIGNED_OUT);
+    outbox.end();
+  }, SESSION_CHECK_MS);
+  try {
+    page?.sync();
+    for (let message = await outbox.take(); message; message = await outbox.take()) yield message;
+  } finally {
+    clearInterval(timer);
+    unsubscribe();
+    page?.leave();
+  }
+}
+
+export const SIGNED_OUT = encodeSse({ event: "signed-out", data: "" });
+const THREADS_CHANGED = encodeSse({ event: "threads-changed", data: "" });

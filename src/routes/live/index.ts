@@ -1,0 +1,32 @@
+/** GET /live: what the page is to change, as HTML, for as long as it is open. Always a stream, since htmx retries others for ever. */
+
+import { Elysia, t } from "elysia";
+import type { Core } from "../../protocols";
+import { findUser } from "../session";
+import { streamResponse } from "../stream";
+import { channel, SIGNED_OUT } from "./channel";
+import { createReplies } from "./replies";
+
+export function liveRoutes(core: Core) {
+  const replies = createReplies(core);
+  return new Elysia().get(
+    "/live",
+    async ({ request, server, query }) => {
+      const user = await findUser(core, request);
+      const isSignedIn = async () => (await findUser(core, request)) !== null;
+      const after = request.headers.get("last-event-id") ?? query.after ?? "";
+      const options = { core, replies, threadId: query.t ?? null, after, isSignedIn };
+      return streamResponse({
+        core,
+        request,
+        server,
+        messages: (signal) => (user ? channel({ ...options, user }, signal) : signedOut()),
+      });
+    },
+    { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()) }) },
+  );
+}
+
+async function* signedOut(): AsyncGenerator<Uint8Array> {
+  yield SIGNED_OUT;
+}

@@ -1,0 +1,82 @@
+/** All that the chat page shows, gathered for one user and one thread. */
+
+import type { ChatData, ComposerData, Core, StatusData, Thread, ThreadListData, User } from "../../protocols";
+import { pageData } from "../page-data";
+import { type Branch, loadBranch } from "./branch";
+
+const THREADS_PER_PAGE = 50;
+
+/** What a person asked to see, by the address of the page. */
+export interface ChatRequest {
+  readonly threadId: string | null;
+  /** Messages before this one instead of the latest. */
+  readonly before?: string | undefined;
+  /** What to search for. */
+  readonly query?: string | undefined;
+  /** Threads below this one instead of the newest. */
+  readonly listBefore?: string | undefined;
+  readonly draft?: string;
+  readonly status?: StatusData;
+}
+
+/** Null when there is no such thread for the user. */
+export async function loadChat(core: Core, user: User, asked: ChatRequest): Promise<ChatData | null> {
+  const branch = asked.threadId === null ? null : await loadBranch(core, user, asked.threadId, asked.before);
+  if (asked.threadId !== null && !branch) return null;
+  const [threads, composer] = await Promise.all([
+    loadThreadList(core, user, { currentId: asked.threadId, query: asked.query, before: asked.listBefore }),
+    loadComposer(core, user, branch, asked.draft ?? ""),
+  ]);
+  return {
+    ...pageData(core, user),
+    user,
+    thread: branch?.thread ?? null,
+    threads,
+    messages: branch?.messages ?? { threadId: null, messages: [], before: null, isLatest: true },
+    composer,
+    status: asked.status ?? { text: "", kind: "info" },
+    cursor: asked.before === undefined ? (branch?.cursor ?? "") : null,
+  };
+}
+
+export interface ListRequest {
+  readonly currentId: string | null;
+  readonly query?: string | undefined;
+  readonly before?: string | undefined;
+}
+
+export async function loadThreadList(core: Core, user: User, asked: ListRequest): Promise<ThreadListData> {
+  const query = (asked.query ?? "").trim();
+  const { currentId } = asked;
+  if (query !== "") {
+    const hits = await core.thread.search(user.username, query);
+    return { threads: [], hits, query, currentId, before: null };
+  }
+  const page = { limit: THREADS_PER_PAGE, ...(asked.before && { before: asked.before }) };
+  const threads = await core.thread.list(user.username, page);
+  const last = threads.length === THREADS_PER_PAGE ? threads.at(-1) : undefined;
+  return { threads, hits: [], query, currentId, before: last?.id ?? null };
+}
+
+async function loadComposer(core: Core, user: User, branch: Branch | null, draft: string): Promise<ComposerData> {
+  const [offered, prompts] = await Promise.all([core.model.list(), core.systemPrompt.list()]);
+  const allowed = await Promise.all(offered.map((model) => core.auth.requestAllowed(user, model)));
+  const models = offered.filter((_, index) => allowed[index]);
+  const thread = branch?.thread ?? null;
+  const prompt = prompts.find(({ name }) => name === (thread?.systemPrompt ?? "default"));
+  return {
+    threadId: thread?.id ?? null,
+    models,
+    prompts,
+    model: chooseModel(models, thread, prompt?.model),
+    systemPrompt: prompt?.name ?? "default",
+    parameters: thread?.parameters ?? prompt?.parameters ?? {},
+    draft,
+    liveTurnId: branch?.live?.id ?? null,
+  };
+}
+
+/** As the turn engine chooses when none is named. */
+function chooseModel(models: readonly string[], thread: Thread | null, preset: string | undefined): string | null {
+  return [thread?.model, preset, models[0]].find((model) => model && models.includes(model)) ?? null;
+}

@@ -1,0 +1,137 @@
+/**
+ * What the forms of the chat page do. With script the answer is a partial or nothing, and the effect arrives on the live
+ * channel; without, it is a redirect to the page that shows the effect.
+ */
+
+import { Elysia, t } from "elysia";
+import { AppError, HTTP_STATUS, isAppError } from "../../errors";
+import type { Core, TurnRequest, User } from "../../protocols";
+import { publishFact } from "../../turn/facts";
+import { partial } from "../partial";
+import { htmlResponse, seeOther } from "../respond";
+import { session } from "../session";
+import { loadChat } from "./chat-data";
+
+const Id = t.Object({ id: t.String() });
+const TITLE_MAX = 200; // Characters.
+
+// Elysia would parse text that looks like JSON, and people do paste JSON.
+const form = { user: true, parse: "none" } as const;
+
+export function formRoutes(core: Core) {
+  const requireThread = async (user: User, id: string): Promise<void> => {
+    if (!(await core.thread.get(user.username, id))) throw new AppError("notFound", "There is no such chat.");
+  };
+  return new Elysia()
+    .use(session(core))
+    .post("/t", async ({ user, request }) => send(core, user, request, null), form)
+    .post("/t/:id/messages", async ({ user, request, params }) => send(core, user, request, params.id), {
+      ...form,
+      params: Id,
+    })
+    .post(
+      "/t/:id/title",
+      async ({ user, request, params: { id } }) => {
+        const title = (await readForm(request))("title").trim().slice(0, TITLE_MAX);
+        if (title === "") throw new AppError("invalid", "A chat needs a title.");
+        if (!(await core.thread.update(user.username, id, { title })))
+          throw new AppError("notFound", "There is no such chat.");
+        await publishFact(core, user.username, { type: "threads-changed", threadId: id });
+        return done(request, `/t/${id}`);
+      },
+      { ...form, params: Id },
+    )
+    .post(
+      "/t/:id/archive",
+      async ({ user, params: { id } }) => {
+        if (!(await core.thread.archive(user.username, id))) throw new AppError("notFound", "There is no such chat.");
+        await publishFact(core, user.username, { type: "threads-changed", threadId: id });
+        return seeOther("/");
+      },
+      { ...form, params: Id },
+    )
+    .post(
+      "/t/:id/stop",
+      async ({ user, request, params: { id }, query }) => {
+        if (!(await core.turns.stop(user, query.turn))) throw new AppError("notFound", "There is no such reply.");
+        return done(request, `/t/${id}`);
+      },
+      { ...form, params: Id, query: t.Object({ turn: t.String() }) },
+    )
+    .post(
+      "/t/:id/continue",
+      async ({ user, request, params: { id } }) => {
+        await core.turns.continue(user, (await readForm(request))("turn"));
+        return done(request, `/t/${id}`);
+      },
+      { ...form, params: Id },
+    )
+    .post(
+      "/t/:id/retry",
+      async ({ user, request, params: { id } }) => {
+        await requireThread(user, id);
+        const parentId = (await readForm(request))("parent");
+        await core.turns.start(user, { content: null, threadId: id, parentId });
+        return done(request, `/t/${id}`);
+      },
+      { ...form, params: Id },
+    );
+}
+
+async function send(core: Core, user: User, request: Request, threadId: string | null): Promise<Response> {
+  const field = await readForm(request);
+  const [content, model, systemPrompt] = ["content", "model", "system_prompt"].map(field);
+  const asked: TurnRequest = {
+    // A form sends every line break as CR LF.
+    content: (content ?? "").replace(/\r\n?/g, "\n"),
+    ...(threadId !== null && { threadId }),
+    ...(model && { model }),
+    ...(systemPrompt && { systemPrompt }),
+  };
+  try {
+    const turn = await core.turns.start(user, asked);
+    if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}`);
+    return threadId === null ? newChat(core, user, turn.threadId) : htmlResponse(saying(core, "", "info"));
+  } catch (error) {
+    if (!isAppError(error) || error.code === "notFound") throw error;
+    const status = HTTP_STATUS[error.code];
+    if (isFromHtmx(request)) return htmlResponse(saying(core, error.message, "error"), status);
+    const refused = { threadId, draft: asked.content ?? "", status: { text: error.message, kind: "error" as const } };
+    const chat = await loadChat(core, user, refused);
+    if (!chat) throw error;
+    return htmlResponse(core.views.chatPage(chat), status);
+  }
+}
+
+/** Turns the page of a new chat into that of its thread, without loading it anew. */
+async function newChat(core: Core, user: User, threadId: string): Promise<Response> {
+  const chat = await loadChat(core, user, { threadId });
+  if (!chat) throw new AppError("notFound", "The chat was removed meanwhile.");
+  const list = partial("threads", "outerHTML", core.views.threadList(chat.threads));
+  const markup = core.views.main(chat).markup + list;
+  const headers = { "hx-push-url": `/t/${threadId}`, "hx-retarget": "#main", "hx-reswap": "outerHTML" };
+  return htmlResponse({ markup }, 200, headers);
+}
+
+function saying(core: Core, words: string, kind: "info" | "error") {
+  return { markup: partial("status", "outerHTML", core.views.status({ text: words, kind })) };
+}
+
+function done(request: Request, path: string): Response {
+  return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(path);
+}
+
+function isFromHtmx(request: Request): boolean {
+  return request.headers.has("hx-request");
+}
+
+/** Gives a field's text by its name; empty when there is none. */
+async function readForm(request: Request): Promise<(name: string) => string> {
+  const fields = await request.formData().catch((cause) => {
+    throw new AppError("invalid", "The form cannot be read.", { cause });
+  });
+  return (name) => {
+    const value = fields.get(name);
+    return typeof value === "string" ? value : "";
+  };
+}

@@ -1,0 +1,49 @@
+/** The pages of the chat, and the thread list as a fragment. */
+
+import { Elysia, t } from "elysia";
+import { AppError } from "../../errors";
+import type { Core, User } from "../../protocols";
+import { ownersPage } from "../assets";
+import { htmlResponse } from "../respond";
+import { session } from "../session";
+import { type ChatRequest, loadChat, loadThreadList } from "./chat-data";
+import { formRoutes } from "./forms";
+
+const Asked = t.Object({
+  before: t.Optional(t.String()),
+  q: t.Optional(t.String({ maxLength: 500 })),
+  list: t.Optional(t.String()),
+});
+
+export function pageRoutes(core: Core) {
+  const show = async (user: User, asked: ChatRequest): Promise<Response> => {
+    const chat = await loadChat(core, user, asked);
+    if (!chat) throw new AppError("notFound", "There is no such chat. It may have been another account's.");
+    return htmlResponse(core.views.chatPage(chat));
+  };
+  return new Elysia()
+    .use(session(core))
+    .use(formRoutes(core))
+    .get(
+      "/",
+      ({ user, query: { q, list } }) => ownersPage(core) ?? show(user, { threadId: null, query: q, listBefore: list }),
+      {
+        user: true,
+        query: Asked,
+      },
+    )
+    .get(
+      "/t/:id",
+      ({ user, params: { id }, query: { before, q, list } }) =>
+        show(user, { threadId: id, before, query: q, listBefore: list }),
+      { user: true, params: t.Object({ id: t.String() }), query: Asked },
+    )
+    .get(
+      "/threads",
+      async ({ user, query: { q, list, current } }) => {
+        const data = await loadThreadList(core, user, { currentId: current || null, query: q, before: list });
+        return htmlResponse(list === undefined ? core.views.threadList(data) : core.views.threadItems(data));
+      },
+      { user: true, query: t.Composite([Asked, t.Object({ current: t.Optional(t.String()) })]) },
+    );
+}

@@ -1,0 +1,33 @@
+/** Parts as the views want them: with their Markdown rendered, as far as it is finished. */
+
+import type { Core, Message, PartData } from "../../protocols";
+import { splitBlocks } from "../live/blocks";
+
+/** Id of a part's element. */
+export function partId(message: Pick<Message, "id">): string {
+  return `p-${message.id}`;
+}
+
+/** Of a complete part. */
+export function storedPart(core: Core, message: Message): PartData {
+  const body = core.views.markdown(isMarkdown(message) ? message.content : "");
+  return { id: partId(message), message, body, tail: null, progress: "" };
+}
+
+/** Of a part of a turn that runs; the last one may still grow. */
+export function livePart(core: Core, message: Message, isLast: boolean): PartData {
+  if (message.type === "tool" && isUnanswered(message))
+    return { ...storedPart(core, message), tail: core.views.markdown("") };
+  if (!isLast || !isMarkdown(message)) return storedPart(core, message);
+  const { finished, tail } = splitBlocks(message.content);
+  const body = core.views.markdown(finished);
+  return { id: partId(message), message, body, tail: core.views.markdown(tail), progress: "" };
+}
+
+export function isMarkdown({ type }: Pick<Message, "type">): boolean {
+  return type === "text" || type === "thinking";
+}
+
+function isUnanswered({ error, durationMs }: Message): boolean {
+  return error === undefined && durationMs === undefined;
+}

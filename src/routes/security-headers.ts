@@ -1,0 +1,28 @@
+/**
+ * Headers that keep a page harmless even if something hostile slipped into it: no script but ours, no style or image from
+ * elsewhere, no frame, and markup made by one named policy alone.
+ */
+
+/** Of every response. */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+/** Of our own pages. Those that the owner brings (plugins/html, plugin pages) decide for themselves. */
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "manifest-src 'self'",
+  "require-trusted-types-for 'script'",
+  "trusted-types htmx",
+].join("; ");
