@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { CONFIG_VARIABLES, ConfigError, loadConfig, readConfig } from "../src/config";
+import { CONFIG_VARIABLES, ConfigError, loadConfig, readConfig, secretVariable } from "../src/config";
 
 const FOLDER = "/srv/skeleton";
 
@@ -155,4 +155,13 @@ test(".env.example sets every variable to its default and explains it", async ()
     expect(text).toContain(`# ${description}\n${name}=${fallback ?? ""}\n`);
   }
   expect([...text.matchAll(/^(\w+)=/gm)].map((match) => match[1])).toEqual(CONFIG_VARIABLES.map(({ name }) => name));
+});
+
+test("a variable that a file of the owner names is read when asked for, and blank counts as not set", () => {
+  process.env.SKELETON_TEST_KEY = " sk-1 ";
+  expect(secretVariable("SKELETON_TEST_KEY")).toBe("sk-1");
+  process.env.SKELETON_TEST_KEY = " ";
+  expect(secretVariable("SKELETON_TEST_KEY")).toBeNull();
+  delete process.env.SKELETON_TEST_KEY;
+  expect(secretVariable("SKELETON_TEST_KEY")).toBeNull();
 });

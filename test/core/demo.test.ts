@@ -54,7 +54,7 @@ describe("the demonstration is offered", () => {
       expect(await core.model.list()).toEqual([]);
       const call = modelCall({ model: "demo" });
       expect(await preCall(core, call)).toBe(call);
-      expect(run(core.model, call)).rejects.toThrow("cannot be reached");
+      await expect(run(core.model, call)).rejects.toThrow("cannot be reached");
     });
   }
 

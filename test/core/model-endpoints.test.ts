@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ModelProtocol } from "../../src/protocols";
+import { deadUrl, gate, httpError, startUpstream, type Upstream } from "../support/upstream";
+import { modelCall, modelCore, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
+
+let first: Upstream;
+let second: Upstream;
+
+beforeAll(() => {
+  first = startUpstream();
+  second = startUpstream({ apiKey: OWNER_KEY });
+});
+beforeEach(() => {
+  first.models(["a", "both"]);
+  second.models(["both", "b"]);
+});
+afterAll(() => Promise.all([first.stop(), second.stop()]));
+
+/** A model of the endpoints that a models.yaml describes. */
+function modelFrom(yaml: string) {
+  const { core, logged } = modelCore();
+  const path = join(core.config.dataPath, "models.yaml");
+  writeFileSync(path, yaml);
+  return { model: modelOf(core, { SECOND_KEY: OWNER_KEY }), path, logged };
+}
+
+const bothEndpoints = () => `
+first: { base_url: "${first.baseUrl}", parameters: { temperature: 0.1, top_p: 0.9 } }
+second:
+  base_url: "${second.baseUrl}"
+  api_key_env: SECOND_KEY
+`;
+
+async function send(model: ModelProtocol, id: string, parameters = {}) {
+  return Array.fromAsync(model.stream(modelCall({ model: id, parameters }), new AbortController().signal));
+}
+
+test("models of several endpoints are listed in order, and a name that is taken is prefixed", async () => {
+  const { model } = modelFrom(bothEndpoints());
+  expect(await model.list()).toEqual(["a", "both", "second/both", "b"]);
+});
+
+test("a call goes to the endpoint that offers the model, with that one's key and own name for it", async () => {
+  const { model } = modelFrom(bothEndpoints());
+  await send(model, "both");
+  expect(first.requests.at(-1)?.body.model).toBe("both");
+  expect(first.requests.at(-1)?.headers.get("authorization")).toBeNull();
+  await send(model, "second/both");
+  expect(second.requests.at(-1)?.body.model).toBe("both");
+  expect(second.requests.at(-1)?.headers.get("authorization")).toBe(`Bearer ${OWNER_KEY}`);
+});
+
+test("an unknown model is refused without asking any endpoint", async () => {
+  const { model } = modelFrom(bothEndpoints());
+  const before = first.requests.length + second.requests.length;
+  await expect(send(model, "none")).rejects.toThrow("No endpoint offers the model none.");
+  expect(first.requests.length + second.requests.length).toBe(before);
+});
+
+test("an endpoint that is down hides only its own models, and the owner is told once", async () => {
+  const { model, logged } = modelFrom(`dead: { base_url: "${deadUrl()}" }\n${bothEndpoints()}`);
+  for (let n = 0; n < 3; n++) expect(await model.list()).toEqual(["a", "both", "second/both", "b"]);
+  expect(logged.filter((line) => line.includes("endpoint=dead"))).toHaveLength(1);
+});
+
+const ODD_LISTS = [
+  httpError(500, "no"),
+  { status: 200, body: "<html>" },
+  { status: 200, body: { data: "x" } },
+  { status: 200, body: { data: [null, { id: 3 }, { id: " " }, { id: "x\ny" }] } },
+];
+for (const odd of ODD_LISTS) {
+  test(`a list such as ${JSON.stringify(odd.body)} offers nothing and harms nothing`, async () => {
+    first.models(odd);
+    expect(await modelFrom(bothEndpoints()).model.list()).toEqual(["both", "b"]);
+  });
+}
+
+test("lists are asked for once however many pages want them, and then kept", async () => {
+  const model = modelOf(openaiCore(first).core);
+  const before = first.listRequests;
+  const hold = gate();
+  first.models(async () => {
+    await hold.opened;
+    return ["late"];
+  });
+  const waiting = Promise.all([model.list(), model.list(), model.describe?.("late")]);
+  hold.open();
+  expect((await waiting).slice(0, 2)).toEqual([["late"], ["late"]]);
+  await model.list();
+  expect(first.listRequests - before).toBe(1);
+});
+
+test("an endpoint that hangs holds a page up for three seconds once, not every time", async () => {
+  const hold = gate();
+  first.models(async () => {
+    await hold.opened;
+    return ["late"];
+  });
+  const { model } = modelFrom(bothEndpoints());
+  expect(await model.list()).toEqual(["both", "b"]);
+  const start = performance.now();
+  expect(await model.list()).toEqual(["both", "b"]);
+  expect(performance.now() - start).toBeLessThan(1000);
+  hold.open();
+});
+
+test("named models are offered without asking, and described as the owner says", async () => {
+  const before = first.listRequests;
+  const { model } = modelFrom(`
+- name: named
+  base_url: "${first.baseUrl}"
+  parameters: { temperature: 0.1, top_p: 0.9 }
+  models: [{ id: big, context_length: 8192, capabilities: [vision, tools], parameters: { top_p: 0.5 } }, small]
+`);
+  expect(await model.list()).toEqual(["big", "small"]);
+  expect(await model.describe?.("big")).toEqual({
+    id: "big",
+    contextLength: 8192,
+    capabilities: ["vision", "tools"],
+    parameters: { temperature: 0.1, top_p: 0.5 },
+  });
+  expect(await model.describe?.("none")).toBeNull();
+  expect(first.listRequests).toBe(before);
+});
+
+test("the call's parameters win over the model's, and those over the endpoint's", async () => {
+  const { model } = modelFrom(`
+named:
+  base_url: "${first.baseUrl}"
+  parameters: { temperature: 0.1, top_p: 0.1, seed: 1 }
+  models: [{ id: big, parameters: { top_p: 0.2, temperature: 0.2 } }]
+`);
+  await send(model, "big", { temperature: 0.3 });
+  expect(first.requests.at(-1)?.body).toMatchObject({ temperature: 0.3, top_p: 0.2, seed: 1 });
+});
+
+test("a wrong entry of models.yaml is named in the log, and the others work", async () => {
+  const { model, logged } = modelFrom(`first: { base_url: "${first.baseUrl}" }\nodd: { base_url: 3 }`);
+  expect(await model.list()).toEqual(["a", "both"]);
+  expect(logged.filter((line) => line.includes('endpoint "odd": base_url has to be an address'))).toHaveLength(1);
+});
+
+test("a change of models.yaml is in use within a second, and when it is gone the variables count", async () => {
+  const { core } = openaiCore(first);
+  const path = join(core.config.dataPath, "models.yaml");
+  writeFileSync(path, `named: { base_url: "${first.baseUrl}", models: [one] }`);
+  const model = modelOf(core);
+  expect(await model.list()).toEqual(["one"]);
+  writeFileSync(path, `named: { base_url: "${first.baseUrl}", models: [one, two] }`);
+  await until(async () => (await model.list()).includes("two"));
+  rmSync(path);
+  await until(async () => (await model.list()).includes("a"));
+});
+
+test("servers of this machine are used when nothing is configured, and their silence is not logged", async () => {
+  const { core, logged } = modelCore();
+  const model = modelOf(core, {}, { silent: deadUrl(), ollama: first.baseUrl });
+  expect(await model.list()).toEqual(["a", "both"]);
+  expect((await send(model, "a")).at(-1)).toEqual({ type: "finish", reason: "stop" });
+  expect(logged).toEqual([]);
+});
+
+/** Resolves when the condition holds; files are looked at by the clock, so there is no event to wait for. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const start = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - start > 1000) throw new Error("not within a second");
+    await Bun.sleep(20);
+  }
+}

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
+import type { FileInfo, ModelCall, Tool } from "../../src/protocols";
+import { httpError, reply, startUpstream, type Upstream, type UpstreamBody } from "../support/upstream";
+import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
+
+let upstream: Upstream;
+
+beforeAll(() => {
+  upstream = startUpstream();
+});
+afterAll(() => upstream.stop());
+
+/** The request body that a call leads to. */
+async function sent(overrides: Partial<ModelCall>, files: Record<string, Blob> = {}): Promise<UpstreamBody> {
+  const model = modelOf(openaiCore(upstream, {}, files).core);
+  await Array.fromAsync(model.stream(modelCall(overrides), new AbortController().signal));
+  const request = upstream.requests.at(-1);
+  if (!request) throw new Error("nothing was sent");
+  return request.body;
+}
+
+/** What a user message with these files becomes. */
+async function contentWith(contents: Record<string, Blob>, infos: FileInfo[], username = "ann") {
+  const messages = [{ role: "user" as const, content: "Look", files: infos }];
+  return (await sent({ messages, username }, contents)).messages[0]?.content;
+}
+
+test("without tools and parameters nothing is sent but model, messages and how to stream", async () => {
+  const messages = [
+    { role: "system" as const, content: "Be brief." },
+    { role: "user" as const, content: "Hi" },
+  ];
+  expect(await sent({ messages })).toEqual({
+    model: "test-model",
+    messages,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+});
+
+test("a call of a tool and its result are sent as the model must see them again", async () => {
+  const { messages } = await sent({
+    messages: [
+      { role: "assistant", content: "", toolCalls: [{ callId: "c1", name: "clock", arguments: "{}" }] },
+      { role: "tool", callId: "c1", content: "noon" },
+      { role: "assistant", content: "It is noon." },
+    ],
+  });
+  expect(messages).toEqual([
+    {
+      role: "assistant",
+      content: null,
+      tool_calls: [{ id: "c1", type: "function", function: { name: "clock", arguments: "{}" } }],
+    },
+    { role: "tool", tool_call_id: "c1", content: "noon" },
+    { role: "assistant", content: "It is noon." },
+  ]);
+});
+
+test("tools are sent as functions with their schema", async () => {
+  const parameters = Type.Object({ zone: Type.String() });
+  const clock: Tool = { name: "clock", description: "Tells the time.", parameters, execute: async () => "noon" };
+  expect((await sent({ tools: [clock] })).tools).toEqual([
+    {
+      type: "function",
+      function: {
+        name: "clock",
+        description: "Tells the time.",
+        parameters: { type: "object", required: ["zone"], properties: { zone: { type: "string" } } },
+      },
+    },
+  ]);
+});
+
+test("parameters of the call are passed on as they are, but cannot change what the call is", async () => {
+  const messages = [{ role: "user" as const, content: "Hi" }];
+  const parameters = { temperature: 0.5, stop: ["x"], model: "other", stream: false, messages: [] };
+  expect(await sent({ messages, parameters })).toMatchObject({
+    temperature: 0.5,
+    stop: ["x"],
+    model: "test-model",
+    stream: true,
+    messages,
+  });
+});
+
+test("headers are the key, the types and nothing of the SDK's or its environment variables", async () => {
+  const names = ["OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"];
+  for (const name of names) process.env[name] = "x-leak: leak";
+  await sent({});
+  for (const name of names) delete process.env[name];
+  const headers = Object.fromEntries(upstream.requests.at(-1)?.headers ?? []);
+  expect(headers.authorization).toBe(`Bearer ${OWNER_KEY}`);
+  expect(JSON.stringify(headers)).not.toContain("leak");
+  expect(Object.keys(headers).filter((name) => name.startsWith("x-") || name.startsWith("openai-"))).toEqual([]);
+});
+
+test("an image is sent as a data URL after the text", async () => {
+  const bytes = new Uint8Array([137, 80, 78, 71]);
+  const content = await contentWith({ cat: new Blob([bytes]) }, [fileInfo("cat", "image/png", 4)]);
+  expect(content).toEqual([
+    { type: "text", text: "Look" },
+    { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw==" } },
+  ]);
+});
+
+test("a text file is written out and everything else is named, in one plain string", async () => {
+  const contents = { "a.txt": new Blob(["Hello\nfile"]), "b.zip": new Blob(["PK"]) };
+  const infos = [fileInfo("a.txt", "text/plain", 10), fileInfo("b.zip", "application/zip", 2)];
+  expect(await contentWith(contents, infos)).toBe(
+    'Look\n\nFile "a.txt":\nHello\nfile\n\nFile "b.zip" (application/zip, 2 bytes) is attached, but this kind is not shown to you.',
+  );
+});
+
+test("what is too large is cut or named", async () => {
+  const long = "x".repeat(300 * 1024);
+  const infos = [fileInfo("long", "text/plain", long.length), fileInfo("huge", "image/png", 6 * 1024 * 1024)];
+  const content = await contentWith({ long: new Blob([long]), huge: new Blob(["x"]) }, infos);
+  expect(content).toContain("\n(The rest is too long.)");
+  expect(content).toContain('File "huge" (image/png, 6291456 bytes) is attached, but it is too large.');
+  expect(content?.length).toBeLessThan(270 * 1024);
+});
+
+test("of many images in a conversation the newest are sent", async () => {
+  const large = 4 * 1024 * 1024;
+  const image = new Blob([new Uint8Array(large)]);
+  const messages = ["a", "b", "c"].map((id) => ({
+    role: "user" as const,
+    content: "",
+    files: [fileInfo(id, "image/png", large)],
+  }));
+  const body = await sent({ messages, username: "ann" }, { a: image, b: image, c: image });
+  expect(body.messages.map(({ content }) => (typeof content === "string" ? "named" : "shown"))).toEqual([
+    "named",
+    "shown",
+    "shown",
+  ]);
+});
+
+test("a file that is gone, or another user's, or nobody's, is only named", async () => {
+  const info = fileInfo("a.txt", "text/plain", 5);
+  const gone = 'Look\n\nFile "a.txt" (text/plain, 5 bytes) is attached, but it is gone.';
+  expect(await contentWith({}, [info])).toBe(gone);
+  expect(await contentWith({ "a.txt": new Blob(["Hello"]) }, [info], "bob")).toBe(gone);
+});
+
+test("an endpoint that refuses stream_options is asked once more without, and never again with", async () => {
+  const model = modelOf(openaiCore(upstream).core);
+  const before = upstream.requests.length;
+  upstream.otherwise((body) => (body.stream_options ? httpError(400, "unknown field stream_options") : reply("Yes")));
+  for (let n = 0; n < 2; n++) {
+    const events = await Array.fromAsync(model.stream(modelCall(), new AbortController().signal));
+    expect(events).toEqual([
+      { type: "text", text: "Yes" },
+      { type: "finish", reason: "stop" },
+    ]);
+  }
+  expect(upstream.requests.slice(before).map(({ body }) => "stream_options" in body)).toEqual([true, false, false]);
+});
