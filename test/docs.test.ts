@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CONFIG_VARIABLES } from "../src/config";
+import { parseEndpoints } from "../src/core/model/models-yaml";
 import { codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
 import { projectFolder, runTool } from "./support/project";
 import { membersOf, readSources } from "./support/sources";
@@ -85,6 +86,12 @@ test("every TypeScript block of the guides type-checks", async () => {
   rmSync(folder, { recursive: true, force: true });
   expect({ code, output }).toEqual({ code: 0, output: "" });
 }, 60_000);
+
+test("every models.yaml that docs/model-provider.md shows is taken as it is", () => {
+  const blocks = codeBlocks(guideAt("docs/model-provider.md"), "yaml");
+  expect(blocks.length).toBeGreaterThan(0);
+  expect(blocks.flatMap(({ code }) => parseEndpoints(Bun.YAML.parse(code), () => "a key").problems)).toEqual([]);
+});
 
 function guideAt(path: string) {
   return guides.find((guide) => guide.path === path) ?? { path, text: "" };
