@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAuth } from "../src/core/auth";
 import { createLog } from "../src/log";
@@ -199,6 +199,23 @@ describe("changing a file that a person wrote", () => {
         .sort(),
     ).toEqual(["ada", "bob", ...names]);
   });
+});
+
+test("a lock that a dead process left behind does not keep anybody out, a fresh one does", async () => {
+  const { file, run } = users(BY_HAND);
+  writeFileSync(`${file}.lock`, "");
+  utimesSync(`${file}.lock`, new Date(0), new Date(0));
+  expect((await run(["--delete", "ada"])).code).toBe(0);
+  writeFileSync(`${file}.lock`, "");
+  let isDone = false;
+  const waiting = run(["--delete", "bob"]).then(() => {
+    isDone = true;
+  });
+  await Bun.sleep(100); // Five tries of the one who waits.
+  expect(isDone).toBe(false);
+  rmSync(`${file}.lock`);
+  await waiting;
+  expect(isDone).toBe(true);
 });
 
 describe("the other actions", () => {

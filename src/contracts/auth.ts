@@ -14,9 +14,9 @@ export const authContract: readonly ContractCase[] = [
   {
     name: "an unknown name is nobody, whatever name and password are made of",
     async run({ auth }) {
-      for (const text of ["", " ", "nobody", "\0", "__proto__", "ü".repeat(100), "x".repeat(100_000), "\ud800"]) {
-        assert.equal(await auth.authenticate(text, "wrong"), null);
-        assert.equal(await auth.authenticate("nobody at all", text), null);
+      // Few, since each costs as much as a real sign-in.
+      for (const text of ["", "nobody", "__proto__", "\0", "\ud800", "x".repeat(100_000)]) {
+        assert.equal(await auth.authenticate(text, text), null);
       }
     },
   },
