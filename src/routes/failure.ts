@@ -4,7 +4,8 @@ import type { ValidationError } from "elysia";
 import { HTTP_STATUS, isAppError } from "../errors";
 import type { Core } from "../protocols";
 import { pageData } from "./page-data";
-import { htmlResponse, seeOther } from "./respond";
+import { partial } from "./partial";
+import { htmlResponse, seeOther, wantsPage } from "./respond";
 
 export interface Failure {
   readonly status: number;
@@ -45,9 +46,10 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   const { status, detail, retryAfterS } = failure;
   const headers: Record<string, string> = retryAfterS ? { "retry-after": String(retryAfterS) } : {};
   const { pathname, search } = new URL(request.url);
-  const isProgram = pathname.startsWith("/api/") || !request.headers.get("accept")?.includes("text/html");
+  const isProgram = pathname.startsWith("/api/") || !wantsPage(request);
   if (request.headers.has("hx-request")) {
-    return htmlResponse(core.views.status({ text: detail, kind: "error" }), status, headers);
+    const markup = partial("status", "outerHTML", core.views.status({ text: detail, kind: "error" }));
+    return htmlResponse({ markup }, status, headers);
   }
   if (isProgram) return Response.json({ detail }, { status, headers });
   if (status === 401 && request.method === "GET") {

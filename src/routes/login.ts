@@ -6,7 +6,7 @@ import { Elysia, t } from "elysia";
 import { HTTP_STATUS, isAppError } from "../errors";
 import type { Core } from "../protocols";
 import { pageData } from "./page-data";
-import { htmlResponse, isForm, ownPath, seeOther } from "./respond";
+import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
 import { addressOf, findUser, sessionCookie } from "./session";
 import { signIn } from "./sign-in";
 
@@ -33,7 +33,7 @@ export function loginRoutes(core: Core) {
       "/login",
       async ({ body: { username, password, next }, request, server, set }) => {
         const address = addressOf(core, request, server);
-        if (!isForm(request)) {
+        if (!wantsPage(request)) {
           const { token } = await signIn(core, username, password, address);
           set.headers["set-cookie"] = sessionCookie(core, request, token);
           return { access_token: token, token_type: "bearer" };
@@ -51,7 +51,7 @@ export function loginRoutes(core: Core) {
     )
     .post("/logout", ({ request, set }) => {
       const cookie = sessionCookie(core, request, null);
-      if (isForm(request)) return seeOther("/login", { "set-cookie": cookie });
+      if (wantsPage(request)) return seeOther("/login", { "set-cookie": cookie });
       set.headers["set-cookie"] = cookie;
       return { status: "signed out" };
     });

@@ -1,9 +1,14 @@
 /** Kinds of answers that several routes give. */
 
 import type { Html } from "../protocols";
+import { PAGE_POLICY } from "./security-headers";
 
 export function htmlResponse(page: Html, status = 200, headers: Record<string, string> = {}): Response {
-  const own = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
+  const own = {
+    "content-type": "text/html; charset=utf-8",
+    "cache-control": "no-store",
+    "content-security-policy": PAGE_POLICY,
+  };
   return new Response(page.markup, { status, headers: { ...own, ...headers } });
 }
 
@@ -12,10 +17,9 @@ export function seeOther(location: string, headers: Record<string, string> = {})
   return new Response(null, { status: 303, headers: { location, ...headers } });
 }
 
-/** Whether a form of a page sent it, and not a program. */
-export function isForm(request: Request): boolean {
-  const type = request.headers.get("content-type") ?? "";
-  return type.startsWith("application/x-www-form-urlencoded") || type.startsWith("multipart/form-data");
+/** Whether a browser asks, and not a program. */
+export function wantsPage(request: Request): boolean {
+  return request.headers.get("accept")?.includes("text/html") ?? false;
 }
 
 /** The same path when it stays on this server, else the front page. */

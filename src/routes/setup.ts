@@ -8,7 +8,7 @@ import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../errors";
 import type { AuthSetup, Core } from "../protocols";
 import { pageData } from "./page-data";
-import { htmlResponse, isForm, seeOther } from "./respond";
+import { htmlResponse, seeOther, wantsPage } from "./respond";
 import { sessionCookie } from "./session";
 
 const NewAdmin = t.Object({ token: t.String(), username: t.String(), password: t.String() });
@@ -41,11 +41,11 @@ export function setupRoutes(core: Core, token: string | null) {
           const user = await setup.createAdmin(username, password);
           const created = await core.auth.createToken(user);
           const cookie = sessionCookie(core, request, created);
-          if (isForm(request)) return seeOther("/", { "set-cookie": cookie });
+          if (wantsPage(request)) return seeOther("/", { "set-cookie": cookie });
           set.headers["set-cookie"] = cookie;
           return { access_token: created, token_type: "bearer" };
         } catch (error) {
-          if (!isForm(request) || !isAppError(error)) throw error;
+          if (!wantsPage(request) || !isAppError(error)) throw error;
           return htmlResponse(form(username, error.message), HTTP_STATUS[error.code]);
         }
       },

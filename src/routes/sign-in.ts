@@ -6,14 +6,10 @@ import type { Core, User } from "../protocols";
 /** The user and a token. Throws AppError "unauthenticated", or "limited" after too many failures. */
 export async function signIn(core: Core, username: string, password: string, address: string): Promise<SignedIn> {
   const keys = [`login-address:${address}`, `login-account:${username.slice(0, 64)}`];
-  await spend(core, keys, 0);
-  const user = await core.auth.authenticate(username, password);
-  if (!user) {
-    await spend(core, keys, 1);
-    core.log.info("A sign-in failed", { address });
-    throw new AppError("unauthenticated", "Wrong user name or password.");
-  }
-  return { user, token: await core.auth.createToken(user) };
+  const user = await underLimit(core, keys, () => core.auth.authenticate(username, password));
+  if (user) return { user, token: await core.auth.createToken(user) };
+  core.log.info("A sign-in failed", { address });
+  throw new AppError("unauthenticated", "Wrong user name or password.");
 }
 
 export interface SignedIn {
@@ -21,13 +17,37 @@ export interface SignedIn {
   readonly token: string;
 }
 
-async function spend(core: Core, keys: readonly string[], cost: number): Promise<void> {
+/** Attempts whose outcome is not known yet count as failures: guesses sent at once are as few as guesses one by one. */
+const underWay = new Map<string, number>();
+
+async function underLimit(
+  core: Core,
+  keys: readonly string[],
+  attempt: () => Promise<User | null>,
+): Promise<User | null> {
   const rate = core.config.rateLimitLogin;
-  if (!rate) return;
+  if (!rate) return attempt();
   for (const key of keys) {
-    const taken = await core.limit.take(key, rate.max, rate.windowS, cost);
-    if (taken.allowed || cost > 0) continue;
-    const { retryAfterS } = taken;
-    throw new AppError("limited", `Too many failed attempts. Try again in ${retryAfterS} seconds.`, { retryAfterS });
+    const looked = await core.limit.take(key, rate.max, rate.windowS, 0);
+    if (!looked.allowed) throw tooMany(looked.retryAfterS);
+    if (looked.remaining <= (underWay.get(key) ?? 0)) throw tooMany(1);
   }
+  for (const key of keys) count(key, 1);
+  try {
+    const user = await attempt();
+    if (!user) await Promise.all(keys.map((key) => core.limit.take(key, rate.max, rate.windowS)));
+    return user;
+  } finally {
+    for (const key of keys) count(key, -1);
+  }
+}
+
+function count(key: string, change: 1 | -1): void {
+  const attempts = (underWay.get(key) ?? 0) + change;
+  if (attempts === 0) underWay.delete(key);
+  else underWay.set(key, attempts);
+}
+
+function tooMany(retryAfterS: number): AppError {
+  return new AppError("limited", `Too many failed attempts. Try again in ${retryAfterS} seconds.`, { retryAfterS });
 }

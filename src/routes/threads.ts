@@ -3,6 +3,7 @@
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core, JsonObject } from "../protocols";
+import { showBranch } from "../turn/branch";
 import { publishFact } from "../turn/facts";
 import { hitJson, messageJson, threadJson } from "./json";
 import { session } from "./session";
@@ -68,11 +69,7 @@ export function threadRoutes(core: Core) {
     )
     .post(
       "/threads/:id/head",
-      async ({ params, body, user }) => {
-        const thread = found(await core.thread.update(user.username, params.id, { headId: body.message_id }));
-        await publishFact(core, user.username, { type: "threads-changed", threadId: thread.id });
-        return threadJson(thread);
-      },
+      async ({ params, body, user }) => threadJson(await showBranch(core, user, params.id, body.message_id)),
       { body: MessageChoice },
     )
     .post(

@@ -1,15 +1,15 @@
-/** Real folders and a real configuration for tests, gone when the test file ends. */
+/** Real folders and a real configuration for tests, gone when the tests end. */
 
-import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/protocols";
+import { atEnd } from "./at-end";
 
-/** An empty folder, removed after the tests of the file that asked. */
+/** An empty folder, removed when all tests have run. */
 export function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), "skeleton-test-"));
-  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  atEnd(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 

@@ -1,0 +1,80 @@
+/** The HTTP side of a core: routes, headers, and the one catcher of requests' errors. Never listens. */
+
+import { openapi } from "@elysiajs/openapi";
+import { Elysia } from "elysia";
+import { AppError } from "./errors";
+import type { Core } from "./protocols";
+import { assetRoutes } from "./routes/assets";
+import { catalogueRoutes } from "./routes/catalogue";
+import { failureOf, failureResponse } from "./routes/failure";
+import { fileRoutes } from "./routes/files";
+import { healthRoutes } from "./routes/health";
+import { liveRoutes } from "./routes/live";
+import { liveEventRoutes } from "./routes/live-events";
+import { loginRoutes } from "./routes/login";
+import { messageRoutes } from "./routes/message";
+import { pageRoutes } from "./routes/page";
+import { SECURITY_HEADERS } from "./routes/security-headers";
+import { requireSameOrigin } from "./routes/session";
+import { setupRoutes } from "./routes/setup";
+import { threadRoutes } from "./routes/threads";
+import { turnRoutes } from "./routes/turns";
+
+export interface AppOptions {
+  /** Opens /setup; null = there is nothing to set up. */
+  readonly setupToken?: string | null;
+}
+
+export const BODY_MAX_BYTES = 64 * 1024 * 1024; // The largest file and some fields around it.
+
+export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
+  // The default of `normalize` makes an object of whatever stands where one belongs ("warm" → {"0":"w",…}) before it is
+  // checked; this one only takes away fields that are not in the schema.
+  return new Elysia({ normalize: "typebox" })
+    .use(boundary(core))
+    .use(assetRoutes(core))
+    .use(openapi({ provider: null }))
+    .use(healthRoutes(core))
+    .use(loginRoutes(core))
+    .use(setupRoutes(core, setupToken))
+    .use(catalogueRoutes(core))
+    .use(threadRoutes(core))
+    .use(messageRoutes(core))
+    .use(turnRoutes(core))
+    .use(liveEventRoutes(core))
+    .use(fileRoutes(core))
+    .use(liveRoutes(core))
+    .use(pageRoutes(core));
+}
+
+/** What every request passes: an id, the refusal of what is foreign or too large, the log, and the catcher of errors. */
+function boundary(core: Core) {
+  const started = new WeakMap<Request, { readonly id: string; readonly atMs: number }>();
+  return new Elysia({ name: "boundary" })
+    .onRequest(({ request, set }) => {
+      const id = crypto.randomUUID();
+      started.set(request, { id, atMs: performance.now() });
+      Object.assign(set.headers, SECURITY_HEADERS, { "x-request-id": id });
+      requireSameOrigin(core, request);
+      if (Number(request.headers.get("content-length")) > BODY_MAX_BYTES) {
+        throw new AppError("tooLarge", `A request may have ${BODY_MAX_BYTES / 1024 / 1024} MiB.`);
+      }
+    })
+    .onError({ as: "global" }, ({ error, code, request, set }) => {
+      const failure = failureOf(error, code);
+      set.status = failure.status;
+      if (failure.cause) {
+        core.log.error("A request failed", { request: started.get(request)?.id, error: failure.cause });
+      }
+      return failureResponse(core, request, failure);
+    })
+    .onAfterResponse({ as: "global" }, ({ request, set, responseValue }) => {
+      const begun = started.get(request);
+      const { pathname } = new URL(request.url);
+      if (!begun || pathname.startsWith("/static/") || pathname === "/health") return;
+      const status = responseValue instanceof Response ? responseValue.status : Number(set.status ?? 200);
+      // Never the query: it holds what people search for.
+      const ms = Math.round(performance.now() - begun.atMs);
+      core.log.info(`${request.method} ${pathname}`, { status, ms, request: begun.id });
+    });
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bun
+/** The command line: `serve` (when nothing is said), `users`, `health`. The only file that acts when it is imported. */
+
+import { ConfigError, loadConfig } from "./config";
+import { messageOf } from "./errors";
+import type { Config } from "./protocols";
+import { serve } from "./serve";
+import { terminalIo } from "./terminal";
+import { runUsers } from "./users";
+
+const USAGE = `Usage: skeleton [command]
+
+  serve     Run the server (when no command is given)
+  users     Add, change and check users; see: skeleton users --help
+  health    Ask the running server whether it is well: exit code 0 or 1
+  help      Show this
+
+Configuration is by environment variables and a file .env; see .env.example.`;
+
+const HEALTH_TIMEOUT_MS = 5000;
+const SECOND_SIGNAL_AFTER_MS = 1000; // A terminal and a package runner may both pass on one and the same signal.
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([command = "serve", ...rest]: readonly string[]): Promise<number | undefined> {
+  if (["help", "--help", "-h"].includes(command)) {
+    console.log(USAGE);
+    return 0;
+  }
+  try {
+    if (command === "serve") return await runServer(loadConfig());
+    if (command === "users") return await runUsers(rest, terminalIo(loadConfig().usersFile));
+    if (command === "health") return await askHealth(loadConfig());
+  } catch (error) {
+    console.error(error instanceof ConfigError ? error.message : `skeleton: ${messageOf(error)}`);
+    return 1;
+  }
+  console.error(`There is no command ${JSON.stringify(command)}.\n\n${USAGE}`);
+  return 2;
+}
+
+/** Returns when the server listens; the process goes on until it is told to end. */
+async function runServer(config: Config): Promise<undefined> {
+  const serving = await serve(config);
+  endOnSignal(serving.stop);
+  if (config.mode === "ephemeral") {
+    console.warn("EPHEMERAL MODE: nothing is kept, and anyone may sign in as `default` with the password `default`.");
+  }
+  console.log(`Skeleton listens on ${serving.url}`);
+  if (serving.setupPath) console.log(`Make the first administrator: ${serving.url}${serving.setupPath}`);
+}
+
+function endOnSignal(stop: () => Promise<void>): void {
+  let askedAtMs: number | null = null;
+  const end = (): void => {
+    if (askedAtMs === null) {
+      askedAtMs = performance.now();
+      stop().then(
+        () => process.exit(0),
+        (error) => {
+          console.error(`skeleton: ${messageOf(error)}`);
+          process.exit(1);
+        },
+      );
+    } else if (performance.now() - askedAtMs > SECOND_SIGNAL_AFTER_MS) process.exit(1);
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+}
+
+async function askHealth(config: Config): Promise<number> {
+  const host = config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host;
+  const url = `http://${host}:${config.port}/health`;
+  const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
+  console.log(await response.text());
+  return response.ok ? 0 : 1;
+}

@@ -1,0 +1,36 @@
+/**
+ * The defaults of all protocols, as plugins of priority 0: what a plugin can do is all that they do. The order is that of
+ * starting; the store comes first because the others declare what they keep.
+ */
+
+import { secretVariable } from "../config";
+import { createAuth } from "../core/auth";
+import { createBus } from "../core/bus";
+import { createContext, declareContextStores } from "../core/context";
+import { demo } from "../core/demo";
+import { createFile } from "../core/file";
+import { createLimit } from "../core/limit";
+import { createMessageProcessor } from "../core/message-processor";
+import { createModel } from "../core/model";
+import { createStore } from "../core/store";
+import { createSystemPrompt } from "../core/system-prompt";
+import { createThread, declareThreadStores } from "../core/thread";
+import { createViews } from "../core/views";
+import type { Plugin } from "../protocols";
+
+const defaults: readonly Plugin[] = [
+  { name: "store", provide: { store: createStore } },
+  { name: "bus", provide: { bus: createBus } },
+  { name: "limit", provide: { limit: createLimit } },
+  { name: "auth", provide: { auth: createAuth } },
+  { name: "file", provide: { file: createFile } },
+  { name: "system-prompt", provide: { systemPrompt: createSystemPrompt } },
+  { name: "model", provide: { model: (core) => createModel(core, { secret: secretVariable }) } },
+  demo,
+  { name: "thread", provide: { thread: createThread }, start: declareThreadStores },
+  { name: "context", provide: { context: createContext }, start: declareContextStores },
+  { name: "message-processor", provide: { messageProcessor: createMessageProcessor } },
+  { name: "views", provide: { views: createViews } },
+];
+
+export const builtIns: readonly Plugin[] = defaults.map((plugin) => ({ priority: 0, ...plugin }));

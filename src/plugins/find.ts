@@ -1,0 +1,68 @@
+/** Finds the plugin files of a folder and imports them. A file that cannot be used is a fault, never an end. */
+
+import { readdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf } from "../errors";
+import type { Plugin } from "../protocols";
+import type { Faults } from "./fault";
+import { checkPlugin } from "./shape";
+
+/** Folders that are looked into; the object, not the folder, says what a plugin does. */
+const FOLDERS = ["core", "functions", "tools"];
+const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
+
+export interface Found extends Plugin {
+  readonly priority: number;
+  /** Path below the plugins folder; null for a built-in. */
+  readonly file: string | null;
+}
+
+/** From low priority to high, equal ones by file name, so that a later one wraps an earlier one. */
+export async function findPlugins(folder: string, faults: Faults): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const file of await listFiles(folder)) {
+    try {
+      const plugin = checkPlugin(await importDefault(join(folder, file)));
+      const twin = found.find(({ name }) => name === plugin.name);
+      if (twin) throw new Error(`The name ${plugin.name} is taken by ${twin.file}. Give one of them another name.`);
+      found.push({ ...plugin, priority: plugin.priority ?? PRIORITY, file });
+    } catch (error) {
+      faults.add({ name: file.replace(/^.*\/|\.ts$/g, ""), file }, error);
+    }
+  }
+  return found.sort((a, b) => a.priority - b.priority);
+}
+
+/** `readdir` and not a glob, because globs skip symlinks, and a link is how a library plugin is installed. */
+async function listFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const kind of FOLDERS) {
+    const names = await readdir(join(folder, kind)).catch((error) => {
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+      throw error;
+    });
+    files.push(
+      ...names
+        .filter(isPluginFile)
+        .sort()
+        .map((name) => `${kind}/${name}`),
+    );
+  }
+  return files.sort((a, b) => baseName(a).localeCompare(baseName(b), "en"));
+}
+
+function isPluginFile(name: string): boolean {
+  return name.endsWith(".ts") && !name.endsWith(".d.ts") && !name.endsWith(".test.ts") && !/^[._]/.test(name);
+}
+
+function baseName(file: string): string {
+  return file.slice(file.indexOf("/") + 1);
+}
+
+async function importDefault(path: string): Promise<unknown> {
+  const module = await import(await realpath(path)).catch((error) => {
+    throw new Error(`It cannot be loaded: ${messageOf(error)}`);
+  });
+  if (module.default === undefined) throw new Error("It has no default export; export the plugin object as default.");
+  return module.default;
+}

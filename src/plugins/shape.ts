@@ -1,0 +1,73 @@
+/** Checks what a plugin file exports against the plugin object, before anything of it is used. */
+
+import type { Plugin, ProtocolName } from "../protocols";
+
+/** Every protocol, with the members that a provider may leave out. */
+export const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
+  store: [],
+  bus: [],
+  limit: [],
+  auth: ["setup"],
+  file: [],
+  systemPrompt: [],
+  model: ["describe"],
+  thread: [],
+  context: [],
+  messageProcessor: [],
+  views: [],
+};
+
+const HOOKS = ["preCall", "filterStream", "postCall"];
+const MEMBERS = ["name", "priority", "provide", "hooks", "tools", "page", "access", "settings", "start", "stop"];
+const ACCESS = ["public", "user", "admin"];
+
+/** The same value as a plugin. Throws an Error whose message says what to mend. */
+export function checkPlugin(value: unknown): Plugin {
+  if (!isObject(value)) throw new Error("Its default export is not a plugin object.");
+  const { name, priority, provide, hooks, tools, access } = value;
+  if (typeof name !== "string" || !/^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) {
+    throw new Error("Its name must be 1 to 64 of a-z, 0-9 and -.");
+  }
+  refuseUnknown("member", Object.keys(value), MEMBERS);
+  if (priority !== undefined && !Number.isFinite(priority)) throw new Error("Its priority must be a number.");
+  if (access !== undefined && !ACCESS.includes(String(access)))
+    throw new Error(`Its access must be one of ${ACCESS.join(", ")}.`);
+  checkFunctions("provide", provide, Object.keys(PROTOCOLS), "protocol");
+  checkFunctions("hooks", hooks, HOOKS, "hook");
+  if (tools !== undefined && typeof tools !== "function" && !Array.isArray(tools)) {
+    throw new Error("Its tools must be a list, or a function that returns one.");
+  }
+  for (const member of ["page", "start", "stop"]) {
+    if (value[member] !== undefined && typeof value[member] !== "function")
+      throw new Error(`Its ${member} must be a function.`);
+  }
+  return value as unknown as Plugin;
+}
+
+/** What a provider lacks of what it replaces, or null when it is complete. */
+export function missingMembers(protocol: ProtocolName, provider: unknown, base: object): string | null {
+  if (!isObject(provider)) return "The factory did not return an object.";
+  const missing = Object.entries(base)
+    .filter(([member]) => !PROTOCOLS[protocol].includes(member))
+    .filter(([member, value]) => typeof provider[member] !== typeof value)
+    .map(([member]) => member);
+  return missing.length === 0 ? null : `Its ${protocol} lacks ${missing.join(", ")}.`;
+}
+
+function checkFunctions(member: string, value: unknown, known: readonly string[], word: string): void {
+  if (value === undefined) return;
+  if (!isObject(value)) throw new Error(`Its ${member} must be an object.`);
+  refuseUnknown(word, Object.keys(value), known);
+  for (const [name, part] of Object.entries(value)) {
+    if (part !== undefined && typeof part !== "function") throw new Error(`Its ${member}.${name} must be a function.`);
+  }
+}
+
+function refuseUnknown(word: string, names: readonly string[], known: readonly string[]): void {
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`There is no ${word} ${unknown.join(", ")}; there are ${known.join(", ")}.`);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,30 @@
+/** Showing another branch of a thread: the one that a message is on, down to its newest end. */
+
+import { AppError } from "../errors";
+import type { Core, MessageNode, Thread, User } from "../protocols";
+import { publishFact } from "./facts";
+
+/** Throws AppError: "notFound" (thread or message), "conflict" while a turn runs in the thread, which would move the head back. */
+export async function showBranch(core: Core, user: User, threadId: string, messageId: string): Promise<Thread> {
+  const nodes = await core.thread.tree(user.username, threadId);
+  if (!nodes.some(({ id }) => id === messageId))
+    throw new AppError("notFound", "There is no such message in this thread.");
+  if (await core.turns.live(user, threadId)) {
+    throw new AppError(
+      "conflict",
+      "A reply is still being written in this thread. Stop it, or wait until it is complete.",
+    );
+  }
+  const thread = await core.thread.update(user.username, threadId, { headId: newestEnd(nodes, messageId) });
+  if (!thread) throw new AppError("notFound", "There is no such thread.");
+  await publishFact(core, user.username, { type: "threads-changed", threadId });
+  return thread;
+}
+
+function newestEnd(nodes: readonly MessageNode[], messageId: string): string {
+  // Nodes come in the order they were added, so the last child is the newest.
+  const newestChild = new Map(nodes.map(({ id, parentId }) => [parentId, id]));
+  let end = messageId;
+  for (let child = newestChild.get(end); child !== undefined; child = newestChild.get(end)) end = child;
+  return end;
+}

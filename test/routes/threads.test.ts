@@ -1,0 +1,145 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { collectTurn } from "../support/read-sse";
+import { type Client, startServer } from "../support/server";
+import { reply, startUpstream } from "../support/upstream";
+
+interface ThreadJson {
+  readonly id: string;
+  readonly title: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly head_id: string;
+}
+
+interface MessageJson {
+  readonly id: string;
+  readonly content: string;
+}
+
+describe("threads over HTTP", () => {
+  let ann: Client;
+  let bob: Client;
+
+  beforeAll(async () => {
+    const upstream = startUpstream({ models: ["small-one"] });
+    upstream.otherwise(reply("A walrus, of course."));
+    const server = await startServer({ config: { openaiBaseUrl: upstream.baseUrl } });
+    ann = await server.signIn("ann");
+    bob = await server.signIn("bob");
+  });
+
+  const send = async (content: string, more: object = {}): Promise<string> => {
+    const [start] = await collectTurn(await ann.post("/api/v1/message", { content, ...more }));
+    return String(start?.data.thread_id);
+  };
+  const history = (id: string) => ann.json<MessageJson[]>(`/api/v1/threads/${id}/messages`);
+
+  test("a thread is titled by its first line, listed first, renamed, and found by its new name", async () => {
+    const id = await send("What is grey and has tusks?\nThink.");
+    const [first] = await ann.json<ThreadJson[]>("/api/v1/threads");
+    expect(first).toMatchObject({ id, title: "What is grey and has tusks?" });
+    const renamed = await ann.post(`/api/v1/threads/${id}`, { title: "Riddle", metadata: { pinned: true } });
+    expect(await renamed.json()).toMatchObject({ id, title: "Riddle", metadata: { pinned: true } });
+    const hits = await ann.json<{ id: string; snippet: string }[]>("/api/v1/search?q=riddle");
+    expect(hits[0]?.id).toBe(id);
+  });
+
+  test("a search finds what was said and says where", async () => {
+    const id = await send("Platypus or not?");
+    const [hit] = await ann.json<Record<string, unknown>[]>("/api/v1/search?q=platypus");
+    expect(hit).toMatchObject({
+      id,
+      snippet: expect.stringContaining("Platypus"),
+      title: expect.any(String),
+      created: expect.any(String),
+    });
+  });
+
+  test.each(['"', "NEAR(", "*", "col:x", "\0", "a OR", "%", "'; --"])("searching for %j is no error", async (query) => {
+    expect(await ann.json<unknown[]>(`/api/v1/search?q=${encodeURIComponent(query)}`)).toBeArray();
+  });
+
+  test("a search over 500 characters is refused, one of 500 is not", async () => {
+    expect((await ann.fetch(`/api/v1/search?q=${"x".repeat(501)}`)).status).toBe(400);
+    expect((await ann.fetch(`/api/v1/search?q=${"x".repeat(500)}`)).status).toBe(200);
+    expect((await ann.fetch("/api/v1/search")).status).toBe(422);
+  });
+
+  test("an archived thread leaves list and search, stays readable, and can be brought back", async () => {
+    const id = await send("Axolotl");
+    expect(await ann.json<unknown>(`/api/v1/threads/${id}`, { method: "DELETE" })).toEqual({ archived: true });
+    expect((await ann.json<ThreadJson[]>("/api/v1/threads")).map((thread) => thread.id)).not.toContain(id);
+    expect(await ann.json<unknown[]>("/api/v1/search?q=axolotl")).toEqual([]);
+    expect((await history(id))[0]?.content).toBe("Axolotl");
+    expect((await ann.json<ThreadJson[]>("/api/v1/threads?archived=true")).map((thread) => thread.id)).toContain(id);
+    await ann.post(`/api/v1/threads/${id}`, { archived: false });
+    expect((await ann.json<ThreadJson[]>("/api/v1/threads")).map((thread) => thread.id)).toContain(id);
+  });
+
+  test("pages of the list follow each other without a gap", async () => {
+    for (let count = 0; count < 5; count++) await send(`Page ${count}`);
+    const all = (await ann.json<ThreadJson[]>("/api/v1/threads?limit=1000")).map(({ id }) => id);
+    const paged: string[] = [];
+    for (let before = ""; ; before = `&before=${paged.at(-1)}`) {
+      const page = await ann.json<ThreadJson[]>(`/api/v1/threads?limit=2${before}`);
+      paged.push(...page.map(({ id }) => id));
+      if (page.length < 2) break;
+    }
+    expect(paged).toEqual(all);
+  });
+
+  test("an edited message is a sibling; either branch can be shown; a fork is a thread of its own", async () => {
+    const id = await send("One");
+    await send("Two", { thread_id: id });
+    const [one, answer, two] = await history(id);
+    await send("Zwei", { thread_id: id, parent_id: answer?.id });
+    expect((await history(id)).map(({ content }) => content)).toEqual([
+      "One",
+      answer?.content ?? "",
+      "Zwei",
+      answer?.content ?? "",
+    ]);
+    await ann.post(`/api/v1/threads/${id}/head`, { message_id: two?.id });
+    expect((await history(id)).map(({ content }) => content)).toEqual([
+      "One",
+      answer?.content ?? "",
+      "Two",
+      answer?.content ?? "",
+    ]);
+    const fork = (await (await ann.post(`/api/v1/threads/${id}/fork`, { message_id: one?.id })).json()) as ThreadJson;
+    expect(fork.id).not.toBe(id);
+    expect((await history(fork.id)).map(({ content }) => content)).toEqual(["One"]);
+  });
+
+  test("another user's thread is answered exactly as one that does not exist, on every route", async () => {
+    const id = await send("Secret");
+    const calls = (thread: string): [string, RequestInit][] => [
+      [`/api/v1/threads/${thread}`, {}],
+      [`/api/v1/threads/${thread}/messages`, {}],
+      [`/api/v1/threads/${thread}`, post({ title: "x" })],
+      [`/api/v1/threads/${thread}/head`, post({ message_id: "x" })],
+      [`/api/v1/threads/${thread}/fork`, post({ message_id: "x" })],
+      [`/api/v1/threads/${thread}`, { method: "DELETE" }],
+    ];
+    for (const [index, [path, init]] of calls(id).entries()) {
+      const [missingPath, missingInit] = calls("00000000-0000-7000-8000-000000000000")[index] ?? ["", {}];
+      const [foreign, missing] = [await bob.fetch(path, init), await bob.fetch(missingPath, missingInit)];
+      expect([path, foreign.status, await foreign.text()]).toEqual([path, 404, await missing.text()]);
+    }
+    expect(await bob.json<unknown[]>("/api/v1/search?q=secret")).toEqual([]);
+  });
+
+  test.each([
+    ["/api/v1/threads?limit=0", 422],
+    ["/api/v1/threads?limit=many", 422],
+    ["/api/v1/threads/nowhere/messages?limit=-1", 422],
+    ["/api/v1/nowhere", 404],
+  ])("%s is refused with %i and a sentence", async (path, status) => {
+    const response = await ann.fetch(path);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toEqual({ detail: expect.any(String) });
+  });
+});
+
+function post(body: unknown): RequestInit {
+  return { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+}
