@@ -14,6 +14,7 @@ import { liveEventRoutes } from "./routes/live-events";
 import { loginRoutes } from "./routes/login";
 import { messageRoutes } from "./routes/message";
 import { pageRoutes } from "./routes/page";
+import { searchRoutes } from "./routes/search";
 import { SECURITY_HEADERS } from "./routes/security-headers";
 import { requireSameOrigin } from "./routes/session";
 import { setupRoutes } from "./routes/setup";
@@ -39,6 +40,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
     .use(setupRoutes(core, setupToken))
     .use(catalogueRoutes(core))
     .use(threadRoutes(core))
+    .use(searchRoutes(core))
     .use(messageRoutes(core))
     .use(turnRoutes(core))
     .use(liveEventRoutes(core))

@@ -4,7 +4,22 @@
  */
 
 import { resolve } from "node:path";
-import type { Config, LogLevel, Rate } from "./protocols";
+import {
+  anyText,
+  httpUrl,
+  inDataPath,
+  inWorkingFolder,
+  logLevel,
+  longText,
+  oneOf,
+  type Parser,
+  positiveNumber,
+  rate,
+  Wrong,
+  wholeNumber,
+  yesOrNo,
+} from "./parse";
+import type { Config } from "./protocols";
 
 /** Everything that is wrong with the environment, at once, as text for the owner. */
 export class ConfigError extends Error {
@@ -56,32 +71,15 @@ export function readConfig(environment: Record<string, string | undefined>, work
   return Object.freeze(Object.fromEntries(entries));
 }
 
-interface Folders {
-  readonly workingFolder: string;
-  readonly dataPath: string;
-}
-
 interface Variable<Value> extends ConfigVariable {
-  parse(text: string, folders: Folders): Value | Wrong;
+  readonly parse: Parser<Value>;
 }
-
-/** What a parser answers to a wrong value: what would have been right. */
-class Wrong {
-  readonly expected: string;
-
-  constructor(expected: string) {
-    this.expected = expected;
-  }
-}
-
-type Parser<Value> = Variable<Value>["parse"];
 
 function textOf(environment: Record<string, string | undefined>, variable: ConfigVariable): string | null {
   return environment[variable.name]?.trim() || variable.fallback;
 }
 
 const MAX_TIMER_S = 2_000_000; // setTimeout fires at once beyond 2^31 ms, about 2,147,000 s.
-const MIN_SECRET_CHARACTERS = 32; // HS256 asks for a key of at least 256 bits.
 
 const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
   openaiApiKey: secret("OPENAI_API_KEY", anyText, "Key for the OpenAI-compatible endpoint."),
@@ -158,71 +156,4 @@ function optional<Value>(name: string, parse: Parser<Value>, description: string
 
 function secret(name: string, parse: Parser<string>, description: string): Variable<string | null> {
   return { name, fallback: null, parse, description, isSecret: true };
-}
-
-function anyText(text: string): string {
-  return text;
-}
-
-function longText(text: string): string | Wrong {
-  return text.length < MIN_SECRET_CHARACTERS ? new Wrong(`at least ${MIN_SECRET_CHARACTERS} characters`) : text;
-}
-
-function httpUrl(text: string): string | Wrong {
-  const url = URL.parse(text);
-  const isHttp = url !== null && (url.protocol === "http:" || url.protocol === "https:");
-  return isHttp ? text.replace(/\/+$/, "") : new Wrong("a URL such as http://localhost:11434/v1");
-}
-
-function inDataPath(text: string, { dataPath }: Folders): string {
-  return resolve(dataPath, text);
-}
-
-function inWorkingFolder(text: string, { workingFolder }: Folders): string {
-  return resolve(workingFolder, text);
-}
-
-function oneOf<Value extends string>(...allowed: readonly Value[]): Parser<Value> {
-  return (text) => allowed.find((value) => value === text.toLowerCase()) ?? new Wrong(allowed.join(" or "));
-}
-
-function logLevel(text: string): LogLevel | Wrong {
-  const levels: Record<string, LogLevel> = {
-    debug: "debug",
-    info: "info",
-    warning: "warn",
-    warn: "warn",
-    error: "error",
-  };
-  return ownValue(levels, text.toLowerCase()) ?? new Wrong("DEBUG, INFO, WARNING or ERROR");
-}
-
-function yesOrNo(text: string): boolean | Wrong {
-  const words = { true: true, "1": true, yes: true, false: false, "0": false, no: false };
-  return ownValue<boolean>(words, text.toLowerCase()) ?? new Wrong("true or false");
-}
-
-/** So that a value such as "constructor" does not find what every object has. */
-function ownValue<Value>(values: Record<string, Value>, key: string): Value | undefined {
-  return Object.hasOwn(values, key) ? values[key] : undefined;
-}
-
-function wholeNumber(least: number, most: number): Parser<number> {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    return value >= least && value <= most ? value : new Wrong(`a whole number from ${least} to ${most}`);
-  };
-}
-
-function positiveNumber(most: number): Parser<number> {
-  return (text) => {
-    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-    return value > 0 && value <= most ? value : new Wrong(`a number above 0, at most ${most}`);
-  };
-}
-
-function rate(text: string): Rate | null | Wrong {
-  if (text.toLowerCase() === "off") return null;
-  const [, max, windowS] = /^(\d{1,6})\/(\d{1,6})$/.exec(text)?.map(Number) ?? [];
-  return max && windowS ? Object.freeze({ max, windowS }) : new Wrong('number/seconds such as 5/60, or "off"');
 }

@@ -5,8 +5,6 @@ import { ConfigError, loadConfig } from "./config";
 import { messageOf } from "./errors";
 import type { Config } from "./protocols";
 import { serve } from "./serve";
-import { terminalIo } from "./terminal";
-import { runUsers } from "./users";
 
 const USAGE = `Usage: skeleton [command]
 
@@ -29,7 +27,7 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
   }
   try {
     if (command === "serve") return await runServer(loadConfig());
-    if (command === "users") return await runUsers(rest, terminalIo(loadConfig().usersFile));
+    if (command === "users") return await editUsers(rest, loadConfig());
     if (command === "health") return await askHealth(loadConfig());
   } catch (error) {
     console.error(error instanceof ConfigError ? error.message : `skeleton: ${messageOf(error)}`);
@@ -66,6 +64,12 @@ function endOnSignal(stop: () => Promise<void>): void {
   };
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
+}
+
+/** Imported here because what edits YAML takes longer to load than the server takes to start. */
+async function editUsers(args: readonly string[], config: Config): Promise<number> {
+  const [{ runUsers }, { terminalIo }] = await Promise.all([import("./users"), import("./terminal")]);
+  return runUsers([...args], terminalIo(config.usersFile));
 }
 
 async function askHealth(config: Config): Promise<number> {

@@ -61,7 +61,7 @@ function provideAll(core: Building, plugins: readonly Found[], faults: Faults): 
   const winners: Record<string, string> = {};
   for (const protocol of Object.keys(PROTOCOLS) as ProtocolName[]) {
     for (const plugin of plugins) {
-      if (provideOne(core, protocol, plugin, faults)) winners[protocol] = plugin.file ?? plugin.name;
+      if (provideOne(core, protocol, plugin, faults)) winners[protocol] = plugin.file ?? "built-in";
     }
   }
   return winners;

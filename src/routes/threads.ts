@@ -1,11 +1,11 @@
-/** Threads: list, messages, rename and other fields, archive, search. */
+/** Threads: list, messages, rename and other fields, branches, forks, archive. */
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core, JsonObject } from "../protocols";
 import { showBranch } from "../turn/branch";
 import { publishFact } from "../turn/facts";
-import { hitJson, messageJson, threadJson } from "./json";
+import { messageJson, threadJson } from "./json";
 import { session } from "./session";
 
 const Page = {
@@ -23,8 +23,6 @@ const ThreadChanges = t.Object({
 });
 
 const MessageChoice = t.Object({ message_id: t.String() });
-
-const QUERY_MAX = 500; // Characters of a search. Nobody types more, and each word costs.
 
 export function threadRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1" })
@@ -85,17 +83,7 @@ export function threadRoutes(core: Core) {
       found((await core.thread.archive(user.username, params.id)) || null);
       await publishFact(core, user.username, { type: "threads-changed", threadId: params.id });
       return { archived: true };
-    })
-    .get(
-      "/search",
-      async ({ query, user }) => {
-        if (query.q.length > QUERY_MAX) {
-          throw new AppError("invalid", `A search may have ${QUERY_MAX} characters; this one has ${query.q.length}.`);
-        }
-        return (await core.thread.search(user.username, query.q, query.limit)).map(hitJson);
-      },
-      { query: t.Object({ q: t.String(), limit: t.Optional(t.Integer({ minimum: 1, maximum: 100 })) }) },
-    );
+    });
 }
 
 function found<T>(value: T | null): T {

@@ -1,0 +1,90 @@
+/** How the values of the environment are read: each parser gives the value, or says what would have been right. */
+
+import { resolve } from "node:path";
+import type { LogLevel, Rate } from "./protocols";
+
+export type Parser<Value> = (text: string, folders: Folders) => Value | Wrong;
+
+/** What a relative path starts from. */
+export interface Folders {
+  readonly workingFolder: string;
+  readonly dataPath: string;
+}
+
+/** What a parser answers to a wrong value: what would have been right. */
+export class Wrong {
+  readonly expected: string;
+
+  constructor(expected: string) {
+    this.expected = expected;
+  }
+}
+
+const MIN_SECRET_CHARACTERS = 32; // HS256 asks for a key of at least 256 bits.
+
+export function anyText(text: string): string {
+  return text;
+}
+
+export function longText(text: string): string | Wrong {
+  return text.length < MIN_SECRET_CHARACTERS ? new Wrong(`at least ${MIN_SECRET_CHARACTERS} characters`) : text;
+}
+
+export function httpUrl(text: string): string | Wrong {
+  const url = URL.parse(text);
+  const isHttp = url !== null && (url.protocol === "http:" || url.protocol === "https:");
+  return isHttp ? text.replace(/\/+$/, "") : new Wrong("a URL such as http://localhost:11434/v1");
+}
+
+export function inDataPath(text: string, { dataPath }: Folders): string {
+  return resolve(dataPath, text);
+}
+
+export function inWorkingFolder(text: string, { workingFolder }: Folders): string {
+  return resolve(workingFolder, text);
+}
+
+export function oneOf<Value extends string>(...allowed: readonly Value[]): Parser<Value> {
+  return (text) => allowed.find((value) => value === text.toLowerCase()) ?? new Wrong(allowed.join(" or "));
+}
+
+export function logLevel(text: string): LogLevel | Wrong {
+  const levels: Record<string, LogLevel> = {
+    debug: "debug",
+    info: "info",
+    warning: "warn",
+    warn: "warn",
+    error: "error",
+  };
+  return ownValue(levels, text.toLowerCase()) ?? new Wrong("DEBUG, INFO, WARNING or ERROR");
+}
+
+export function yesOrNo(text: string): boolean | Wrong {
+  const words = { true: true, "1": true, yes: true, false: false, "0": false, no: false };
+  return ownValue<boolean>(words, text.toLowerCase()) ?? new Wrong("true or false");
+}
+
+/** So that a value such as "constructor" does not find what every object has. */
+function ownValue<Value>(values: Record<string, Value>, key: string): Value | undefined {
+  return Object.hasOwn(values, key) ? values[key] : undefined;
+}
+
+export function wholeNumber(least: number, most: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most ? value : new Wrong(`a whole number from ${least} to ${most}`);
+  };
+}
+
+export function positiveNumber(most: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    return value > 0 && value <= most ? value : new Wrong(`a number above 0, at most ${most}`);
+  };
+}
+
+export function rate(text: string): Rate | null | Wrong {
+  if (text.toLowerCase() === "off") return null;
+  const [, max, windowS] = /^(\d{1,6})\/(\d{1,6})$/.exec(text)?.map(Number) ?? [];
+  return max && windowS ? Object.freeze({ max, windowS }) : new Wrong('number/seconds such as 5/60, or "off"');
+}
