@@ -12,7 +12,7 @@ export function chatPage(chat: ChatData, views: ViewsProtocol): Html {
   return layout({
     ...chat,
     name: "chat",
-    title: titleOf(chat.thread),
+    title: views.pageTitle(chat.thread),
     // Without script, a reply that is being written is read by asking again.
     head: html`${isRunning && html`<noscript><meta http-equiv="refresh" content="2"></noscript>`}`,
     body: html`<a class="skip-link" href="#text">Skip to the message box</a>
@@ -48,8 +48,8 @@ export function title(thread: Thread | null): Html {
   return html`<form id="title" class="title" method="post" action="/t/${thread.id}/title" hx-post="/t/${thread.id}/title" hx-trigger="change, submit" hx-swap="none"><h1><input name="title" value="${thread.title}" aria-label="Title of this chat" maxlength="200" autocomplete="off" required></h1></form>`;
 }
 
-export function titleOf(thread: Thread | null): string {
-  return thread?.title || "New chat";
+export function pageTitle(thread: Thread | null): Html {
+  return html`${thread?.title || "New chat"}`;
 }
 
 export function status({ text, kind }: StatusData): Html {

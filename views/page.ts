@@ -4,7 +4,7 @@ import type { Html, PageData } from "../src/protocols";
 import { html } from "./html";
 
 export interface LayoutData extends PageData {
-  readonly title: string;
+  readonly title: Html | string;
   /** Class of the body: which page it is. */
   readonly name: string;
   readonly head?: Html;
@@ -19,7 +19,7 @@ export function layout({ title, name, head, body, asset, ephemeral }: LayoutData
 <meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content">
 <meta name="color-scheme" content="light dark">
 ${htmxConfig}
-<title>${title}</title>
+<title id="page-title">${title}</title>
 <link rel="icon" href="${asset("favicon.svg")}" type="image/svg+xml">
 <link rel="stylesheet" href="${asset("style.css")}">
 <script src="${asset("page.js")}" defer></script>

@@ -3,7 +3,7 @@
  * which replaces one fragment replaces it wherever it stands.
  */
 
-import { chatPage, main, status, title } from "../../views/chat";
+import { chatPage, main, pageTitle, status, title } from "../../views/chat";
 import { go } from "../../views/composer";
 import { errorPage, loginPage, setupPage } from "../../views/login";
 import { markdown } from "../../views/markdown";
@@ -19,6 +19,7 @@ export function createViews(core: Core): ViewsProtocol {
     setupPage,
     errorPage,
     main: (chat) => main(chat, core.views),
+    pageTitle,
     title,
     threadList: (list) => threadList(list, core.views),
     threadItems: (list) => threadItems(list, core.views),

@@ -28,6 +28,8 @@ export interface ViewsProtocol {
 
   /** `#main`: what belongs to one thread, that is all but the thread list. Holds the fragments below and `#live`. */
   main(chat: ChatData): Html;
+  /** The words inside `#page-title`, which is the name of the browser's tab. */
+  pageTitle(thread: Thread | null): Html;
   /** `#title`: the name of the thread, to be edited in place. */
   title(thread: Thread | null): Html;
 

@@ -42,7 +42,10 @@ export function difference(core: Core, shown: Shown, branch: Branch): string {
   if (shown.messages === null || shown.liveTurnId !== liveTurnId) {
     markup += partial("go", "outerHTML", core.views.go({ threadId: thread.id, liveTurnId }));
   }
-  if (shown.title !== thread.title) markup += partial("title", "outerMorph", core.views.title(thread));
+  if (shown.title !== thread.title) {
+    markup += partial("title", "outerMorph", core.views.title(thread));
+    markup += partial("page-title", "innerHTML", core.views.pageTitle(thread));
+  }
   return markup;
 }
 

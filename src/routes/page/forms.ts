@@ -108,7 +108,8 @@ async function newChat(core: Core, user: User, threadId: string): Promise<Respon
   const chat = await loadChat(core, user, { threadId });
   if (!chat) throw new AppError("notFound", "The chat was removed meanwhile.");
   const list = partial("threads", "outerHTML", core.views.threadList(chat.threads));
-  const markup = core.views.main(chat).markup + list;
+  const title = partial("page-title", "innerHTML", core.views.pageTitle(chat.thread));
+  const markup = core.views.main(chat).markup + list + title;
   const headers = { "hx-push-url": `/t/${threadId}`, "hx-retarget": "#main", "hx-reswap": "outerHTML" };
   return htmlResponse({ markup }, 200, headers);
 }

@@ -1,0 +1,91 @@
+/** A real browser for tests of the page: one process per test file, a fresh profile per person. */
+
+import { afterAll } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { findChromium } from "./chromium";
+import { projectFolder } from "./project";
+import { PASSWORD } from "./server";
+
+export const chromiumPath = findChromium();
+
+/** Why the tests of the browser do not run here; null when they do. */
+export const noBrowser = chromiumPath === null ? "no Chromium was found; install one or name it in CHROMIUM" : null;
+
+const ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+let launched: Promise<Browser> | null = null;
+afterAll(async () => (await launched)?.close());
+
+/** What a page complained about: errors of scripts, and whatever its policy refused. */
+export interface Person {
+  readonly context: BrowserContext;
+  readonly complaints: string[];
+  /** A tab. */
+  open(path: string): Promise<Page>;
+}
+
+/** Somebody with a browser of their own; `username` null = not signed in. */
+export async function newPerson(
+  url: string,
+  username: string | null = "ann",
+  options: BrowserContextOptions = {},
+): Promise<Person> {
+  launched ??= chromium.launch({ executablePath: chromiumPath ?? "", args: ARGS });
+  const context = await (await launched).newContext({
+    baseURL: url,
+    viewport: { width: 1280, height: 800 },
+    ...options,
+  });
+  context.setDefaultTimeout(8000);
+  const complaints: string[] = [];
+  if (username !== null) {
+    const response = await context.request.post("/login", {
+      form: { username, password: PASSWORD },
+      headers: { accept: "text/html" },
+      maxRedirects: 0,
+    });
+    if (response.status() !== 303) throw new Error(`${username} could not sign in: ${response.status()}`);
+  }
+  return {
+    context,
+    complaints,
+    async open(path) {
+      const page = await context.newPage();
+      page.on("pageerror", (error) => complaints.push(String(error)));
+      page.on("console", (message) => {
+        // Answers with an error status are part of some tests; the browser remarks on each.
+        if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+          complaints.push(message.text());
+      });
+      await page.goto(path);
+      return page;
+    },
+  };
+}
+
+/** Writes test/output/<name>.png, to be looked at. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = join(projectFolder, "test/output");
+  mkdirSync(folder, { recursive: true });
+  // Hiding the caret would be done by inline styles, which the page's policy refuses.
+  await page.screenshot({ path: join(folder, `${name}.png`), caret: "initial" });
+}
+
+/** The markup of an element without what htmx notes in it and without white space between tags. */
+export async function markupOf(page: Page, selector: string): Promise<string> {
+  const markup = await page.locator(selector).innerHTML();
+  return markup
+    .replace(/ data-htmx-powered="true"| class=""| open=""/g, "")
+    .replace(/\s+/g, " ")
+    .replace(/> | </g, (it) => it.trim());
+}
