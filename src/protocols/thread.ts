@@ -4,6 +4,7 @@
  *
  * A message is one part: the user's text, a stretch of thinking, a stretch of the assistant's text, or a tool call with its
  * outcome. Nothing is ever changed or removed, so a thread is well-formed for a model at every moment.
+ * Changes are told as facts (fact.ts), so that whoever shows threads hears of them whoever made them.
  * Another user's thread is answered exactly as one that does not exist.
  */
 

@@ -1,56 +1,38 @@
 /**
- * GET /api/v1/live: what concerns the user, as it happens. Ids belong to one listening process; after a gap that it cannot
- * fill, the client is told to reload with a `reset`.
+ * GET /api/v1/live: what concerns the user, as it happens. A client that comes back with the last id it saw gets what it
+ * missed; when that is not known any more, it is told to reload by a `reset`.
  */
 
 import { Elysia } from "elysia";
 import type { Core } from "../protocols";
 import { encodeSse } from "../sse";
-import { type Fact, userTopic } from "../turn/facts";
+import { createFactJournals, type Told } from "./fact-journal";
 import { session } from "./session";
 import { streamResponse } from "./stream";
 
 export function liveEventRoutes(core: Core) {
-  return new Elysia()
-    .use(session(core))
-    .get(
-      "/api/v1/live",
-      ({ user, request, server }) =>
-        streamResponse({ core, request, server, messages: (signal) => listen(core, user.username, signal) }),
-      { user: true },
-    );
+  const journals = createFactJournals(core);
+  return new Elysia().use(session(core)).get(
+    "/api/v1/live",
+    ({ user, request, server }) => {
+      const after = request.headers.get("last-event-id");
+      const messages = (signal: AbortSignal) => encodeAll(journals.listen(user.username, after, signal));
+      return streamResponse({ core, request, server, messages });
+    },
+    { user: true },
+  );
 }
 
-const WAITING_AT_MOST = 1000; // Facts; a client that is so far behind reloads faster than it catches up.
-
-async function* listen(core: Core, username: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  let waiting: Fact[] = [];
-  let wake: (() => void) | null = null;
-  const unsubscribe = await core.bus.subscribe(userTopic(username), (fact) => {
-    if (waiting.length < WAITING_AT_MOST) waiting.push(fact as unknown as Fact);
-    wake?.();
-  });
-  signal.addEventListener("abort", () => wake?.(), { once: true });
-  try {
-    while (!signal.aborted && waiting.length < WAITING_AT_MOST) {
-      const facts = waiting;
-      waiting = [];
-      for (const fact of facts) yield encodeFact(fact);
-      if (waiting.length > 0 || signal.aborted) continue;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  } finally {
-    unsubscribe();
+async function* encodeAll(told: AsyncIterable<Told>): AsyncGenerator<Uint8Array> {
+  for await (const { id, fact } of told) {
+    const { type, ...ids } = fact ?? { type: "reset" };
+    const data: Record<string, string> = { timestamp: new Date().toISOString() };
+    for (const [name, value] of Object.entries(ids)) data[snakeCase(name)] = value;
+    const message = { id, data: JSON.stringify({ event: type.replaceAll("-", "_"), data }) };
+    yield encodeSse(fact ? message : { ...message, event: "reset" });
   }
 }
 
-function encodeFact(fact: Fact): Uint8Array {
-  const { type, ...ids } = fact;
-  const data = Object.fromEntries(
-    Object.entries(ids).map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]),
-  );
-  const timestamp = new Date().toISOString();
-  return encodeSse({ data: JSON.stringify({ event: type.replaceAll("-", "_"), data: { ...data, timestamp } }) });
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

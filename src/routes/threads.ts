@@ -4,7 +4,6 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core, JsonObject } from "../protocols";
 import { showBranch } from "../turn/branch";
-import { publishFact } from "../turn/facts";
 import { messageJson, threadJson } from "./json";
 import { session } from "./session";
 
@@ -60,7 +59,6 @@ export function threadRoutes(core: Core) {
           ...(parameters && { parameters: parameters as JsonObject }),
           ...(metadata && { metadata: metadata as JsonObject }),
         });
-        await publishFact(core, user.username, { type: "threads-changed", threadId: found(thread).id });
         return threadJson(found(thread));
       },
       { body: ThreadChanges },
@@ -73,15 +71,12 @@ export function threadRoutes(core: Core) {
     .post(
       "/threads/:id/fork",
       async ({ params, body, user }) => {
-        const thread = await core.thread.fork(user.username, params.id, body.message_id);
-        await publishFact(core, user.username, { type: "threads-changed", threadId: thread.id });
-        return threadJson(thread);
+        return threadJson(await core.thread.fork(user.username, params.id, body.message_id));
       },
       { body: MessageChoice },
     )
     .delete("/threads/:id", async ({ params, user }) => {
       found((await core.thread.archive(user.username, params.id)) || null);
-      await publishFact(core, user.username, { type: "threads-changed", threadId: params.id });
       return { archived: true };
     });
 }

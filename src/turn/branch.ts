@@ -2,7 +2,6 @@
 
 import { AppError } from "../errors";
 import type { Core, MessageNode, Thread, User } from "../protocols";
-import { publishFact } from "./facts";
 
 /** Throws AppError: "notFound" (thread or message), "conflict" while a turn runs in the thread, which would move the head back. */
 export async function showBranch(core: Core, user: User, threadId: string, messageId: string): Promise<Thread> {
@@ -17,7 +16,6 @@ export async function showBranch(core: Core, user: User, threadId: string, messa
   }
   const thread = await core.thread.update(user.username, threadId, { headId: newestEnd(nodes, messageId) });
   if (!thread) throw new AppError("notFound", "There is no such thread.");
-  await publishFact(core, user.username, { type: "threads-changed", threadId });
   return thread;
 }
 

@@ -4,10 +4,10 @@
  */
 
 import { AppError } from "../errors";
+import { publishFact, userTopic } from "../facts";
 import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { askToSave, askToStop } from "./asks";
 import { readEvents } from "./event-log";
-import { publishFact } from "./facts";
 import { follow } from "./follow";
 import { createOwnership, declareOwnershipStores, type Ownership } from "./ownership";
 import { addTurn, declareTurnStores, listTurns, readTurn } from "./records";
@@ -109,10 +109,9 @@ async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> 
     engine.running.set(turnId, running);
     void running.ended.then(async () => {
       engine.running.delete(turnId);
-      await publishFact(core, username, { type: "turn-ended", threadId: thread.id, turnId });
+      await publishFact(core, userTopic(username), { type: "turn-ended", threadId: thread.id, turnId });
     });
-    if (!plan.thread) await publishFact(core, username, { type: "threads-changed", threadId: thread.id });
-    await publishFact(core, username, { type: "turn-started", threadId: thread.id, turnId });
+    await publishFact(core, userTopic(username), { type: "turn-started", threadId: thread.id, turnId });
     return info;
   } catch (error) {
     await release();
@@ -155,7 +154,6 @@ async function storeQuestion(core: Core, user: User, plan: Plan, threadId: strin
     step: 0,
     ...(files.length > 0 && { files }),
   });
-  await publishFact(core, user.username, { type: "message-added", threadId, messageId: message.id });
   return message.id;
 }
 

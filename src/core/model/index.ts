@@ -4,6 +4,7 @@
  */
 
 import { AppError } from "../../errors";
+import { EVERYBODY, publishFact } from "../../facts";
 import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 import { createEndpoints, type EndpointOptions } from "./endpoints";
@@ -13,7 +14,7 @@ import { createStreamModel } from "./stream";
 
 export function createModel(core: Core, options: EndpointOptions): ModelProtocol {
   const endpoints = createEndpoints(core, options);
-  const lists = createLists(core.log);
+  const lists = createLists(core.log, () => void publishFact(core, EVERYBODY, { type: "models-changed" }));
   const streamModel = createStreamModel(core.config);
   return {
     async list() {

@@ -34,7 +34,8 @@ interface ListState {
   firstWait: Promise<unknown> | null;
 }
 
-export function createLists(log: Log): Lists {
+/** `changed` is called when models came or went after they were first known. */
+export function createLists(log: Log, changed: () => void): Lists {
   const states = new WeakMap<Endpoint, ListState>();
 
   const stateOf = (endpoint: Endpoint): ListState => {
@@ -46,6 +47,7 @@ export function createLists(log: Log): Lists {
   };
 
   const refresh = async (endpoint: Endpoint, state: ListState): Promise<void> => {
+    const before = state.staleAt === 0 ? null : state.ids;
     try {
       const ids = await fetchList(endpoint);
       if (state.isDown && !endpoint.isGuess) log.info("model endpoint answers again", { endpoint: endpoint.name });
@@ -57,6 +59,7 @@ export function createLists(log: Log): Lists {
     }
     state.staleAt = performance.now() + (state.isDown && !endpoint.isGuess ? RETRY_DOWN_MS : FRESH_MS);
     state.pending = null;
+    if (before && !Bun.deepEquals(before, state.ids)) changed();
   };
 
   return {

@@ -1,7 +1,7 @@
 /** The open SQLite file: settings, prepared statements by their text, and the one way to write to it. */
 
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../errors";
 import type { Config } from "../../protocols";
@@ -64,7 +64,11 @@ export function openDatabase(config: Config): StoreDatabase {
 
 function open(path: string | null, folder: string): Database {
   try {
-    if (path) mkdirSync(folder, { recursive: true });
+    if (path) {
+      mkdirSync(folder, { recursive: true });
+      // Everybody's chats are for the server alone; SQLite gives its other files the same mode.
+      closeSync(openSync(path, "a", 0o600));
+    }
     const database = new Database(path ?? ":memory:", { strict: true, create: true });
     database.run(`PRAGMA busy_timeout = ${OPEN_BUSY_MS}`);
     database.run("PRAGMA journal_mode = WAL");

@@ -4,6 +4,7 @@
  */
 
 import { AppError } from "../../errors";
+import { publishFact, userTopic } from "../../facts";
 import type {
   Core,
   Json,
@@ -50,7 +51,11 @@ export function createThread(core: Core): ThreadProtocol {
 
     fork: (username, threadId, messageId) => forkThread(core, username, threadId, messageId),
 
-    archive: (username, threadId) => core.store.update(username, "threads", threadId, { archived: true }),
+    async archive(username, threadId) {
+      const isThere = await core.store.update(username, "threads", threadId, { archived: true });
+      if (isThere) await tellChanged(core, username, threadId);
+      return isThere;
+    },
 
     search: (username, text, limit = PAGE_SIZE) => searchThreads(core, username, text, limit),
   };
@@ -71,6 +76,7 @@ async function createRecord(core: Core, username: string, fields: ThreadFields):
     archived: false,
   };
   const id = await core.store.add(username, "threads", record);
+  await tellChanged(core, username, id);
   return toThread({ ...record, id });
 }
 
@@ -88,6 +94,7 @@ async function appendMessage(core: Core, username: string, threadId: string, mes
   if (!known) await core.store.add(username, "messages", fromMessage(complete), complete.id);
   // The head moves last: until then a crash leaves a message that no branch shows.
   await core.store.update(username, "threads", threadId, { head_id: complete.id, updated: complete.timestamp });
+  await publishFact(core, userTopic(username), { type: "message-added", threadId, messageId: complete.id });
   return known ? toMessage(known) : complete;
 }
 
@@ -104,7 +111,12 @@ async function updateRecord(
   if (fields.metadata) changes.metadata = withoutNulls({ ...toThread(record).metadata, ...fields.metadata });
   if (fields.title !== undefined) changes.updated = new Date().toISOString();
   await core.store.update(username, "threads", threadId, changes);
+  await tellChanged(core, username, threadId);
   return toThread({ ...record, ...changes });
+}
+
+async function tellChanged(core: Core, username: string, threadId: string): Promise<void> {
+  await publishFact(core, userTopic(username), { type: "threads-changed", threadId });
 }
 
 async function requireMessage(core: Core, username: string, threadId: string, id: string): Promise<void> {

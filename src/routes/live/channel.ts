@@ -3,9 +3,9 @@
  * the state, so a page that was away for a second or a day catches up by the same few lines that keep it up to date.
  */
 
-import type { Core, Json, User } from "../../protocols";
+import { userTopic } from "../../facts";
+import type { Core, Fact, Json, User } from "../../protocols";
 import { encodeSse } from "../../sse";
-import { type Fact, userTopic } from "../../turn/facts";
 import { createOutbox } from "./outbox";
 import type { Replies } from "./replies";
 import { followThread } from "./thread";
@@ -33,7 +33,7 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
   const hear = (message: Json): void => {
     const fact = message as unknown as Fact;
     if (fact.type === "threads-changed") outbox.put(THREADS_CHANGED);
-    if (fact.threadId === options.threadId) page?.sync();
+    if ("threadId" in fact && fact.threadId === options.threadId) page?.sync();
   };
   const unsubscribe = await core.bus.subscribe(userTopic(user.username), hear);
   const timer = setInterval(async () => {

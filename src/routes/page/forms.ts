@@ -6,7 +6,6 @@
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../errors";
 import type { Core, TurnRequest, User } from "../../protocols";
-import { publishFact } from "../../turn/facts";
 import { partial } from "../partial";
 import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
@@ -36,7 +35,6 @@ export function formRoutes(core: Core) {
         if (title === "") throw new AppError("invalid", "A chat needs a title.");
         if (!(await core.thread.update(user.username, id, { title })))
           throw new AppError("notFound", "There is no such chat.");
-        await publishFact(core, user.username, { type: "threads-changed", threadId: id });
         return done(request, `/t/${id}`);
       },
       { ...form, params: Id },
@@ -45,7 +43,6 @@ export function formRoutes(core: Core) {
       "/t/:id/archive",
       async ({ user, params: { id } }) => {
         if (!(await core.thread.archive(user.username, id))) throw new AppError("notFound", "There is no such chat.");
-        await publishFact(core, user.username, { type: "threads-changed", threadId: id });
         return seeOther("/");
       },
       { ...form, params: Id },

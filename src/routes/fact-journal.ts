@@ -1,0 +1,121 @@
+/**
+ * What a user was told lately, so that a client that was away for a moment misses nothing. A journal begins when the first
+ * client listens and is forgotten some minutes after the last one left; ids name the journal, so that one of an earlier
+ * journal or of another process is known to be of no use here.
+ */
+
+import { EVERYBODY, userTopic } from "../facts";
+import type { Core, Fact, Json } from "../protocols";
+
+const KEPT = 500; // Facts. A client that missed more reloads faster than it catches up.
+const KEPT_MS = 10 * 60_000; // After the last client left: a laptop's short sleep.
+
+export type Told = { readonly id: string; readonly fact: Fact } | { readonly id: string; readonly fact: null };
+
+export interface FactJournals {
+  /**
+   * Facts after the one with the id `after` (null = from now on), and then as they come, until `signal` aborts or the
+   * reader is too slow. A null fact comes first when `after` cannot be served: reload everything.
+   */
+  listen(username: string, after: string | null, signal: AbortSignal): AsyncIterable<Told>;
+}
+
+interface Journal {
+  readonly name: string;
+  readonly told: { readonly number: number; readonly fact: Fact }[];
+  last: number;
+  readonly wakers: Set<() => void>;
+  forget: Timer | null;
+  readonly end: () => void;
+}
+
+export function createFactJournals(core: Core): FactJournals {
+  const journals = new Map<string, Promise<Journal>>();
+
+  const open = (username: string): Promise<Journal> => {
+    const known = journals.get(username);
+    if (known) return known;
+    const opened = startJournal(core, username);
+    journals.set(username, opened);
+    opened.catch(() => journals.delete(username));
+    return opened;
+  };
+
+  const leave = (username: string, journal: Journal): void => {
+    if (journal.wakers.size > 0) return;
+    journal.forget = setTimeout(() => {
+      journals.delete(username);
+      journal.end();
+    }, KEPT_MS);
+    journal.forget.unref();
+  };
+
+  return {
+    async *listen(username, after, signal) {
+      const journal = await open(username);
+      if (journal.forget) clearTimeout(journal.forget);
+      let wake = (): void => {};
+      const waker = (): void => wake();
+      journal.wakers.add(waker);
+      signal.addEventListener("abort", waker, { once: true });
+      try {
+        const position = positionOf(journal, after);
+        if (position === null) yield { id: idOf(journal, journal.last), fact: null };
+        let read = position ?? journal.last;
+        while (!signal.aborted && !isTooFarBack(journal, read)) {
+          for (const { number, fact } of journal.told.filter((entry) => entry.number > read)) {
+            yield { id: idOf(journal, number), fact };
+            read = number;
+          }
+          if (read < journal.last || signal.aborted) continue;
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      } finally {
+        journal.wakers.delete(waker);
+        leave(username, journal);
+      }
+    },
+  };
+}
+
+async function startJournal(core: Core, username: string): Promise<Journal> {
+  const ends: (() => void)[] = [];
+  const journal: Journal = {
+    name: Bun.randomUUIDv7(),
+    told: [],
+    last: 0,
+    wakers: new Set(),
+    forget: null,
+    end: () => {
+      for (const end of ends) end();
+    },
+  };
+  const tell = (message: Json): void => {
+    journal.last += 1;
+    journal.told.push({ number: journal.last, fact: message as unknown as Fact });
+    if (journal.told.length > KEPT) journal.told.shift();
+    for (const wake of journal.wakers) wake();
+  };
+  for (const topic of [userTopic(username), EVERYBODY]) ends.push(await core.bus.subscribe(topic, tell));
+  return journal;
+}
+
+function idOf({ name }: Journal, number: number): string {
+  return `${name}.${number}`;
+}
+
+/** The number to go on after, or null when what follows is not known any more. */
+function positionOf(journal: Journal, after: string | null): number | null {
+  if (after === null) return journal.last;
+  const [name, digits] = after.split(".", 2);
+  const number = Number(digits);
+  const isKnown = name === journal.name && Number.isSafeInteger(number) && number >= 0 && number <= journal.last;
+  return isKnown && !isTooFarBack(journal, number) ? number : null;
+}
+
+function isTooFarBack({ told, last }: Journal, number: number): boolean {
+  const oldest = told[0]?.number ?? last + 1;
+  return number + 1 < oldest;
+}
