@@ -1,6 +1,6 @@
 /** Copies of the database beside it, written before its tables change. */
 
-import { readdirSync, renameSync, rmSync } from "node:fs";
+import { closeSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Log } from "../../protocols";
 import type { StoreDatabase } from "./database";
@@ -13,6 +13,8 @@ export async function writeBackup(database: StoreDatabase, path: string, log: Lo
   // A half-written copy must never look like a backup.
   const part = `${target}.${process.pid}.part`;
   try {
+    // As private as the database itself; SQLite fills a file that is empty.
+    closeSync(openSync(part, "wx", 0o600));
     database.run("VACUUM INTO ?", part);
     renameSync(part, target);
   } catch (error) {
