@@ -1,0 +1,8 @@
+/** What every `thread` promises. The cases use people named ann and bob. */
+
+import type { ContractCase } from "../contract";
+import { branches } from "./branches";
+import { search } from "./search";
+import { threads } from "./threads";
+
+export const threadContract: readonly ContractCase[] = [...threads, ...branches, ...search];

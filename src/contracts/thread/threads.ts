@@ -1,0 +1,96 @@
+/** What every `thread` promises about threads: their fields, the list, and whose they are. */
+
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import type { ContractCase } from "../contract";
+import { isNotFound, say, texts, userMessage } from "./support";
+
+export const threads: readonly ContractCase[] = [
+  {
+    name: "a new thread has its fields and no messages",
+    async run(core) {
+      const fields = {
+        title: "First",
+        model: "m",
+        systemPrompt: "p",
+        parameters: { temperature: 0 },
+        metadata: { a: 1 },
+      };
+      const thread = await core.thread.create("ann", fields);
+      deepEqual({ ...thread, ...fields }, thread);
+      equal(thread.headId, null);
+      equal(thread.archived, false);
+      deepEqual(await core.thread.get("ann", thread.id), thread);
+      deepEqual(await core.thread.messages("ann", thread.id), []);
+    },
+  },
+  {
+    name: "threads are listed with the newest activity first, in pages that neither skip nor repeat",
+    async run(core) {
+      const ids: string[] = [];
+      for (let number = 0; number < 7; number++) ids.push((await core.thread.create("ann", { title: `${number}` })).id);
+      const [moved = ""] = ids.splice(2, 1);
+      await say(core, moved, null, "activity", "2999-01-01T00:00:00.000Z");
+      const seen: string[] = [];
+      for (let before: string | undefined; ; before = seen.at(-1)) {
+        const page = await core.thread.list("ann", { limit: 3, ...(before && { before }) });
+        seen.push(...page.map(({ id }) => id));
+        if (page.length < 3) break;
+      }
+      equal(seen[0], moved);
+      deepEqual(seen.slice(1), ids.toReversed());
+    },
+  },
+  {
+    name: "fields are set one by one, metadata key by key, and null removes a key",
+    async run(core) {
+      const { id } = await core.thread.create("ann", {
+        title: "old",
+        model: "m",
+        metadata: { pinned: true, tags: ["a"] },
+      });
+      const changed = await core.thread.update("ann", id, { title: "new", metadata: { pinned: null, color: "red" } });
+      equal(changed?.title, "new");
+      equal(changed?.model, "m");
+      deepEqual(changed?.metadata, { tags: ["a"], color: "red" });
+      deepEqual(await core.thread.get("ann", id), changed);
+    },
+  },
+  {
+    name: "an archived thread leaves the list and the search and stays readable, and can come back",
+    async run(core) {
+      const { id } = await core.thread.create("ann", { title: "walrus" });
+      await say(core, id, null, "walrus");
+      equal(await core.thread.archive("ann", id), true);
+      equal(await core.thread.archive("ann", id), true);
+      deepEqual(await core.thread.list("ann"), []);
+      deepEqual(await core.thread.search("ann", "walrus"), []);
+      deepEqual(
+        (await core.thread.list("ann", { archived: true })).map((thread) => thread.id),
+        [id],
+      );
+      deepEqual(await texts(core, id), ["walrus"]);
+      await core.thread.update("ann", id, { archived: false });
+      deepEqual(
+        (await core.thread.list("ann")).map((thread) => thread.id),
+        [id],
+      );
+    },
+  },
+  {
+    name: "another user's thread is as one that does not exist",
+    async run(core) {
+      const { id } = await core.thread.create("ann", { title: "walrus" });
+      const message = await say(core, id, null, "walrus");
+      equal(await core.thread.get("bob", id), null);
+      deepEqual(await core.thread.messages("bob", id), []);
+      deepEqual(await core.thread.messages("bob", id, { head: message }), []);
+      deepEqual(await core.thread.tree("bob", id), []);
+      equal(await core.thread.update("bob", id, { title: "mine" }), null);
+      equal(await core.thread.archive("bob", id), false);
+      deepEqual(await core.thread.search("bob", "walrus"), []);
+      deepEqual(await core.thread.list("bob"), []);
+      await rejects(core.thread.append("bob", id, userMessage(null, "hi")), isNotFound);
+      equal((await core.thread.get("ann", id))?.title, "walrus");
+    },
+  },
+];

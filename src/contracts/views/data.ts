@@ -1,0 +1,93 @@
+/** Data for views with one text wherever a text of people, models, tools or the owner can be. */
+
+import type {
+  ChatData,
+  Message,
+  MessageData,
+  PartData,
+  Thread,
+  ThreadListData,
+  TurnInfo,
+  ViewsProtocol,
+} from "../../protocols";
+
+export function chat(views: ViewsProtocol, text: string): ChatData {
+  const prompts = [text, "other"].map((name) => ({ name, description: text, content: text }));
+  return {
+    user: { username: text, role: "user" },
+    asset: (name) => `/static/${name}`,
+    ephemeral: false,
+    thread: thread(text),
+    threads: list(text),
+    messages: {
+      threadId: "t",
+      messages: [question(views, text), reply(views, text)],
+      before: "1",
+      isLatest: false,
+    },
+    composer: {
+      threadId: "t",
+      models: [text, "other"],
+      prompts,
+      model: text,
+      systemPrompt: text,
+      parameters: {},
+      draft: text,
+      liveTurnId: null,
+    },
+    status: { text, kind: "info" },
+    cursor: text,
+  };
+}
+
+export function thread(title: string): Thread {
+  const time = "2026-01-02T03:04:05.678Z";
+  const rest = { model: title, systemPrompt: title, parameters: {}, headId: null, archived: false, metadata: {} };
+  return { id: "t", title, created: time, updated: time, ...rest };
+}
+
+export function list(text: string): ThreadListData {
+  const hit = { thread: thread(text), snippet: `${text}\u0002${text}\u0003${text}`, messageId: "1" };
+  return { threads: [thread(text)], hits: [hit], query: "", currentId: "t", before: "t" };
+}
+
+export function question(views: ViewsProtocol, text: string): MessageData {
+  const parts = [part(views, message({ role: "user", content: text, step: 0 }))];
+  return { id: "m-1", threadId: "t", role: "user", parts, turn: null };
+}
+
+export function reply(views: ViewsProtocol, text: string): MessageData {
+  const tool = { role: "tool", type: "tool", name: text, arguments: text, durationMs: 5 } as const;
+  const file = { id: "f", name: text, type: text, size: 1, sha256: "", created: "" };
+  const parts = [
+    message({ id: "2", content: text }),
+    message({ id: "3", content: text, role: "thinking", type: "thinking" }),
+    message({ id: "4", content: text, ...tool }),
+    message({ id: "5", content: "", error: text, ...tool }),
+    message({ id: "6", content: text, type: "notice" }),
+    message({ id: "7", content: "", type: "file", files: [file] }),
+  ];
+  return { id: "r-1", threadId: "t", role: "assistant", parts: parts.map((it) => part(views, it)), turn: turn(text) };
+}
+
+export function turn(text: string): TurnInfo {
+  const kept = { id: "u", threadId: "t", parentId: "1", started: "2026-01-02T03:04:05.678Z", parameters: {} };
+  return {
+    ...kept,
+    status: "failed",
+    model: text,
+    systemPrompt: text,
+    error: text,
+    usage: { inputTokens: 1, outputTokens: 2 },
+  };
+}
+
+export function message(fields: Partial<Message>): Message {
+  const kept = { id: "1", threadId: "t", parentId: null, turnId: "u", step: 1, timestamp: "2026-01-02T03:04:05.678Z" };
+  return { ...kept, role: "assistant", type: "text", content: "", ...fields };
+}
+
+export function part(views: ViewsProtocol, of: Message): PartData {
+  const hasBody = of.role !== "user" && (of.type === "text" || of.type === "thinking");
+  return { id: `p-${of.id}`, message: of, body: views.markdown(hasBody ? of.content : ""), tail: null, progress: "" };
+}

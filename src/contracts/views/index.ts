@@ -1,0 +1,99 @@
+/** What every `views` promises: the ids that the live channel looks for, and that nothing in the data leaves its place. */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { ContractCase } from "../contract";
+import { chat, message, part, reply } from "./data";
+import { fragments, pages } from "./fragments";
+import { idsOf, parse } from "./markup";
+
+export const viewsContract: readonly ContractCase[] = [
+  {
+    name: "each fragment is one element of its id",
+    async run({ views }) {
+      for (const [id, fragment] of fragments(views, "text")) {
+        const [root, ...others] = parse(fragment).filter(({ depth }) => depth === 0);
+        deepEqual([root?.id, others.length], [id, 0], fragment.markup);
+      }
+    },
+  },
+  {
+    name: "the page holds each of the fragments that change once",
+    async run({ views }) {
+      const ids = parse(views.chatPage(chat(views, "text"))).map(({ id }) => id);
+      for (const id of [
+        "main",
+        "title",
+        "page-title",
+        "threads",
+        "messages",
+        "go",
+        "status",
+        "live",
+        "m-1",
+        "r-1",
+        "r-1-foot",
+      ])
+        equal(ids.filter((other) => other === id).length, 1, id);
+    },
+  },
+  {
+    name: "a reply has a place for its parts, and one that grows has a tail",
+    async run({ views }) {
+      ok(idsOf(views.message(reply(views, "text"))).includes("r-1-parts"));
+      for (const type of ["text", "thinking"] as const) {
+        const growing = part(views, message({ type, role: type === "text" ? "assistant" : type, content: "x" }));
+        ok(!idsOf(views.part(growing)).includes("p-1-tail"), type);
+        ok(idsOf(views.part({ ...growing, tail: views.markdown("y") })).includes("p-1-tail"), type);
+      }
+    },
+  },
+  {
+    name: "no text of people, models, tools or endpoints becomes markup",
+    async run({ views }) {
+      for (const [id, fragment] of [...fragments(views, HOSTILE), ...pages(views, HOSTILE)]) {
+        const wrong = parse(fragment).filter(
+          ({ tag, attributes }) => tag === "x-evil" || attributes.includes("x-evil"),
+        );
+        deepEqual(wrong, [], id);
+      }
+    },
+  },
+  {
+    name: "no link of a model can run code",
+    async run({ views }) {
+      for (const address of [
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "&#106;avascript:x",
+      ]) {
+        const { markup } = views.markdown(`[here](${address}) ![here](${address}) <${address}>`);
+        ok(!/(?:href|src)="\s*(?:javascript|data|vbscript)/i.test(markup), markup);
+      }
+    },
+  },
+  {
+    name: "blocks of Markdown look alike alone and together",
+    async run({ views }) {
+      const blocks = [
+        "# Title\n\n",
+        "Text with **words**\nof two lines.\n\n",
+        "- one\n- two\n\n",
+        "```ts\nlet a;\n\n\n```\n\n",
+        "> said\n",
+      ];
+      const apart = blocks.map((block) => views.markdown(block).markup).join("");
+      equal(views.markdown(blocks.join("")).markup, apart);
+    },
+  },
+  {
+    name: "the same data give the same markup",
+    async run({ views }) {
+      const all = () => [...fragments(views, "text"), ...pages(views, "text")].map(([, { markup }]) => markup);
+      deepEqual(all(), all());
+    },
+  },
+];
+
+const HOSTILE = `"' x-evil="1"><x-evil></textarea></title><x-evil>&lt;x-evil&gt;`;
