@@ -20,6 +20,8 @@ export async function serve(config: Config): Promise<Serving> {
   const setupToken = (await core.auth.setup?.needed()) ? randomToken() : null;
   const app = createApp(core, { setupToken });
   const { host: hostname, port } = config;
+  // The static files are found asynchronously; until then they would be answered as missing.
+  await app.modules;
   app.listen({ hostname, port, idleTimeout: IDLE_TIMEOUT_S, maxRequestBodySize: BODY_MAX_BYTES });
   return {
     url: `http://${shownHost(config.host)}:${app.server?.port}`,

@@ -45,7 +45,7 @@ ${live(chat)}
 
 export function title(thread: Thread | null): Html {
   if (!thread) return html`<div id="title" class="title"><h1>New chat</h1></div>`;
-  return html`<form id="title" class="title" method="post" action="/t/${thread.id}/title" hx-post="/t/${thread.id}/title" hx-trigger="change, submit" hx-swap="none"><h1><input name="title" value="${thread.title}" aria-label="Title of this chat" maxlength="200" autocomplete="off" required></h1></form>`;
+  return html`<form id="title" class="title" method="post" action="/t/${thread.id}/title" hx-post="/t/${thread.id}/title" hx-trigger="change, submit" hx-swap="none"><h1><input name="title" value="${thread.title}" aria-label="Title of this chat" maxlength="500" autocomplete="off" required></h1></form>`;
 }
 
 export function pageTitle(thread: Thread | null): Html {

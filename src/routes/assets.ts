@@ -1,6 +1,6 @@
 /**
  * /static/*: the files of public/, each replaceable by one of the same name in plugins/html/, which is looked up per
- * request. `page.js` is three of them joined, because scripts that load apart can start in the wrong order. A URL that
+ * request; an index.html there is the front page. `page.js` is three of them joined, because scripts that load apart can start in the wrong order. A URL that
  * carries the content's hash (`assetPath`) may be kept for ever; a plain one is asked about each time.
  */
 
@@ -18,7 +18,9 @@ export function assetRoutes(core: Core) {
       // The plugin below registers its files at start, so what may differ per request is served before it is asked.
       .onRequest(({ request }) => {
         const { pathname, searchParams } = new URL(request.url);
-        if (!pathname.startsWith(PREFIX) || (request.method !== "GET" && request.method !== "HEAD")) return;
+        if (request.method !== "GET" && request.method !== "HEAD") return;
+        if (pathname === "/") return ownersPage(core);
+        if (!pathname.startsWith(PREFIX)) return;
         const name = pathname.slice(PREFIX.length);
         const version = searchParams.get("v");
         if (version === null && !BUNDLES[name] && !ownersFile(core, name)) return;
@@ -45,10 +47,10 @@ export function assetPath(core: Core, name: string): string {
   return asset ? `${PREFIX}${name}?v=${asset.hash}` : PREFIX + name;
 }
 
-/** The owner's own front page, plugins/html/index.html, or null. */
-export function ownersPage(core: Core): Response | null {
+/** The owner's own front page in the place of ours, for whoever comes: it brings its own way to sign in. */
+function ownersPage(core: Core): Response | undefined {
   const path = ownersFile(core, "index.html");
-  return path === null ? null : new Response(Bun.file(path), { headers: { "cache-control": "no-cache" } });
+  return path === null ? undefined : new Response(Bun.file(path), { headers: { "cache-control": "no-cache" } });
 }
 
 const PUBLIC = join(Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "../.."), "public");

@@ -12,7 +12,7 @@ import { session } from "../session";
 import { loadChat } from "./chat-data";
 
 const Id = t.Object({ id: t.String() });
-const TITLE_MAX = 200; // Characters.
+const TITLE_MAX = 500; // Characters.
 
 // Elysia would parse text that looks like JSON, and people do paste JSON.
 const form = { user: true, parse: "none" } as const;

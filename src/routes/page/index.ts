@@ -3,7 +3,6 @@
 import { Elysia, t } from "elysia";
 import { AppError } from "../../errors";
 import type { Core, User } from "../../protocols";
-import { ownersPage } from "../assets";
 import { htmlResponse } from "../respond";
 import { session } from "../session";
 import { type ChatRequest, loadChat, loadThreadList } from "./chat-data";
@@ -24,14 +23,10 @@ export function pageRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
     .use(formRoutes(core))
-    .get(
-      "/",
-      ({ user, query: { q, list } }) => ownersPage(core) ?? show(user, { threadId: null, query: q, listBefore: list }),
-      {
-        user: true,
-        query: Asked,
-      },
-    )
+    .get("/", ({ user, query: { q, list } }) => show(user, { threadId: null, query: q, listBefore: list }), {
+      user: true,
+      query: Asked,
+    })
     .get(
       "/t/:id",
       ({ user, params: { id }, query: { before, q, list } }) =>

@@ -1,0 +1,219 @@
+import { describe, expect, test } from "bun:test";
+import type { NewMessage } from "../../src/protocols";
+import { atEnd } from "../support/at-end";
+import { type Client, PASSWORD, startServer } from "../support/server";
+import { gate, httpError, reply, startUpstream } from "../support/upstream";
+
+const upstream = startUpstream({ models: ["small-a", "large-a"] });
+atEnd(() => upstream.stop());
+const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
+const [ann, bob] = [await server.signIn("ann"), await server.signIn("bob")];
+
+const PAGE = { accept: "text/html" };
+
+async function page(client: Client, path: string): Promise<string> {
+  return (await client.fetch(path, { headers: PAGE })).text();
+}
+
+function send(client: Client, path: string, fields: Record<string, string>, headers: Record<string, string> = PAGE) {
+  return client.fetch(path, { method: "POST", body: new URLSearchParams(fields), headers, redirect: "manual" });
+}
+
+/** Says something, waits for the reply, and gives the thread's path. */
+async function converse(client: Client, content: string, path = "/t"): Promise<string> {
+  const response = await send(client, path, { content, model: "small-a" });
+  expect(response.status).toBe(303);
+  const location = response.headers.get("location") ?? "";
+  await settle(location);
+  return location;
+}
+
+describe("the chat page", () => {
+  test("sends who is not signed in to sign in, and back to where they were", async () => {
+    const response = await fetch(`${server.url}/t/x?q=a`, { headers: PAGE, redirect: "manual" });
+    expect(response.headers.get("location")).toBe("/login?next=%2Ft%2Fx%3Fq%3Da");
+    const body = new URLSearchParams({ username: "ann", password: PASSWORD, next: "/t/x?q=a" });
+    const signedIn = await fetch(`${server.url}/login`, { method: "POST", body, headers: PAGE, redirect: "manual" });
+    expect(signedIn.headers.get("location")).toBe("/t/x?q=a");
+  });
+
+  test("offers the models that the user may use, and the prompts", async () => {
+    expect(await page(ann, "/")).toContain('<option value="large-a"');
+    expect(await page(bob, "/")).not.toContain("large-a");
+    expect(await page(bob, "/")).toContain('<option value="small-a" selected>');
+  });
+
+  test("a message makes a chat whose page shows it with its reply", async () => {
+    upstream.script(reply("Hello **Ann**."));
+    const path = await converse(ann, "Hi\r\nthere");
+    const markup = await page(ann, path);
+    expect(markup).toContain("Hi\nthere</div>");
+    expect(markup).toContain("<p>Hello <strong>Ann</strong>.</p>");
+    expect(markup).toContain('<option value="small-a" selected>');
+    expect(upstream.requests.at(-1)?.body.messages.at(-1)?.content).toBe("Hi\nthere");
+  });
+
+  test("another user's chat is answered as one that does not exist", async () => {
+    const path = await converse(ann, "Mine");
+    const others = await bob.fetch(path, { headers: PAGE });
+    const missing = await bob.fetch("/t/01a204c2-841e-757d-af1c-4ff9bc61511a", { headers: PAGE });
+    expect([others.status, missing.status]).toEqual([404, 404]);
+    expect(await others.text()).toBe(await missing.text());
+    for (const verb of ["messages", "title", "archive", "retry"]) {
+      const fields = { content: "x", title: "x", parent: "x" };
+      expect((await send(bob, `${path}/${verb}`, fields)).status).toBe(404);
+    }
+    expect(await page(ann, path)).toContain('value="Mine"');
+  });
+
+  test("text that looks like JSON, or like markup, is text", async () => {
+    for (const content of ['{"k":1}', "[1,2]", "<hx-partial>", "null"]) {
+      expect(await page(ann, await converse(ann, content))).toContain(`${Bun.escapeHTML(content)}</div>`);
+    }
+  });
+
+  test.each([
+    ["a blank text", { content: "  " }, 400, "The message is empty"],
+    ["a model that the mask forbids", { content: "keep me", model: "large-a" }, 403, "You may not use"],
+    ["an unknown prompt", { content: "keep me", system_prompt: "no-such" }, 400, "There is no system prompt"],
+  ])("refuses %s and keeps what was typed", async (_what, fields, status, words) => {
+    const sent = upstream.requests.length;
+    const plain = await send(bob, "/t", fields);
+    expect(plain.status).toBe(status);
+    const markup = await plain.text();
+    expect(markup).toContain(words);
+    expect(markup).toContain(`>${fields.content}</textarea>`);
+    const partial = await send(bob, "/t", fields, { ...PAGE, "hx-request": "true" });
+    expect(partial.status).toBe(status);
+    expect(await partial.text()).toMatch(/^<hx-partial hx-target="#status".*<\/hx-partial>$/);
+    expect(upstream.requests.length).toBe(sent);
+  });
+
+  test("a failure before any text is shown below the message, with Retry", async () => {
+    upstream.script(httpError(401, "no"), reply("Better."));
+    const path = await converse(ann, "Will it fail?");
+    const markup = await page(ann, path);
+    expect(markup).toContain('class="outcome failed"');
+    const parent = /name="parent" value="([^"]+)"/.exec(markup)?.[1] ?? "";
+    const gone = await send(ann, `${path}/retry`, { parent });
+    expect(gone.headers.get("location")).toBe(path);
+    await upstream.request(upstream.requests.length);
+    await settle(path);
+    expect(await page(ann, path)).toContain("Better.");
+  });
+
+  test("with htmx, the first message turns the page into that of its chat", async () => {
+    upstream.script(reply("Yes."));
+    const response = await send(ann, "/t", { content: "First" }, { ...PAGE, "hx-request": "true" });
+    const path = response.headers.get("hx-push-url") ?? "";
+    expect(path).toMatch(/^\/t\/[\w-]+$/);
+    expect(response.headers.get("hx-retarget")).toBe("#main");
+    const markup = await response.text();
+    expect(markup).toStartWith('<main id="main"');
+    expect(markup).toContain('hx-target="#threads"');
+    await settle(path);
+    const next = await send(ann, `${path}/messages`, { content: "Second" }, { ...PAGE, "hx-request": "true" });
+    expect(next.status).toBe(200);
+    expect(await next.text()).toContain('hx-target="#status"');
+    await settle(path);
+  });
+
+  test("while a reply is written it can be stopped, and a page without script asks again", async () => {
+    const begun = gate();
+    upstream.script({ parts: ["Some ", { wait: begun.opened }, { wait: new Promise(() => {}) }] });
+    const response = await send(ann, "/t", { content: "Go" });
+    const path = response.headers.get("location") ?? "";
+    const markup = await page(ann, path);
+    expect(markup).toContain('http-equiv="refresh"');
+    const stop = /formaction="([^"]+)"/.exec(markup)?.[1] ?? "";
+    expect((await send(ann, `${path}/messages`, { content: "Too early" })).status).toBe(409);
+    expect((await send(bob, stop, {})).status).toBe(404);
+    begun.open();
+    expect((await send(ann, stop, {})).headers.get("location")).toBe(path);
+    expect((await send(ann, stop, {})).status).toBe(303);
+    expect(await page(ann, path)).toContain("Stopped.");
+  });
+
+  test("a chat is renamed, found and archived", async () => {
+    upstream.script(reply("The capital of Mongolia is Ulaanbaatar."));
+    const path = await converse(ann, "Asia");
+    expect((await send(ann, `${path}/title`, { title: "  Capitals of Asia " })).status).toBe(303);
+    expect((await send(ann, `${path}/title`, { title: " " })).status).toBe(400);
+    expect(await page(ann, "/threads?q=")).toContain(">Capitals of Asia<");
+    const found = await page(ann, "/threads?q=mongolia");
+    expect(found).toContain(`href="${path}"`);
+    expect(found).toContain("<mark>Mongolia</mark>");
+    expect(await page(ann, "/?q=mongolia")).toContain("<mark>Mongolia</mark>");
+    expect(await page(bob, "/threads?q=mongolia")).toContain("Nothing found");
+    expect((await ann.fetch(`/threads?q=${"x".repeat(501)}`)).status).toBe(422);
+    for (const strange of ['"', "NEAR(", "*", "col:x", "\0", "a OR"]) {
+      expect((await ann.fetch(`/threads?q=${encodeURIComponent(strange)}`)).status).toBe(200);
+    }
+    expect((await send(ann, `${path}/archive`, {})).headers.get("location")).toBe("/");
+    expect(await page(ann, "/threads")).not.toContain("Capitals of Asia");
+    expect(await page(ann, path)).toContain("Capitals of Asia");
+  });
+
+  test("a long chat opens at its end and is read upwards, page by page", async () => {
+    const { core } = server;
+    const thread = await core.thread.create("ann", { title: "Long" });
+    let parentId: string | null = null;
+    for (let index = 0; index < 250; index++) {
+      const role = index % 2 === 0 ? ("user" as const) : ("assistant" as const);
+      const message: NewMessage = {
+        parentId,
+        role,
+        type: "text" as const,
+        content: `number ${index}.`,
+        turnId: "none",
+        step: 0,
+      };
+      parentId = (await core.thread.append("ann", thread.id, message)).id;
+    }
+    const seen: number[] = [];
+    let path: string | null = `/t/${thread.id}`;
+    for (let pages = 0; path && pages < 5; pages++) {
+      const markup: string = await page(ann, path);
+      seen.unshift(...[...markup.matchAll(/number (\d+)\./g)].map(([, number]) => Number(number)));
+      expect(markup.includes("/live?t=")).toBe(pages === 0);
+      path = /href="([^"]+)">Earlier/.exec(markup)?.[1] ?? null;
+    }
+    expect(seen).toEqual(Array.from({ length: 250 }, (_, index) => index));
+  });
+
+  test("the list of chats comes in pages", async () => {
+    for (let index = 0; index < 60; index++) await server.core.thread.create("bob", { title: `chat-${index}.` });
+    const titles = new Set<string>();
+    let path: string | null = "/";
+    for (let pages = 0; path && pages < 5; pages++) {
+      const markup: string = await page(bob, path);
+      for (const [title] of markup.matchAll(/chat-\d+\./g)) titles.add(title);
+      const next: string | undefined = /hx-get="(\/threads\?list=[^"]+)"/.exec(markup)?.[1];
+      path = next?.replaceAll("&amp;", "&") ?? null;
+    }
+    expect(titles.size).toBe(60);
+  });
+
+  test("a form that another site sends is refused", async () => {
+    const body = new URLSearchParams({ username: "ann", password: PASSWORD });
+    const signedIn = await fetch(`${server.url}/login`, { method: "POST", body, headers: PAGE, redirect: "manual" });
+    const cookie = signedIn.headers.get("set-cookie")?.split(";")[0] ?? "";
+    const post = (headers: Record<string, string>) =>
+      fetch(`${server.url}/t`, {
+        method: "POST",
+        body: new URLSearchParams({ content: " " }),
+        headers: { cookie, ...headers },
+      });
+    expect((await post({ origin: "https://evil.example" })).status).toBe(403);
+    expect((await post({ "sec-fetch-site": "cross-site" })).status).toBe(403);
+    expect((await post({})).status).toBe(400);
+  });
+});
+
+/** Resolves when no turn runs in the thread. */
+async function settle(path: string): Promise<void> {
+  const user = { username: "ann", role: "admin" } as const;
+  const live = await server.core.turns.live(user, path.split("/")[2] ?? "");
+  const events = live && (await server.core.turns.follow(user, live.id, 0, new AbortController().signal));
+  for await (const _ of events ?? []);
+}

@@ -1,0 +1,137 @@
+import { describe, expect, test } from "bun:test";
+import { html } from "../../views/html";
+import { chat, reply, testPart, testThread, testTurn, testViews, userMessage } from "../support/chat-data";
+
+const views = testViews();
+const HOSTILE = `"'><script>alert(1)</script>`;
+
+describe("views", () => {
+  test("every fragment has the id by which the live channel finds it", () => {
+    const page = views.chatPage(chat()).markup;
+    for (const id of [
+      "main",
+      "title",
+      "threads",
+      "messages",
+      "m-1",
+      "r-1",
+      "r-1-parts",
+      "r-1-foot",
+      "p-2",
+      "p-2-summary",
+      "go",
+      "status",
+      "live",
+      "page-title",
+    ]) {
+      expect(page.split(` id="${id}"`)).toHaveLength(2);
+    }
+  });
+
+  test("a fragment that a plugin replaces is replaced wherever it stands", () => {
+    const wrapped = testViews(() => ({
+      threadItem: ({ thread }) => html`<li>${thread.title.toUpperCase()}</li>`,
+      part: ({ message }) => html`<div>${message.type}!</div>`,
+    }));
+    const page = wrapped.chatPage(chat()).markup;
+    expect(page).toContain("<li>TRIP TO LISBON</li>");
+    expect(page).toContain("<div>thinking!</div>");
+  });
+
+  test("what people, models and tools wrote is text everywhere", () => {
+    const thread = testThread("t1", HOSTILE);
+    const parts = [
+      testPart({ id: "2", content: HOSTILE }),
+      testPart({ id: "3", type: "tool", role: "tool", name: HOSTILE, arguments: HOSTILE, error: HOSTILE }),
+      testPart({
+        id: "4",
+        type: "tool",
+        role: "tool",
+        name: HOSTILE,
+        arguments: `{"a":${JSON.stringify(HOSTILE)}}`,
+        content: HOSTILE,
+      }),
+      testPart({ id: "5", type: "notice", content: HOSTILE }),
+    ];
+    const data = chat({
+      user: { username: HOSTILE, role: "user" },
+      thread,
+      threads: {
+        threads: [],
+        hits: [{ thread, snippet: `\u0002${HOSTILE}\u0003`, messageId: "1" }],
+        query: HOSTILE,
+        currentId: "t1",
+        before: HOSTILE,
+      },
+      messages: {
+        threadId: "t1",
+        messages: [
+          userMessage("1", HOSTILE),
+          reply("1", parts, testTurn({ status: "failed", error: HOSTILE, model: HOSTILE })),
+        ],
+        before: HOSTILE,
+        isLatest: false,
+      },
+      status: { text: HOSTILE, kind: "error" },
+    });
+    const plain = chat();
+    const asked = {
+      ...data,
+      composer: {
+        ...plain.composer,
+        models: [HOSTILE],
+        model: HOSTILE,
+        draft: HOSTILE,
+        prompts: [{ name: HOSTILE, description: HOSTILE, content: "" }, ...plain.composer.prompts],
+      },
+    };
+    expect(views.chatPage(asked).markup).not.toContain("<script>");
+    const page = { ...data, user: null };
+    expect(views.loginPage({ ...page, username: HOSTILE, error: HOSTILE, next: HOSTILE }).markup).not.toContain(
+      "<script>",
+    );
+    expect(views.setupPage({ ...page, username: HOSTILE, error: HOSTILE, token: HOSTILE }).markup).not.toContain(
+      "<script>",
+    );
+    expect(views.errorPage({ ...page, status: 400, detail: HOSTILE }).markup).not.toContain("<script>");
+  });
+
+  test("the words found are marked, and nothing else", () => {
+    const hit = { thread: testThread("t1", "T"), snippet: "a \u0002b\u0003 c <i>\u0002d\u0003", messageId: "1" };
+    expect(views.threadItem({ thread: hit.thread, isCurrent: false, hit }).markup).toContain(
+      "a <mark>b</mark> c &lt;i&gt;<mark>d</mark>",
+    );
+  });
+
+  test("a running turn has Stop, and each way to end says so and offers what can be done", () => {
+    expect(views.go({ threadId: "t1", liveTurnId: "u1" }).markup).toContain("/t/t1/stop?turn=u1");
+    expect(views.go({ threadId: "t1", liveTurnId: null }).markup).toContain('aria-label="Send"');
+    const foot = (status: "running" | "done" | "stopped" | "failed" | "interrupted", parts = [testPart({ id: "9" })]) =>
+      views.messageFoot(reply("1", parts, testTurn({ status, error: status === "failed" ? "It broke." : null })))
+        .markup;
+    expect(foot("running")).toContain("Writing…");
+    expect(foot("done")).toContain("demo · 412 tokens");
+    expect(foot("done")).not.toContain("Retry");
+    expect(foot("stopped")).toMatch(/Stopped\..*Continue.*Retry/);
+    expect(foot("interrupted")).toMatch(/Interrupted.*Continue/);
+    expect(foot("failed")).toMatch(/It broke\..*Continue.*Retry/);
+    expect(foot("failed", [])).not.toContain("Continue");
+  });
+
+  test("a page without script asks again while a reply is written", () => {
+    const running = { ...chat().composer, liveTurnId: "u1" };
+    expect(views.chatPage(chat({ composer: running })).markup).toContain('<noscript><meta http-equiv="refresh"');
+    expect(views.chatPage(chat()).markup).not.toContain("refresh");
+  });
+
+  test("ephemeral mode is told on every page", () => {
+    const page = { ...chat({ ephemeral: true }), user: null };
+    expect(views.chatPage(chat({ ephemeral: true })).markup).toContain("Nothing is kept");
+    expect(views.loginPage({ ...page, username: "", error: null, next: "/" }).markup).toContain("Nothing is kept");
+  });
+
+  test("nothing is inline that the page's policy refuses", () => {
+    const page = views.chatPage(chat()).markup;
+    expect(page).not.toMatch(/ style="| on[a-z]+="|hx-on|<style|<script(?! src=)/);
+  });
+});
