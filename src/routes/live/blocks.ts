@@ -1,6 +1,7 @@
 /**
  * Splits Markdown that is still being written into top-level blocks that are finished and a tail that may change. A block
- * is finished once another one has begun below it: nothing that comes later changes its structure. Only the tail is kept
+ * is finished once another one has begun below it, or a blank line has ended it: nothing that comes later changes its
+ * structure. Only the tail is kept
  * and looked at again, so a reply of many blocks costs in proportion to its length.
  */
 
@@ -38,8 +39,12 @@ export function splitBlocks(text: string): { readonly finished: string; readonly
   if (lines === "" || lines.length > MAX_LENGTH) return { finished: "", tail: text };
   const tokens: ReturnType<typeof parser.parse> = [];
   parser.block.parse(lines.replace(/\r\n?/g, "\n"), parser, {}, tokens);
-  const line = tokens.findLast(({ level, nesting, map }) => level === 0 && nesting >= 0 && map)?.map?.[0] ?? 0;
-  const length = startOfLine(lines, line);
+  const last = tokens.findLast(({ level, nesting, map }) => level === 0 && nesting >= 0 && map);
+  const [begin = 0, end = 0] = last?.map ?? [];
+  const afterLast = startOfLine(lines, end);
+  // A blank line ends most blocks. Below a list or indented code, more of the same may follow.
+  const isOver = last !== undefined && afterLast < lines.length && !/list_open$|^code_block$/.test(last.type);
+  const length = isOver ? lines.length : startOfLine(lines, begin);
   return { finished: text.slice(0, length), tail: text.slice(length) };
 }
 

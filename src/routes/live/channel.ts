@@ -6,6 +6,7 @@
 import { userTopic } from "../../facts";
 import type { Core, Fact, Json, User } from "../../protocols";
 import { encodeSse } from "../../sse";
+import { partial } from "../partial";
 import { createOutbox } from "./outbox";
 import type { Replies } from "./replies";
 import { followThread } from "./thread";
@@ -38,7 +39,7 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
   const unsubscribe = await core.bus.subscribe(userTopic(user.username), hear);
   const timer = setInterval(async () => {
     if (await options.isSignedIn()) return;
-    outbox.put(SIGNED_OUT);
+    outbox.put(signedOut(core));
     outbox.end();
   }, SESSION_CHECK_MS);
   try {
@@ -51,5 +52,11 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
   }
 }
 
-export const SIGNED_OUT = encodeSse({ event: "signed-out", data: "" });
+/** Says so on the page, and closes the channel by the event that `#live` names. */
+export function signedOut(core: Core): Uint8Array {
+  const text = "You are signed out. Reload the page to sign in again; what you typed stays until then.";
+  const data = partial("status", "outerMorph", core.views.status({ text, kind: "error" }));
+  return Buffer.concat([encodeSse({ data }), encodeSse({ event: "signed-out", data: "" })]);
+}
+
 const THREADS_CHANGED = encodeSse({ event: "threads-changed", data: "" });

@@ -4,7 +4,7 @@ import { Elysia, t } from "elysia";
 import type { Core } from "../../protocols";
 import { findUser } from "../session";
 import { streamResponse } from "../stream";
-import { channel, SIGNED_OUT } from "./channel";
+import { channel, signedOut } from "./channel";
 import { createReplies } from "./replies";
 
 export function liveRoutes(core: Core) {
@@ -20,13 +20,13 @@ export function liveRoutes(core: Core) {
         core,
         request,
         server,
-        messages: (signal) => (user ? channel({ ...options, user }, signal) : signedOut()),
+        messages: (signal) => (user ? channel({ ...options, user }, signal) : farewell(core)),
       });
     },
     { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()) }) },
   );
 }
 
-async function* signedOut(): AsyncGenerator<Uint8Array> {
-  yield SIGNED_OUT;
+async function* farewell(core: Core): AsyncGenerator<Uint8Array> {
+  yield signedOut(core);
 }

@@ -32,12 +32,38 @@ describe("blocks", () => {
     }
   });
 
-  test("a block is finished when the next has begun, and only then", () => {
+  test("a block is finished when the next has begun, or a blank line has ended it, and only then", () => {
+    expect(splitBlocks("a\n\n")).toEqual({ finished: "a\n\n", tail: "" });
+    expect(splitBlocks("```\na\n```\n\n")).toEqual({ finished: "```\na\n```\n\n", tail: "" });
+    expect(splitBlocks("|a|\n|-|\n|b|\n\nc")).toEqual({ finished: "|a|\n|-|\n|b|\n\n", tail: "c" });
+    expect(splitBlocks("    a\n\n")).toEqual({ finished: "", tail: "    a\n\n" });
     expect(splitBlocks("# a\n")).toEqual({ finished: "", tail: "# a\n" });
     expect(splitBlocks("# a\nb")).toEqual({ finished: "", tail: "# a\nb" });
     expect(splitBlocks("# a\nb\n")).toEqual({ finished: "# a\n", tail: "b\n" });
     expect(splitBlocks("- a\n\n- b\n")).toEqual({ finished: "", tail: "- a\n\n- b\n" });
     expect(splitBlocks("```\na\n\nb\n")).toEqual({ finished: "", tail: "```\na\n\nb\n" });
+  });
+
+  test("the same holds for whatever a model may make up", () => {
+    const pieces =
+      "a|b c|\n|\n\n|# |- |  - |1. |> |```|~~~\n|    |&a&b&\n&-&-&\n|&1&2&|---|===|*x*|\t|[l](u)|\r\n|- [ ] t|<b>|2) ";
+    const list = pieces.split("|").map((piece) => piece.replaceAll("&", "|"));
+    let seed = 7;
+    const next = () => {
+      seed = (seed * 1103515245 + 12345) % 2 ** 31;
+      return list[Math.floor(seed / 65536) % list.length] ?? "";
+    };
+    for (let round = 0; round < 2000; round++) {
+      const document = Array.from({ length: 3 + (round % 20) }, next).join("");
+      const blocks = createBlocks();
+      let markup = "";
+      for (const character of document) {
+        blocks.push(character);
+        markup += markdown(blocks.takeFinished()).markup;
+      }
+      markup += markdown(blocks.tail()).markup;
+      if (markup !== markdown(document).markup) throw new Error(`It differs: ${JSON.stringify(document)}`);
+    }
   });
 
   test("what is kept to be looked at again does not grow with the document", () => {
