@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { html } from "../../views/html";
 import { chat, reply, testPart, testThread, testTurn, testViews, userMessage } from "../support/chat-data";
 
 const views = testViews();
@@ -26,16 +25,6 @@ describe("views", () => {
     ]) {
       expect(page.split(` id="${id}"`)).toHaveLength(2);
     }
-  });
-
-  test("a fragment that a plugin replaces is replaced wherever it stands", () => {
-    const wrapped = testViews(() => ({
-      threadItem: ({ thread }) => html`<li>${thread.title.toUpperCase()}</li>`,
-      part: ({ message }) => html`<div>${message.type}!</div>`,
-    }));
-    const page = wrapped.chatPage(chat()).markup;
-    expect(page).toContain("<li>TRIP TO LISBON</li>");
-    expect(page).toContain("<div>thinking!</div>");
   });
 
   test("what people, models and tools wrote is text everywhere", () => {
