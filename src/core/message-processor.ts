@@ -27,7 +27,7 @@ export function createMessageProcessor(core: Core): MessageProcessorProtocol {
         const outcome = yield* callModel(call, turn);
         yield* runTools(outcome.toolCalls, call, turn);
         yield { type: "step", model: call.model, usage: outcome.usage };
-        await afterStep(outcome, call, turn);
+        await afterStep(outcome, call, turn, step);
         if (outcome.toolCalls.length === 0) return outcome.reason;
       }
       throw new AppError(
@@ -102,9 +102,9 @@ async function* runTools(calls: readonly ToolCall[], { tools }: ModelCall, turn:
   turn.signal.throwIfAborted();
 }
 
-async function afterStep(outcome: Outcome, call: ModelCall, turn: Turn): Promise<void> {
+async function afterStep(outcome: Outcome, call: ModelCall, turn: Turn, step: number): Promise<void> {
   const { core, user, threadId } = turn;
-  const step = turn.messages.at(-1)?.step ?? 0;
+  // By number and not by the last message: a step in which the model said nothing has none.
   const messages = turn.messages.filter((message) => message.step === step);
   const texts = messages.filter(({ role, type }) => role === "assistant" && type === "text");
   const content = texts.map((message) => message.content).join("");
