@@ -1,0 +1,82 @@
+import { describe, expect, test } from "bun:test";
+import type { Core } from "../../src/protocols";
+import {
+  addressOf,
+  findUser,
+  ownOrigin,
+  requireSameOrigin,
+  SESSION_COOKIE,
+  sessionCookie,
+} from "../../src/routes/session";
+import { testConfig } from "../support/temporary";
+
+// The macros that refuse whoever is not signed in are tested with each resource.
+
+const core = (trustProxy = false): Core =>
+  ({
+    config: testConfig("/nowhere", { trustProxy }),
+    auth: { verifyToken: async (token: string) => ({ username: token, role: "user" }) },
+  }) as unknown as Core;
+
+const ask = (headers: Record<string, string>, method = "POST") =>
+  new Request("http://here.test/t", { method, headers: { host: "here.test", ...headers } });
+
+describe("a request", () => {
+  const senders: [headers: Record<string, string>, name: string | null][] = [
+    [{}, null],
+    [{ authorization: "Bearer abc" }, "abc"],
+    [{ authorization: "bearer  abc " }, "abc"],
+    [{ authorization: "Basic abc" }, null],
+    [{ cookie: `a=b; ${SESSION_COOKIE}=abc; c=d` }, "abc"],
+    [{ cookie: `x${SESSION_COOKIE}=abc` }, null],
+    [{ cookie: `${SESSION_COOKIE}=` }, null],
+    [{ authorization: "Bearer one", cookie: `${SESSION_COOKIE}=two` }, "one"],
+  ];
+  test.each(senders)("with %j is sent by %p", async (headers, name) => {
+    expect((await findUser(core(), ask(headers)))?.username ?? null).toBe(name);
+  });
+
+  const foreign: Record<string, string>[] = [
+    { origin: "https://evil.test" },
+    { origin: "null" },
+    { origin: "http://here.test.evil.test" },
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "cross-site", origin: "http://here.test" },
+  ];
+  test.each(foreign)("that changes something is refused with %j, unless it brings a token of its own", (headers) => {
+    expect(() => requireSameOrigin(core(), ask(headers))).toThrow("another site");
+    expect(() => requireSameOrigin(core(), ask(headers, "GET"))).not.toThrow();
+    expect(() => requireSameOrigin(core(), ask({ ...headers, authorization: "Bearer abc" }))).not.toThrow();
+  });
+
+  const own: Record<string, string>[] = [
+    {},
+    { origin: "http://here.test" },
+    { origin: "https://here.test" },
+    { "sec-fetch-site": "same-origin", origin: "http://here.test" },
+    { "sec-fetch-site": "none" },
+  ];
+  test.each(own)("that changes something passes with %j", (headers) => {
+    expect(() => requireSameOrigin(core(), ask(headers))).not.toThrow();
+  });
+});
+
+test("what a proxy forwards counts only when it is trusted, and of a list only what our own proxy added", () => {
+  const request = ask({
+    "x-forwarded-for": "6.6.6.6, 10.0.0.1",
+    "x-forwarded-proto": "https",
+    "x-forwarded-host": "evil.test, chat.test",
+  });
+  const server = { requestIP: () => ({ address: "127.0.0.1" }) };
+  expect(ownOrigin(core(), request)).toBe("http://here.test");
+  expect(ownOrigin(core(true), request)).toBe("https://chat.test");
+  expect(addressOf(core(), request, server)).toBe("127.0.0.1");
+  expect(addressOf(core(true), request, server)).toBe("10.0.0.1");
+  expect(sessionCookie(core(), request, "t")).not.toContain("Secure");
+  expect(sessionCookie(core(true), request, "t")).toEndWith("; HttpOnly; SameSite=Lax; Secure");
+});
+
+test("signing out is a cookie that is over at once", () => {
+  expect(sessionCookie(core(), ask({}), null)).toStartWith(`${SESSION_COOKIE}=; Path=/; Max-Age=0;`);
+});
