@@ -17,6 +17,7 @@ const RUN_BY: Partial<Record<ProtocolName, string>> = {
   model: "test/core/model.test.ts",
   store: "test/core/store/store.test.ts",
   systemPrompt: "test/core/system-prompt.test.ts",
+  views: "test/core/views.test.ts",
 };
 
 for (const [protocol, cases] of Object.entries(contracts)) {
@@ -28,7 +29,9 @@ for (const [protocol, cases] of Object.entries(contracts)) {
     });
     if (file) {
       test(`is held to its contract by ${file}`, () => {
-        expect(readFileSync(join(projectFolder, file), "utf8")).toContain(`of ${protocol}Contract)`);
+        expect(readFileSync(join(projectFolder, file), "utf8")).toMatch(
+          new RegExp(`(?:of |each\\()${protocol}Contract\\b`),
+        );
       });
     } else {
       for (const { name, run } of cases) test(name, () => onTemporaryCore(run));
