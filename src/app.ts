@@ -21,6 +21,8 @@ import { setupRoutes } from "./routes/setup";
 import { threadRoutes } from "./routes/threads";
 import { turnRoutes } from "./routes/turns";
 
+export { closeStreams } from "./routes/stream";
+
 export interface AppOptions {
   /** Opens /setup; null = there is nothing to set up. */
   readonly setupToken?: string | null;

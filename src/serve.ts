@@ -1,6 +1,6 @@
 /** Runs the server: core, routes, port, and an orderly end. */
 
-import { BODY_MAX_BYTES, createApp } from "./app";
+import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
 import { createLog } from "./log";
 import { install } from "./plugins";
 import type { Config } from "./protocols";
@@ -28,6 +28,7 @@ export async function serve(config: Config): Promise<Serving> {
     setupPath: setupToken === null ? null : `/setup?token=${setupToken}`,
     async stop() {
       await stop(config.shutdownGraceS * 1000);
+      closeStreams(core);
       await app.server?.stop(true);
     },
   };

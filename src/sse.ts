@@ -17,6 +17,11 @@ export function encodeSse({ data, id, event }: SseMessage): Uint8Array {
   return encoder.encode(`${text}\n\n`);
 }
 
+/** How long a client waits before it connects again; a little different for each, so that not all come at once. */
+export function encodeRetry(): Uint8Array {
+  return encoder.encode(`retry: ${Math.round(500 + Math.random() * 1500)}\n\n`);
+}
+
 /** A comment, which keeps proxies and idle timers from closing the connection. */
 export const HEARTBEAT = encoder.encode(": hb\n\n");
 export const HEARTBEAT_MS = 15_000;

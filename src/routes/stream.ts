@@ -1,10 +1,10 @@
 /**
  * A response that streams Server-Sent Events out of an async iterable of messages. It stops when the client goes away,
- * keeps quiet connections alive, and reads on only as fast as the client does.
+ * keeps quiet connections alive, reads on only as fast as the client does, and ends in order when the server does.
  */
 
 import type { Core } from "../protocols";
-import { HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../sse";
+import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../sse";
 
 export interface StreamOptions {
   readonly core: Core;
@@ -21,21 +21,42 @@ export interface IdleTimer {
 
 const BUFFER_BYTES = 64 * 1024; // Ahead of a slow reader; what waits beyond it is bounded where it is made.
 
+/** Those that are open, of each server of this process. */
+const open = new WeakMap<Core, Set<() => void>>();
+
+/** Ends every stream of the server, asking its client to connect again in a moment. */
+export function closeStreams(core: Core): void {
+  for (const close of [...(open.get(core) ?? [])]) close();
+}
+
 export function streamResponse({ core, request, server, messages }: StreamOptions): Response {
   server?.timeout(request, 0);
   const gone = new AbortController();
-  request.signal.addEventListener("abort", () => gone.abort(), { once: true });
   const iterator = messages(gone.signal)[Symbol.asyncIterator]();
+  const streams = open.get(core) ?? new Set();
+  open.set(core, streams);
+  let close = () => {};
   let heartbeat: Timer | null = null;
   const end = () => {
     if (heartbeat) clearInterval(heartbeat);
+    request.signal.removeEventListener("abort", end);
+    streams.delete(close);
     gone.abort();
+    // A generator that nobody reads on would wait at its last message for ever, subscribed to what it follows.
+    iterator.return?.().catch(() => {});
   };
+  request.signal.addEventListener("abort", end, { once: true });
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
         // The first bytes carry the headers to a client that waits for them.
         controller.enqueue(HEARTBEAT);
+        close = () => {
+          end();
+          controller.enqueue(encodeRetry());
+          controller.close();
+        };
+        streams.add(close);
         heartbeat = setInterval(() => {
           if ((controller.desiredSize ?? 0) > 0) controller.enqueue(HEARTBEAT);
         }, HEARTBEAT_MS);
@@ -43,6 +64,7 @@ export function streamResponse({ core, request, server, messages }: StreamOption
       async pull(controller) {
         try {
           const next = await iterator.next();
+          if (gone.signal.aborted) return;
           if (!next.done) return controller.enqueue(next.value);
           end();
           controller.close();

@@ -20,7 +20,7 @@ export interface WireEvent {
   };
 }
 
-/** Comments are left out. Ends when the stream does; leaving the loop early closes the connection. */
+/** Comments and messages without data are left out, as in a browser. Ends when the stream does; leaving the loop early closes the connection. */
 export async function* readSse(response: Response): AsyncGenerator<SseEvent> {
   if (!response.body) throw new Error("The response has no body.");
   let text = "";
@@ -52,8 +52,9 @@ export function textOf(events: readonly WireEvent[], name = "message_tokens"): s
 
 function parse(block: string): SseEvent | null {
   const lines = block.split("\n").filter((line) => line !== "" && !line.startsWith(":"));
-  if (lines.length === 0) return null;
   const field = (name: string) =>
     lines.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2));
-  return { id: field("id")[0] ?? null, event: field("event")[0] ?? null, data: field("data").join("\n") };
+  const data = field("data");
+  if (data.length === 0) return null;
+  return { id: field("id")[0] ?? null, event: field("event")[0] ?? null, data: data.join("\n") };
 }

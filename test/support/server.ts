@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createApp } from "../../src/app";
+import { closeStreams, createApp } from "../../src/app";
 import { createLog } from "../../src/log";
 import { install } from "../../src/plugins";
 import type { Config, Core, Plugin } from "../../src/protocols";
@@ -60,6 +60,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     if (isStopped) return;
     isStopped = true;
     await installed.stop(graceMs);
+    closeStreams(installed.core);
     await app.server?.stop(true);
   };
   atEnd(stop);
