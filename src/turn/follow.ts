@@ -19,26 +19,22 @@ export async function* follow(
   const inbox = createInbox(signal);
   const unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => inbox.put(fromBus(message)));
   try {
-    let position = after;
-    let heard: readonly NumberedEvent[] | null = null;
-    let isComplete = turn.status !== "running";
-    do {
-      if (!heard || isHole(heard, position)) {
-        if (!isComplete) await askToSave(core, turn.id);
-        const saved = await readEvents(core, username, turn.id);
-        if (!heard && !canContinue(saved, position)) {
-          yield [RESET];
-          position = 0;
-        }
-        heard = [...saved, ...(heard ?? [])];
-      }
-      const fresh = eventsAfter(heard, position);
+    if (turn.status === "running") await askToSave(core, turn.id);
+    const saved = await readEvents(core, username, turn.id);
+    const canGoOn = canContinue(saved, after);
+    if (!canGoOn) yield [RESET];
+    let position = canGoOn ? after : 0;
+    let fresh = eventsAfter(saved, position);
+    for (;;) {
       position = fresh.at(-1)?.seq ?? position;
       if (fresh.length > 0) yield fresh;
-      isComplete ||= fresh.some(isLast);
-      if (isComplete) return;
-      heard = await inbox.take();
-    } while (heard);
+      if (turn.status !== "running" || fresh.some(isLast)) return;
+      const heard = await inbox.take();
+      if (!heard) return;
+      const filled = hasHole(heard, position) ? await fill(core, username, turn, position, heard) : heard;
+      if (!filled) return;
+      fresh = eventsAfter(filled, position);
+    }
   } finally {
     unsubscribe();
   }
@@ -46,9 +42,29 @@ export async function* follow(
 
 const RESET: NumberedEvent = { seq: 0, timestamp: "", event: { type: "reset" } };
 
-function isHole(events: readonly NumberedEvent[], position: number): boolean {
-  const first = events[0];
-  return first !== undefined && startOf(first) > position;
+function hasHole(events: readonly NumberedEvent[], position: number): boolean {
+  let end = position;
+  for (const event of events) {
+    if (startOf(event) > end) return true;
+    end = Math.max(end, event.seq);
+  }
+  return false;
+}
+
+/** What is saved after `position` and then what was heard beyond it; null when not even that is without a hole. */
+async function fill(
+  core: Core,
+  username: string,
+  turn: TurnInfo,
+  position: number,
+  heard: readonly NumberedEvent[],
+): Promise<readonly NumberedEvent[] | null> {
+  await askToSave(core, turn.id);
+  // A hole in what is saved is one that a crash left.
+  const saved = eventsAfter(await readEvents(core, username, turn.id), position);
+  const end = saved.at(-1)?.seq ?? position;
+  const beyond = eventsAfter(heard, end);
+  return hasHole(beyond, end) ? null : [...saved, ...beyond];
 }
 
 function fromBus(message: Json): readonly NumberedEvent[] {

@@ -21,11 +21,12 @@ export function createInbox(signal: AbortSignal): Inbox {
     put(events) {
       if (size > WAITING_AT_MOST) return;
       for (const { event } of events) size += lengthOf(event);
-      waiting.push(events);
+      if (size > WAITING_AT_MOST) waiting = [];
+      else waiting.push(events);
       wake?.();
     },
     async take() {
-      while (waiting.length === 0 && !signal.aborted) {
+      while (waiting.length === 0 && size <= WAITING_AT_MOST && !signal.aborted) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
