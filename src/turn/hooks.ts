@@ -74,7 +74,8 @@ async function* guarded(
       hasFinished ||= event.type === "finish";
       yield event;
     }
-    if (hasFinished) return;
+    // The stream of a stopped turn just ends.
+    if (hasFinished || turn.signal.aborted) return;
     warn(log, name, "filterStream", turn, new Error("It ended before the stream's finish."));
   } catch (error) {
     if (fromModel || turn.signal.aborted) throw error;

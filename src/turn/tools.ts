@@ -35,8 +35,7 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
       yield { type: "toolUpdate", callId, name, content: bounded(asText(next.value)) };
     }
   } catch (error) {
-    // Not awaited: what hangs in the tool must not hang here.
-    iterator?.return?.().catch(() => {});
+    leave(iterator);
     yield { type: "toolResult", callId, name, error: bounded(messageOf(error)) };
   }
 }
@@ -59,9 +58,13 @@ function readArguments(call: ToolCall, tool: Tool): unknown {
 
 /** An async function becomes an iterator without progress. */
 function begin(tool: Tool, args: unknown, turn: Turn): AsyncIterator<unknown, unknown> {
-  const started = tool.execute(args, turn);
-  if (Symbol.asyncIterator in started) return started;
+  const started: unknown = tool.execute(args, turn);
+  if (isIterator(started)) return started;
   return { next: async () => ({ done: true, value: await started }) };
+}
+
+function isIterator(value: unknown): value is AsyncGenerator<unknown, unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
 /** A tool that does not look at the signal must not keep the turn from going on. */
@@ -81,6 +84,13 @@ async function orAborted<T>(promise: Promise<T>, deadline: AbortSignal, tool: To
     promise.catch(() => {});
     aborted.catch(() => {});
   }
+}
+
+/** Not awaited: what hangs in the tool must not hang here. */
+function leave(iterator: AsyncIterator<unknown, unknown> | null): void {
+  Promise.resolve(iterator)
+    .then((left) => left?.return?.())
+    .catch(() => {});
 }
 
 function asText(value: unknown): string {
