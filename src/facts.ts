@@ -2,8 +2,13 @@
 
 import type { Core, Fact, JsonObject } from "./protocols";
 
+/** Never rejects: what happened is stored, and must not fail because nobody could be told. */
 export async function publishFact(core: Core, topic: string, fact: Fact): Promise<void> {
-  await core.bus.publish(topic, fact satisfies JsonObject);
+  try {
+    await core.bus.publish(topic, fact satisfies JsonObject);
+  } catch (error) {
+    core.log.error("The bus did not take a fact", { type: fact.type, error: error as Error });
+  }
 }
 
 export function userTopic(username: string): string {

@@ -9,6 +9,7 @@ import { joinText, lengthOf } from "./numbered";
 
 // A crash loses at most what was shown in this time and the few milliseconds that a save takes: under 250 ms together.
 const SAVE_MS = 200;
+const AGAIN_MS = 1000; // After a failed save: a store that has a problem is not asked, nor the log filled, five times a second.
 
 export interface EventLog {
   /** Position after the last event. */
@@ -17,9 +18,10 @@ export interface EventLog {
   push(event: TurnEvent): NumberedEvent;
   /** Resolves when all that was pushed is in the store. Rejects when the store fails; it may be called again. */
   save(): Promise<void>;
-  /** Saves the turn's last event; it is published by `publishLast`, when the turn's record says so too. */
+  /** Saves the turn's last event; it is published by `publishLast`, when the turn's record says so too. May be called again. */
   saveLast(event: TurnEvent): Promise<void>;
-  publishLast(): Promise<void>;
+  /** Never rejects. `otherwise` is what followers get when the last event could not be saved. */
+  publishLast(otherwise?: TurnEvent): Promise<void>;
 }
 
 export function createEventLog(core: Core, username: string, turnId: string): EventLog {
@@ -38,10 +40,15 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     return numbered;
   };
 
+  /** Never rejects: a follower who misses events fills the hole from the store. */
   const publish = async (): Promise<void> => {
     const events = joinText(unpublished);
     unpublished = [];
-    if (events.length > 0) await core.bus.publish(turnTopic(turnId), events as unknown as Json);
+    try {
+      if (events.length > 0) await core.bus.publish(turnTopic(turnId), events as unknown as Json);
+    } catch (error) {
+      core.log.error("The bus did not take a turn's events", { turn: turnId, error: error as Error });
+    }
   };
 
   const saveNow = async (): Promise<void> => {
@@ -64,13 +71,13 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     return saving;
   };
 
-  const saveSoon = (): void => {
+  const saveSoon = (ms = SAVE_MS): void => {
     saveTimer ??= setTimeout(() => {
       save().catch((error) => {
         core.log.error("A turn's events could not be saved; trying again", { turn: turnId, error });
-        saveSoon();
+        saveSoon(AGAIN_MS);
       });
-    }, SAVE_MS);
+    }, ms);
   };
 
   return {
@@ -84,11 +91,13 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     },
     save,
     async saveLast(event) {
-      last = number(event);
+      last ??= number(event);
       await save();
     },
-    async publishLast() {
-      if (last) unpublished.push(last);
+    async publishLast(otherwise) {
+      if (otherwise && (!last || unsaved.length > 0))
+        unpublished.push({ seq: seq + (last ? 0 : 1), timestamp: new Date().toISOString(), event: otherwise });
+      else if (last) unpublished.push(last);
       await publish();
     },
   };

@@ -9,7 +9,7 @@ import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../prot
 import { askToSave, askToStop } from "./asks";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
-import { createOwnership, declareOwnershipStores, type Ownership } from "./ownership";
+import { type Claim, createOwnership, declareOwnershipStores, type Ownership } from "./ownership";
 import { addTurn, declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
 import { type RunningTurn, runTurn } from "./run";
@@ -24,7 +24,13 @@ const BUSY = "A reply is still being written in this thread. Stop it, or wait un
 const CLOSING = "The server is shutting down. Try again in a moment.";
 
 export function createTurns(core: Core): TurnEngine {
-  const engine: Engine = { core, ownership: createOwnership(core), running: new Map(), isClosing: false };
+  const engine: Engine = {
+    core,
+    ownership: createOwnership(core),
+    running: new Map(),
+    beginning: new Set(),
+    isClosing: false,
+  };
   return {
     async open() {
       await declareTurnStores(core);
@@ -55,6 +61,8 @@ export function createTurns(core: Core): TurnEngine {
 
     async shutdown(graceMs) {
       engine.isClosing = true;
+      // One that passed the check before is in `running` when it has begun.
+      await Promise.allSettled(engine.beginning);
       const ended = () => Promise.all([...engine.running.values()].map((turn) => turn.ended));
       await Promise.race([ended(), Bun.sleep(graceMs)]);
       for (const turn of engine.running.values()) turn.cut("interrupted");
@@ -69,6 +77,8 @@ interface Engine {
   readonly ownership: Ownership;
   /** Turns of this process, by id. */
   readonly running: Map<string, RunningTurn>;
+  /** Those that are claimed and stored at this moment. */
+  readonly beginning: Set<Promise<unknown>>;
   isClosing: boolean;
 }
 
@@ -94,32 +104,37 @@ async function stopRunning({ core, ownership }: Engine, threadId: string): Promi
   if (claim) await askToStop(core, claim.turnId);
 }
 
-/** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
 async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
-  const { core, ownership } = engine;
   if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
-  const { username } = user;
-  const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
-  const turnId = Bun.randomUUIDv7();
-  const release = () => ownership.release(thread.id);
-  if (!(await ownership.claim({ threadId: thread.id, username, turnId }))) throw new AppError("conflict", BUSY);
-  try {
-    const info = await storeTurn(core, user, plan, thread.id, turnId);
-    const running = runTurn({ core, user, info, release });
-    engine.running.set(turnId, running);
-    void running.ended.then(async () => {
-      engine.running.delete(turnId);
-      await publishFact(core, userTopic(username), { type: "turn-ended", threadId: thread.id, turnId });
-    });
-    await publishFact(core, userTopic(username), { type: "turn-started", threadId: thread.id, turnId });
-    return info;
-  } catch (error) {
-    await release();
-    throw error;
-  }
+  const beginning = claimAndRun(engine, user, plan);
+  engine.beginning.add(beginning);
+  return beginning.finally(() => engine.beginning.delete(beginning));
 }
 
-async function storeTurn(core: Core, user: User, plan: Plan, threadId: string, turnId: string): Promise<TurnInfo> {
+/** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
+async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
+  const { core, ownership, running } = engine;
+  const { username } = user;
+  const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
+  const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7() };
+  const { threadId, turnId } = claim;
+  if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY);
+  const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
+    await ownership.release(threadId).catch(() => ownership.abandon(claim));
+    throw error;
+  });
+  const release = () => ownership.release(threadId);
+  const turn = runTurn({ core, user, info, release, isClosing: () => engine.isClosing });
+  running.set(turnId, turn);
+  void turn.ended.then(() => {
+    running.delete(turnId);
+    return publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
+  });
+  await publishFact(core, userTopic(username), { type: "turn-started", threadId, turnId });
+  return info;
+}
+
+async function storeTurn(core: Core, user: User, plan: Plan, { threadId, turnId }: Claim): Promise<TurnInfo> {
   const { username } = user;
   const { model, systemPrompt, parameters } = plan;
   const parentId = await storeQuestion(core, user, plan, threadId, turnId);
@@ -143,7 +158,10 @@ async function storeTurn(core: Core, user: User, plan: Plan, threadId: string, t
 
 /** The message that is answered: the user's, stored now, or one that is there already. */
 async function storeQuestion(core: Core, user: User, plan: Plan, threadId: string, turnId: string): Promise<string> {
-  const { content, files, parentId } = plan;
+  const { content, files } = plan;
+  // Read only now that the thread is claimed: the turn before this one may just have moved the head.
+  const head = plan.parentId === undefined ? (await core.thread.get(user.username, threadId))?.headId : plan.parentId;
+  const parentId = head ?? null;
   if (content === null && parentId !== null) return parentId;
   const message = await core.thread.append(user.username, threadId, {
     parentId,

@@ -32,6 +32,8 @@ export interface Ownership {
   /** False when a turn runs in the thread already. */
   claim(claim: Claim): Promise<boolean>;
   release(threadId: string): Promise<void>;
+  /** The claim of a turn that nobody runs and that could not be ended: the heartbeat takes it over until it can. */
+  abandon(claim: Claim): void;
   /** The turn that runs in the thread, in any process, or null. */
   find(threadId: string): Promise<Claim | null>;
   /** Takes over what dead processes left, now and at every heartbeat. */
@@ -48,6 +50,9 @@ export function createOwnership(core: Core): Ownership {
   const processId = Bun.randomUUIDv7();
   ownIds.add(processId);
   let timer: Timer | null = null;
+  let beating: Promise<void> | null = null;
+  /** Ours by now, with a turn that nobody runs. */
+  const abandoned = new Map<string, Claim>();
   const lastHeard = new Map<string, { heartbeat: number; beatsSince: number }>();
 
   /** Counted in our own heartbeats, so that clocks that differ and a laptop that slept kill nobody. */
@@ -62,11 +67,29 @@ export function createOwnership(core: Core): Ownership {
   const beat = async (takeOver: (claim: Claim) => Promise<void>): Promise<void> => {
     const alive = await core.store.update(null, "processes", processId, { heartbeat: Date.now() });
     if (!alive) await core.store.add(null, "processes", myself(), processId);
-    for (const record of await core.store.find(null, "processes")) {
-      if (record.id === processId || !(isGone(record) || isSilent(record))) continue;
-      await takeOverAll(core, record.id, processId, takeOver);
-      lastHeard.delete(record.id);
+    for (const deadId of await findDead(core, processId, (record) => isGone(record) || isSilent(record))) {
+      for (const claim of await takeClaims(core, deadId, processId)) abandoned.set(claim.threadId, claim);
+      await core.store.delete(null, "processes", deadId);
+      lastHeard.delete(deadId);
     }
+    for (const claim of [...abandoned.values()]) {
+      try {
+        await takeOver(claim);
+        abandoned.delete(claim.threadId);
+      } catch (error) {
+        // One turn that cannot be ended must not keep the others, or the server, from going on.
+        const fields = { turn: claim.turnId, error: error as Error };
+        core.log.error("A turn that nobody runs could not be ended; trying again", fields);
+      }
+    }
+  };
+
+  /** One at a time, also when the store is so slow that a beat takes longer than the pause. */
+  const beatOnce = (takeOver: (claim: Claim) => Promise<void>): Promise<void> => {
+    beating ??= beat(takeOver).finally(() => {
+      beating = null;
+    });
+    return beating;
   };
 
   return {
@@ -85,15 +108,19 @@ export function createOwnership(core: Core): Ownership {
       await core.store.delete(null, "turn_claims", threadId, { process_id: processId });
     },
 
+    abandon(claim) {
+      abandoned.set(claim.threadId, claim);
+    },
+
     async find(threadId) {
       const record = await core.store.get(null, "turn_claims", threadId);
       return record && toClaim(record);
     },
 
     async start(takeOver) {
-      await beat(takeOver);
+      await beatOnce(takeOver);
       timer = setInterval(() => {
-        beat(takeOver).catch((error) => core.log.error("The heartbeat of this process failed", { error }));
+        beatOnce(takeOver).catch((error) => core.log.error("The heartbeat of this process failed", { error }));
       }, HEARTBEAT_MS);
       timer.unref();
     },
@@ -101,6 +128,7 @@ export function createOwnership(core: Core): Ownership {
     async stop() {
       if (timer) clearInterval(timer);
       timer = null;
+      await beating?.catch(() => {});
       ownIds.delete(processId);
       await core.store.delete(null, "processes", processId);
     },
@@ -129,18 +157,26 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function takeOverAll(
-  core: Core,
-  deadId: string,
-  processId: string,
-  takeOver: (claim: Claim) => Promise<void>,
-): Promise<void> {
+/** Ids of processes that are dead, also of those that only a claim still names. */
+async function findDead(core: Core, ownId: string, isDead: (record: StoreRecord) => boolean): Promise<Set<string>> {
+  // Claims first: a process is known before it claims anything.
+  const claims = await core.store.find(null, "turn_claims", { select: ["process_id"] });
+  const records = await core.store.find(null, "processes");
+  const known = new Set(records.map(({ id }) => id));
+  const unknown = claims.map((claim) => String(claim.process_id)).filter((id) => !known.has(id));
+  const dead = records.filter((record) => record.id !== ownId && isDead(record)).map(({ id }) => id);
+  return new Set([...dead, ...unknown]);
+}
+
+/** Makes claims ours. Each is taken by one process only, whoever else tries. */
+async function takeClaims(core: Core, deadId: string, processId: string): Promise<Claim[]> {
+  const taken: Claim[] = [];
   for (const record of await core.store.find(null, "turn_claims", { where: { process_id: deadId } })) {
     const fields = { process_id: processId };
     const isMine = await core.store.update(null, "turn_claims", record.id, fields, { process_id: deadId });
-    if (isMine) await takeOver(toClaim(record));
+    if (isMine) taken.push(toClaim(record));
   }
-  await core.store.delete(null, "processes", deadId);
+  return taken;
 }
 
 function toClaim(record: StoreRecord): Claim {

@@ -10,9 +10,13 @@ export interface Parts {
   add(numbered: NumberedEvent): void;
   /** Messages since the last `take`, the last one possibly still growing. */
   list(): Message[];
+  /** Results for the calls that have none, because the turn ended before. */
+  missingResults(): ToolResult[];
   /** The same as complete messages; what follows goes below them. `model` is the one that was called. */
-  take(model: string, cut?: NonNullable<Message["cut"]>): Message[];
+  take(model: string): Message[];
 }
+
+const NO_RESULT = "The turn ended before this call came to its end.";
 
 export interface PartsOrigin {
   readonly id: string;
@@ -69,20 +73,24 @@ export function createParts(origin: PartsOrigin): Parts {
       else if (event.type === "notice") begin(numbered, { role: "assistant", type: "notice", content: event.text });
     },
     list: () => drafts.map(toMessage),
-    take(model, cut) {
-      for (const draft of drafts) {
-        draft.model = model;
-        if (isUnanswered(draft)) draft.error = "The turn ended before this call came to its end.";
-      }
-      const last = drafts.at(-1);
-      if (last && cut) last.cut = cut;
+    missingResults: () =>
+      drafts.filter(isUnanswered).map(({ callId = "", name = "" }) => {
+        return { type: "toolResult", callId, name, error: NO_RESULT };
+      }),
+    take(model) {
+      for (const draft of drafts) draft.model = model;
       const messages = drafts.map(toMessage);
-      parentId = last?.id ?? parentId;
+      parentId = drafts.at(-1)?.id ?? parentId;
       drafts = [];
       step++;
       return messages;
     },
   };
+}
+
+/** The last one says why there is no more. */
+export function markCut(messages: readonly Message[], cut: NonNullable<Message["cut"]>): Message[] {
+  return messages.map((message, at) => (at === messages.length - 1 ? { ...message, cut } : message));
 }
 
 function complete(drafts: readonly Draft[], result: ToolResult, timestamp: string): void {

@@ -33,6 +33,12 @@ export async function addTurn(core: Core, username: string, turn: TurnInfo): Pro
   await core.store.add(username, "turns", fields, turn.id);
 }
 
+/** Errors of turns that a person may go on from, and that are nobody's fault. */
+export const INTERRUPTED = {
+  crash: "The server went down while it wrote this reply. Continue goes on from here.",
+  shutdown: "The server was stopped while it wrote this reply. Continue goes on from here.",
+} as const;
+
 export interface TurnEnd {
   readonly status: Exclude<TurnStatus, "running">;
   readonly error: string | null;

@@ -1,17 +1,16 @@
 /** Ends a turn whose process died: what was saved of it becomes part of the thread, and the turn is marked interrupted. */
 
-import type { Core, Json, NumberedEvent } from "../protocols";
+import { publishFact, userTopic } from "../facts";
+import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo } from "../protocols";
 import { readEvents, turnTopic } from "./event-log";
 import { isLast } from "./numbered";
 import type { Claim } from "./ownership";
-import { createParts, type Parts, type PartsOrigin } from "./parts";
-import { endTurn, readTurn } from "./records";
+import { createParts, markCut, type Parts, type PartsOrigin } from "./parts";
+import { endTurn, INTERRUPTED, readTurn, type TurnEnd } from "./records";
 
 // Positions that the dead process may have shown and not saved are never given again. No model writes this much in the
 // quarter of a second that can be lost.
 const LOST_AT_MOST = 1_000_000;
-
-const MESSAGE = "The server went down while it wrote this reply. Continue goes on from here.";
 
 export async function recoverTurn(core: Core, { username, threadId, turnId }: Claim): Promise<void> {
   const turn = await readTurn(core, username, turnId);
@@ -19,24 +18,38 @@ export async function recoverTurn(core: Core, { username, threadId, turnId }: Cl
     const saved = await readEvents(core, username, turnId);
     // The process may have died between its last event and the record that says so.
     const last = saved.at(-1);
-    if (!last || !isLast(last)) {
-      for (const part of unfinishedParts(turn, saved).take(turn.model, "interrupted")) {
-        await core.thread.append(username, threadId, part);
-      }
-      const seq = (last?.seq ?? 0) + LOST_AT_MOST + 1;
-      const event: NumberedEvent = {
-        seq,
-        timestamp: new Date().toISOString(),
-        event: { type: "error", message: MESSAGE },
-      };
-      await core.store.collectionAppend(username, "turns", turnId, "log", [event as unknown as Json]);
-    }
+    if (!last || !isLast(last)) await keepWhatIsSaved(core, username, turn, saved);
     await endTurn(core, username, turnId, endAsSaved(last));
   }
   await core.store.delete(null, "turn_claims", threadId);
   const events = await readEvents(core, username, turnId);
   await core.bus.publish(turnTopic(turnId), events.slice(-1) as unknown as Json);
+  await publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
   core.log.warn("A turn of a process that died was kept as interrupted", { turn: turnId });
+}
+
+/** The thread first, then the log in one write: whoever is interrupted here does the same again. */
+async function keepWhatIsSaved(
+  core: Core,
+  username: string,
+  turn: TurnInfo,
+  saved: readonly NumberedEvent[],
+): Promise<void> {
+  const last = saved.at(-1);
+  let seq = (last?.seq ?? 0) + LOST_AT_MOST;
+  const number = (event: TurnEvent, timestamp = new Date().toISOString()): NumberedEvent => {
+    seq++;
+    return { seq, timestamp, event };
+  };
+  const parts = unfinishedParts(turn, saved);
+  // A call ended when its process did, not now.
+  const results = parts.missingResults().map((result) => number(result, last?.timestamp));
+  results.forEach(parts.add);
+  for (const part of markCut(parts.take(turn.model), "interrupted")) {
+    await core.thread.append(username, turn.threadId, part);
+  }
+  const events = [...results, number({ type: "error", message: INTERRUPTED.crash })];
+  await core.store.collectionAppend(username, "turns", turn.id, "log", events as unknown as Json[]);
 }
 
 /** The parts that the thread does not have yet. */
@@ -49,11 +62,13 @@ export function unfinishedParts(origin: PartsOrigin, events: readonly NumberedEv
   return parts;
 }
 
-function endAsSaved(last: NumberedEvent | undefined): Parameters<typeof endTurn>[3] {
+function endAsSaved(last: NumberedEvent | undefined): TurnEnd {
   if (last?.event.type === "end") {
     const { reason, usage } = last.event;
     return { status: reason === "stopped" ? "stopped" : "done", error: null, usage };
   }
-  if (last?.event.type === "error") return { status: "failed", error: last.event.message, usage: null };
-  return { status: "interrupted", error: MESSAGE, usage: null };
+  if (last?.event.type !== "error") return { status: "interrupted", error: INTERRUPTED.crash, usage: null };
+  const { message } = last.event;
+  const isInterruption = Object.values<string>(INTERRUPTED).includes(message);
+  return { status: isInterruption ? "interrupted" : "failed", error: message, usage: null };
 }

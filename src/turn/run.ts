@@ -1,14 +1,14 @@
 /**
- * Runs one turn to its end, whoever listens: takes the processor's events, numbers and publishes them, adds complete parts
- * to the thread, and leaves the thread well-formed however the turn ends. The only catcher of a turn's errors.
+ * Runs one turn to its end, whoever listens: takes the processor's events, numbers and publishes them, and adds complete
+ * parts to the thread. The only catcher of a turn's errors.
  */
 
-import { isAppError } from "../errors";
-import type { Core, FinishReason, Message, NumberedEvent, Turn, TurnEvent, TurnInfo, Usage, User } from "../protocols";
+import type { FinishReason, Turn, TurnEvent, TurnInfo, Usage } from "../protocols";
 import { answerAsks } from "./asks";
-import { createEventLog, type EventLog } from "./event-log";
-import { createParts, type Parts } from "./parts";
-import { endTurn, type TurnEnd } from "./records";
+import { createEventLog } from "./event-log";
+import { finish, type Outcome } from "./finish";
+import { createParts } from "./parts";
+import { addToThread, type CutCause, push, type RunOptions, type RunState, takeParts } from "./state";
 
 export interface RunningTurn {
   readonly info: TurnInfo;
@@ -16,19 +16,6 @@ export interface RunningTurn {
   readonly ended: Promise<void>;
   cut(cause: CutCause): void;
 }
-
-/** Why a turn ends before its processor is done: a person stopped it, or the server ends. */
-export type CutCause = "stopped" | "interrupted";
-
-export interface RunOptions {
-  readonly core: Core;
-  readonly user: User;
-  readonly info: TurnInfo;
-  /** Frees the thread for the next turn. */
-  readonly release: () => Promise<void>;
-}
-
-const INTERRUPTED = "The server was stopped while it wrote this reply. Continue goes on from here.";
 
 export function runTurn(options: RunOptions): RunningTurn {
   const { core, user, info } = options;
@@ -38,7 +25,10 @@ export function runTurn(options: RunOptions): RunningTurn {
     ...options,
     log,
     parts: createParts(info),
+    waiting: [],
     messages: [],
+    stepping: Promise.resolve(),
+    isEnding: false,
     usage: null,
     cutCause: null,
     signal: controller.signal,
@@ -51,34 +41,25 @@ export function runTurn(options: RunOptions): RunningTurn {
   return { info, ended, cut };
 }
 
-interface RunState extends RunOptions {
-  readonly log: EventLog;
-  readonly parts: Parts;
-  /** What the turn has added to the thread. */
-  readonly messages: Message[];
-  readonly signal: AbortSignal;
-  usage: Usage | null;
-  cutCause: CutCause | null;
-}
-
 async function run(state: RunState, cut: (cause: CutCause) => void): Promise<void> {
   const ending = Promise.withResolvers<void>();
   const stop = () => {
     cut("stopped");
     return ending.promise;
   };
-  const stopAnswering = await answerAsks(state.core, state.info.id, { save: state.log.save, stop });
-  try {
+  let stopAnswering = () => {};
+  const work = async (): Promise<Outcome> => {
     push(state, { type: "start", threadId: state.info.threadId, turnId: state.info.id });
-    const outcome = await Promise.race([produce(state), aborted(state.signal)]).catch((error) => ({ error }));
-    await finish(state, outcome);
+    stopAnswering = await answerAsks(state.core, state.info.id, { save: state.log.save, stop });
+    return Promise.race([produce(state), aborted(state.signal)]);
+  };
+  try {
+    await finish(state, await work().catch((error) => ({ error })));
   } finally {
     ending.resolve();
     stopAnswering();
   }
 }
-
-type Outcome = FinishReason | { readonly error: unknown } | "cut";
 
 /** A processor that does not look at the signal must not keep the turn from ending. */
 function aborted(signal: AbortSignal): Promise<"cut"> {
@@ -94,8 +75,11 @@ async function produce(state: RunState): Promise<FinishReason | "cut"> {
     const next = await events.next();
     if (state.signal.aborted) return "cut";
     if (next.done) return next.value;
-    if (next.value.type === "step") await endStep(state, next.value);
-    else push(state, next.value);
+    if (next.value.type === "step") {
+      const ended = endStep(state, next.value);
+      state.stepping = ended.catch(() => {});
+      await ended;
+    } else push(state, next.value);
   }
 }
 
@@ -112,63 +96,17 @@ function createTurn(state: RunState): Turn {
     core,
     messages,
     notify: (text) => {
-      if (!signal.aborted) push(state, { type: "notice", text });
+      if (!signal.aborted && !state.isEnding) push(state, { type: "notice", text });
     },
   };
 }
 
-function push(state: RunState, event: TurnEvent): NumberedEvent | null {
-  // An empty text has no position of its own.
-  if ((event.type === "text" || event.type === "thinking") && event.text === "") return null;
-  const numbered = state.log.push(event);
-  state.parts.add(numbered);
-  return numbered;
-}
-
 /** The thread first, then the log: after a crash between them the parts are added again, with the same ids. */
 async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Promise<void> {
-  await addToThread(state, state.parts.take(step.model));
+  state.waiting.push(...takeParts(state, step.model));
+  await addToThread(state);
   state.usage = sum(state.usage, step.usage);
   state.log.push(step);
-}
-
-async function addToThread({ core, user, info, messages }: RunState, parts: readonly Message[]): Promise<void> {
-  for (const part of parts) messages.push(await core.thread.append(user.username, info.threadId, part));
-}
-
-/** Order: text, then the turn's record, then the thread is free, and only then do followers hear of the end. */
-async function finish(state: RunState, outcome: Outcome): Promise<void> {
-  const { core, user, info, log } = state;
-  const end = endOf(state, outcome);
-  await addToThread(state, state.parts.take(info.model, end.status === "done" ? undefined : end.status));
-  await log.saveLast(lastEvent(outcome, end));
-  await endTurn(core, user.username, info.id, end);
-  await state.release();
-  await log.publishLast();
-}
-
-function endOf(state: RunState, outcome: Outcome): TurnEnd {
-  const { usage, cutCause } = state;
-  if (cutCause === "stopped") return { status: "stopped", error: null, usage };
-  if (cutCause === "interrupted") return { status: "interrupted", error: INTERRUPTED, usage };
-  if (typeof outcome === "string") return { status: "done", error: null, usage };
-  return { status: "failed", error: describeFailure(state, outcome), usage };
-}
-
-function describeFailure({ core, info }: RunState, outcome: Outcome): string {
-  const error = typeof outcome === "string" ? null : outcome.error;
-  if (isAppError(error)) {
-    core.log.warn("A turn failed", { turn: info.id, model: info.model, code: error.code });
-    return error.message;
-  }
-  core.log.error("A turn failed by an error in the server", { turn: info.id, error: error as Error });
-  return "Something went wrong in the server; its log says what. Try again.";
-}
-
-function lastEvent(outcome: Outcome, { status, error, usage }: TurnEnd): TurnEvent {
-  if (error !== null) return { type: "error", message: error };
-  const reason = status === "stopped" || typeof outcome !== "string" || outcome === "cut" ? "stopped" : outcome;
-  return { type: "end", reason, usage };
 }
 
 function sum(a: Usage | null, b: Usage | null): Usage | null {

@@ -13,8 +13,8 @@ export interface Plan {
   /** The user's text; null = the message `parentId` is answered again. */
   readonly content: string | null;
   readonly files: readonly FileInfo[];
-  /** What the user's message goes below, or the user's message that is answered. */
-  readonly parentId: string | null;
+  /** What the user's message goes below, or the user's message that is answered; absent = the head when the turn begins. */
+  readonly parentId?: string | null;
   readonly model: string;
   readonly systemPrompt: string;
   readonly parameters: JsonObject;
@@ -24,12 +24,20 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
   if (request.content !== null) checkContent(request.content);
   const thread = request.threadId === undefined ? null : await core.thread.get(user.username, request.threadId);
   if (request.threadId !== undefined && !thread) throw new AppError("notFound", "There is no such thread.");
-  const parentId = request.parentId === undefined ? (thread?.headId ?? null) : request.parentId;
-  await checkParent(core, user, thread, parentId, request.content === null);
+  const { parentId } = request;
+  await checkParent(core, user, thread, parentId ?? null, request.content === null);
   const systemPrompt = await choosePrompt(core, request.systemPrompt, thread);
   const model = await chooseModel(core, user, request.model, thread, systemPrompt);
   const parameters = request.parameters ?? thread?.parameters ?? {};
-  return { thread, content: request.content, files: request.files ?? [], parentId, model, systemPrompt, parameters };
+  return {
+    thread,
+    content: request.content,
+    files: request.files ?? [],
+    ...(parentId !== undefined && { parentId }),
+    model,
+    systemPrompt,
+    parameters,
+  };
 }
 
 /** The first line of what was asked, until somebody renames the thread. */
