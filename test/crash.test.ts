@@ -1,0 +1,16 @@
+import { expect, test } from "bun:test";
+import { runCrashes } from "./support/crash";
+
+const ROUNDS = 25;
+const LIMIT_MS = 240_000; // It takes about 60 s with two cores of its own.
+
+test(
+  `a server killed ${ROUNDS} times at any moment loses no acknowledged message and no text shown for 250 ms`,
+  async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const outcome = await runCrashes({ rounds: ROUNDS, seed, print: () => {} });
+    console.log(outcome.summary);
+    expect(outcome.failures).toEqual([]);
+  },
+  LIMIT_MS,
+);
