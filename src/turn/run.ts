@@ -101,7 +101,7 @@ function createTurn(state: RunState): Turn {
   };
 }
 
-/** The thread first, then the log: after a crash between them the parts are added again, with the same ids. */
+/** The mark that the step has ended comes after its parts: without it a recovery adds them again, with the same ids. */
 async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Promise<void> {
   state.waiting.push(...takeParts(state, step.model));
   await addToThread(state);

@@ -46,8 +46,12 @@ export function takeParts(state: RunState, model: string): Message[] {
   return state.parts.take(model);
 }
 
-/** What fails here stays waiting, and may be tried again. */
-export async function addToThread({ core, user, info, messages, waiting }: RunState): Promise<void> {
+/**
+ * The events first: after a crash between the two the parts are added again, with the same ids, but the thread must not
+ * have what a follower cannot be told again. What fails here stays waiting, and may be tried again.
+ */
+export async function addToThread({ core, user, info, log, messages, waiting }: RunState): Promise<void> {
+  await log.save();
   for (let part = waiting[0]; part; part = waiting[0]) {
     messages.push(await core.thread.append(user.username, info.threadId, part));
     waiting.shift();
