@@ -151,8 +151,9 @@ async function storeTurn(core: Core, user: User, plan: Plan, { threadId, turnId 
     error: null,
     usage: null,
   };
-  await addTurn(core, username, info);
   await core.thread.update(username, threadId, { model, systemPrompt, parameters, headId: parentId });
+  // Last: whoever finds it may ask for what it said so far, which it answers as soon as it runs.
+  await addTurn(core, username, info);
   return info;
 }
 
@@ -191,6 +192,8 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
 async function findLive({ core, ownership }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
   const claim = await ownership.find(threadId);
   if (claim?.username !== user.username) return null;
+  // A turn that is not stored yet has said nothing, and nobody would answer.
+  if (!(await readTurn(core, user.username, claim.turnId))) return null;
   await askToSave(core, claim.turnId);
   const turn = await readTurn(core, user.username, claim.turnId);
   if (turn?.status !== "running") return null;

@@ -68,6 +68,21 @@ describe("the live channel", () => {
     live.close();
   });
 
+  test("a message shows at once, with the place of its reply", async () => {
+    const { id, path } = await begin("Hello", reply("Hi."));
+    await settle(id);
+    const live = await listen(ann, await channelOf(ann, path));
+    const sentMs = performance.now();
+    await begin("Are you there?", { parts: [{ wait: new Promise(() => {}) }] }, id);
+    const heard = await live.until("Writing…");
+    expect(heard.map(({ data }) => data).join("")).toContain("Are you there?");
+    // A question to a turn that does not run yet would take two seconds.
+    expect(performance.now() - sentMs).toBeLessThan(1500);
+    const running = await core.turns.live(ANN, id);
+    await core.turns.stop(ANN, running?.id ?? "");
+    live.close();
+  });
+
   test("a page that missed something gets the state, by its cursor, Last-Event-ID first", async () => {
     const { id, path } = await begin("One", reply("First reply."));
     await settle(id);
