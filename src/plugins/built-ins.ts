@@ -18,7 +18,7 @@ import { createThread, declareThreadStores } from "../core/thread";
 import { createViews } from "../core/views";
 import type { Plugin } from "../protocols";
 
-const defaults: readonly Plugin[] = [
+export const builtIns: readonly Plugin[] = [
   { name: "store", provide: { store: createStore } },
   { name: "bus", provide: { bus: createBus } },
   { name: "limit", provide: { limit: createLimit } },
@@ -32,5 +32,3 @@ const defaults: readonly Plugin[] = [
   { name: "message-processor", provide: { messageProcessor: createMessageProcessor } },
   { name: "views", provide: { views: createViews } },
 ];
-
-export const builtIns: readonly Plugin[] = defaults.map((plugin) => ({ priority: 0, ...plugin }));

@@ -5,7 +5,7 @@ import type { Log } from "../protocols";
 
 export interface Fault {
   readonly plugin: string;
-  /** Path below the plugins folder; null for a built-in. */
+  /** Path below the plugins folder; null for one that is no file. */
   readonly file: string | null;
   /** A sentence that says what to mend. */
   readonly message: string;
@@ -22,7 +22,7 @@ export function createFaults(log: Log): Faults {
     add({ name, file }, cause) {
       const fault = { plugin: name, file, message: messageOf(cause) };
       faults.push(fault);
-      log.warn("A plugin is quarantined", { plugin: name, file: file ?? "built-in", reason: fault.message });
+      log.warn("A plugin is quarantined", { plugin: name, file: file ?? undefined, reason: fault.message });
     },
     list: () => faults,
   };

@@ -13,24 +13,35 @@ const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
 
 export interface Found extends Plugin {
   readonly priority: number;
-  /** Path below the plugins folder; null for a built-in. */
+  /** Path below the plugins folder; null for one that is no file. */
   readonly file: string | null;
+  /** One that fails is the end, because nothing is there to take its place. */
+  readonly isBuiltIn: boolean;
 }
 
-/** From low priority to high, equal ones by file name, so that a later one wraps an earlier one. */
-export async function findPlugins(folder: string, faults: Faults): Promise<Found[]> {
+/** The plugins that can be used: those given, and those of the folder in the order of their file names. */
+export async function findPlugins(folder: string, given: readonly Plugin[], faults: Faults): Promise<Found[]> {
   const found: Found[] = [];
+  const add = (value: unknown, file: string | null) => {
+    const plugin = checkPlugin(value);
+    const twin = found.find(({ name }) => name === plugin.name);
+    if (twin) throw new Error(`The name ${plugin.name} is taken by ${twin.file}. Give one of them another name.`);
+    found.push({ ...plugin, priority: plugin.priority ?? PRIORITY, file, isBuiltIn: false });
+  };
+  for (const plugin of given) add(plugin, null);
   for (const file of await listFiles(folder)) {
     try {
-      const plugin = checkPlugin(await importDefault(join(folder, file)));
-      const twin = found.find(({ name }) => name === plugin.name);
-      if (twin) throw new Error(`The name ${plugin.name} is taken by ${twin.file}. Give one of them another name.`);
-      found.push({ ...plugin, priority: plugin.priority ?? PRIORITY, file });
+      add(await importDefault(join(folder, file)), file);
     } catch (error) {
       faults.add({ name: file.replace(/^.*\/|\.ts$/g, ""), file }, error);
     }
   }
-  return found.sort((a, b) => a.priority - b.priority);
+  return found;
+}
+
+/** From low priority to high, equal ones as they were, so that a later one wraps an earlier one. */
+export function sortPlugins(plugins: readonly Found[]): Found[] {
+  return plugins.toSorted((a, b) => a.priority - b.priority);
 }
 
 /** `readdir` and not a glob, because globs skip symlinks, and a link is how a library plugin is installed. */
@@ -41,12 +52,7 @@ async function listFiles(folder: string): Promise<string[]> {
       if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
       throw error;
     });
-    files.push(
-      ...names
-        .filter(isPluginFile)
-        .sort()
-        .map((name) => `${kind}/${name}`),
-    );
+    files.push(...names.filter(isPluginFile).map((name) => `${kind}/${name}`));
   }
   return files.sort((a, b) => baseName(a).localeCompare(baseName(b), "en"));
 }
@@ -60,9 +66,22 @@ function baseName(file: string): string {
 }
 
 async function importDefault(path: string): Promise<unknown> {
-  const module = await import(await realpath(path)).catch((error) => {
-    throw new Error(`It cannot be loaded: ${messageOf(error)}`);
+  const module = await importFile(path).catch((error) => {
+    throw new Error(`It cannot be loaded: ${reasonOf(error)}`);
   });
   if (module.default === undefined) throw new Error("It has no default export; export the plugin object as default.");
   return module.default;
+}
+
+/** By its real path, so that its own imports are found where the file is and not where the link is. */
+async function importFile(path: string): Promise<{ readonly default?: unknown }> {
+  return import(await realpath(path));
+}
+
+/** Of what Bun found wrong in a text the first is said, with its line; later ones follow from it. */
+function reasonOf(error: unknown): string {
+  const first = error instanceof AggregateError ? error.errors[0] : error;
+  return first instanceof BuildMessage && first.position
+    ? `line ${first.position.line}: ${first.message}`
+    : messageOf(first);
 }

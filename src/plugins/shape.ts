@@ -1,6 +1,6 @@
 /** Checks what a plugin file exports against the plugin object, before anything of it is used. */
 
-import type { Plugin, ProtocolName } from "../protocols";
+import type { Plugin, ProtocolName, Tool } from "../protocols";
 
 /** Every protocol, with the members that a provider may leave out. */
 export const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
@@ -30,18 +30,40 @@ export function checkPlugin(value: unknown): Plugin {
   }
   refuseUnknown("member", Object.keys(value), MEMBERS);
   if (priority !== undefined && !Number.isFinite(priority)) throw new Error("Its priority must be a number.");
+  if (provide !== undefined && Number(priority) < 0) {
+    throw new Error("Its priority must be 0 or more: below the built-ins there is nothing to replace.");
+  }
   if (access !== undefined && !ACCESS.includes(String(access)))
     throw new Error(`Its access must be one of ${ACCESS.join(", ")}.`);
   checkFunctions("provide", provide, Object.keys(PROTOCOLS), "protocol");
   checkFunctions("hooks", hooks, HOOKS, "hook");
-  if (tools !== undefined && typeof tools !== "function" && !Array.isArray(tools)) {
-    throw new Error("Its tools must be a list, or a function that returns one.");
-  }
+  if (tools !== undefined && typeof tools !== "function") checkTools(tools);
   for (const member of ["page", "start", "stop"]) {
     if (value[member] !== undefined && typeof value[member] !== "function")
       throw new Error(`Its ${member} must be a function.`);
   }
   return value as unknown as Plugin;
+}
+
+/** The same value as tools. Throws an Error whose message says what to mend. */
+export function checkTools(value: unknown): readonly Tool[] {
+  if (!Array.isArray(value)) throw new Error("Its tools must be a list, or a function that returns one.");
+  for (const tool of value) checkTool(tool);
+  return value;
+}
+
+function checkTool(tool: unknown): void {
+  if (!isObject(tool)) throw new Error("One of its tools is not an object.");
+  const { name, description, parameters, execute, timeoutMs } = tool;
+  if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
+    throw new Error("The name of each of its tools must be 1 to 64 of a-z, A-Z, 0-9, _ and -.");
+  }
+  if (typeof description !== "string") throw new Error(`Its tool ${name} needs a description.`);
+  if (!isObject(parameters)) throw new Error(`Its tool ${name} needs parameters, a JSON schema of an object.`);
+  if (typeof execute !== "function") throw new Error(`Its tool ${name} needs a function execute.`);
+  if (timeoutMs !== undefined && !(Number(timeoutMs) > 0)) {
+    throw new Error(`The timeoutMs of its tool ${name} must be a number of milliseconds.`);
+  }
 }
 
 /** What a provider lacks of what it replaces, or null when it is complete. */

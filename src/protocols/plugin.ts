@@ -29,7 +29,10 @@ export interface Plugin {
   readonly access?: "public" | "user" | "admin";
   /** Shape of the plugin's part of `plugins.yaml`; a wrong value is a named error at start. */
   readonly settings?: TSchema;
-  /** After all plugins are installed and before the first request. */
+  /**
+   * After all plugins are installed and before the first request. A throw leaves the whole plugin out; the others are then
+   * stopped and started again without it, so `start` may come once more after `stop`.
+   */
   start?(core: Core): void | Promise<void>;
   /** When the server ends or the plugin is replaced and nobody uses it any more. */
   stop?(): void | Promise<void>;

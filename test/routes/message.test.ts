@@ -77,6 +77,21 @@ describe("POST /api/v1/message", () => {
     }
   });
 
+  test("a message can be answered again, also by another model; both answers are kept as siblings", async () => {
+    const [start] = await collectTurn(await ann.post("/api/v1/message", { content: "Again?" }));
+    const threadId = start?.data.thread_id;
+    const path = `/api/v1/threads/${threadId}/messages`;
+    const [question, first] = await ann.json<Record<string, unknown>[]>(path);
+    upstream.script(reply("Another answer."));
+    const again = { thread_id: threadId, parent_id: question?.id, regenerate: true, model: "large-one" };
+    await collectTurn(await ann.post("/api/v1/message", again));
+    expect(upstream.requests.at(-1)?.body.messages.at(-1)?.content).toBe("Again?");
+    const [, second] = await ann.json<Record<string, unknown>[]>(path);
+    expect(second).toMatchObject({ content: "Another answer.", model: "large-one", parent_id: first?.parent_id });
+    await ann.post(`/api/v1/threads/${threadId}/head`, { message_id: first?.id });
+    expect((await ann.json<Record<string, unknown>[]>(path)).at(-1)?.id).toBe(first?.id);
+  });
+
   test("the model mask is enforced when a message is sent, and nothing goes upstream", async () => {
     const before = upstream.requests.length;
     const response = await bob.post("/api/v1/message", { content: "Hi", model: "large-one" });

@@ -43,27 +43,6 @@ describe("threads over HTTP", () => {
     expect(hits[0]?.id).toBe(id);
   });
 
-  test("a search finds what was said and says where", async () => {
-    const id = await send("Platypus or not?");
-    const [hit] = await ann.json<Record<string, unknown>[]>("/api/v1/search?q=platypus");
-    expect(hit).toMatchObject({
-      id,
-      snippet: expect.stringContaining("Platypus"),
-      title: expect.any(String),
-      created: expect.any(String),
-    });
-  });
-
-  test.each(['"', "NEAR(", "*", "col:x", "\0", "a OR", "%", "'; --"])("searching for %j is no error", async (query) => {
-    expect(await ann.json<unknown[]>(`/api/v1/search?q=${encodeURIComponent(query)}`)).toBeArray();
-  });
-
-  test("a search over 500 characters is refused, one of 500 is not", async () => {
-    expect((await ann.fetch(`/api/v1/search?q=${"x".repeat(501)}`)).status).toBe(400);
-    expect((await ann.fetch(`/api/v1/search?q=${"x".repeat(500)}`)).status).toBe(200);
-    expect((await ann.fetch("/api/v1/search")).status).toBe(422);
-  });
-
   test("an archived thread leaves list and search, stays readable, and can be brought back", async () => {
     const id = await send("Axolotl");
     expect(await ann.json<unknown>(`/api/v1/threads/${id}`, { method: "DELETE" })).toEqual({ archived: true });

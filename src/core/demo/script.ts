@@ -116,5 +116,5 @@ export function add(a: number, b: number): number {
 
 ---
 
-Stop, regenerate and search work here as with any model. Send something else to see it again.
+Stop, search and renaming work here as with any model. Send something else to see it again.
 `;

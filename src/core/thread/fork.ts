@@ -18,5 +18,6 @@ export async function forkThread(core: Core, username: string, threadId: string,
   for (const { id: _, threadId: __, ...message } of path) {
     parentId = (await core.thread.append(username, fork.id, { ...message, parentId })).id;
   }
-  return (await core.thread.get(username, fork.id)) ?? fork;
+  // The copies carry their old times; the fork itself is the newest activity.
+  return (await core.thread.update(username, fork.id, { title: thread.title })) ?? fork;
 }

@@ -1,0 +1,144 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { createLog } from "../../src/log";
+import { createFaults } from "../../src/plugins/fault";
+import { findPlugins, sortPlugins } from "../../src/plugins/find";
+import { appending, loadPlugins, writePlugins } from "../support/plugin-files";
+import { temporaryFolder } from "../support/temporary";
+
+const SMALL = 'export default { name: "small" };';
+
+async function find(folder: string) {
+  const faults = createFaults(createLog("error"));
+  const found = await findPlugins(folder, [], faults);
+  return { files: found.map(({ file }) => file), faults: faults.list(), found };
+}
+
+describe("plugin files", () => {
+  test("are the .ts files of core, functions and tools, one level deep, by their names whatever the folder", async () => {
+    const folder = temporaryFolder();
+    writePlugins(folder, {
+      "core/b.ts": 'export default { name: "b" };',
+      "tools/a.ts": 'export default { name: "a" };',
+      "functions/c.ts": 'export default { name: "c" };',
+      "core/types.d.ts": "throw 1;",
+      "core/b.test.ts": "throw 1;",
+      "core/_draft.ts": "throw 1;",
+      "core/.hidden.ts": "throw 1;",
+      "core/readme.md": "throw 1;",
+      "core/deep/d.ts": "throw 1;",
+      "html/page.ts": "throw 1;",
+      "top.ts": "throw 1;",
+    });
+    expect(await find(folder)).toMatchObject({ files: ["tools/a.ts", "core/b.ts", "functions/c.ts"], faults: [] });
+  });
+
+  test("may be missing altogether, folder and all", async () => {
+    expect(await find(join(temporaryFolder(), "nowhere"))).toMatchObject({ files: [], faults: [] });
+  });
+
+  test("may be links, and a linked one finds its own helpers beside the file and not beside the link", async () => {
+    const [folder, library] = [temporaryFolder(), temporaryFolder()];
+    writePlugins(library, {
+      "linked.ts": 'import { name } from "./helper-of-linked";\nexport default { name };',
+      "helper-of-linked.ts": 'export const name = "linked";',
+    });
+    mkdirSync(join(folder, "core"));
+    symlinkSync(join(library, "linked.ts"), join(folder, "core", "mine.ts"));
+    const { files, found, faults } = await find(folder);
+    expect([files, found[0]?.name, faults]).toEqual([["core/mine.ts"], "linked", []]);
+  });
+
+  test("a link that leads nowhere and a folder that is named like a file are faults, and the rest is found", async () => {
+    const folder = temporaryFolder();
+    writePlugins(folder, { "core/small.ts": SMALL });
+    symlinkSync(join(folder, "nowhere.ts"), join(folder, "core", "broken.ts"));
+    mkdirSync(join(folder, "core", "folder.ts"));
+    const { files, faults } = await find(folder);
+    expect(files).toEqual(["core/small.ts"]);
+    expect(faults.map(({ plugin, file }) => [plugin, file])).toEqual([
+      ["broken", "core/broken.ts"],
+      ["folder", "core/folder.ts"],
+    ]);
+  });
+
+  test("go from low priority to high, 10 when they do not say, equal ones by file name", async () => {
+    const folder = temporaryFolder();
+    writePlugins(folder, {
+      "core/a.ts": 'export default { name: "a", priority: 20 };',
+      "core/b.ts": 'export default { name: "b" };',
+      "core/c.ts": 'export default { name: "c", priority: 10 };',
+      "core/d.ts": 'export default { name: "d", priority: 5.5 };',
+    });
+    const { found } = await find(folder);
+    expect(sortPlugins(found).map(({ name }) => name)).toEqual(["d", "b", "c", "a"]);
+  });
+});
+
+const bad: [what: string, text: string, message: RegExp][] = [
+  ["does not parse", "export default {\n  name: 'x',,\n};", /^It cannot be loaded: line 2: .*","/],
+  ["ends too early", "export default { name: 'x'", /^It cannot be loaded: line 1: /],
+  ["throws when it is evaluated", "throw new Error('no disk');", /^It cannot be loaded: no disk$/],
+  ["throws what is no error", "throw null;", /^It cannot be loaded: null$/],
+  ["imports what is not there", "import x from './nope';\nexport default x;", /^It cannot be loaded: .*\.\/nope/],
+  ["has no default export", "export const name = 'x';", /^It has no default export; /],
+  ["exports a function", "export default () => ({ name: 'x' });", /not a plugin object/],
+  ["exports null", "export default null;", /not a plugin object/],
+  ["exports a list", "export default [];", /not a plugin object/],
+  ["has no name", "export default {};", /^Its name must be /],
+  ["has a name for people", "export default { name: 'My Plugin' };", /^Its name must be /],
+  ["has an unknown member", "export default { name: 'x', provides: {} };", /no member provides; there are .*provide,/],
+  [
+    "provides an unknown protocol",
+    "export default { name: 'x', provide: { models() {} } };",
+    /no protocol models; .*model,/,
+  ],
+  ["has an unknown hook", "export default { name: 'x', hooks: { onCall() {} } };", /no hook onCall; .*preCall/],
+  [
+    "provides what is no function",
+    "export default { name: 'x', provide: { model: {} } };",
+    /provide\.model must be a function/,
+  ],
+  ["has hooks that are no object", "export default { name: 'x', hooks: [] };", /hooks must be an object/],
+  ["has a priority that is no number", "export default { name: 'x', priority: '9' };", /priority must be a number/],
+  [
+    "wants below the built-ins",
+    "export default { name: 'x', priority: -1, provide: {} };",
+    /priority must be 0 or more/,
+  ],
+  [
+    "has an unknown access",
+    "export default { name: 'x', access: 'root' };",
+    /access must be one of public, user, admin/,
+  ],
+  ["has a start that is no function", "export default { name: 'x', start: true };", /start must be a function/],
+  ["has tools that are no list", "export default { name: 'x', tools: {} };", /tools must be a list/],
+  ["has a tool without a name", "export default { name: 'x', tools: [{}] };", /name of each of its tools/],
+  [
+    "has a tool that cannot run",
+    "export default { name: 'x', tools: [{ name: 'look', description: '', parameters: {} }] };",
+    /tool look needs a function execute/,
+  ],
+  [
+    "throws when it is looked at",
+    "export default { name: 'x', get hooks() { throw new Error('gotcha'); } };",
+    /^gotcha$/,
+  ],
+];
+
+test.each(bad)("a file that %s is left out with a warning, and the rest runs", async (_, text, message) => {
+  const { core, wrong, lines } = await loadPlugins({ "functions/bad.ts": text, "core/good.ts": appending("g") });
+  expect(wrong).toEqual([["functions/bad.ts", expect.stringMatching(message)]]);
+  const warnings = lines.filter((line) => line.startsWith("WARNING"));
+  expect(warnings).toEqual([expect.stringMatching(/plugin=\S+ file=functions\/bad\.ts reason=/)]);
+  expect(await core.model.list()).toEqual(["baseg"]);
+});
+
+test("of two files with one name the first is used and the second is told whose name it has", async () => {
+  const { core, wrong } = await loadPlugins({ "core/one.ts": appending("a"), "tools/two.ts": appending("a") });
+  expect(wrong).toEqual([
+    ["tools/two.ts", "The name appends-a is taken by core/one.ts. Give one of them another name."],
+  ]);
+  expect(await core.model.list()).toEqual(["basea"]);
+});

@@ -1,0 +1,157 @@
+import { describe, expect, test } from "bun:test";
+import type { Plugin, Tool } from "../../src/protocols";
+import { appending, loadPlugins } from "../support/plugin-files";
+
+const tool = (name: string): Tool => ({ name, description: "", parameters: {} as never, execute: async () => "" });
+
+/** A plugin that tells when it starts and stops. */
+function told(name: string, events: string[], more: Partial<Plugin> = {}): Plugin {
+  return {
+    name,
+    start: () => void events.push(`${name} starts`),
+    stop: () => void events.push(`${name} stops`),
+    ...more,
+  };
+}
+
+async function toolNames({ core }: Awaited<ReturnType<typeof loadPlugins>>): Promise<string[]> {
+  return (await core.tools.list({} as never)).map(({ name }) => name);
+}
+
+describe("plugins", () => {
+  test("start from low priority to high, when all of the core is there, and stop the other way round", async () => {
+    const events: string[] = [];
+    const parts: string[] = [];
+    const loaded = await loadPlugins(
+      {},
+      {
+        plugins: [
+          told("high", events, { priority: 20 }),
+          told("low", events, { priority: 5, start: (core) => void parts.push(...Object.keys(core)) }),
+          told("middle", events),
+        ],
+      },
+    );
+    expect(events).toEqual(["middle starts", "high starts"]);
+    expect(parts).toEqual(expect.arrayContaining(["store", "model", "views", "hooks", "turns"]));
+    await loaded.stop(0);
+    expect(events.slice(2)).toEqual(["high stops", "middle stops", "low stops"]);
+  });
+
+  test("may use the store when they stop, and one that cannot stop does not keep the others from it", async () => {
+    const events: string[] = [];
+    let listed: unknown;
+    const keeper: Plugin = {
+      name: "keeper",
+      provide: {
+        thread: (core, base) => {
+          list = () => core.thread.list("ann");
+          return base;
+        },
+      },
+      async stop() {
+        listed = await list();
+      },
+    };
+    let list = async (): Promise<unknown> => null;
+    const stuck = told("stuck", events, { stop: () => Promise.reject(new Error("no")) });
+    const loaded = await loadPlugins({}, { plugins: [keeper, stuck] });
+    await loaded.stop(0);
+    expect(listed).toEqual([]);
+    expect(loaded.lines).toContainEqual(
+      expect.stringMatching(/^WARNING A plugin failed to stop plugin=stuck error=no/),
+    );
+  });
+});
+
+describe("a plugin whose start fails", () => {
+  const failing = `export default {
+    name: "failing",
+    priority: 15,
+    provide: { model: (core, base) => ({ ...base, list: async () => ["failing"] }) },
+    hooks: { filterStream: (events) => events },
+    tools: [{ name: "failing", description: "", parameters: {}, execute: async () => "" }],
+    async start() { throw new Error("no network"); },
+  };`;
+
+  test("is left out with all its parts, and those around it wrap what is below it", async () => {
+    const loaded = await loadPlugins({
+      "core/failing.ts": failing,
+      "core/inner.ts": appending("i"),
+      "core/outer.ts": appending("o", "priority: 20,"),
+    });
+    expect(loaded.wrong).toEqual([["core/failing.ts", "no network"]]);
+    expect(loaded.lines.filter((line) => line.startsWith("WARNING"))).toEqual([
+      'WARNING A plugin is quarantined plugin=failing file=core/failing.ts reason="no network"',
+    ]);
+    expect(await loaded.core.model.list()).toEqual(["baseio"]);
+    expect(loaded.core.hooks.filtersStream).toBe(false);
+    expect(await toolNames(loaded)).toEqual([]);
+    expect(loaded.lines).toContain("INFO model is provided by core/outer.ts");
+  });
+
+  test("lets the others be stopped and started anew, and the server works", async () => {
+    const events: string[] = [];
+    const { core } = await loadPlugins(
+      { "core/failing.ts": failing },
+      { mode: "persistent", plugins: [told("before", events), told("after", events, { priority: 20 })] },
+    );
+    expect(events).toEqual(["before starts", "before stops", "before starts", "after starts"]);
+    expect((await core.thread.create("ann", { title: "kept" })).title).toBe("kept");
+  });
+
+  test("several of them are each left out", async () => {
+    const { core, wrong } = await loadPlugins({
+      "core/a.ts": failing.replaceAll("failing", "a"),
+      "core/b.ts": failing.replaceAll("failing", "b"),
+      "core/c.ts": appending("c"),
+    });
+    expect(wrong.map(([file]) => file)).toEqual(["core/a.ts", "core/b.ts"]);
+    expect(await core.model.list()).toEqual(["basec"]);
+  });
+});
+
+describe("tools", () => {
+  test("are those of all plugins in their order; a function is asked once, with the core", async () => {
+    let asked = 0;
+    const loaded = await loadPlugins(
+      {},
+      {
+        plugins: [
+          { name: "second", priority: 20, tools: [tool("c")] },
+          {
+            name: "first",
+            tools: async (core) => {
+              asked++;
+              await core.thread.list("ann");
+              return [tool("a"), tool("b")];
+            },
+          },
+        ],
+      },
+    );
+    expect(await toolNames(loaded)).toEqual(["a", "b", "c"]);
+    expect(asked).toBe(1);
+  });
+
+  const bad: [what: string, tools: string, message: RegExp][] = [
+    ["whose name another has", "[tool('taken')]", /^There is a tool taken already/],
+    ["of which two have one name", "[tool('x'), tool('x')]", /^There is a tool x already/],
+    ["from a function that throws", "() => { throw new Error('no index'); }", /^no index$/],
+    ["from a function that gives none", "async () => {}", /tools must be a list/],
+    ["with a name that models refuse", "() => [tool('find it')]", /name of each of its tools/],
+    ["without parameters", "() => [{ ...tool('x'), parameters: undefined }]", /tool x needs parameters/],
+    ["with a time-out that is none", "() => [{ ...tool('x'), timeoutMs: -1 }]", /timeoutMs of its tool x/],
+  ];
+  test.each(bad)("%s leave their plugin out, whole", async (_, tools, message) => {
+    const text = `const tool = (name) => ({ name, description: "", parameters: {}, execute: async () => "" });
+      export default { name: "bad", tools: ${tools}, hooks: { filterStream: (events) => events } };`;
+    const loaded = await loadPlugins(
+      { "tools/bad.ts": text },
+      { plugins: [{ name: "good", priority: 5, tools: [tool("taken")] }] },
+    );
+    expect(loaded.wrong).toEqual([["tools/bad.ts", expect.stringMatching(message)]]);
+    expect(await toolNames(loaded)).toEqual(["taken"]);
+    expect(loaded.core.hooks.filtersStream).toBe(false);
+  });
+});
