@@ -3,9 +3,9 @@
  * the model can react to it.
  */
 
-import { Value } from "@sinclair/typebox/value";
 import { messageOf } from "../errors";
 import type { Json, Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
+import { misfit } from "./json-schema";
 
 const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a slow page, short enough to wait for.
 const RESULT_MAX = 100_000; // Characters given to the model. More would push everything else out of its context.
@@ -51,8 +51,8 @@ function readArguments(call: ToolCall, tool: Tool): unknown {
   } catch (error) {
     throw new Error(`The arguments are not JSON: ${messageOf(error)}.`);
   }
-  const wrong = Value.Errors(tool.parameters, args).First();
-  if (wrong) throw new Error(`The arguments do not fit: ${wrong.path || "they"}: ${wrong.message}.`);
+  const wrong = misfit(tool.parameters, args);
+  if (wrong !== null) throw new Error(`The arguments do not fit: ${wrong}.`);
   return args;
 }
 
