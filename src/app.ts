@@ -2,12 +2,12 @@
 
 import { openapi } from "@elysiajs/openapi";
 import { Elysia } from "elysia";
-import { AppError } from "./errors";
 import type { Core } from "./protocols";
 import { assetRoutes } from "./routes/assets";
 import { catalogueRoutes } from "./routes/catalogue";
 import { failureOf, failureResponse } from "./routes/failure";
 import { fileRoutes } from "./routes/files";
+import { passGate } from "./routes/gate";
 import { healthRoutes } from "./routes/health";
 import { liveRoutes } from "./routes/live";
 import { liveEventRoutes } from "./routes/live-events";
@@ -16,19 +16,18 @@ import { messageRoutes } from "./routes/message";
 import { pageRoutes } from "./routes/page";
 import { searchRoutes } from "./routes/search";
 import { SECURITY_HEADERS } from "./routes/security-headers";
-import { requireSameOrigin } from "./routes/session";
 import { setupRoutes } from "./routes/setup";
 import { threadRoutes } from "./routes/threads";
 import { turnRoutes } from "./routes/turns";
+import { pathOf } from "./routes/url";
 
+export { BODY_MAX_BYTES } from "./routes/gate";
 export { closeStreams } from "./routes/stream";
 
 export interface AppOptions {
   /** Opens /setup; null = there is nothing to set up. */
   readonly setupToken?: string | null;
 }
-
-export const BODY_MAX_BYTES = 64 * 1024 * 1024; // The largest file and some fields around it.
 
 export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
   // The default of `normalize` makes an object of whatever stands where one belongs ("warm" → {"0":"w",…}) before it is
@@ -51,18 +50,15 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
     .use(pageRoutes(core));
 }
 
-/** What every request passes: an id, the refusal of what is foreign or too large, the log, and the catcher of errors. */
+/** What every request passes: an id, the gate, the log, and the catcher of errors. */
 function boundary(core: Core) {
   const started = new WeakMap<Request, { readonly id: string; readonly atMs: number }>();
   return new Elysia({ name: "boundary" })
-    .onRequest(({ request, set }) => {
+    .onRequest(async ({ request, set }) => {
       const id = crypto.randomUUID();
       started.set(request, { id, atMs: performance.now() });
       Object.assign(set.headers, SECURITY_HEADERS, { "x-request-id": id });
-      requireSameOrigin(core, request);
-      if (Number(request.headers.get("content-length")) > BODY_MAX_BYTES) {
-        throw new AppError("tooLarge", `A request may have ${BODY_MAX_BYTES / 1024 / 1024} MiB.`);
-      }
+      await passGate(core, request);
     })
     .onError({ as: "global" }, ({ error, code, request, set }) => {
       const failure = failureOf(error, code);
@@ -74,7 +70,7 @@ function boundary(core: Core) {
     })
     .onAfterResponse({ as: "global" }, ({ request, set, responseValue }) => {
       const begun = started.get(request);
-      const { pathname } = new URL(request.url);
+      const pathname = pathOf(request);
       if (!begun || pathname.startsWith("/static/") || pathname === "/health") return;
       const status = responseValue instanceof Response ? responseValue.status : Number(set.status ?? 200);
       // Never the query: it holds what people search for.

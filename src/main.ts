@@ -4,7 +4,7 @@
 import { ConfigError, loadConfig } from "./config";
 import { messageOf } from "./errors";
 import type { Config } from "./protocols";
-import { serve } from "./serve";
+import { serve, urlOf } from "./serve";
 
 const USAGE = `Usage: skeleton [command]
 
@@ -73,9 +73,9 @@ async function editUsers(args: readonly string[], config: Config): Promise<numbe
 }
 
 async function askHealth(config: Config): Promise<number> {
-  const host = config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host;
-  const url = `http://${host}:${config.port}/health`;
-  const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
+  const response = await fetch(`${urlOf(config.host, config.port)}/health`, {
+    signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS),
+  });
   console.log(await response.text());
   return response.ok ? 0 : 1;
 }

@@ -1,10 +1,12 @@
 /** Runs the server: core, routes, port, and an orderly end. */
 
 import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
+import { messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
 import type { Config } from "./protocols";
 
+const MARGIN_BYTES = 1024 * 1024;
 const IDLE_TIMEOUT_S = 30; // Of a connection that sends nothing; streams switch it off for themselves.
 
 export interface Serving {
@@ -19,12 +21,11 @@ export async function serve(config: Config): Promise<Serving> {
   const { core, stop } = await install({ config, log });
   const setupToken = (await core.auth.setup?.needed()) ? randomToken() : null;
   const app = createApp(core, { setupToken });
-  const { host: hostname, port } = config;
   // The static files are found asynchronously; until then they would be answered as missing.
   await app.modules;
-  app.listen({ hostname, port, idleTimeout: IDLE_TIMEOUT_S, maxRequestBodySize: BODY_MAX_BYTES });
+  await listen(app, config, stop);
   return {
-    url: `http://${shownHost(config.host)}:${app.server?.port}`,
+    url: urlOf(config.host, app.server?.port ?? config.port),
     setupPath: setupToken === null ? null : `/setup?token=${setupToken}`,
     async stop() {
       await stop(config.shutdownGraceS * 1000);
@@ -38,6 +39,34 @@ function randomToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
 }
 
-function shownHost(host: string): string {
-  return host === "0.0.0.0" || host === "::" ? "localhost" : host;
+/** Where a browser on this machine finds a server that listens on `host`. */
+export function urlOf(host: string, port: number): string {
+  if (host === "0.0.0.0" || host === "::") return `http://localhost:${port}`;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Throws an Error that names the variable when the address cannot be had. */
+async function listen(
+  app: ReturnType<typeof createApp>,
+  { host, port }: Config,
+  stop: (graceMs: number) => Promise<void>,
+) {
+  try {
+    app.listen({
+      hostname: host,
+      port,
+      idleTimeout: IDLE_TIMEOUT_S,
+      // Beyond it Bun answers without a word, so ours comes first.
+      maxRequestBodySize: BODY_MAX_BYTES + MARGIN_BYTES,
+      // Elysia's default lets a second server share the port, and each would get some of the requests.
+      reusePort: false,
+      // Bun's page for developers shows source and folders to whoever causes an error.
+      development: false,
+    });
+  } catch (error) {
+    await stop(0);
+    throw new Error(`Cannot listen on SKELETON_HOST ${host}, SKELETON_PORT ${port}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }

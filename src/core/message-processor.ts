@@ -7,6 +7,7 @@ import { AppError } from "../errors";
 import type {
   Core,
   FinishReason,
+  JsonObject,
   MessageProcessorProtocol,
   ModelCall,
   ModelEvent,
@@ -52,7 +53,7 @@ async function prepareCall(turn: Turn): Promise<ModelCall> {
     model: turn.model,
     messages: [...system, ...context],
     tools: canCallTools ? tools : [],
-    parameters: { ...prompt?.parameters, ...turn.parameters },
+    parameters: { ...prompt?.parameters, ...allowedParameters(turn) },
     username: user.username,
   };
   const changed = await core.hooks.preCall(call, turn);
@@ -60,6 +61,13 @@ async function prepareCall(turn: Turn): Promise<ModelCall> {
     throw new AppError("forbidden", `You may not use the model ${changed.model}.`);
   }
   return changed;
+}
+
+/** Some endpoints take other models here, to fall back to; whoever may not use every model may not name any. */
+function allowedParameters({ user, parameters }: Turn): JsonObject {
+  if (user.modelMask === undefined) return parameters;
+  const { models: _, route: __, fallbacks: ___, ...others } = parameters;
+  return others;
 }
 
 interface Outcome {

@@ -50,6 +50,7 @@ export interface Turns {
 
   /**
    * Stops the turn, keeps its text. Idempotent; resolves when it has ended. False when there is none that the user may see.
+   * Throws AppError("unavailable") when the process that runs it cannot be reached.
    */
   stop(user: User, turnId: string): Promise<boolean>;
 

@@ -9,15 +9,17 @@ import { join } from "node:path";
 import { staticPlugin } from "@elysiajs/static";
 import { Elysia } from "elysia";
 import type { Core } from "../protocols";
+import { urlOf } from "./url";
 
 const PREFIX = "/static/";
+const NO_ADDRESS = new URL("http://localhost/");
 
 export function assetRoutes(core: Core) {
   return (
     new Elysia({ name: "assets" })
       // The plugin below registers its files at start, so what may differ per request is served before it is asked.
       .onRequest(({ request }) => {
-        const { pathname, searchParams } = new URL(request.url);
+        const { pathname, searchParams } = urlOf(request) ?? NO_ADDRESS;
         if (request.method !== "GET" && request.method !== "HEAD") return;
         if (pathname === "/") return ownersPage(core);
         if (!pathname.startsWith(PREFIX)) return;

@@ -6,6 +6,7 @@ import type { Core } from "../protocols";
 import { pageData } from "./page-data";
 import { partial } from "./partial";
 import { htmlResponse, seeOther, wantsPage } from "./respond";
+import { urlOf } from "./url";
 
 export interface Failure {
   readonly status: number;
@@ -45,7 +46,7 @@ export function failureOf(error: unknown, code: number | string): Failure {
 export function failureResponse(core: Core, request: Request, failure: Failure): Response {
   const { status, detail, retryAfterS } = failure;
   const headers: Record<string, string> = retryAfterS ? { "retry-after": String(retryAfterS) } : {};
-  const { pathname, search } = new URL(request.url);
+  const { pathname, search } = urlOf(request) ?? { pathname: "/", search: "" };
   const isProgram = pathname.startsWith("/api/") || !wantsPage(request);
   if (request.headers.has("hx-request")) {
     const markup = partial("status", "outerHTML", core.views.status({ text: detail, kind: "error" }));
@@ -62,8 +63,10 @@ function validationFailure(error: ValidationError): Failure {
   if (error.type === "response") {
     return { status: 500, detail: "Something went wrong in the server; its log says what.", cause: error };
   }
-  const first = error.all[0];
-  const path = first && "path" in first ? String(first.path).replace(/^\//, "").replaceAll("/", ".") : "";
-  const message = first && "message" in first ? first.message : "it does not fit.";
-  return { status: 422, detail: `${path || error.type}: ${message}`, cause: null };
+  // A number in a query is a union of forms; what the last of them wants is what a person should write.
+  const wrong = error.all.findLast((entry) => "path" in entry && entry.message !== "Expected union value");
+  const path = wrong && "path" in wrong ? String(wrong.path).replace(/^\//, "").replaceAll("/", ".") : "";
+  const message =
+    wrong && "message" in wrong ? String(wrong.message).replace(/^Expected/, "expected") : "it does not fit";
+  return { status: 422, detail: `${path || error.type}: ${message}.`, cause: null };
 }

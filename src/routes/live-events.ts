@@ -7,7 +7,7 @@ import { Elysia } from "elysia";
 import type { Core } from "../protocols";
 import { encodeSse } from "../sse";
 import { createFactJournals, type Told } from "./fact-journal";
-import { session } from "./session";
+import { findUser, session } from "./session";
 import { streamResponse } from "./stream";
 
 export function liveEventRoutes(core: Core) {
@@ -17,7 +17,8 @@ export function liveEventRoutes(core: Core) {
     ({ user, request, server }) => {
       const after = request.headers.get("last-event-id");
       const messages = (signal: AbortSignal) => encodeAll(journals.listen(user.username, after, signal));
-      return streamResponse({ core, request, server, messages });
+      const isAllowed = async () => (await findUser(core, request)) !== null;
+      return streamResponse({ core, request, server, messages, isAllowed });
     },
     { user: true },
   );

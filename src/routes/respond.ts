@@ -24,5 +24,8 @@ export function wantsPage(request: Request): boolean {
 
 /** The same path when it stays on this server, else the front page. */
 export function ownPath(path: string | undefined): string {
-  return path && /^\/(?![/\\])[^\\\p{Cc}]*$/u.test(path) ? path : "/";
+  if (!path || !/^\/(?![/\\])[^\\\p{Cc}]*$/u.test(path)) return "/";
+  // A header takes ASCII alone.
+  const url = URL.parse(path, "http://localhost");
+  return url ? url.pathname + url.search : "/";
 }

@@ -6,6 +6,7 @@
 import { Elysia } from "elysia";
 import { AppError } from "../errors";
 import type { Core, User } from "../protocols";
+import { urlOf } from "./url";
 
 export const SESSION_COOKIE = "skeleton_session";
 
@@ -23,7 +24,7 @@ export function session(core: Core) {
   });
 }
 
-/** The signed-in user, or null. */
+/** The signed-in user at this moment, or null. */
 export async function findUser(core: Core, request: Request): Promise<User | null> {
   const token = bearerToken(request) ?? cookieToken(request);
   return token === null ? null : core.auth.verifyToken(token);
@@ -40,10 +41,10 @@ export function requireSameOrigin(core: Core, request: Request): void {
 
 /** Scheme and host that the person's browser sees. */
 export function ownOrigin(core: Core, request: Request): string {
-  const url = new URL(request.url);
+  const url = urlOf(request);
   const forwarded = (name: string) => (core.config.trustProxy ? lastOf(request.headers.get(name)) : null);
-  const scheme = forwarded("x-forwarded-proto") ?? url.protocol.slice(0, -1);
-  const host = forwarded("x-forwarded-host") ?? request.headers.get("host") ?? url.host;
+  const scheme = forwarded("x-forwarded-proto") ?? url?.protocol.slice(0, -1) ?? "http";
+  const host = forwarded("x-forwarded-host") ?? request.headers.get("host") ?? url?.host ?? "localhost";
   return `${scheme}://${host}`;
 }
 
@@ -64,9 +65,13 @@ export function sessionCookie(core: Core, request: Request, token: string | null
   return `${SESSION_COOKIE}=${token ?? ""}; Path=/; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure}`;
 }
 
-async function requireUser(core: Core, request: Request): Promise<User> {
-  const user = await findUser(core, request);
+const knownUsers = new WeakMap<Request, User>();
+
+/** The user who sends the request; looked up once. Throws AppError("unauthenticated") when there is none. */
+export async function requireUser(core: Core, request: Request): Promise<User> {
+  const user = knownUsers.get(request) ?? (await findUser(core, request));
   if (!user) throw new AppError("unauthenticated", "Sign in first.");
+  knownUsers.set(request, user);
   return user;
 }
 
@@ -84,7 +89,8 @@ function cookieToken(request: Request): string | null {
 
 function isOwn(core: Core, request: Request, origin: string): boolean {
   // A proxy that ends TLS may not tell the scheme; the host is what another site cannot forge.
-  return URL.canParse(origin) && new URL(origin).host === new URL(ownOrigin(core, request)).host;
+  const host = URL.parse(origin)?.host;
+  return host !== undefined && host === URL.parse(ownOrigin(core, request))?.host;
 }
 
 /** The entry that our own proxy added; those before it are the sender's claims. */

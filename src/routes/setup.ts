@@ -14,7 +14,8 @@ import { sessionCookie } from "./session";
 const NewAdmin = t.Object({ token: t.String(), username: t.String(), password: t.String() });
 
 /** `token` is null when there is nothing to set up. */
-export function setupRoutes(core: Core, token: string | null) {
+export function setupRoutes(core: Core, setupToken: string | null) {
+  let token = setupToken;
   const requireToken = async (given: string): Promise<AuthSetup> => {
     const { setup } = core.auth;
     if (!setup || token === null || !isEqual(given, token) || !(await setup.needed())) {
@@ -39,6 +40,7 @@ export function setupRoutes(core: Core, token: string | null) {
         const setup = await requireToken(given);
         try {
           const user = await setup.createAdmin(username, password);
+          token = null;
           const created = await core.auth.createToken(user);
           const cookie = sessionCookie(core, request, created);
           if (wantsPage(request)) return seeOther("/", { "set-cookie": cookie });

@@ -13,6 +13,8 @@ export interface StreamOptions {
   readonly server: IdleTimer | null;
   /** Encoded messages. Is handed a signal that aborts when the client is gone. */
   readonly messages: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Asked with each heartbeat: false ends the stream, because the session did. */
+  readonly isAllowed?: () => Promise<boolean>;
 }
 
 export interface IdleTimer {
@@ -29,7 +31,8 @@ export function closeStreams(core: Core): void {
   for (const close of [...(open.get(core) ?? [])]) close();
 }
 
-export function streamResponse({ core, request, server, messages }: StreamOptions): Response {
+export function streamResponse({ core, request, server, messages, isAllowed }: StreamOptions): Response {
+  if (request.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
   server?.timeout(request, 0);
   const gone = new AbortController();
   const iterator = messages(gone.signal)[Symbol.asyncIterator]();
@@ -52,13 +55,15 @@ export function streamResponse({ core, request, server, messages }: StreamOption
         // The first bytes carry the headers to a client that waits for them.
         controller.enqueue(HEARTBEAT);
         close = () => {
+          if (gone.signal.aborted) return;
           end();
           controller.enqueue(encodeRetry());
           controller.close();
         };
         streams.add(close);
-        heartbeat = setInterval(() => {
-          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(HEARTBEAT);
+        heartbeat = setInterval(async () => {
+          if (isAllowed && !(await isAllowed())) close();
+          else if (!gone.signal.aborted && (controller.desiredSize ?? 0) > 0) controller.enqueue(HEARTBEAT);
         }, HEARTBEAT_MS);
       },
       async pull(controller) {

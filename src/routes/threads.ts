@@ -4,6 +4,7 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core, JsonObject } from "../protocols";
 import { showBranch } from "../turn/branch";
+import { requireModel, requirePrompt } from "../turn/start";
 import { messageJson, threadJson } from "./json";
 import { session } from "./session";
 
@@ -51,6 +52,9 @@ export function threadRoutes(core: Core) {
       "/threads/:id",
       async ({ params, body, user }) => {
         const { system_prompt: systemPrompt, parameters, metadata, title, model, archived } = body;
+        if (title?.trim() === "") throw new AppError("invalid", "A thread needs a title.");
+        if (systemPrompt !== undefined) await requirePrompt(core, systemPrompt);
+        if (model !== undefined) await requireModel(core, user, model);
         const thread = await core.thread.update(user.username, params.id, {
           ...(title !== undefined && { title }),
           ...(model !== undefined && { model }),

@@ -4,6 +4,7 @@ import { AppError } from "../errors";
 import type { Core, NumberedEvent, User } from "../protocols";
 import { encodeSse } from "../sse";
 import { eventJson } from "./json";
+import { findUser } from "./session";
 import { type IdleTimer, streamResponse } from "./stream";
 
 const encoded = new WeakMap<NumberedEvent, Uint8Array>();
@@ -24,6 +25,7 @@ export async function turnStream(
     request,
     server,
     messages: (signal) => encodeTurn(core, user, turnId, after, signal),
+    isAllowed: async () => (await findUser(core, request)) !== null,
   });
 }
 

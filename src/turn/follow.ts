@@ -19,7 +19,7 @@ export async function* follow(
   const inbox = createInbox(signal);
   const unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => inbox.put(fromBus(message)));
   try {
-    if (turn.status === "running") await askToSave(core, turn.id);
+    const hasOwner = turn.status === "running" && (await askToSave(core, turn.id));
     const saved = await readEvents(core, username, turn.id);
     const canGoOn = canContinue(saved, after);
     if (!canGoOn) yield [RESET];
@@ -29,9 +29,11 @@ export async function* follow(
       position = fresh.at(-1)?.seq ?? position;
       if (fresh.length > 0) yield fresh;
       if (turn.status !== "running" || fresh.some(isLast)) return;
-      const heard = await inbox.take();
+      // An owner who does not answer is in a process that the bus does not reach, or dead: then the store alone tells.
+      const heard = await inbox.take(hasOwner ? null : LOOK_AGAIN_MS);
       if (!heard) return;
-      const filled = hasHole(heard, position) ? await fill(core, username, turn, position, heard) : heard;
+      const mustRead = heard.length === 0 || hasHole(heard, position);
+      const filled = mustRead ? await fill(core, username, turn, position, heard) : heard;
       if (!filled) return;
       fresh = eventsAfter(filled, position);
     }
@@ -40,6 +42,7 @@ export async function* follow(
   }
 }
 
+const LOOK_AGAIN_MS = 1000;
 const RESET: NumberedEvent = { seq: 0, timestamp: "", event: { type: "reset" } };
 
 function hasHole(events: readonly NumberedEvent[], position: number): boolean {

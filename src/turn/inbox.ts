@@ -7,8 +7,11 @@ const WAITING_AT_MOST = 1_000_000; // UTF-16 units and events: 2 MB, many minute
 
 export interface Inbox {
   put(events: readonly NumberedEvent[]): void;
-  /** All that waits, as soon as anything does. Null when the reader was dropped or `signal` aborted. */
-  take(): Promise<readonly NumberedEvent[] | null>;
+  /**
+   * All that waits, as soon as anything does; empty when nothing came within `patienceMs` (null = without end). Null when
+   * the reader was dropped or `signal` aborted.
+   */
+  take(patienceMs: number | null): Promise<readonly NumberedEvent[] | null>;
 }
 
 export function createInbox(signal: AbortSignal): Inbox {
@@ -25,12 +28,22 @@ export function createInbox(signal: AbortSignal): Inbox {
       else waiting.push(events);
       wake?.();
     },
-    async take() {
-      while (waiting.length === 0 && size <= WAITING_AT_MOST && !signal.aborted) {
+    async take(patienceMs) {
+      const isIdle = () => waiting.length === 0 && size <= WAITING_AT_MOST && !signal.aborted;
+      let isPatient = true;
+      const timer =
+        patienceMs === null
+          ? null
+          : setTimeout(() => {
+              isPatient = false;
+              wake?.();
+            }, patienceMs);
+      while (isPatient && isIdle()) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
+      if (timer) clearTimeout(timer);
       if (signal.aborted || size > WAITING_AT_MOST) return null;
       const [first, ...others] = waiting;
       waiting = [];

@@ -13,7 +13,7 @@ import { type Claim, createOwnership, declareOwnershipStores, type Ownership } f
 import { addTurn, declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
 import { type RunningTurn, runTurn } from "./run";
-import { type Plan, planTurn, titleFrom } from "./start";
+import { type Plan, planTurn, requireAllowed, titleFrom } from "./start";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
@@ -21,6 +21,7 @@ export interface TurnEngine extends Turns {
 }
 
 const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
+const UNREACHABLE = "The server that writes this reply does not answer. Try again in some seconds.";
 const CLOSING = "The server is shutting down. Try again in a moment.";
 
 export function createTurns(core: Core): TurnEngine {
@@ -55,7 +56,7 @@ export function createTurns(core: Core): TurnEngine {
 
     async stop(user, turnId) {
       const turn = await readTurn(core, user.username, turnId);
-      if (turn?.status === "running") await askToStop(core, turnId);
+      if (turn?.status === "running") await stopTurn(core, user, turnId);
       return turn !== null;
     },
 
@@ -102,6 +103,12 @@ async function takeFromLimit(core: Core, user: User): Promise<void> {
 async function stopRunning({ core, ownership }: Engine, threadId: string): Promise<void> {
   const claim = await ownership.find(threadId);
   if (claim) await askToStop(core, claim.turnId);
+}
+
+async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
+  if (await askToStop(core, turnId)) return;
+  const turn = await readTurn(core, user.username, turnId);
+  if (turn?.status === "running") throw new AppError("unavailable", UNREACHABLE, { retryAfterS: 5 });
 }
 
 async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
@@ -186,6 +193,8 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
   const nodes = await core.thread.tree(user.username, thread.id);
   const parentId = nodes.findLast((node) => node.turnId === turnId && node.role !== "user")?.id ?? turn.parentId;
   const { model, systemPrompt, parameters } = turn;
+  await requireAllowed(core, user, model);
+  await takeFromLimit(core, user);
   return begin(engine, user, { thread, content: null, files: [], parentId, model, systemPrompt, parameters });
 }
 

@@ -3,12 +3,18 @@
  * parts to the thread. The only catcher of a turn's errors.
  */
 
+import { AppError } from "../errors";
 import type { FinishReason, Turn, TurnEvent, TurnInfo, Usage } from "../protocols";
 import { answerAsks } from "./asks";
 import { createEventLog } from "./event-log";
 import { finish, type Outcome } from "./finish";
 import { createParts } from "./parts";
 import { addToThread, type CutCause, push, type RunOptions, type RunState, takeParts } from "./state";
+
+// UTF-16 units and events, some million tokens: more than any model writes, and less than what a broken endpoint that
+// never ends would fill memory and disk with.
+const LENGTH_MAX = 10_000_000;
+const TOO_LONG = "The reply grew longer than any reply should and was ended.";
 
 export interface RunningTurn {
   readonly info: TurnInfo;
@@ -75,6 +81,7 @@ async function produce(state: RunState): Promise<FinishReason | "cut"> {
     const next = await events.next();
     if (state.signal.aborted) return "cut";
     if (next.done) return next.value;
+    if (state.log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
     if (next.value.type === "step") {
       const ended = endStep(state, next.value);
       state.stepping = ended.catch(() => {});

@@ -4,6 +4,7 @@ import { AppError } from "../errors";
 import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
 
 export const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.
+const PARAMETERS_MAX = 64_000; // Characters of JSON. They are kept with every turn.
 const TITLE_LENGTH = 60;
 
 /** What a turn is called with, and where it goes. */
@@ -29,6 +30,7 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
   const systemPrompt = await choosePrompt(core, request.systemPrompt, thread);
   const model = await chooseModel(core, user, request.model, thread, systemPrompt);
   const parameters = request.parameters ?? thread?.parameters ?? {};
+  if (JSON.stringify(parameters).length > PARAMETERS_MAX) throw new AppError("invalid", "The parameters are too long.");
   return {
     thread,
     content: request.content,
@@ -83,9 +85,8 @@ async function checkParent(
 
 async function choosePrompt(core: Core, asked: string | undefined, thread: Thread | null): Promise<string> {
   if (asked !== undefined) {
-    if (await core.systemPrompt.get(asked)) return asked;
-    const names = (await core.systemPrompt.list()).map(({ name }) => name);
-    throw new AppError("invalid", `There is no system prompt ${quoted(asked)}. There are: ${names.join(", ")}.`);
+    await requirePrompt(core, asked);
+    return asked;
   }
   // One that was taken away since must not lock the thread.
   const kept = thread?.systemPrompt;
@@ -99,17 +100,11 @@ async function chooseModel(
   thread: Thread | null,
   systemPrompt: string,
 ): Promise<string> {
-  if (asked !== undefined && !(await core.auth.requestAllowed(user, asked))) {
-    throw new AppError("forbidden", `You may not use the model ${quoted(asked)}.`);
+  if (asked !== undefined) {
+    await requireModel(core, user, asked);
+    return asked;
   }
   const offered = await core.model.list();
-  if (asked !== undefined) {
-    if (offered.includes(asked)) return asked;
-    throw new AppError(
-      "invalid",
-      `The model ${quoted(asked)} is not offered now. GET /api/v1/models lists those that are.`,
-    );
-  }
   const preset = (await core.systemPrompt.get(systemPrompt))?.model;
   for (const model of [thread?.model, preset, ...offered]) {
     if (model && offered.includes(model) && (await core.auth.requestAllowed(user, model))) return model;
@@ -118,6 +113,26 @@ async function chooseModel(
     "unavailable",
     "There is no model that you may use now. Ask the owner of this server to configure one.",
   );
+}
+
+/** Throws AppError("invalid") when there is no such prompt. */
+export async function requirePrompt(core: Core, name: string): Promise<void> {
+  if (await core.systemPrompt.get(name)) return;
+  const names = (await core.systemPrompt.list()).map((prompt) => prompt.name);
+  throw new AppError("invalid", `There is no system prompt ${quoted(name)}. There are: ${names.join(", ")}.`);
+}
+
+/** Throws AppError: "forbidden" by the user's mask, which says nothing of what there is, or "invalid" when it is not offered. */
+export async function requireModel(core: Core, user: User, model: string): Promise<void> {
+  await requireAllowed(core, user, model);
+  if ((await core.model.list()).includes(model)) return;
+  throw new AppError("invalid", `The model ${quoted(model)} is not offered now. Choose another one.`);
+}
+
+/** Throws AppError("forbidden") when the user's mask does not let them use the model. */
+export async function requireAllowed(core: Core, user: User, model: string): Promise<void> {
+  if (await core.auth.requestAllowed(user, model)) return;
+  throw new AppError("forbidden", `You may not use the model ${quoted(model)}.`);
 }
 
 function quoted(name: string): string {

@@ -53,7 +53,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const installed = await install({ config, log: createLog(config.logLevel), plugins: options.plugins ?? [] });
   const app = createApp(installed.core, { setupToken: options.setupToken ?? null });
   await app.modules;
-  app.listen({ hostname: "127.0.0.1", port: 0 });
+  app.listen({ hostname: "127.0.0.1", port: 0, development: false });
   const url = `http://127.0.0.1:${app.server?.port}`;
   let isStopped = false;
   const stop = async (graceMs = 0) => {

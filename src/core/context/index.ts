@@ -4,7 +4,7 @@
  * that nobody edited has no records at all.
  */
 
-import { AppError } from "../../errors";
+import { AppError, isAppError } from "../../errors";
 import type {
   ContextProtocol,
   ContextReplace,
@@ -135,7 +135,7 @@ async function countUp(core: Core, username: string, threadId: string, count: nu
   return core.store.add(username, "context_counts", fields, threadId).then(
     () => true,
     (error) => {
-      if (error instanceof AppError && error.code === "conflict") return false;
+      if (isAppError(error) && error.code === "conflict") return false;
       throw error;
     },
   );

@@ -93,6 +93,16 @@ function tooBusy(cause: unknown): AppError {
   return new AppError("unavailable", "The database is being written to by another program. Try again.", { cause });
 }
 
+function diskFull(cause: unknown): AppError {
+  return new AppError("unavailable", "The server's disk is full, so nothing can be kept. Its owner has to make room.", {
+    cause,
+  });
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "SQLITE_FULL";
+}
+
 function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
 }
@@ -112,7 +122,8 @@ function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
   } catch (error) {
     // The disk is full or failing: nothing of the group was kept, and every caller has to know.
     if (database.inTransaction()) database.run("ROLLBACK");
-    for (const write of writes.slice(0, started)) write.reject(error);
+    const failure = isFull(error) ? diskFull(error) : error;
+    for (const write of writes.slice(0, started)) write.reject(failure);
     return started;
   }
   for (const tell of settle) tell();

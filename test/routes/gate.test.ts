@@ -1,0 +1,90 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { type Client, startServer, type TestServer } from "../support/server";
+import { temporaryFolder } from "../support/temporary";
+
+describe("before a request is read", () => {
+  let server: TestServer;
+  let ann: Client;
+  beforeAll(async () => {
+    server = await startServer();
+    ann = await server.signIn();
+  });
+
+  test.each([
+    ["/api/v1/message", "{"],
+    ["/api/v1/message", '{"content":5}'],
+    ["/api/v1/threads/x", "[]"],
+    ["/api/v1/files", "x"],
+    ["/t", "content=x"],
+    ["/nowhere", "x"],
+  ])("POST %s of nobody is refused whatever is in it (%s)", async (path, body) => {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(server.url + path, { method: "POST", body, headers });
+    expect([response.status, await response.json()]).toEqual([401, { detail: "Sign in first." }]);
+  });
+
+  test.each([
+    ["/login", 17],
+    ["/api/v1/threads/x", 65],
+    ["/api/v1/message", 2 * 1024 + 1],
+  ])("a body of %s over its limit is refused with a sentence", async (path, kib) => {
+    const response = await ann.fetch(path, { method: "POST", body: "x".repeat(kib * 1024) });
+    expect(response.status).toBe(413);
+    expect(await response.json()).toEqual({ detail: expect.stringMatching(/may have \d+ KiB/) });
+  });
+
+  test("a small request without a length is refused: it could be of any size", async () => {
+    const endless = new ReadableStream({
+      pull: (controller) => controller.enqueue(new TextEncoder().encode("x")),
+    });
+    const response = await ann.fetch("/login", { method: "POST", body: endless });
+    expect(response.status).toBe(400);
+  });
+
+  test.each([
+    "GET /health HTTP/1.0\r\n\r\n",
+    "GET /health HTTP/1.1\r\nHost: a b<>\r\n\r\n",
+    "GET /health HTTP/1.1\r\nHost: [::\r\n\r\n",
+  ])("%j is answered, and shows nothing of the server", async (request) => {
+    const answer = await send(server.url, request);
+    expect(answer).toMatch(/^HTTP\/1\.[01] (?:200|400) /);
+    expect(answer).not.toMatch(/\.ts|cwd|node_modules|stack/i);
+  });
+
+  test("HEAD of a stream has its headers and no end to wait for", async () => {
+    const response = await ann.fetch("/api/v1/live", { method: "HEAD" });
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
+  });
+
+  test("a set-up link is dead after use, even when the users are gone again", async () => {
+    const dataPath = temporaryFolder();
+    const fresh = await startServer({ dataPath, hasUsers: false, setupToken: "t0ken" });
+    const create = () =>
+      fetch(`${fresh.url}/setup`, {
+        method: "POST",
+        body: JSON.stringify({ token: "t0ken", username: "root", password: "long enough" }),
+        headers: { "content-type": "application/json" },
+      });
+    expect((await create()).status).toBe(200);
+    rmSync(join(dataPath, "users.yaml"));
+    while (!(await fresh.core.auth.setup?.needed())) await Bun.sleep(50);
+    expect((await create()).status).toBe(404);
+  });
+});
+
+/** The answer to bytes that no HTTP client would send. */
+function send(url: string, request: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect(Number(new URL(url).port), "127.0.0.1", () => socket.write(request));
+  let answer = "";
+  socket.on("data", (bytes) => {
+    answer += bytes;
+    if (answer.includes("\r\n\r\n")) socket.end();
+  });
+  socket.on("close", () => resolve(answer));
+  socket.on("error", reject);
+  return promise;
+}
