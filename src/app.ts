@@ -1,6 +1,5 @@
 /** The HTTP side of a core: routes, headers, and the one catcher of requests' errors. Never listens. */
 
-import { openapi } from "@elysiajs/openapi";
 import { Elysia } from "elysia";
 import type { Core } from "./protocols";
 import { assetRoutes } from "./routes/assets";
@@ -13,6 +12,7 @@ import { liveRoutes } from "./routes/live";
 import { liveEventRoutes } from "./routes/live-events";
 import { loginRoutes } from "./routes/login";
 import { messageRoutes } from "./routes/message";
+import { openapiRoutes } from "./routes/openapi";
 import { pageRoutes } from "./routes/page";
 import { searchRoutes } from "./routes/search";
 import { SECURITY_HEADERS } from "./routes/security-headers";
@@ -35,7 +35,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
   return new Elysia({ normalize: "typebox" })
     .use(boundary(core))
     .use(assetRoutes(core))
-    .use(openapi({ provider: null }))
+    .use(openapiRoutes())
     .use(healthRoutes(core))
     .use(loginRoutes(core))
     .use(setupRoutes(core, setupToken))

@@ -39,7 +39,13 @@ export function messageRoutes(core: Core) {
       });
       return turnStream(core, request, server, user, turn.id, 0);
     },
-    { user: true, body: MessageBody, parse: ({ request, contentType }) => readBody(request, contentType) },
+    {
+      user: true,
+      body: MessageBody,
+      // The named ones never run: they tell the document what the first one takes.
+      parse: [({ request, contentType }) => readBody(request, contentType), "json", "formdata"],
+      detail: { description: "Answers with the turn's events." },
+    },
   );
 }
 
