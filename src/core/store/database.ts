@@ -23,6 +23,7 @@ export interface StoreDatabase {
 }
 
 const OPEN_BUSY_MS = 5000; // At start another process may be recovering the file; waiting disturbs nobody yet.
+const RETRY_MS = 10;
 const BUSY_MS = 10; // A busy file holds up the loop no longer than this; the write queue then tries again from the loop.
 const CHECKPOINT_PAGES = 250; // The commit that moves 1 MiB into the file takes 3 ms; SQLite's own 4 MiB take 8 to 20.
 const STATEMENTS = 500; // Statements differ by shape and never by value; plugins may still make up many shapes.
@@ -71,7 +72,7 @@ function open(path: string | null, folder: string): Database {
     }
     const database = new Database(path ?? ":memory:", { strict: true, create: true });
     database.run(`PRAGMA busy_timeout = ${OPEN_BUSY_MS}`);
-    database.run("PRAGMA journal_mode = WAL");
+    switchToWal(database);
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
     database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -84,5 +85,20 @@ function open(path: string | null, folder: string): Database {
     return database;
   } catch (error) {
     throw new Error(`Cannot open the database ${path ?? "in memory"}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Two processes that make the file at the same moment: SQLite tells one of them at once, whatever its time-out. */
+function switchToWal(database: Database): void {
+  const end = performance.now() + OPEN_BUSY_MS;
+  for (;;) {
+    try {
+      database.run("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      const isBusy = error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+      if (!isBusy || performance.now() > end) throw error;
+      Bun.sleepSync(RETRY_MS);
+    }
   }
 }
