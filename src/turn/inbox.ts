@@ -17,19 +17,22 @@ export interface Inbox {
 export function createInbox(signal: AbortSignal): Inbox {
   let waiting: (readonly NumberedEvent[])[] = [];
   let size = 0;
+  let isDropped = false;
   let wake: (() => void) | null = null;
   signal.addEventListener("abort", () => wake?.(), { once: true });
 
   return {
     put(events) {
-      if (size > WAITING_AT_MOST) return;
+      if (isDropped) return;
       for (const { event } of events) size += lengthOf(event);
-      if (size > WAITING_AT_MOST) waiting = [];
+      // What comes at once may be larger than that: one who has read everything else is not slow.
+      isDropped = size > WAITING_AT_MOST && waiting.length > 0;
+      if (isDropped) waiting = [];
       else waiting.push(events);
       wake?.();
     },
     async take(patienceMs) {
-      const isIdle = () => waiting.length === 0 && size <= WAITING_AT_MOST && !signal.aborted;
+      const isIdle = () => waiting.length === 0 && !isDropped && !signal.aborted;
       let isPatient = true;
       const timer =
         patienceMs === null
@@ -44,7 +47,7 @@ export function createInbox(signal: AbortSignal): Inbox {
         });
       }
       if (timer) clearTimeout(timer);
-      if (signal.aborted || size > WAITING_AT_MOST) return null;
+      if (signal.aborted || isDropped) return null;
       const [first, ...others] = waiting;
       waiting = [];
       size = 0;

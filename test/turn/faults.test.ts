@@ -1,0 +1,114 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { collectTurn, textOf } from "../support/read-sse";
+import { type Client, startServer } from "../support/server";
+import { deadUrl, FAULTS, type FaultName, reply, startUpstream, type Upstream } from "../support/upstream";
+
+const KEY = "sk-the-owners-own-key-0123456789";
+const IDLE_S = 0.3;
+
+interface Expected {
+  /** What the error says; null = the turn ends normally. */
+  readonly error: RegExp | null;
+  /** What is kept, of the reply that failed. */
+  readonly kept?: string;
+  /** Model calls of the turn. */
+  readonly calls?: number;
+}
+
+const HALF = "Half of ";
+const NEXT = "Fine again.";
+
+const TABLE: Record<FaultName, Expected> = {
+  unauthorized: { error: /does not accept the key/ },
+  forbidden: { error: /does not allow/ },
+  notFound: { error: /does not have the model/ },
+  badRequest: { error: /refuses the request .*temperature must be at most 2/ },
+  rateLimited: { error: /Try again in 7 seconds/ },
+  serverError: { error: /problem of its own \(HTTP 500\)/ },
+  badGateway: { error: /problem of its own \(HTTP 502\)/ },
+  cutAtOnce: { error: /closes the connection|broke before/ },
+  cut: { error: /broke before the reply was complete/, kept: "Half of the " },
+  hang: { error: /sent nothing for 0.3 seconds/ },
+  hangAfterText: { error: /sent nothing for 0.3 seconds/, kept: HALF },
+  malformedChunk: { error: /not an answer of a model/, kept: HALF },
+  errorInStream: { error: /The engine is overloaded/, kept: HALF },
+  longLine: { error: null, kept: "0123456789abcdef".repeat((3 * 1024 * 1024) / 16) },
+  doneWithoutFinish: { error: null, kept: "All of it." },
+  finishWithoutDone: { error: null, kept: "All of it." },
+  endWithNeither: { error: /broke before the reply was complete/, kept: HALF },
+  emptyReply: { error: null },
+  emptyBody: { error: /broke before the reply was complete/ },
+  brokenToolCall: { error: null, kept: NEXT, calls: 2 },
+  unknownTool: { error: null, kept: NEXT, calls: 2 },
+};
+
+describe("an upstream fault", () => {
+  let upstream: Upstream;
+  let ann: Client;
+
+  beforeAll(async () => {
+    upstream = startUpstream({ apiKey: KEY });
+    const config = { openaiBaseUrl: upstream.baseUrl, openaiApiKey: KEY, modelIdleTimeoutS: IDLE_S };
+    ann = await (await startServer({ config })).signIn();
+  });
+
+  test.each(Object.entries(TABLE))(
+    "%s ends the turn once, keeps the text, and the next turn is fine",
+    async (name, expected) => {
+      const before = upstream.requests.length;
+      upstream.script(FAULTS[name as FaultName]);
+      upstream.otherwise(reply(NEXT));
+      const response = await ann.post("/api/v1/message", { content: "Go" });
+      const events = await collectTurn(response);
+      const ends = events.filter(({ event }) => event === "error" || event === "stream_end");
+      expect(ends).toHaveLength(1);
+      expect(ends[0]).toBe(events.at(-1));
+      expect(ends[0]?.event).toBe(expected.error ? "error" : "stream_end");
+      if (expected.error) expect(ends[0]?.data.message).toMatch(expected.error);
+      expect(textOf(events)).toBe(expected.kept ?? "");
+      expect(upstream.requests.length - before).toBe(expected.calls ?? 1);
+
+      const threadId = events[0]?.data.thread_id;
+      const history = await ann.json<Entry[]>(`/api/v1/threads/${threadId}/messages`);
+      expect(
+        history
+          .filter(({ role }) => role === "assistant")
+          .map(({ content }) => content)
+          .join(""),
+      ).toBe(expected.kept ?? "");
+      expect(history.map(({ parent_id }) => parent_id)).toEqual([null, ...history.slice(0, -1).map(({ id }) => id)]);
+      if (expected.error && expected.kept) expect(history.at(-1)?.cut).toBe("failed");
+      const shown = JSON.stringify([events, history]);
+      for (const secret of [KEY, "sk-secret", "a secr", "<html", "alert(1)", "at async", ".ts:"])
+        expect(shown).not.toContain(secret);
+
+      const next = await collectTurn(await ann.post("/api/v1/message", { content: "And now?", thread_id: threadId }));
+      expect(textOf(next)).toBe(NEXT);
+      expect(upstream.requests.at(-1)?.body.messages.at(-1)?.content).toBe("And now?");
+    },
+  );
+
+  test("an endpoint that nobody listens on fails the turn with a sentence, and nothing secret is logged", async () => {
+    const lines: string[] = [];
+    const { write } = process.stderr;
+    process.stderr.write = ((line: string) => lines.push(line) > 0) as typeof write;
+    try {
+      const config = { openaiBaseUrl: deadUrl(), openaiApiKey: KEY, logLevel: "debug" as const };
+      const client = await (await startServer({ config })).signIn();
+      const refused = await client.post("/api/v1/message", { content: "My secret question" });
+      expect(refused.status).toBe(503);
+      expect(await refused.text()).toContain("no model that you may use");
+    } finally {
+      process.stderr.write = write;
+    }
+    expect(lines.join("")).not.toMatch(/owners-own-key|secret question/);
+  });
+});
+
+interface Entry {
+  readonly id: string;
+  readonly parent_id: string | null;
+  readonly role: string;
+  readonly content: string;
+  readonly cut?: string;
+}
