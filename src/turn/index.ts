@@ -10,10 +10,11 @@ import { askToSave, askToStop } from "./asks";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
 import { type Claim, createOwnership, declareOwnershipStores, type Ownership } from "./ownership";
-import { addTurn, declareTurnStores, listTurns, readTurn } from "./records";
+import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
 import { type RunningTurn, runTurn } from "./run";
 import { type Plan, planTurn, requireAllowed, titleFrom } from "./start";
+import { storeTurn } from "./store-turn";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
@@ -139,48 +140,6 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
   });
   await publishFact(core, userTopic(username), { type: "turn-started", threadId, turnId });
   return info;
-}
-
-async function storeTurn(core: Core, user: User, plan: Plan, { threadId, turnId }: Claim): Promise<TurnInfo> {
-  const { username } = user;
-  const { model, systemPrompt, parameters } = plan;
-  const parentId = await storeQuestion(core, user, plan, threadId, turnId);
-  const started = new Date().toISOString();
-  const info: TurnInfo = {
-    id: turnId,
-    threadId,
-    parentId,
-    status: "running",
-    model,
-    systemPrompt,
-    parameters,
-    started,
-    error: null,
-    usage: null,
-  };
-  await core.thread.update(username, threadId, { model, systemPrompt, parameters, headId: parentId });
-  // Last: whoever finds it may ask for what it said so far, which it answers as soon as it runs.
-  await addTurn(core, username, info);
-  return info;
-}
-
-/** The message that is answered: the user's, stored now, or one that is there already. */
-async function storeQuestion(core: Core, user: User, plan: Plan, threadId: string, turnId: string): Promise<string> {
-  const { content, files } = plan;
-  // Read only now that the thread is claimed: the turn before this one may just have moved the head.
-  const head = plan.parentId === undefined ? (await core.thread.get(user.username, threadId))?.headId : plan.parentId;
-  const parentId = head ?? null;
-  if (content === null && parentId !== null) return parentId;
-  const message = await core.thread.append(user.username, threadId, {
-    parentId,
-    role: "user",
-    type: "text",
-    content: content ?? "",
-    turnId,
-    step: 0,
-    ...(files.length > 0 && { files }),
-  });
-  return message.id;
 }
 
 async function continueTurn(engine: Engine, user: User, turnId: string): Promise<TurnInfo> {

@@ -1,0 +1,172 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { hostname } from "node:os";
+import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo, User } from "../../src/protocols";
+import { lengthOf } from "../../src/turn/numbered";
+import { createOwnership } from "../../src/turn/ownership";
+import { addTurn } from "../../src/turn/records";
+import { recoverTurn } from "../../src/turn/recover";
+import { temporaryFolder } from "../support/temporary";
+import { failingStore, startCore } from "../support/test-core";
+
+const ANN: User = { username: "ann", role: "user" };
+const TURN = "turn-of-the-dead";
+
+const SAVED: readonly TurnEvent[] = [
+  { type: "start", threadId: "", turnId: TURN },
+  { type: "text", text: "I look." },
+  { type: "toolCall", callId: "a", name: "look", arguments: "{}" },
+  { type: "toolResult", callId: "a", name: "look", result: "seen" },
+  { type: "step", model: "m", usage: null },
+  { type: "thinking", text: "Hm." },
+  { type: "text", text: "Half of" },
+  { type: "toolCall", callId: "b", name: "look", arguments: "{}" },
+];
+
+/** What a process leaves that is killed in a turn, as another one finds it. */
+async function leave(core: Core, process: { host?: string; pid: number } | null): Promise<string> {
+  const { store, thread } = core;
+  const { id: threadId } = await thread.create("ann", { title: "Left" });
+  const question = { parentId: null, role: "user", type: "text", content: "Look", turnId: TURN, step: 0 } as const;
+  const { id: parentId } = await thread.append("ann", threadId, question);
+  const info = { id: TURN, threadId, parentId, status: "running", model: "m", systemPrompt: "default" } as const;
+  await addTurn(core, "ann", { ...info, parameters: {}, started: "", error: null, usage: null } satisfies TurnInfo);
+  let seq = 0;
+  const events = SAVED.map((event): NumberedEvent => {
+    seq += lengthOf(event);
+    return { seq, timestamp: "2026-01-01T00:00:00.000Z", event };
+  });
+  await store.collectionAppend("ann", "turns", TURN, "log", events as unknown as Json[]);
+  // The parts of the first step were added when it ended.
+  const reply = { threadId, turnId: TURN, step: 1, model: "m" };
+  await thread.append("ann", threadId, {
+    ...reply,
+    id: `${TURN}-1`,
+    parentId,
+    role: "assistant",
+    type: "text",
+    content: "I look.",
+  });
+  const call = { callId: "a", name: "look", arguments: "{}", durationMs: 1 };
+  await thread.append("ann", threadId, {
+    ...reply,
+    ...call,
+    id: `${TURN}-8`,
+    parentId: `${TURN}-1`,
+    role: "tool",
+    type: "tool",
+    content: "seen",
+  });
+  await store.add(null, "turn_claims", { username: "ann", turn_id: TURN, process_id: "dead" }, threadId);
+  if (process) await store.add(null, "processes", { host: hostname(), heartbeat: 1, ...process }, "dead");
+  return threadId;
+}
+
+async function eventsAfter(core: Core, after: number): Promise<NumberedEvent[]> {
+  const batches = await core.turns.follow(ANN, TURN, after, new AbortController().signal);
+  return (await Array.fromAsync(batches ?? [])).flat();
+}
+
+async function expectRecovered(core: Core, threadId: string): Promise<void> {
+  const messages = await core.thread.messages("ann", threadId);
+  expect(messages.map(({ role, content, error, cut }) => [role, content, error !== undefined, cut])).toEqual([
+    ["user", "Look", false, undefined],
+    ["assistant", "I look.", false, undefined],
+    ["tool", "seen", false, undefined],
+    ["thinking", "Hm.", false, undefined],
+    ["assistant", "Half of", false, undefined],
+    ["tool", "", true, "interrupted"],
+  ]);
+  const turn = await core.turns.get(ANN, TURN);
+  expect(turn).toMatchObject({ status: "interrupted", error: expect.stringContaining("Continue") });
+  expect(await core.store.get(null, "turn_claims", threadId)).toBeNull();
+  const events = await eventsAfter(core, 0);
+  expect(events.slice(SAVED.length).map(({ event }) => event.type)).toEqual(["toolResult", "error"]);
+  // Numbers that the dead process may have shown are not given again, and a cursor among them cannot go on.
+  const last = events[SAVED.length - 1]?.seq ?? 0;
+  expect(events[SAVED.length]?.seq).toBeGreaterThan(last + 100_000);
+  expect((await eventsAfter(core, last)).map(({ event }) => event.type)).toEqual(["toolResult", "error"]);
+  expect((await eventsAfter(core, last + 5)).map(({ event }) => event.type).slice(0, 2)).toEqual(["reset", "start"]);
+  const context = await core.context.get("ann", threadId);
+  expect(context.filter(({ role }) => role === "tool").map(({ callId }) => callId)).toEqual(["a", "b"]);
+}
+
+describe("a turn whose process died", () => {
+  let dataPath: string;
+
+  beforeEach(() => {
+    dataPath = temporaryFolder();
+  });
+
+  const deadPid = async (): Promise<number> => {
+    const child = Bun.spawn(["true"]);
+    await child.exited;
+    return child.pid;
+  };
+
+  test("is kept as interrupted at the next start", async () => {
+    const threadId = await leave(await startCore({ dataPath }), { pid: await deadPid() });
+    await expectRecovered(await startCore({ dataPath }), threadId);
+  });
+
+  test("is found although the next start has the same process id, as in a container", async () => {
+    const threadId = await leave(await startCore({ dataPath }), { pid: process.pid });
+    await expectRecovered(await startCore({ dataPath }), threadId);
+  });
+
+  test("is found although the process left no record of itself", async () => {
+    const threadId = await leave(await startCore({ dataPath }), null);
+    await expectRecovered(await startCore({ dataPath }), threadId);
+  });
+
+  test("is left alone while its process may live: on another machine, or with a running pid", async () => {
+    for (const owner of [{ host: "elsewhere", pid: 1 }, { pid: process.ppid }]) {
+      const path = temporaryFolder();
+      await leave(await startCore({ dataPath: path }), owner);
+      const core = await startCore({ dataPath: path });
+      expect((await core.turns.get(ANN, TURN))?.status).toBe("running");
+    }
+  });
+
+  test("is recovered the same when the recovery itself is interrupted after any write", async () => {
+    for (let writes = 0; ; writes++) {
+      let left = Number.POSITIVE_INFINITY;
+      const path = temporaryFolder();
+      const logged: string[] = [];
+      const failing = failingStore(
+        (store) => ["messages", "threads", "turns", "turn_claims"].includes(store) && left-- <= 0,
+      );
+      const core = await startCore({ dataPath: path, plugins: [failing], logged });
+      const threadId = await leave(core, { pid: await deadPid() });
+      left = writes;
+      const hasFailed = await recoverTurn(core, { username: "ann", threadId, turnId: TURN }).then(
+        () => false,
+        () => true,
+      );
+      left = Number.POSITIVE_INFINITY;
+      await recoverTurn(core, { username: "ann", threadId, turnId: TURN });
+      await expectRecovered(core, threadId);
+      if (!hasFailed) {
+        expect(writes).toBeGreaterThan(5);
+        return;
+      }
+    }
+  });
+
+  test("that cannot be recovered now keeps neither the server from starting nor the others from being recovered", async () => {
+    const threadId = await leave(await startCore({ dataPath }), { pid: await deadPid() });
+    let isBroken = true;
+    const logged: string[] = [];
+    const core = await startCore({
+      dataPath,
+      plugins: [failingStore((store) => isBroken && store === "turns")],
+      logged,
+    });
+    expect(logged.join("\n")).toContain("could not be ended; trying again");
+    isBroken = false;
+    const ownership = createOwnership(core);
+    ownership.abandon({ username: "ann", threadId, turnId: TURN });
+    await ownership.start((claim) => recoverTurn(core, claim));
+    await ownership.stop();
+    await expectRecovered(core, threadId);
+  });
+});
