@@ -8,6 +8,7 @@ import type { Config } from "./protocols";
 
 const MARGIN_BYTES = 1024 * 1024;
 const IDLE_TIMEOUT_S = 30; // Of a connection that sends nothing; streams switch it off for themselves.
+const CLOSING_MS = 500; // A client that does not take its last bytes by then will notice the end anyway.
 
 export interface Serving {
   readonly url: string;
@@ -30,6 +31,8 @@ export async function serve(config: Config): Promise<Serving> {
     async stop() {
       await stop(config.shutdownGraceS * 1000);
       closeStreams(core);
+      // What was just written must leave before connections are cut.
+      await Promise.race([app.server?.stop(), Bun.sleep(CLOSING_MS)]);
       await app.server?.stop(true);
     },
   };
