@@ -1,0 +1,130 @@
+import { describe, expect, test } from "bun:test";
+import type { BusProtocol, Core, NumberedEvent, Plugin, TurnEvent, TurnInfo } from "../../src/protocols";
+import { answerAsks } from "../../src/turn/asks";
+import { createEventLog, readEvents } from "../../src/turn/event-log";
+import { follow } from "../../src/turn/follow";
+import { joinText } from "../../src/turn/numbered";
+import { createParts } from "../../src/turn/parts";
+import { addTurn, endTurn } from "../../src/turn/records";
+import { createRandom, type Random } from "../support/random";
+import { sharedBus, startCore } from "../support/test-core";
+
+const ROUNDS = 12;
+
+describe("the events of a turn", () => {
+  test("are the same for every follower, whenever it joins, drops and comes back", async () => {
+    const core = await startCore();
+    for (let seed = 1; seed <= ROUNDS; seed++) await runRound(core, createRandom(seed));
+  });
+
+  test("are the same over a bus that is late", async () => {
+    const core = await startCore({ plugins: [sharedBus()] });
+    for (let seed = 100; seed < 100 + ROUNDS; seed++) await runRound(core, createRandom(seed));
+  });
+
+  test("are the same over a bus that loses messages, because holes are filled from the store", async () => {
+    const random = createRandom(5);
+    const core = await startCore({ plugins: [lossy(() => random.chance(0.4))] });
+    for (let seed = 200; seed < 200 + ROUNDS; seed++) await runRound(core, createRandom(seed));
+  });
+
+  test("fold into the same parts whether they come one by one or joined", async () => {
+    const random = createRandom(11);
+    for (let round = 0; round < 50; round++) {
+      let seq = 0;
+      const events = Array.from({ length: 40 }, (_, n): NumberedEvent => {
+        const event = randomEvent(random, n);
+        seq += event.type === "text" || event.type === "thinking" ? event.text.length : 1;
+        return { seq, timestamp: "2026-01-01T00:00:00.000Z", event };
+      });
+      const [single, joined] = [events, joinText(events)].map((list) => {
+        const parts = createParts({ id: "t", threadId: "th", parentId: "p", model: "m" });
+        list.forEach(parts.add);
+        return parts.take("m");
+      });
+      expect(single).toEqual(joined as NonNullable<typeof joined>);
+    }
+  });
+});
+
+async function runRound(core: Core, random: Random): Promise<void> {
+  const id = Bun.randomUUIDv7();
+  const info: TurnInfo = {
+    id,
+    threadId: "thread",
+    parentId: "question",
+    status: "running",
+    model: "m",
+    systemPrompt: "default",
+    parameters: {},
+    started: "",
+    error: null,
+    usage: null,
+  };
+  await addTurn(core, "ann", info);
+  const log = createEventLog(core, "ann", id);
+  const stopAnswering = await answerAsks(core, id, { save: log.save, stop: async () => {} });
+  const pushed: NumberedEvent[] = [];
+  const followers: Promise<NumberedEvent[]>[] = [];
+  for (let n = 0; n < 80; n++) {
+    pushed.push(log.push(randomEvent(random, n)));
+    if (random.chance(0.1)) followers.push(followAll(core, info, random));
+    if (random.chance(0.3)) await new Promise(setImmediate);
+    if (random.chance(0.1)) await log.save();
+  }
+  await log.saveLast({ type: "end", reason: "stop", usage: null });
+  await endTurn(core, "ann", id, { status: "done", error: null, usage: null });
+  await log.publishLast();
+  const late = await followAll(core, { ...info, status: "done" }, random);
+  const saved = await readEvents(core, "ann", id);
+  stopAnswering();
+  expect(shape(saved).slice(0, -1)).toEqual(shape(pushed));
+  for (const heard of [late, ...(await Promise.all(followers))]) expect(shape(heard)).toEqual(shape(saved));
+}
+
+/** Follows from the start, leaves at random moments, and comes back with what it has, now and then in the middle of a text. */
+async function followAll(core: Core, info: TurnInfo, random: Random): Promise<NumberedEvent[]> {
+  const heard: NumberedEvent[] = [];
+  for (;;) {
+    const batches = follow(core, "ann", info, heard.at(-1)?.seq ?? 0, new AbortController().signal);
+    for await (const batch of batches) {
+      expect(batch.some(({ event }) => event.type === "reset")).toBe(false);
+      heard.push(...batch);
+      if (heard.at(-1)?.event.type !== "end" && random.chance(0.4)) break;
+    }
+    if (heard.at(-1)?.event.type === "end") return heard;
+    cutLast(heard, random);
+  }
+}
+
+function cutLast(heard: NumberedEvent[], random: Random): void {
+  const last = heard.at(-1);
+  if (last?.event.type !== "text" || last.event.text.length < 2 || random.chance(0.5)) return;
+  const lost = random.integer(1, last.event.text.length - 1);
+  const text = last.event.text.slice(0, -lost);
+  heard.splice(-1, 1, { ...last, seq: last.seq - lost, event: { type: "text", text } });
+}
+
+function shape(events: readonly NumberedEvent[]): unknown[] {
+  return joinText(events).map(({ seq, event }) => [seq, event]);
+}
+
+function randomEvent(random: Random, n: number): TurnEvent {
+  const kind = random.integer(0, 9);
+  if (kind < 6) return { type: "text", text: `${n}😀`.repeat(random.integer(1, 20)) };
+  if (kind < 8) return { type: "thinking", text: `(${n})` };
+  if (kind === 8) return { type: "toolCall", callId: `call_${n}`, name: "tool", arguments: "{}" };
+  return { type: "notice", text: `Notice ${n}` };
+}
+
+/** Loses events of turns; questions, answers and the last event arrive, as on a connection that comes back. */
+function lossy(isLost: () => boolean): Plugin {
+  const wrap = (base: BusProtocol): BusProtocol => ({
+    ...base,
+    async publish(topic, message) {
+      const isLast = JSON.stringify(message).includes('"type":"end"');
+      if (!/^turn:[\w-]+$/.test(topic) || isLast || !isLost()) await base.publish(topic, message);
+    },
+  });
+  return { name: "lossy-bus", provide: { bus: (_core, base) => wrap(base) } };
+}
