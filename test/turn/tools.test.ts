@@ -1,0 +1,111 @@
+import { describe, expect, test } from "bun:test";
+import { type TSchema, Type } from "@sinclair/typebox";
+import type { Tool, ToolEvent, Turn } from "../../src/protocols";
+import { createTools } from "../../src/turn/tools";
+
+const ANY = Type.Object({});
+
+/** Runs one call of a tool that does `execute`. */
+async function run(execute: Tool["execute"], options: RunOptions = {}): Promise<ToolEvent[]> {
+  const { parameters = ANY, args = "{}", name = "it", timeoutMs, signal = new AbortController().signal } = options;
+  const tool: Tool = { name: "it", description: "", parameters, execute, ...(timeoutMs && { timeoutMs }) };
+  const call = { callId: "c", name, arguments: args };
+  return Array.fromAsync(createTools([tool]).run(call, [tool], { signal } as Turn));
+}
+
+interface RunOptions {
+  readonly parameters?: TSchema;
+  readonly args?: string;
+  readonly name?: string;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const result = (text: string) => ({ type: "toolResult" as const, callId: "c", name: "it", result: text });
+const never = () => new Promise<never>(() => {});
+
+describe("a tool", () => {
+  test("gives text as it is, and anything else as JSON", async () => {
+    expect(await run(async () => "plain")).toEqual([result("plain")]);
+    expect(await run(async () => ({ a: [1, null] }))).toEqual([result('{"a":[1,null]}')]);
+    expect(await run(async () => undefined)).toEqual([result("null")]);
+    // JavaScript lets a tool answer at once, whatever the types say.
+    expect(await run((() => "at once") as unknown as Tool["execute"])).toEqual([result("at once")]);
+  });
+
+  test("shows progress, in order, before its result", async () => {
+    const events = await run(async function* () {
+      yield "half";
+      yield { done: 0.9 };
+      return "whole";
+    });
+    expect(events.map((event) => ("content" in event ? event.content : event.type))).toEqual([
+      "half",
+      '{"done":0.9}',
+      "toolResult",
+    ]);
+    expect(events.at(-1)).toEqual(result("whole"));
+  });
+
+  test.each<[string, Tool["execute"], RunOptions, RegExp]>([
+    ["throws", () => Promise.reject(new Error("It broke.")), {}, /It broke/],
+    [
+      "throws before it waits",
+      () => {
+        throw new Error("At once.");
+      },
+      {},
+      /At once/,
+    ],
+    ["throws no error", () => Promise.reject("a word"), {}, /a word/],
+    ["gives what is no JSON", async () => 1n, {}, /BigInt/],
+    ["does not exist", async () => "", { name: "other" }, /no tool "other".*it/],
+    ["takes too long", never, { timeoutMs: 20 }, /longer than 0.02 seconds/],
+    ["is stopped", never, { signal: AbortSignal.abort() }, /was stopped/],
+    ["gets broken arguments", async () => "", { args: '{"a": ' }, /not JSON/],
+    [
+      "gets arguments that do not fit",
+      async () => "",
+      { args: "{}", parameters: Type.Object({ zone: Type.String() }) },
+      /zone/,
+    ],
+    ["gets arguments that are no object", async () => "", { args: "[]" }, /do not fit/],
+  ])("that %s has exactly one result, an error that says so", async (_name, execute, options, message) => {
+    const events = await run(execute, options);
+    expect(events).toHaveLength(1);
+    expect(events[0]).toMatchObject({ type: "toolResult", error: expect.stringMatching(message) });
+  });
+
+  test("without arguments gets an empty object", async () => {
+    expect(await run(async (args) => args, { args: " " })).toEqual([result("{}")]);
+  });
+
+  test("that hangs after progress is left, and cleans up when it wakes", async () => {
+    const cleaned = Promise.withResolvers<void>();
+    const wake = Promise.withResolvers<void>();
+    const controller = new AbortController();
+    const events = await run(
+      async function* () {
+        try {
+          yield "begun";
+          controller.abort();
+          await wake.promise;
+          yield "late";
+        } finally {
+          cleaned.resolve();
+        }
+      },
+      { signal: controller.signal },
+    );
+    expect(events.map(({ type }) => type)).toEqual(["toolUpdate", "toolResult"]);
+    wake.resolve();
+    await cleaned.promise;
+  });
+
+  test("has a result of bounded size, which says that it was cut", async () => {
+    const [event] = await run(async () => "x".repeat(5_000_000));
+    const text = event && "result" in event ? event.result : "";
+    expect(text.length).toBeLessThan(101_000);
+    expect(text).toContain("5000000 characters");
+  });
+});
