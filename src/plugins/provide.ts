@@ -10,7 +10,7 @@ export type Building = { -readonly [K in keyof Core]: Core[K] };
 export interface Provided {
   /** The plugins whose providers, if any, are all in use. */
   readonly used: readonly Found[];
-  /** For each protocol the plugin whose provider is the outermost. */
+  /** For each protocol the file of the plugin whose provider is the outermost, or `built-in`. */
   readonly winners: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +26,7 @@ export function provideAll(
     try {
       const providers = provideOne(core, plugin);
       Object.assign(core, providers);
-      for (const protocol of Object.keys(providers)) winners[protocol] = plugin.file ?? plugin.name;
+      for (const protocol of Object.keys(providers)) winners[protocol] = plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name);
       used.push(plugin);
     } catch (error) {
       if (plugin.isBuiltIn) throw error;

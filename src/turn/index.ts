@@ -4,26 +4,22 @@
  */
 
 import { AppError } from "../errors";
-import { publishFact, userTopic } from "../facts";
 import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { askToSave, askToStop } from "./asks";
+import { BUSY, begin, type Engine } from "./begin";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
-import { type Claim, createOwnership, declareOwnershipStores, type Ownership } from "./ownership";
+import { createOwnership, declareOwnershipStores } from "./ownership";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
-import { type RunningTurn, runTurn } from "./run";
-import { type Plan, planTurn, requireAllowed, titleFrom } from "./start";
-import { storeTurn } from "./store-turn";
+import { planTurn, requireAllowed } from "./start";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
   open(): Promise<void>;
 }
 
-const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
 const UNREACHABLE = "The server that writes this reply does not answer. Try again in some seconds.";
-const CLOSING = "The server is shutting down. Try again in a moment.";
 
 export function createTurns(core: Core): TurnEngine {
   const engine: Engine = {
@@ -74,16 +70,6 @@ export function createTurns(core: Core): TurnEngine {
   };
 }
 
-interface Engine {
-  readonly core: Core;
-  readonly ownership: Ownership;
-  /** Turns of this process, by id. */
-  readonly running: Map<string, RunningTurn>;
-  /** Those that are claimed and stored at this moment. */
-  readonly beginning: Set<Promise<unknown>>;
-  isClosing: boolean;
-}
-
 async function start(engine: Engine, user: User, request: TurnRequest): Promise<TurnInfo> {
   const { core } = engine;
   await takeFromLimit(core, user);
@@ -110,36 +96,6 @@ async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
   if (await askToStop(core, turnId)) return;
   const turn = await readTurn(core, user.username, turnId);
   if (turn?.status === "running") throw new AppError("unavailable", UNREACHABLE, { retryAfterS: 5 });
-}
-
-async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
-  if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
-  const beginning = claimAndRun(engine, user, plan);
-  engine.beginning.add(beginning);
-  return beginning.finally(() => engine.beginning.delete(beginning));
-}
-
-/** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
-async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
-  const { core, ownership, running } = engine;
-  const { username } = user;
-  const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
-  const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7() };
-  const { threadId, turnId } = claim;
-  if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY);
-  const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
-    await ownership.release(threadId).catch(() => ownership.abandon(claim));
-    throw error;
-  });
-  const release = () => ownership.release(threadId);
-  const turn = runTurn({ core, user, info, release, isClosing: () => engine.isClosing });
-  running.set(turnId, turn);
-  void turn.ended.then(() => {
-    running.delete(turnId);
-    return publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
-  });
-  await publishFact(core, userTopic(username), { type: "turn-started", threadId, turnId });
-  return info;
 }
 
 async function continueTurn(engine: Engine, user: User, turnId: string): Promise<TurnInfo> {

@@ -96,9 +96,13 @@ function switchToWal(database: Database): void {
       database.run("PRAGMA journal_mode = WAL");
       return;
     } catch (error) {
-      const isBusy = error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
-      if (!isBusy || performance.now() > end) throw error;
+      if (!isBusy(error) || performance.now() > end) throw error;
       Bun.sleepSync(RETRY_MS);
     }
   }
+}
+
+/** Whether another connection is in the way, and it may work in a moment. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
 }

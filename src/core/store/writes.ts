@@ -5,7 +5,7 @@
  */
 
 import { AppError } from "../../errors";
-import type { StoreDatabase } from "./database";
+import { isBusy, type StoreDatabase } from "./database";
 
 export interface WriteQueue {
   /** Runs `work` in a transaction and resolves with its value once that is committed. What it throws undoes it alone. */
@@ -101,10 +101,6 @@ function diskFull(cause: unknown): AppError {
 
 function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "SQLITE_FULL";
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
 }
 
 /** Runs and settles as many writes as fit into the time, at least one, and returns how many. */

@@ -1,0 +1,53 @@
+/** Begins a turn: claims its thread, stores the question and lets it run. */
+
+import { AppError } from "../errors";
+import { publishFact, userTopic } from "../facts";
+import type { Core, TurnInfo, User } from "../protocols";
+import type { Claim, Ownership } from "./ownership";
+import { type RunningTurn, runTurn } from "./run";
+import { type Plan, titleFrom } from "./start";
+import { storeTurn } from "./store-turn";
+
+export const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
+const CLOSING = "The server is shutting down. Try again in a moment.";
+
+/** What is running here. */
+export interface Engine {
+  readonly core: Core;
+  readonly ownership: Ownership;
+  /** Turns of this process, by id. */
+  readonly running: Map<string, RunningTurn>;
+  /** Those that are claimed and stored at this moment. */
+  readonly beginning: Set<Promise<unknown>>;
+  isClosing: boolean;
+}
+
+export async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
+  if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
+  const beginning = claimAndRun(engine, user, plan);
+  engine.beginning.add(beginning);
+  return beginning.finally(() => engine.beginning.delete(beginning));
+}
+
+/** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
+async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
+  const { core, ownership, running } = engine;
+  const { username } = user;
+  const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
+  const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7() };
+  const { threadId, turnId } = claim;
+  if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY);
+  const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
+    await ownership.release(threadId).catch(() => ownership.abandon(claim));
+    throw error;
+  });
+  const release = () => ownership.release(threadId);
+  const turn = runTurn({ core, user, info, release, isClosing: () => engine.isClosing });
+  running.set(turnId, turn);
+  void turn.ended.then(() => {
+    running.delete(turnId);
+    return publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
+  });
+  await publishFact(core, userTopic(username), { type: "turn-started", threadId, turnId });
+  return info;
+}
