@@ -26,7 +26,8 @@ export function provideAll(
     try {
       const providers = provideOne(core, plugin);
       Object.assign(core, providers);
-      for (const protocol of Object.keys(providers)) winners[protocol] = plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name);
+      for (const protocol of Object.keys(providers))
+        winners[protocol] = plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name);
       used.push(plugin);
     } catch (error) {
       if (plugin.isBuiltIn) throw error;

@@ -15,7 +15,7 @@ describe("providers", () => {
     });
     expect(await core.model.list()).toEqual(["basezbca"]);
     expect(lines).toContain("INFO model is provided by core/a.ts");
-    expect(lines).toContain("INFO store is provided by store");
+    expect(lines).toContain("INFO store is provided by built-in");
   });
 
   test("keep what they do not replace", async () => {
