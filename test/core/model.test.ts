@@ -320,3 +320,23 @@ describe("an abort", () => {
     expect(await events).toEqual([]);
   });
 });
+
+test("an endpoint that is faster than we read does not keep the event loop from turning", async () => {
+  const many = Array.from({ length: 40_000 }, (_, n) => `data: {"choices":[{"delta":{"content":"${n} "}}]}\n\n`).join(
+    "",
+  );
+  upstream.script({ parts: [{ raw: many }] });
+  let longestMs = 0;
+  let lastMs = performance.now();
+  const watch = setInterval(() => {
+    longestMs = Math.max(longestMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }, 1);
+  const begun = performance.now();
+  const events = await run(model());
+  const allMs = performance.now() - begun;
+  clearInterval(watch);
+  expect(events.filter(({ type }) => type === "text")).toHaveLength(40_000);
+  // A share of the whole, since a busy machine makes everything longer.
+  expect(Math.max(longestMs, performance.now() - lastMs) / allMs).toBeLessThan(0.5);
+});

@@ -9,6 +9,7 @@ import { pause } from "../pause";
 import { openStream } from "./client";
 import type { Endpoint } from "./endpoint";
 import { type Failure, StreamFault, toFailure } from "./failure";
+import { dueTurn } from "./fairness";
 import { readText } from "./read-text";
 import { createReply, type Reply } from "./reply";
 import type { Target } from "./request";
@@ -113,6 +114,8 @@ async function* readReply(response: Response, reply: Reply, onBytes: () => void)
     for (const data of sse.push(bytes)) {
       if (data === DONE) return;
       yield* reply.push(parse(data));
+      const turn = dueTurn();
+      if (turn) await turn;
     }
     onBytes();
   }
