@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { NumberedEvent, TurnEvent } from "../../src/protocols";
 import { canContinue, eventsAfter, joinText, lengthOf } from "../../src/turn/numbered";
+import { createRandom } from "../support/random";
 
 describe("numbered events", () => {
   test("text counts its UTF-16 units and every other event one", () => {
@@ -32,14 +33,12 @@ describe("numbered events", () => {
   });
 
   test("any cut through any joining gives the same text", () => {
-    const random = seeded(7);
+    const random = createRandom(7);
     for (let round = 0; round < 300; round++) {
-      const pieces = Array.from({ length: 1 + Math.floor(random() * 8) }, () =>
-        text("x😀é→".slice(0, 1 + Math.floor(random() * 5))),
-      );
+      const pieces = Array.from({ length: random.integer(1, 8) }, () => text("x😀é→".slice(0, random.integer(1, 5))));
       const events = numbered(pieces);
       const whole = pieces.map((piece) => piece.text).join("");
-      const position = Math.floor(random() * (whole.length + 1));
+      const position = random.integer(0, whole.length);
       for (const form of [events, joinText(events)]) {
         expect(textOf(eventsAfter(form, position))).toBe(whole.slice(position));
         expect(canContinue(form, position)).toBe(true);
@@ -79,15 +78,4 @@ function numbered(events: readonly TurnEvent[]): NumberedEvent[] {
 
 function textOf(events: readonly NumberedEvent[]): string {
   return events.map(({ event }) => ("text" in event ? event.text : "")).join("");
-}
-
-/** A repeatable generator of numbers from 0 to 1 (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
