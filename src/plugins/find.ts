@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { messageOf } from "../errors";
 import type { Plugin } from "../protocols";
 import type { Faults } from "./fault";
+import { type Exports, withFunctions } from "./functions";
 import { checkPlugin } from "./shape";
 
 /** Folders that are looked into; the object, not the folder, says what a plugin does. */
@@ -31,7 +32,7 @@ export async function findPlugins(folder: string, given: readonly Plugin[], faul
   for (const plugin of given) add(plugin, null);
   for (const file of await listFiles(folder)) {
     try {
-      add(await importDefault(join(folder, file)), file);
+      add(await importPlugin(folder, file), file);
     } catch (error) {
       faults.add({ name: file.replace(/^.*\/|\.ts$/g, ""), file }, error);
     }
@@ -65,17 +66,19 @@ function baseName(file: string): string {
   return file.slice(file.indexOf("/") + 1);
 }
 
-async function importDefault(path: string): Promise<unknown> {
-  const module = await importFile(path).catch((error) => {
+/** What a file exports as default; in tools/ its exported functions are tools too. */
+async function importPlugin(folder: string, file: string): Promise<unknown> {
+  // The real path, so that its own imports are found where the file is and not where the link is.
+  const load = async () => {
+    const path = await realpath(join(folder, file));
+    return { path, exports: (await import(path)) as Exports };
+  };
+  const { path, exports } = await load().catch((error) => {
     throw new Error(`It cannot be loaded: ${reasonOf(error)}`);
   });
-  if (module.default === undefined) throw new Error("It has no default export; export the plugin object as default.");
-  return module.default;
-}
-
-/** By its real path, so that its own imports are found where the file is and not where the link is. */
-async function importFile(path: string): Promise<{ readonly default?: unknown }> {
-  return import(await realpath(path));
+  const plugin = file.startsWith("tools/") ? await withFunctions(exports, path, file) : exports.default;
+  if (plugin !== undefined) return plugin;
+  throw new Error("It has no default export; export the plugin object as default, or functions if it is in tools/.");
 }
 
 /** Of what Bun found wrong in a text the first is said, with its line; later ones follow from it. */

@@ -1,0 +1,54 @@
+/** Plugins of plugin_library/ as a person installs them, by a link, in a server whose model calls the tools that a test says. */
+
+import { mkdirSync, symlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { atEnd } from "./at-end";
+import { type Files, writePlugins } from "./plugin-files";
+import { projectFolder } from "./project";
+import { collectTurn, type WireEvent } from "./read-sse";
+import { startServer } from "./server";
+import { temporaryFolder } from "./temporary";
+import { reply, startUpstream, toolCall, type UpstreamBody } from "./upstream";
+
+export interface ToolTurn {
+  /** What the client saw. */
+  readonly events: readonly WireEvent[];
+  /** `result` or `error` of the call, as the client saw it. */
+  readonly outcome: { readonly result?: unknown; readonly error?: unknown };
+  /** The first model call, with the tools that were offered. */
+  readonly offered: UpstreamBody;
+  /** What the model was told of the call. */
+  readonly told: unknown;
+}
+
+/** `library` are paths below plugin_library/, such as `tools/ping.ts`; `files` are further plugins, as texts. */
+export async function startWithTools(library: readonly string[], files: Files = {}) {
+  const dataPath = temporaryFolder();
+  const pluginsPath = join(dataPath, "plugins");
+  for (const path of library) linkPlugin(pluginsPath, path);
+  writePlugins(pluginsPath, files);
+  const upstream = startUpstream();
+  atEnd(() => upstream.stop());
+  const server = await startServer({ dataPath, config: { openaiBaseUrl: upstream.baseUrl } });
+  const client = await server.signIn();
+  return {
+    /** A turn in which the model calls a tool once, and then says something. */
+    async call(name: string, args: object): Promise<ToolTurn> {
+      const before = upstream.requests.length;
+      upstream.script({ parts: toolCall(name, args) }, reply("Done."));
+      const events = await collectTurn(await client.post("/api/v1/message", { content: "Call it." }));
+      const [offered, after] = upstream.requests.slice(before).map(({ body }) => body);
+      const result = events.find(({ event }) => event === "tool_result");
+      if (!offered || !after || !result) throw new Error(`The tool was not called: ${JSON.stringify(events)}`);
+      const { result: value, error } = result.data;
+      return { events, outcome: { result: value, error }, offered, told: after.messages.at(-1)?.content };
+    },
+  };
+}
+
+/** As `ln -s` does. */
+export function linkPlugin(pluginsPath: string, path: string): void {
+  const folder = join(pluginsPath, dirname(path));
+  mkdirSync(folder, { recursive: true });
+  symlinkSync(join(projectFolder, "plugin_library", path), join(folder, basename(path)));
+}
