@@ -5,9 +5,12 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./support/build";
 import { codeBlocks, readGuides } from "./support/guides";
+import { linkPlugin } from "./support/library";
+import { writePlugins } from "./support/plugin-files";
 import { residentMegabytes, type ServerProcess, SOURCE, startServer } from "./support/server-process";
 import { checkHistory, getJson, sendMessage, setUp, signIn, textOf, visit } from "./support/smoke";
 import { temporaryFolder } from "./support/temporary";
+import { startUpstream, toolCall } from "./support/upstream";
 
 const executable = join(temporaryFolder(), "skeleton");
 const running = new Set<ServerProcess>();
@@ -66,6 +69,38 @@ describe.each([
       expect(await getJson(server.address, "/api/v1/models", { authorization: `Bearer ${token}` })).toEqual(["echo"]);
       expect(textOf(await sendMessage(server.address, token, { content: "one two" })).trim()).toBe("one two");
       await end(server);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "a linked plugin of the library and a file of functions are tools, their types read where they are",
+    async () => {
+      const folder = temporaryFolder();
+      linkPlugin(join(folder, "plugins"), "tools/ping.ts");
+      writePlugins(join(folder, "plugins"), {
+        "tools/_places.ts": "export interface Place { city: string }",
+        "tools/trip.ts": `import type { Turn } from "skeleton";
+          import type { Place } from "./_places";
+          export const plan = async (place: Place, turn: Turn, day: Date) => [place.city, turn.user.username, day.getUTCDay()];`,
+      });
+      const upstream = startUpstream();
+      const env = { SKELETON_MODE: "ephemeral", OPENAI_BASE_URL: upstream.baseUrl };
+      const server = await start(folder, env);
+      const { token } = await signIn(server.address, "default", "default");
+      const calls = [
+        ...toolCall("ping", {}),
+        ...toolCall("plan", { place: { city: "Rome" }, day: "2026-01-31T09:00:00Z" }, { index: 1 }),
+      ];
+      upstream.script({ parts: calls });
+      const events = await sendMessage(server.address, token, { content: "Call them." });
+      const results = events.filter(({ event }) => event === "tool_result").map(({ data }) => [data.name, data.result]);
+      expect(results.sort()).toEqual([
+        ["ping", "pong"],
+        ["plan", '["Rome","default",6]'],
+      ]);
+      await end(server);
+      await upstream.stop();
     },
     TEST_MS,
   );
