@@ -25,7 +25,7 @@ export interface Sources {
 }
 
 const PLUGINS: ParserPlugin[] = ["typescript", "decorators", "decoratorAutoAccessors"]; // What the runtime takes.
-const TEXT_MAX = 1_000_000; // Characters. Parsing that takes half a second, and nobody writes so much by hand.
+const TEXT_MAX = 200_000; // Characters: some 400 ms of a busy core, in which nothing else happens; by hand nobody writes as many.
 
 export function createSources(parseText: typeof parse): Sources {
   const opened = new Map<string, Source>();

@@ -16,6 +16,9 @@ export type Exports = Readonly<Record<string, unknown>>;
 
 /** The plugin that a file is, its exported functions among its tools. Undefined when it exports neither plugin nor function. */
 export async function withFunctions(exports: Exports, path: string, file: string): Promise<unknown> {
+  if (typeof exports.default === "function") {
+    throw new Error("Its default export is a function; export it under its name, without `default`.");
+  }
   const functions = Object.entries(exports).filter(
     ([name, value]) => name !== "default" && typeof value === "function",
   );

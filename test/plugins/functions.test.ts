@@ -209,7 +209,11 @@ describe("a function is refused that", () => {
       "export function grüßen() {}",
       /^Function grüßen: the name of a tool must be 1 to 64/,
     ],
-    ["is the default export", "export default function look() {}", /^Its default export is not a plugin object\.$/],
+    [
+      "is the default export",
+      "export default function look() {}",
+      /^Its default export is a function; export it under its name/,
+    ],
   ];
   test.each(functions)("%s", async (_, text, message) => {
     expect(await refusal(text)).toMatch(message);
@@ -421,8 +425,8 @@ describe("a hostile file", () => {
     expect(await refusal(text)).toMatch(/too large|nests too deep/);
   });
 
-  test("of a megabyte is refused, unless it exports no function", async () => {
-    const padding = `// ${"x".repeat(1_100_000)}\n`;
+  test("too long to be parsed while others wait is refused, unless it exports no function", async () => {
+    const padding = `// ${"x".repeat(200_000)}\n`;
     expect(await refusal(`${padding}export function look() {}`)).toMatch(
       /^The types in one\.ts cannot be read: it is too long\.$/,
     );
