@@ -15,7 +15,7 @@ import { startUpstream, type Upstream } from "./subjects";
 import { isMet, type Row, ratioOf, toTable } from "./table";
 
 const FULL = {
-  streams: { rounds: 3, warmMs: 1500, measureMs: 4000 },
+  streams: { rounds: 3, warmMs: 1000, measureMs: 3000 },
   followers: { count: 10_000, measureMs: 4000 },
   disk: { lengths: [1000, 10_000, 50_000], rate: 2500 },
   startUps: 7,

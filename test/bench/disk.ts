@@ -4,7 +4,7 @@ import { readProcess } from "./process-figures";
 import { jsonBody, messageOf, startSkeleton, type Upstream } from "./subjects";
 import type { Row } from "./table";
 
-const GROWTH_AT_MOST = 1.2;
+const SPREAD_AT_MOST = 1.2;
 
 export async function measureDisk(upstream: Upstream, lengths: readonly number[], rate: number): Promise<Row[]> {
   const written = await Promise.all(lengths.map((tokens) => writtenBy(upstream, { tokens, rate })));
@@ -16,15 +16,15 @@ export async function measureDisk(upstream: Upstream, lengths: readonly number[]
       ours: (written[at] ?? 0) / tokens,
     }),
   );
-  const [shortest, longest] = [rows.at(0)?.ours ?? 0, rows.at(-1)?.ours ?? 0];
-  const growth: Row = {
-    what: "written per token, longest reply ÷ shortest",
+  const perToken = rows.map(({ ours }) => ours ?? 0);
+  const spread: Row = {
+    what: "written per token, most ÷ least of these",
     unit: "",
     limit: null,
-    ours: longest / shortest,
-    ...(lengths.at(-1) === 50_000 && { target: { of: "ours", is: "at most", value: GROWTH_AT_MOST } }),
+    ours: Math.max(...perToken) / Math.min(...perToken),
+    ...(lengths.at(-1) === 50_000 && { target: { of: "ours", is: "at most", value: SPREAD_AT_MOST } }),
   };
-  return [...rows, growth];
+  return [...rows, spread];
 }
 
 /** From the message to the end of its turn, everything that the server writes for it included. */
