@@ -21,7 +21,8 @@ RUN apt-get update \
  && mkdir /data /plugins \
  && chown skeleton: /data
 COPY --from=build /build/dist/skeleton /usr/local/bin/skeleton
-ENV DATA_PATH=/data PLUGINS_PATH=/plugins
+# Without the last one, bun keeps the 257th model request waiting until another one ends.
+ENV DATA_PATH=/data PLUGINS_PATH=/plugins BUN_CONFIG_MAX_HTTP_REQUESTS=20000
 WORKDIR /data
 USER skeleton
 VOLUME ["/data", "/plugins"]
