@@ -34,6 +34,20 @@
     isAtEnd = true;
   });
 
+  // Only the page can say that the server is away, and it takes that back when the server answers.
+  const sayOffline = () => {
+    const status = byId("status");
+    if (status) Object.assign(status, { textContent: status.dataset.offline, className: "status error offline" });
+  };
+  const unsayOffline = () => {
+    const status = document.querySelector("#status.offline");
+    if (status) Object.assign(status, { textContent: "", className: "status info" });
+  };
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => ctx && sayOffline());
+  document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => ctx.response?.raw && unsayOffline());
+  document.addEventListener("htmx:sse:after:connection", unsayOffline);
+  addEventListener("online", unsayOffline);
+
   function grow() {
     if (CSS.supports("field-sizing", "content")) return;
     const text = byId("text");

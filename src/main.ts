@@ -73,9 +73,11 @@ async function editUsers(args: readonly string[], config: Config): Promise<numbe
 }
 
 async function askHealth(config: Config): Promise<number> {
-  const response = await fetch(`${urlOf(config.host, config.port)}/health`, {
-    signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS),
-  });
+  const address = urlOf(config.host, config.port);
+  const response = await fetch(`${address}/health`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) }).catch(
+    () => null,
+  );
+  if (!response) throw new Error(`No server answers at ${address}.`);
   console.log(await response.text());
   return response.ok ? 0 : 1;
 }

@@ -33,7 +33,7 @@ export function main(chat: ChatData, views: ViewsProtocol): Html {
 <button class="icon-button menu" type="button" popovertarget="sidebar" aria-label="Chats">${icon("menu")}</button>
 ${views.title(chat.thread)}
 <div class="actions">
-${chat.thread && !chat.thread.archived && archiveForm(chat.thread)}
+${chat.thread && (chat.thread.archived ? restoreForm(chat.thread) : archiveForm(chat.thread))}
 <a class="icon-button" href="/" aria-label="New chat" title="New chat">${icon("plus")}</a>
 </div>
 </header>
@@ -52,12 +52,18 @@ export function pageTitle(thread: Thread | null): Html {
   return html`${thread?.title || "New chat"}`;
 }
 
-export function status({ text, kind }: StatusData): Html {
-  return html`<p id="status" class="status ${kind}" role="status">${text}</p>`;
+/** `data-offline` is for the script, which alone can tell that the server is away. */
+export function status({ text, kind, link }: StatusData): Html {
+  const way = link && html` <a href="${link.path}">${link.label}</a>`;
+  return html`<p id="status" class="status ${kind}" role="status" data-offline="The server cannot be reached. What you wrote is still here.">${text}${way}</p>`;
 }
 
 function archiveForm(thread: Thread): Html {
   return html`<form method="post" action="/t/${thread.id}/archive"><button class="icon-button" aria-label="Archive this chat" title="Archive">${icon("archive")}</button></form>`;
+}
+
+function restoreForm(thread: Thread): Html {
+  return html`<form class="archived" method="post" action="/t/${thread.id}/restore"><span>Archived</span><button>Restore</button></form>`;
 }
 
 function account(user: User): Html {

@@ -24,7 +24,7 @@ export function setupPage(form: SetupData): Html {
     "Make the first administrator",
     html`<form method="post" action="/setup">
 ${notice(form.error)}
-<p>This link works once. Other people are added with <code>skeleton users</code>.</p>
+<p>This link works once. Other people are added with the <code>users</code> command.</p>
 <input type="hidden" name="token" value="${form.token}">
 ${field("username", "Name", form.username, "username")}
 ${field("password", "Password", "", "new-password")}

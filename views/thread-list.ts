@@ -5,7 +5,7 @@ import { html } from "./html";
 import { icon } from "./icon";
 
 export function threadList(list: ThreadListData, views: ViewsProtocol): Html {
-  return html`<nav id="threads" class="threads" aria-label="Chats" hx-get="/threads" hx-include="#search" hx-trigger="threads-changed from:body" hx-swap="outerMorph">
+  return html`<nav id="threads" class="threads" aria-label="Chats" hx-get="/threads" hx-include="#search, #threads [name=current]" hx-trigger="threads-changed from:body" hx-swap="outerMorph">
 <input type="hidden" name="current" value="${list.currentId}" form="search">
 ${list.query ? found(list, views) : html`<ul>${views.threadItems(list)}</ul>`}
 </nav>`;

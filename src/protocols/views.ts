@@ -152,6 +152,8 @@ export interface GoData {
 export interface StatusData {
   readonly text: string;
   readonly kind: "info" | "error";
+  /** A page of this server where the person can do something about it. */
+  readonly link?: { readonly path: string; readonly label: string };
 }
 
 export interface LoginData extends PageData {

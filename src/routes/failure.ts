@@ -5,7 +5,7 @@ import { HTTP_STATUS, isAppError } from "../errors";
 import type { Core } from "../protocols";
 import { pageData } from "./page-data";
 import { partial } from "./partial";
-import { htmlResponse, seeOther, wantsPage } from "./respond";
+import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
 import { urlOf } from "./url";
 
 export interface Failure {
@@ -49,7 +49,8 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   const { pathname, search } = urlOf(request) ?? { pathname: "/", search: "" };
   const isProgram = pathname.startsWith("/api/") || !wantsPage(request);
   if (request.headers.has("hx-request")) {
-    const markup = partial("status", "outerHTML", core.views.status({ text: detail, kind: "error" }));
+    const link = status === 401 ? { link: { path: signInPath(request), label: "Sign in" } } : {};
+    const markup = partial("status", "outerHTML", core.views.status({ text: detail, kind: "error", ...link }));
     return htmlResponse({ markup }, status, headers);
   }
   if (isProgram) return Response.json({ detail }, { status, headers });
@@ -57,6 +58,12 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
     return seeOther(`/login?next=${encodeURIComponent(pathname + search)}`);
   }
   return htmlResponse(core.views.errorPage({ ...pageData(core, null), status, detail }), status, headers);
+}
+
+/** Back to the page that the person is on, where the text in the composer is kept by the browser's history. */
+function signInPath(request: Request): string {
+  const page = URL.parse(request.headers.get("hx-current-url") ?? "");
+  return `/login?next=${encodeURIComponent(ownPath(page ? page.pathname + page.search : "/"))}`;
 }
 
 function validationFailure(error: ValidationError): Failure {

@@ -26,6 +26,9 @@ export function messageRoutes(core: Core) {
   return new Elysia().use(session(core)).post(
     "/api/v1/message",
     async ({ body, user, request, server }) => {
+      if (body.regenerate && body.content) {
+        throw new AppError("invalid", "Give content, or ask to regenerate: not both.");
+      }
       const content = body.regenerate ? null : (body.content ?? "");
       const turn = await core.turns.start(user, {
         content,

@@ -329,6 +329,62 @@ describe.skipIf(noBrowser !== null)("the page", () => {
   );
 
   test(
+    "it says when the server is away or the session has ended, keeps the text, and takes it back when all is well",
+    async () => {
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      upstream.script(reply("Hello."));
+      await say(page, "Hi");
+      await page.waitForURL(/\/t\//);
+      await page.waitForSelector("button.send");
+      expect(await page.locator("#threads [aria-current]").count()).toBe(1);
+
+      await ann.context.setOffline(true);
+      await say(page, "Are you there?");
+      await page.waitForSelector("#status.offline");
+      expect(await page.inputValue("#text")).toBe("Are you there?");
+      ann.complaints.length = 0; // The browser complains of the cut as it should.
+      await ann.context.setOffline(false);
+      await page.waitForSelector("#status:not(.offline)", { state: "attached" });
+
+      const cookies = await ann.context.cookies();
+      await ann.context.clearCookies();
+      await page.press("#text", "Enter");
+      const href = await page.locator("#status a").getAttribute("href");
+      expect(href).toBe(`/login?next=${encodeURIComponent(new URL(page.url()).pathname)}`);
+      expect(await page.inputValue("#text")).toBe("Are you there?");
+      ann.complaints.length = 0; // So does a refused request.
+      await ann.context.addCookies(cookies);
+
+      upstream.script(reply("I am."));
+      await page.press("#text", "Enter");
+      await page.waitForSelector(".reply >> text=I am.");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "an archived chat says so, and can be restored",
+    async () => {
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      upstream.script(reply("Hello."));
+      await say(page, "To be archived");
+      await page.waitForURL(/\/t\//);
+      await page.waitForSelector("button.send");
+      const path = new URL(page.url()).pathname;
+      await page.click("[aria-label='Archive this chat']");
+      await page.waitForURL(/\/$/);
+      await page.goto(new URL(path, page.url()).href);
+      await screenshot(page, "archived");
+      await page.click("text=Restore");
+      await page.waitForSelector("[aria-label='Archive this chat']");
+      await page.waitForSelector("#threads [aria-current] >> text=To be archived");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "it fits a narrow phone, in light and dark",
     async () => {
       for (const [name, width, colorScheme] of [

@@ -105,6 +105,7 @@ describe("POST /api/v1/message", () => {
 
   test.each([
     ["nothing", {}, 400],
+    ["content with regenerate", { content: "Hi", regenerate: true }, 400],
     ["empty", { content: "" }, 400],
     ["blank", { content: " \n\t " }, 400],
     ["too long", { content: "x".repeat(100_001) }, 400],

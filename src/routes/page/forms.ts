@@ -48,6 +48,15 @@ export function formRoutes(core: Core) {
       { ...form, params: Id },
     )
     .post(
+      "/t/:id/restore",
+      async ({ user, params: { id } }) => {
+        const thread = await core.thread.update(user.username, id, { archived: false });
+        if (!thread) throw new AppError("notFound", "There is no such chat.");
+        return seeOther(`/t/${id}`);
+      },
+      { ...form, params: Id },
+    )
+    .post(
       "/t/:id/stop",
       async ({ user, request, params: { id }, query }) => {
         if (!(await core.turns.stop(user, query.turn))) throw new AppError("notFound", "There is no such reply.");
