@@ -63,7 +63,7 @@ function archiveForm(thread: Thread): Html {
 }
 
 function restoreForm(thread: Thread): Html {
-  return html`<form class="archived" method="post" action="/t/${thread.id}/restore"><span>Archived</span><button>Restore</button></form>`;
+  return html`<form class="archived" method="post" action="/t/${thread.id}/restore"><span>Archived</span><button class="quiet">Restore</button></form>`;
 }
 
 function account(user: User): Html {
