@@ -39,6 +39,11 @@ export function isAppError(error: unknown): error is AppError {
   return error instanceof Error && error.name === "AppError" && "code" in error && String(error.code) in HTTP_STATUS;
 }
 
+/** A thrown value as an Error, which it need not be. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 /** What is known of a thrown value, in words. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

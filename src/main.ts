@@ -4,7 +4,7 @@
 import { ConfigError, loadConfig } from "./config";
 import { messageOf } from "./errors";
 import type { Config } from "./protocols";
-import { serve, urlOf } from "./serve";
+import { originOf, serve } from "./serve";
 
 const USAGE = `Usage: skeleton [command]
 
@@ -73,7 +73,7 @@ async function editUsers(args: readonly string[], config: Config): Promise<numbe
 }
 
 async function askHealth(config: Config): Promise<number> {
-  const address = urlOf(config.host, config.port);
+  const address = originOf(config.host, config.port);
   const response = await fetch(`${address}/health`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) }).catch(
     () => null,
   );

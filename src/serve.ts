@@ -26,7 +26,7 @@ export async function serve(config: Config): Promise<Serving> {
   await app.modules;
   await listen(app, config, stop);
   return {
-    url: urlOf(config.host, app.server?.port ?? config.port),
+    url: originOf(config.host, app.server?.port ?? config.port),
     setupPath: setupToken === null ? null : `/setup?token=${setupToken}`,
     async stop() {
       await stop(config.shutdownGraceS * 1000);
@@ -43,7 +43,7 @@ function randomToken(): string {
 }
 
 /** Where a browser on this machine finds a server that listens on `host`. */
-export function urlOf(host: string, port: number): string {
+export function originOf(host: string, port: number): string {
   if (host === "0.0.0.0" || host === "::") return `http://localhost:${port}`;
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

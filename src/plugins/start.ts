@@ -1,5 +1,6 @@
 /** Starts plugins, asks them for their tools, and stops them. */
 
+import { errorOf } from "../errors";
 import type { Core, Tool } from "../protocols";
 import type { Found } from "./find";
 import { checkTools } from "./shape";
@@ -37,7 +38,7 @@ export async function stopAll(core: Core, plugins: readonly Found[]): Promise<vo
     try {
       await plugin.stop?.();
     } catch (error) {
-      const cause = error instanceof Error ? error : new Error(String(error));
+      const cause = errorOf(error);
       core.log.warn("A plugin failed to stop", { plugin: plugin.name, error: cause });
     }
   }

@@ -1,7 +1,7 @@
 /** What a failed request is answered: JSON for programs, a fragment for htmx, a page for a browser. Never a stack. */
 
 import type { ValidationError } from "elysia";
-import { HTTP_STATUS, isAppError } from "../errors";
+import { errorOf, HTTP_STATUS, isAppError } from "../errors";
 import type { Core } from "../protocols";
 import { pageData } from "./page-data";
 import { partial } from "./partial";
@@ -37,7 +37,7 @@ export function failureOf(error: unknown, code: number | string): Failure {
     case "NOT_FOUND":
       return { status: 404, detail: "There is nothing at this address.", cause: null };
     default: {
-      const cause = error instanceof Error ? error : new Error(String(error));
+      const cause = errorOf(error);
       return { status: 500, detail: "Something went wrong in the server; its log says what.", cause };
     }
   }

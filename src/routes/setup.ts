@@ -3,10 +3,10 @@
  * after use and after a restart, and useless once there is any user.
  */
 
-import { timingSafeEqual } from "node:crypto";
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../errors";
 import type { AuthSetup, Core } from "../protocols";
+import { isSameSecret } from "../secret";
 import { pageData } from "./page-data";
 import { htmlResponse, seeOther, wantsPage } from "./respond";
 import { sessionCookie } from "./session";
@@ -18,7 +18,7 @@ export function setupRoutes(core: Core, setupToken: string | null) {
   let token = setupToken;
   const requireToken = async (given: string): Promise<AuthSetup> => {
     const { setup } = core.auth;
-    if (!setup || token === null || !isEqual(given, token) || !(await setup.needed())) {
+    if (!setup || token === null || !isSameSecret(given, token) || !(await setup.needed())) {
       throw new AppError("notFound", "This set-up link is not valid any more. Restart the server for another one.");
     }
     return setup;
@@ -53,9 +53,4 @@ export function setupRoutes(core: Core, setupToken: string | null) {
       },
       { body: NewAdmin },
     );
-}
-
-function isEqual(given: string, token: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(token)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

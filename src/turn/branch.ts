@@ -2,6 +2,7 @@
 
 import { AppError } from "../errors";
 import type { Core, MessageNode, Thread, User } from "../protocols";
+import { BUSY } from "./begin";
 
 /** Throws AppError: "notFound" (thread or message), "conflict" while a turn runs in the thread, which would move the head back. */
 export async function showBranch(core: Core, user: User, threadId: string, messageId: string): Promise<Thread> {
@@ -9,10 +10,7 @@ export async function showBranch(core: Core, user: User, threadId: string, messa
   if (!nodes.some(({ id }) => id === messageId))
     throw new AppError("notFound", "There is no such message in this thread.");
   if (await core.turns.live(user, threadId)) {
-    throw new AppError(
-      "conflict",
-      "A reply is still being written in this thread. Stop it, or wait until it is complete.",
-    );
+    throw new AppError("conflict", BUSY);
   }
   const thread = await core.thread.update(user.username, threadId, { headId: newestEnd(nodes, messageId) });
   if (!thread) throw new AppError("notFound", "There is no such thread.");

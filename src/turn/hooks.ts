@@ -3,6 +3,7 @@
  * filterStream and postCall the other way. One that throws is named in the log and left out; the turn goes on.
  */
 
+import { errorOf } from "../errors";
 import type { Core, HookRunner, Log, ModelEvent, Plugin, Turn } from "../protocols";
 
 /** `plugins` go from low priority to high. */
@@ -85,6 +86,6 @@ async function* guarded(
 }
 
 function warn(log: Log, plugin: string, hook: string, turn: Turn, error: unknown): void {
-  const cause = error instanceof Error ? error : new Error(String(error));
+  const cause = errorOf(error);
   log.warn("A plugin's hook failed and was left out", { plugin, hook, turn: turn.id, error: cause });
 }

@@ -3,6 +3,7 @@
  * the others stay good.
  */
 
+import { messageOf } from "../../errors";
 import type { User, UserRole } from "../../protocols";
 import { isPasswordHash } from "./passwords";
 
@@ -71,7 +72,7 @@ export function compileMask(mask: string): RegExp | string {
     new RegExp(mask);
     return new RegExp(`^(?:${mask})$`);
   } catch (error) {
-    return `model_mask is not a regular expression: ${error instanceof Error ? error.message : String(error)}`;
+    return `model_mask is not a regular expression: ${messageOf(error)}`;
   }
 }
 

@@ -3,8 +3,9 @@
  * was made under, so that a changed password ends the user's sessions without a list of sessions to keep.
  */
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { jwt } from "@elysiajs/jwt";
+import { isSameSecret } from "../../secret";
 import type { Account } from "./accounts";
 
 export interface Tokens {
@@ -35,12 +36,7 @@ export function createTokens(secret: string, ttlHours: number): Tokens {
       const claims = await signer.verify(token, REQUIRED);
       if (!claims || typeof claims.sub !== "string" || typeof claims.pwd !== "string") return null;
       const account = find(claims.sub);
-      return account && isSame(claims.pwd, fingerprint(account)) ? account : null;
+      return account && isSameSecret(claims.pwd, fingerprint(account)) ? account : null;
     },
   };
-}
-
-function isSame(given: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

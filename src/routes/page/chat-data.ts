@@ -1,6 +1,7 @@
 /** All that the chat page shows, gathered for one user and one thread. */
 
 import type { ChatData, ComposerData, Core, StatusData, Thread, ThreadListData, User } from "../../protocols";
+import { allowedModels } from "../catalogue";
 import { pageData } from "../page-data";
 import { type Branch, loadBranch } from "./branch";
 
@@ -59,9 +60,7 @@ export async function loadThreadList(core: Core, user: User, asked: ListRequest)
 }
 
 async function loadComposer(core: Core, user: User, branch: Branch | null, draft: string): Promise<ComposerData> {
-  const [offered, prompts] = await Promise.all([core.model.list(), core.systemPrompt.list()]);
-  const allowed = await Promise.all(offered.map((model) => core.auth.requestAllowed(user, model)));
-  const models = offered.filter((_, index) => allowed[index]);
+  const [models, prompts] = await Promise.all([allowedModels(core, user), core.systemPrompt.list()]);
   const thread = branch?.thread ?? null;
   const prompt = prompts.find(({ name }) => name === (thread?.systemPrompt ?? "default"));
   return {
