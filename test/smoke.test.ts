@@ -25,6 +25,11 @@ afterAll(async () => {
   for (const server of running) await server.stop("SIGKILL");
 });
 
+/** A package that only plugins use, and no node_modules is near. */
+const USES_A_PACKAGE = `import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+export default { name: "uses-a-package", start: () => void [new Client({ name: "x", version: "1" }), new StdioClientTransport({ command: "x" })] };`;
+
 describe.each([
   ["from source", SOURCE],
   ["as one executable", [executable]],
@@ -64,7 +69,9 @@ describe.each([
       const guide = readGuides().find(({ path }) => path === "README.md") ?? { path: "", text: "" };
       mkdirSync(join(folder, "plugins/core"), { recursive: true });
       await Bun.write(join(folder, "plugins/core/echo.ts"), codeBlocks(guide, "ts")[0]?.code ?? "");
+      await Bun.write(join(folder, "plugins/tools/mcp.ts"), USES_A_PACKAGE);
       const server = await start(folder, { SKELETON_MODE: "ephemeral" });
+      expect(server.output()).not.toContain("quarantined");
       const { token } = await signIn(server.address, "default", "default");
       expect(await getJson(server.address, "/api/v1/models", { authorization: `Bearer ${token}` })).toEqual(["echo"]);
       expect(textOf(await sendMessage(server.address, token, { content: "one two" })).trim()).toBe("one two");

@@ -1,11 +1,19 @@
 /**
- * Makes `import … from "skeleton"` (and "elysia", "@sinclair/typebox") work in plugin files, also beside the compiled binary
- * where there is no node_modules. Must be called before the first plugin is imported.
+ * Makes `import … from "skeleton"` work in plugin files, and from the packages that plugins share with the server, also beside
+ * the executable where there is no node_modules. Must be called before the first plugin is imported.
  */
 
 import * as typebox from "@sinclair/typebox";
 import * as elysia from "elysia";
 import * as skeleton from "./skeleton";
+
+const LOADED: Readonly<Record<string, object>> = { skeleton, elysia, "@sinclair/typebox": typebox };
+
+/** What only files of plugin_library/ need: in the executable, and loaded when the first plugin imports it. */
+const ON_DEMAND: Readonly<Record<string, () => Promise<object>>> = {
+  "@modelcontextprotocol/client": () => import("@modelcontextprotocol/client"),
+  "@modelcontextprotocol/client/stdio": () => import("@modelcontextprotocol/client/stdio"),
+};
 
 let isRegistered = false;
 
@@ -15,9 +23,17 @@ export function registerModules(): void {
   Bun.plugin({
     name: "skeleton",
     setup(build) {
-      for (const [name, exports] of Object.entries({ skeleton, elysia, "@sinclair/typebox": typebox })) {
+      for (const [name, exports] of Object.entries(LOADED)) {
         build.module(name, () => ({ exports: { ...exports }, loader: "object" }));
+      }
+      for (const [name, load] of Object.entries(ON_DEMAND)) {
+        build.module(name, async () => ({ exports: { ...(await loadReal(name, load)) }, loader: "object" }));
       }
     },
   });
+}
+
+/** From source the name would lead here again, and its path leads to the package; in the executable nothing has a path. */
+function loadReal(name: string, load: () => Promise<object>): Promise<object> {
+  return Bun.isStandaloneExecutable ? load() : import(Bun.resolveSync(name, import.meta.dir));
 }

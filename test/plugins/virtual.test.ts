@@ -56,3 +56,16 @@ test("a plugin file outside the project has types, html, AppError and Elysia wit
   expect(weather?.parameters).toMatchObject({ type: "object", required: ["city"] });
   expect(await weather?.execute({}, {} as never)).toBe("true");
 });
+
+test("a plugin file outside the project has the packages that the library needs, and gets them as they are", async () => {
+  const { core, wrong } = await loadPlugins({
+    "tools/uses-mcp.ts": `import { Client } from "@modelcontextprotocol/client";
+      import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+      export default { name: "uses-mcp", tools: [{ name: "kinds", description: "", parameters: {}, async execute() {
+        return [new Client({ name: "skeleton", version: "1" }), new StdioClientTransport({ command: "true" })].map((it) => it.constructor.name);
+      } }] };`,
+  });
+  expect(wrong).toEqual([]);
+  const [kinds] = await core.tools.list({} as never);
+  expect(await kinds?.execute({}, {} as never)).toEqual(["Client", "StdioClientTransport"]);
+});
