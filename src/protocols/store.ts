@@ -65,9 +65,9 @@ export interface StoreProtocol {
   /**
    * Records whose `search` fields contain every word of `text` (its first 32; case and accents aside; the last one, from
    * three characters on, may be a beginning; scripts written without spaces match anywhere), newest first, at most `limit`
-   * (default 50). `text` is a person's: nothing in it is syntax, and a text without a word finds nothing. Takes the same
-   * few milliseconds for a common word as for a rare one; for that, `where` is applied to the newest 20,000 records that
-   * have the words.
+   * (default 50). `text` is a person's: nothing in it is syntax, and a text without a word finds nothing. Holds nobody up
+   * for more than a few milliseconds at a time, however common the words are; `where` is applied to the newest 20,000
+   * records that have the words.
    */
   fullTextSearch(owner: Owner, store: string, text: string, options?: StoreSearch): Promise<StoreRecord[]>;
 
@@ -137,4 +137,6 @@ export interface StoreQuery {
 export interface StoreSearch {
   readonly where?: StoreWhere;
   readonly limit?: number;
+  /** Only these fields (and `id`): cheaper for records with long texts. */
+  readonly select?: readonly string[];
 }

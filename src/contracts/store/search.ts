@@ -100,6 +100,37 @@ export const search: readonly ContractCase[] = [
     },
   },
   {
+    name: "search gives only the fields that were selected",
+    async run(core) {
+      const find = await library(core);
+      assert.equal(await find("whale"), "2");
+      const search = (select: string[]) => core.store.fullTextSearch("ann", "library", "whale", { select });
+      assert.deepEqual(await search([]), [{ id: "2" }]);
+      assert.deepEqual(await search(["secret"]), [{ id: "2", secret: "hidden" }]);
+    },
+  },
+  {
+    name: "search goes through thousands of records of several owners, newest first",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { text: { type: "str", search: true }, n: "int" });
+      const add = (n: number) => store.add(n % 3 ? "ann" : "bob", "notes", { text: `number${n} every`, n }, `${n}`);
+      await Promise.all(Array.from({ length: 4000 }, (_, n) => add(n)));
+      const search = async (text: string, limit: number, where = {}) =>
+        (await store.fullTextSearch("ann", "notes", text, { limit, where })).map(({ n }) => Number(n));
+      const anns = Array.from({ length: 4000 }, (_, n) => 3999 - n).filter((n) => n % 3 !== 0);
+      assert.deepEqual(await search("every", 4000), anns);
+      assert.deepEqual(await search("num", 4000), anns);
+      assert.deepEqual(await search("every num", 2), anns.slice(0, 2));
+      assert.deepEqual(await search("number1", 3), [1999, 1997, 1996]);
+      assert.deepEqual(await search("number1 every", 3), [1]);
+      assert.deepEqual(await search("every", 2, { n: { lt: 3 } }), [2, 1]);
+      await store.update("ann", "notes", "1", { text: "changed" });
+      await store.delete("ann", "notes", "2");
+      assert.deepEqual(await search("every", 2, { n: { lt: 6 } }), [5, 4]);
+      assert.deepEqual(await search("changed", 2), [1]);
+    },
+  },
+  {
     name: "a field that becomes searchable is searched in old records too",
     async run({ store }) {
       await store.createStoreIfNotExists("notes", { text: "str" });

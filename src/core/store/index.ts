@@ -8,7 +8,8 @@ import { AppError } from "../../errors";
 import type { Core, Json, StoreInfo, StoreProtocol } from "../../protocols";
 import { openDatabase, type StoreDatabase } from "./database";
 import { createSchema } from "./schema";
-import { reindex, search, unindex } from "./search";
+import { search } from "./search";
+import { reindex, unindex } from "./search-index";
 import {
   checkedId,
   columnsOf,

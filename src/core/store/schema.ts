@@ -7,7 +7,7 @@ import { AppError } from "../../errors";
 import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
 import { writeBackup } from "./backup";
 import type { StoreDatabase } from "./database";
-import { reindexSlice } from "./search";
+import { beginReindex, createIndex, needsIndex, reindexSlice } from "./search-index";
 import { COLUMN_TYPE, columnsOf, searchedFields } from "./values";
 import type { WriteQueue } from "./writes";
 
@@ -58,14 +58,14 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
       const declared = checkedStore(name, fields);
       const before = find(name);
       const merged = merge(before, declared);
-      if (before && !merged) return finishIndex(before);
+      if (before && !merged && !needsIndex(database, before)) return finishIndex(before);
       if (before && database.path) await writeBackup(database, database.path, log);
       await writes.write(() => {
         // Another process may have been here since; its version of the store is the one to go on from.
         version = null;
         const existing = find(name);
-        const result = merge(existing, declared);
-        if (!result) return;
+        const result = merge(existing, declared) ?? existing ?? declared;
+        if (existing === result && !needsIndex(database, existing)) return;
         if (existing) extend(database, existing, result);
         else create(database, result);
         database.exec(`PRAGMA user_version = ${Number(version) + 1}`);
@@ -133,14 +133,14 @@ function create(database: StoreDatabase, store: StoreInfo): void {
 
 function extend(database: StoreDatabase, existing: StoreInfo, store: StoreInfo): void {
   const had = new Set(columnsOf(existing));
+  const isIndexNew = needsIndex(database, store);
   for (const field of columnsOf(store)) {
     if (!had.has(field)) database.exec(`ALTER TABLE "${store.name}" ADD COLUMN ${column(store, field)}`);
   }
   createParts(database, store);
   database.run("UPDATE _store SET fields = ? WHERE name = ?", JSON.stringify(store.fields), store.name);
-  if (searchedFields(store).some((field) => had.has(field) && !existing.fields[field]?.search)) {
-    database.run(`UPDATE _store SET reindex_to = (SELECT max(_row) FROM "${store.name}") WHERE name = ?`, store.name);
-  }
+  const isSearchNew = searchedFields(store).some((field) => had.has(field) && !existing.fields[field]?.search);
+  if (isIndexNew || isSearchNew) beginReindex(database, store);
 }
 
 function column(store: StoreInfo, field: string): string {
@@ -149,7 +149,8 @@ function column(store: StoreInfo, field: string): string {
 }
 
 /** Indexes and tables beside the records; the dot in their names keeps them apart from every store. */
-function createParts(database: StoreDatabase, { name, fields }: StoreInfo): void {
+function createParts(database: StoreDatabase, store: StoreInfo): void {
+  const { name, fields } = store;
   for (const [field, { index }] of Object.entries(fields)) {
     if (index) database.exec(`CREATE INDEX IF NOT EXISTS "${name}.by.${field}" ON "${name}" (_owner, "${field}")`);
   }
@@ -162,9 +163,5 @@ function createParts(database: StoreDatabase, { name, fields }: StoreInfo): void
       PRIMARY KEY (record, field, position)
     ) STRICT, WITHOUT ROWID`);
   }
-  if (Object.values(fields).some((field) => field.search)) {
-    database.exec(`CREATE VIRTUAL TABLE IF NOT EXISTS "${name}.search" USING fts5 (
-      body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-    )`);
-  }
+  if (searchedFields(store).length > 0) createIndex(database, store);
 }

@@ -146,6 +146,53 @@ describe("a change of a store", () => {
   });
 });
 
+describe("the search index", () => {
+  test("of an earlier form is made anew, after a backup", async () => {
+    const folder = temporaryFolder();
+    const fields = { text: { type: "str", search: true } } as const;
+    const store = openStore(folder);
+    await store.createStoreIfNotExists("notes", fields);
+    await Promise.all(
+      Array.from({ length: 2500 }, (_, n) => store.add("ann", "notes", { text: `n${n} word` }, `${n}`)),
+    );
+    await store.close();
+    const database = new Database(join(folder, "skeleton.db"));
+    database.run('DROP TABLE "notes.words"');
+    database.run('DROP TABLE "notes.blocks"');
+    database.run(`CREATE VIRTUAL TABLE "notes.search" USING fts5 (body, content = '', contentless_delete = 1)`);
+    database.close();
+    const again = openStore(folder);
+    await again.createStoreIfNotExists("notes", fields);
+    expect(backups(folder)).toHaveLength(1);
+    expect((await again.fullTextSearch("ann", "notes", "n19")).map(({ id }) => id).at(0)).toBe("1999");
+    await again.add("ann", "notes", { text: "n1 more" }, "more");
+    expect((await again.fullTextSearch("ann", "notes", "n1 more")).map(({ id }) => id)).toEqual(["more"]);
+    const all = (await again.fullTextSearch("ann", "notes", "word", { limit: 3000 })).map(({ id }) => Number(id));
+    expect(all).toEqual(Array.from({ length: 2500 }, (_, n) => 2499 - n));
+    await again.createStoreIfNotExists("notes", fields);
+    expect(backups(folder)).toHaveLength(1);
+    await again.close();
+  });
+
+  test("lets the loop go on while a word that begins thousands is searched", async () => {
+    const store = openStore(temporaryFolder());
+    await store.createStoreIfNotExists("notes", { text: { type: "str", search: true }, n: "int" });
+    const text = (n: number) => Array.from({ length: 10 }, (_, word) => `word${(n * 7 + word * 13) % 5000}`).join(" ");
+    await Promise.all(Array.from({ length: 8000 }, (_, n) => store.add("ann", "notes", { text: text(n), n })));
+    let ticks = 0;
+    let isOver = false;
+    const tick = (): void => {
+      ticks += 1;
+      if (!isOver) setImmediate(tick);
+    };
+    tick();
+    expect(await store.fullTextSearch("ann", "notes", "wor", { where: { n: -1 } })).toEqual([]);
+    isOver = true;
+    expect(ticks).toBeGreaterThan(4);
+    await store.close();
+  });
+});
+
 function backups(folder: string): string[] {
   return readdirSync(folder)
     .filter((name) => name.includes(".backup-"))

@@ -1,0 +1,132 @@
+/**
+ * What full-text search reads: for each record the words of its searched fields, each beginning with a token of the owner
+ * and of a block. A block is a stretch of some thousand of the owner's records, named by the row of the first; the table of
+ * blocks says where each begins. Scripts that are written without spaces are indexed by character and found as a phrase.
+ */
+
+import type { StoreInfo } from "../../protocols";
+import type { StoreDatabase } from "./database";
+import { searchedFields } from "./values";
+
+const BLOCK = 1000; // Records. Joining every word that begins with three common letters then takes about 3 ms.
+const FULL_CHECK = 1 / 16; // How often a new record asks whether its block is full: counting costs as much as indexing.
+const SLICE_MS = 3; // Of re-indexing, between which other writes get their turn.
+const WORDS = 32; // The protocol's bound: each word costs, and nobody types more to find something.
+
+/** A run of letters, digits and marks; everything else separates, so nothing a person types can be syntax. */
+const WORD = /[\p{L}\p{N}\p{M}]+/gu;
+const UNSPACED =
+  /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/gu;
+
+/** The words to look for in a person's text. */
+export function wordsOf(text: string): string[] {
+  return (text.normalize("NFC").match(WORD) ?? []).filter((word) => /[\p{L}\p{N}]/u.test(word)).slice(0, WORDS);
+}
+
+/** The text as it is indexed, and as it is asked for: composed, unspaced scripts taken apart, each word with its token. */
+export function searchable(owner: string, block: number, text: string): string {
+  return text
+    .normalize("NFC")
+    .replace(UNSPACED, " $& ")
+    .replace(WORD, `${token(owner, block)}$&`);
+}
+
+/** Hexadecimal and decimal, each with an end, so that no token begins another's, whatever the owners' names are made of. */
+function token(owner: string, block: number): string {
+  return `o${Buffer.from(owner).toString("hex")}x${block}y`;
+}
+
+/** The owner's blocks, newest first. */
+export function blocksOf(database: StoreDatabase, store: StoreInfo, owner: string): number[] {
+  const sql = `SELECT first FROM "${store.name}.blocks" WHERE owner = ? ORDER BY first DESC`;
+  return database.all(sql, owner).map((row) => Number(row.first));
+}
+
+/** Brings the index up to the record; called with every change to a searched field, in the same transaction. */
+export function reindex(database: StoreDatabase, store: StoreInfo, row: number): void {
+  const fields = searchedFields(store);
+  const columns = fields.map((field) => `"${field}"`).join(", ");
+  const record = database.first(`SELECT _owner, ${columns} FROM "${store.name}" WHERE _row = ?`, row);
+  const texts = fields.map((field) => record?.[field] ?? "").filter((text) => text !== "");
+  if (!record || texts.length === 0) {
+    unindex(database, store, row);
+    return;
+  }
+  const owner = String(record._owner);
+  database.run(
+    `INSERT OR REPLACE INTO "${store.name}.words" (rowid, body) VALUES (?, ?)`,
+    row,
+    searchable(owner, blockFor(database, store, owner, row), texts.join("\n")),
+  );
+}
+
+export function unindex(database: StoreDatabase, store: StoreInfo, row: number): void {
+  database.run(`DELETE FROM "${store.name}.words" WHERE rowid = ?`, row);
+}
+
+/** The block that the row is in: the last one that begins at or before it, or one that begins with it. */
+function blockFor(database: StoreDatabase, store: StoreInfo, owner: string, row: number): number {
+  const sql = `SELECT max(first) AS first FROM "${store.name}.blocks" WHERE owner = ? AND first <= ?`;
+  const first = database.first(sql, owner, row)?.first ?? null;
+  if (first !== null && !(Math.random() < FULL_CHECK && isFull(database, store, { owner, first: Number(first), row })))
+    return Number(first);
+  database.run(`INSERT INTO "${store.name}.blocks" (owner, first) VALUES (?, ?)`, owner, row);
+  return row;
+}
+
+/** Only the newest record begins a block, so that the blocks stay in the order of their rows. */
+function isFull(
+  database: StoreDatabase,
+  { name }: StoreInfo,
+  { owner, first, row }: { readonly owner: string; readonly first: number; readonly row: number },
+): boolean {
+  const counted = database.first(
+    `SELECT count(*) AS count, max(_row) AS last
+      FROM (SELECT _row FROM "${name}" WHERE _owner = ? AND _row >= ? ORDER BY _row LIMIT ?)`,
+    owner,
+    first,
+    2 * BLOCK,
+  );
+  return Number(counted?.count) > BLOCK && counted?.last === row && row !== first;
+}
+
+/** Whether the index is of an earlier form, or not there. */
+export function needsIndex(database: StoreDatabase, store: StoreInfo): boolean {
+  if (searchedFields(store).length === 0) return false;
+  return !database.first("SELECT 1 AS there FROM sqlite_schema WHERE name = ?", `${store.name}.words`);
+}
+
+export function createIndex(database: StoreDatabase, { name }: StoreInfo): void {
+  database.exec(`CREATE VIRTUAL TABLE IF NOT EXISTS "${name}.words" USING fts5 (
+    body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+  )`);
+  database.exec(`CREATE TABLE IF NOT EXISTS "${name}.blocks" (
+    owner TEXT NOT NULL, first INTEGER NOT NULL, PRIMARY KEY (owner, first)
+  ) STRICT, WITHOUT ROWID`);
+  // The form before there were blocks.
+  database.exec(`DROP TABLE IF EXISTS "${name}.search"`);
+}
+
+/** Makes the blocks of the records that are there, and has them indexed by and by. */
+export function beginReindex(database: StoreDatabase, { name }: StoreInfo): void {
+  database.run(
+    `INSERT OR IGNORE INTO "${name}.blocks" SELECT _owner, _row
+      FROM (SELECT _owner, _row, row_number() OVER (PARTITION BY _owner ORDER BY _row) AS position FROM "${name}")
+      WHERE position % ? = 1`,
+    BLOCK,
+  );
+  database.run(`UPDATE _store SET reindex_to = (SELECT max(_row) FROM "${name}") WHERE name = ?`, name);
+}
+
+/** Indexes some of the records that were there before their field became searchable. False when all are done. */
+export function reindexSlice(database: StoreDatabase, store: StoreInfo): boolean {
+  const state = database.first("SELECT reindex_to FROM _store WHERE name = ?", store.name);
+  let next = state?.reindex_to ?? null;
+  const end = performance.now() + SLICE_MS;
+  while (next !== null && performance.now() < end) {
+    reindex(database, store, Number(next));
+    next = database.first(`SELECT max(_row) AS next FROM "${store.name}" WHERE _row < ?`, next)?.next ?? null;
+  }
+  database.run("UPDATE _store SET reindex_to = ? WHERE name = ?", next, store.name);
+  return next !== null;
+}
