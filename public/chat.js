@@ -75,6 +75,17 @@
     toEnd();
   }
   document.addEventListener("htmx:after:swap", follow);
+
+  // A moment comes in UTC, and is shown in the person's zone and way. One that a swap brings has no title yet.
+  const moments = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
+  function showMoments() {
+    for (const time of document.querySelectorAll("time:not([title])")) {
+      time.title = time.textContent;
+      time.textContent = moments.format(new Date(time.dateTime));
+    }
+  }
+  document.addEventListener("htmx:after:swap", showMoments);
+  showMoments();
   document.addEventListener(
     "scroll",
     ({ target }) => {

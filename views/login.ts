@@ -1,59 +1,54 @@
 /** The pages without a chat: sign in, make the first administrator, say what went wrong. */
 
-import type { ErrorData, Html, LoginData, SetupData } from "../src/protocols";
+import type { ErrorData, Html, LoginData, PageData, SetupData, Words } from "../src/protocols";
 import { html } from "./html";
 import { layout } from "./page";
 
-export function loginPage(form: LoginData): Html {
+export function loginPage(form: LoginData, words: Words): Html {
   return card(
     form,
-    "Sign in",
+    words,
+    words.signIn.signIn,
     html`<form method="post" action="/login">
 ${notice(form.error)}
 <input type="hidden" name="next" value="${form.next}">
-${field("username", "Name", form.username, "username")}
-${field("password", "Password", "", "current-password")}
-<button class="primary">Sign in</button>
+${field("username", words.signIn.name, form.username, "username")}
+${field("password", words.signIn.password, "", "current-password")}
+<button class="primary">${words.signIn.signIn}</button>
 </form>`,
   );
 }
 
-export function setupPage(form: SetupData): Html {
+export function setupPage(form: SetupData, words: Words): Html {
   return card(
     form,
-    "Make the first administrator",
+    words,
+    words.signIn.setup,
     html`<form method="post" action="/setup">
 ${notice(form.error)}
-<p>This link works once. Other people are added with the <code>users</code> command.</p>
+<p>${words.signIn.setupDetail}</p>
 <input type="hidden" name="token" value="${form.token}">
-${field("username", "Name", form.username, "username")}
-${field("password", "Password", "", "new-password")}
-<button class="primary">Create and sign in</button>
+${field("username", words.signIn.name, form.username, "username")}
+${field("password", words.signIn.password, "", "new-password")}
+<button class="primary">${words.signIn.create}</button>
 </form>`,
   );
 }
 
-export function errorPage(error: ErrorData): Html {
+export function errorPage(error: ErrorData, words: Words): Html {
   return card(
     error,
-    TITLES[error.status] ?? "Something went wrong",
+    words,
+    words.errors.title(error.status),
     html`<p>${error.detail}</p>
-<p><a href="/">Back to the chats</a></p>`,
+<p><a href="/">${words.errors.back}</a></p>`,
   );
 }
 
-const TITLES: Readonly<Record<number, string>> = {
-  400: "That cannot be done",
-  401: "Please sign in",
-  403: "Not allowed",
-  404: "Not found",
-  429: "Too often",
-  503: "Not now",
-};
-
-function card(page: LoginData | SetupData | ErrorData, title: string, content: Html): Html {
+function card(page: PageData, words: Words, title: string, content: Html): Html {
   return layout({
-    ...page,
+    page,
+    words,
     title,
     name: "plain",
     body: html`<main class="card"><h1>${title}</h1>

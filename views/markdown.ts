@@ -5,7 +5,7 @@
  */
 
 import MarkdownIt from "markdown-it";
-import type { Html } from "../src/protocols";
+import type { Html, Words } from "../src/protocols";
 import { escapeHtml, html, isSafeUrl, raw } from "./html";
 
 /** Characters of a part; longer ones are shown as plain text. Ordinary text of this length takes about 10 ms. */
@@ -13,9 +13,18 @@ const MAX_LENGTH = 300_000;
 /** Characters of one paragraph or cell. Hostile nesting costs up to 3 µs for each, and nothing else is served meanwhile. */
 const MAX_INLINE_LENGTH = 20_000;
 
-export function markdown(text: string): Html {
+export function markdown(text: string, words: Words): Html {
   if (text.length > MAX_LENGTH) return html`<pre class="plain">${text}</pre>\n`;
-  return raw(parser.render(text));
+  return raw(parser.render(text, { words } satisfies Env));
+}
+
+/** What a document is rendered with, for the rules below. */
+interface Env {
+  readonly words: Words;
+}
+
+function wordsOf(env: object | undefined): Words["markdown"] {
+  return (env as Env).words.markdown;
 }
 
 /** The parser itself, for who splits a stream into blocks. */
@@ -27,18 +36,19 @@ parser.validateLink = isSafeUrl;
 
 const rules = parser.renderer.rules;
 
-rules.fence = (tokens, index) => code(tokens[index]?.content ?? "", tokens[index]?.info.trim().split(/\s+/)[0] ?? "");
-rules.code_block = (tokens, index) => code(tokens[index]?.content ?? "", "");
+rules.fence = (tokens, index, _options, env) =>
+  code(tokens[index]?.content ?? "", tokens[index]?.info.trim().split(/\s+/)[0] ?? "", wordsOf(env));
+rules.code_block = (tokens, index, _options, env) => code(tokens[index]?.content ?? "", "", wordsOf(env));
 
-function code(content: string, language: string): string {
-  return `<figure class="code"><figcaption><span>${escapeHtml(language || "text")}</span><button class="copy" type="button">Copy</button></figcaption><pre tabindex="0"><code>${escapeHtml(content)}</code></pre></figure>\n`;
+function code(content: string, language: string, words: Words["markdown"]): string {
+  return `<figure class="code"><figcaption><span>${escapeHtml(language || words.text)}</span><button class="copy" type="button">${escapeHtml(words.copy)}</button></figcaption><pre tabindex="0"><code>${escapeHtml(content)}</code></pre></figure>\n`;
 }
 
-rules.image = (tokens, index) => {
+rules.image = (tokens, index, _options, env) => {
   const token = tokens[index];
   const address = String(token?.attrGet("src") ?? "");
-  const words = token?.content ? `${token.content}: ${address}` : address;
-  return html`<a class="image-link" href="${address}" target="_blank" rel="noopener noreferrer nofollow">Image: ${words}</a>`
+  const text = token?.content ? `${token.content}: ${address}` : address;
+  return html`<a class="image-link" href="${address}" target="_blank" rel="noopener noreferrer nofollow">${wordsOf(env).image(text)}</a>`
     .markup;
 };
 

@@ -1,55 +1,58 @@
 /** A user's message, or a reply with its parts and what stands below it. */
 
-import type { Html, MessageData, MessagesData, TurnInfo, ViewsProtocol } from "../src/protocols";
+import type { Html, MessageData, MessagesData, TurnInfo, ViewsProtocol, Words } from "../src/protocols";
 import { html } from "./html";
 import { icon } from "./icon";
+import { time } from "./time";
 
-export function messages({ threadId, messages: list, before, isLatest }: MessagesData, views: ViewsProtocol): Html {
+export function messages(data: MessagesData, words: Words, views: ViewsProtocol): Html {
+  const { threadId, messages: list, before, isLatest } = data;
   const path = `/t/${threadId}`;
-  return html`<div id="messages" class="messages" role="log" aria-label="Messages">${
-    before && html`<a class="earlier" href="${path}?before=${before}">Earlier messages</a>`
-  }${list.length === 0 ? welcome : list.map((item) => views.message(item))}${!isLatest && html`<a class="earlier" href="${path}">Latest messages</a>`}</div>`;
+  return html`<div id="messages" class="messages" role="log" aria-label="${words.messages.messages}">${
+    before && html`<a class="earlier" href="${path}?before=${before}">${words.messages.earlier}</a>`
+  }${list.length === 0 ? welcome(words) : list.map((item) => views.message(item, words))}${!isLatest && html`<a class="earlier" href="${path}">${words.messages.latest}</a>`}</div>`;
 }
 
-const welcome = html`<div class="welcome"><h2>What is on your mind?</h2><p>Enter sends, Shift + Enter starts a new line.</p></div>`;
-
-export function message(data: MessageData, views: ViewsProtocol): Html {
-  if (data.role === "user") return userMessage(data);
-  return html`<article id="${data.id}" class="message reply"><h2 class="for-reader">Reply</h2><div id="${data.id}-parts" class="parts">${data.parts.map((part) => views.part(part))}</div>${views.messageFoot(data)}</article>`;
+function welcome({ messages: { welcome, welcomeDetail } }: Words): Html {
+  return html`<div class="welcome"><h2>${welcome}</h2><p>${welcomeDetail}</p></div>`;
 }
 
-function userMessage({ id, parts }: MessageData): Html {
-  return html`<article id="${id}" class="message user"><h2 class="for-reader">You</h2><div class="bubble" dir="auto">${parts.map(({ message }) => message.content)}</div></article>`;
+export function message(data: MessageData, words: Words, views: ViewsProtocol): Html {
+  if (data.role === "user") return userMessage(data, words);
+  return html`<article id="${data.id}" class="message reply"><h2 class="for-reader">${words.messages.reply}</h2><div id="${data.id}-parts" class="parts">${data.parts.map((part) => views.part(part, words))}</div>${views.messageFoot(data, words)}</article>`;
 }
 
-export function messageFoot(data: MessageData): Html {
-  return html`<footer id="${data.id}-foot" class="message-foot">${footContent(data)}</footer>`;
+function userMessage({ id, parts }: MessageData, words: Words): Html {
+  return html`<article id="${id}" class="message user"><h2 class="for-reader">${words.messages.you}</h2><div class="bubble" dir="auto">${parts.map(({ message }) => message.content)}</div></article>`;
 }
 
-function footContent(data: MessageData): Html {
+export function messageFoot(data: MessageData, words: Words): Html {
+  return html`<footer id="${data.id}-foot" class="message-foot">${footContent(data, words)}</footer>`;
+}
+
+function footContent(data: MessageData, words: Words): Html {
   const { turn, parts } = data;
-  if (!turn) return html`${copyButton}`;
-  if (turn.status === "running") return html`<span class="writing">Writing…</span>`;
-  const outcome = OUTCOME[turn.status];
+  if (!turn) return html`${copyButton(words)}`;
+  if (turn.status === "running") return html`<span class="writing">${words.messages.writing}</span>`;
+  const outcome = outcomeOf(turn, words);
   return html`${(outcome || turn.error) && html`<p class="outcome ${turn.status}">${turn.status === "failed" && icon("warning")} ${turn.error ?? outcome}</p>`}${
-    parts.length > 0 && copyButton
-  }${turn.status !== "done" && html`${parts.length > 0 && action(data, "continue", "Continue")}${action(data, "retry", "Retry")}`}<span class="facts">${facts(turn)}</span>`;
+    parts.length > 0 && copyButton(words)
+  }${turn.status !== "done" && html`${parts.length > 0 && action(data, "continue", words.messages.continue)}${action(data, "retry", words.messages.retry)}`}<span class="facts">${facts(turn, words)} · ${time(turn.started, words)}</span>`;
 }
 
-const OUTCOME = {
-  done: "",
-  stopped: "Stopped.",
-  interrupted: "Interrupted: the server ended while this was written.",
-  failed: "Failed.",
-};
+function outcomeOf({ status }: TurnInfo, { messages: words }: Words): string {
+  return status === "done" || status === "running" ? "" : words[status];
+}
 
-const copyButton = html`<button class="icon-button copy" type="button" aria-label="Copy the reply" title="Copy">${icon("copy")}</button>`;
+function copyButton({ messages: { copy, copyReply } }: Words): Html {
+  return html`<button class="icon-button copy" type="button" aria-label="${copyReply}" title="${copy}">${icon("copy")}</button>`;
+}
 
 function action({ threadId, turn, id }: MessageData, verb: "continue" | "retry", label: string): Html {
   const path = `/t/${threadId}/${verb}`;
   return html`<form method="post" action="${path}" hx-post="${path}" hx-swap="none"><input type="hidden" name="turn" value="${turn?.id}"><input type="hidden" name="parent" value="${id.slice(2)}"><button class="quiet">${label}</button></form>`;
 }
 
-function facts({ model, usage }: TurnInfo): string {
-  return usage ? `${model} · ${usage.outputTokens} tokens` : model;
+function facts({ model, usage }: TurnInfo, words: Words): string {
+  return usage ? `${model} · ${words.messages.tokens(usage.outputTokens)}` : model;
 }

@@ -1,9 +1,11 @@
 /** The document around every page: head, files, warnings. No inline script or style: the policy of the page refuses both. */
 
-import type { Html, PageData } from "../src/protocols";
+import type { Html, PageData, Words } from "../src/protocols";
 import { html } from "./html";
 
-export interface LayoutData extends PageData {
+export interface LayoutData {
+  readonly page: PageData;
+  readonly words: Words;
   readonly title: Html | string;
   /** Class of the body: which page it is. */
   readonly name: string;
@@ -11,9 +13,9 @@ export interface LayoutData extends PageData {
   readonly body: Html;
 }
 
-export function layout({ title, name, head, body, asset, ephemeral }: LayoutData): Html {
+export function layout({ page: { asset, ephemeral }, words, title, name, head, body }: LayoutData): Html {
   return html`<!doctype html>
-<html lang="en">
+<html lang="${words.language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content">
@@ -26,7 +28,7 @@ ${htmxConfig}
 ${head}
 </head>
 <body class="${name}">
-${ephemeral && html`<p class="ephemeral" role="note"><strong>Ephemeral mode.</strong> Nothing is kept: chats end with the server.</p>`}
+${ephemeral && html`<p class="ephemeral" role="note"><strong>${words.page.ephemeral}</strong> ${words.page.ephemeralDetail}</p>`}
 ${body}
 </body>
 </html>

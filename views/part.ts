@@ -1,17 +1,17 @@
 /** One part of a reply: text, thinking, a tool call with its outcome, a file, or a plugin's remark. */
 
-import type { Html, Message, PartData, ViewsProtocol } from "../src/protocols";
+import type { Html, Message, PartData, ViewsProtocol, Words } from "../src/protocols";
 import { html } from "./html";
 import { icon } from "./icon";
 
-export function part(data: PartData, views: ViewsProtocol): Html {
+export function part(data: PartData, words: Words, views: ViewsProtocol): Html {
   switch (data.message.type) {
     case "text":
       return html`<div id="${data.id}" class="part text" dir="auto">${data.body}${tail(data)}</div>`;
     case "thinking":
-      return html`<details id="${data.id}" class="part thinking">${views.partSummary(data)}<div class="inside" dir="auto">${data.body}${tail(data)}</div></details>`;
+      return html`<details id="${data.id}" class="part thinking">${views.partSummary(data, words)}<div class="inside" dir="auto">${data.body}${tail(data)}</div></details>`;
     case "tool":
-      return tool(data, views);
+      return tool(data, words, views);
     case "file":
       return html`<ul id="${data.id}" class="part files">${(data.message.files ?? []).map((file) => html`<li><a href="/api/v1/files/${file.id}" download="${file.name}">${file.name}</a></li>`)}</ul>`;
     case "notice":
@@ -19,12 +19,12 @@ export function part(data: PartData, views: ViewsProtocol): Html {
   }
 }
 
-export function partSummary({ id, message, tail }: PartData): Html {
+export function partSummary({ id, message, tail }: PartData, words: Words): Html {
   if (message.type === "thinking") {
-    return html`<summary id="${id}-summary">${icon("chevron")}${tail ? "Thinking…" : `Thought${forTime(message.durationMs)}`}</summary>`;
+    return html`<summary id="${id}-summary">${icon("chevron")}${tail ? words.part.thinking : thought(message, words)}</summary>`;
   }
   if (message.type !== "tool") return html``;
-  return html`<summary id="${id}-summary">${icon("chevron")}${icon("tool")}<code>${message.name}</code><span class="state">${stateOf(message, tail !== null)}</span></summary>`;
+  return html`<summary id="${id}-summary">${icon("chevron")}${icon("tool")}<code>${message.name}</code><span class="state">${stateOf(message, tail !== null, words)}</span></summary>`;
 }
 
 /** Not announced while it changes; the finished blocks before it are. */
@@ -32,28 +32,24 @@ function tail({ id, tail: markup }: PartData): Html | null {
   return markup && html`<div id="${id}-tail" class="tail" aria-live="off">${markup}</div>`;
 }
 
-function tool(data: PartData, views: ViewsProtocol): Html {
+function tool(data: PartData, words: Words, views: ViewsProtocol): Html {
   const { id, message, progress } = data;
   const state = data.tail ? "running" : message.error === undefined ? "done" : "failed";
-  return html`<details id="${id}" class="part tool ${state}">${views.partSummary(data)}<div class="inside"><h3>Arguments</h3><pre tabindex="0">${indented(message.arguments ?? "")}</pre>${
-    data.tail && html`<h3>Progress</h3><pre id="${id}-progress" tabindex="0">${progress}</pre>`
-  }${state === "done" && html`<h3>Result</h3><pre tabindex="0">${message.content}</pre>`}${
-    state === "failed" && html`<h3>Error</h3><pre class="error" tabindex="0">${message.error}</pre>`
+  return html`<details id="${id}" class="part tool ${state}">${views.partSummary(data, words)}<div class="inside"><h3>${words.part.arguments}</h3><pre tabindex="0">${indented(message.arguments ?? "")}</pre>${
+    data.tail && html`<h3>${words.part.progress}</h3><pre id="${id}-progress" tabindex="0">${progress}</pre>`
+  }${state === "done" && html`<h3>${words.part.result}</h3><pre tabindex="0">${message.content}</pre>`}${
+    state === "failed" && html`<h3>${words.part.error}</h3><pre class="error" tabindex="0">${message.error}</pre>`
   }</div></details>`;
 }
 
-function stateOf(message: Message, isRunning: boolean): string {
-  if (isRunning) return "running…";
-  return `${message.error === undefined ? "done" : "failed"}${message.durationMs === undefined ? "" : ` · ${duration(message.durationMs)}`}`;
+function stateOf(message: Message, isRunning: boolean, words: Words): string {
+  if (isRunning) return words.part.running;
+  const state = message.error === undefined ? words.part.done : words.part.failed;
+  return message.durationMs === undefined ? state : `${state} · ${words.duration(message.durationMs)}`;
 }
 
-function forTime(durationMs: number | undefined): string {
-  return durationMs === undefined ? "" : ` for ${duration(durationMs)}`;
-}
-
-function duration(ms: number): string {
-  if (ms < 950) return `${Math.round(ms)} ms`;
-  return ms < 59_500 ? `${(ms / 1000).toFixed(ms < 9_950 ? 1 : 0)} s` : `${Math.round(ms / 60_000)} min`;
+function thought({ durationMs }: Message, { part, duration }: Words): string {
+  return durationMs === undefined ? part.thought : part.thoughtFor(duration(durationMs));
 }
 
 /** A model writes its arguments as JSON on one line, or as something that is not JSON. */

@@ -10,24 +10,26 @@ import { markdown } from "../../views/markdown";
 import { message, messageFoot, messages } from "../../views/message";
 import { part, partSummary } from "../../views/part";
 import { threadItem, threadItems, threadList } from "../../views/thread-list";
+import { languages } from "../../views/words";
 import type { Core, ViewsProtocol } from "../protocols";
 
 export function createViews(core: Core): ViewsProtocol {
   return {
-    chatPage: (chat) => chatPage(chat, core.views),
+    languages,
+    chatPage: (chat, words) => chatPage(chat, words, core.views),
     loginPage,
     setupPage,
     errorPage,
-    main: (chat) => main(chat, core.views),
+    main: (chat, words) => main(chat, words, core.views),
     pageTitle,
     title,
-    threadList: (list) => threadList(list, core.views),
-    threadItems: (list) => threadItems(list, core.views),
+    threadList: (list, words) => threadList(list, words, core.views),
+    threadItems: (list, words) => threadItems(list, words, core.views),
     threadItem,
-    messages: (list) => messages(list, core.views),
-    message: (data) => message(data, core.views),
+    messages: (list, words) => messages(list, words, core.views),
+    message: (data, words) => message(data, words, core.views),
     messageFoot,
-    part: (data) => part(data, core.views),
+    part: (data, words) => part(data, words, core.views),
     partSummary,
     markdown,
     go,

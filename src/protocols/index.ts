@@ -19,3 +19,4 @@ export type * from "./thread";
 export type * from "./tool";
 export type * from "./turn";
 export type * from "./views";
+export type * from "./words";

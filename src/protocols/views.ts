@@ -1,7 +1,11 @@
 /**
  * `views`: every page and fragment of the browser's side as a function of data. Default: src/core/views.ts, the functions in
- * views/. All are pure: no clock, no await, no look at anything but their argument; so one function serves the page, the
+ * views/. All are pure: no clock, no await, no look at anything but their arguments; so one function serves the page, the
  * response and the live channel. Wrap one to change a fragment: `views: (core, base) => ({ ...base, threadItem: … })`.
+ *
+ * Each is given the data and, second, the words of the reader's language, so that data stay data. One that calls another passes
+ * them on. A language more: `views: (core, base) => ({ ...base, languages: [...base.languages, french] })`; other words for one
+ * that is there: map over them.
  *
  * Contract: each fragment has one element with the id named here, which stays the same while it changes, because the live
  * channel finds it by that id; and every value in it is escaped, which the `html` template does by itself.
@@ -12,6 +16,7 @@ import type { JsonObject } from "./json";
 import type { SystemPrompt } from "./system-prompt";
 import type { Message, Thread, ThreadHit } from "./thread";
 import type { TurnInfo } from "./turn";
+import type { Words } from "./words";
 
 /** Markup that is safe to send: made by the `html` template, which escapes, or vouched for with `raw`. */
 export interface Html {
@@ -19,47 +24,50 @@ export interface Html {
 }
 
 export interface ViewsProtocol {
+  /** The catalogues of words, one per language; the first is for everybody whose language is not among them. Never empty. */
+  readonly languages: readonly Words[];
+
   /** The whole chat: thread list, messages, composer, live channel. */
-  chatPage(chat: ChatData): Html;
-  loginPage(form: LoginData): Html;
+  chatPage(chat: ChatData, words: Words): Html;
+  loginPage(form: LoginData, words: Words): Html;
   /** Where the first administrator is made. */
-  setupPage(form: SetupData): Html;
-  errorPage(error: ErrorData): Html;
+  setupPage(form: SetupData, words: Words): Html;
+  errorPage(error: ErrorData, words: Words): Html;
 
   /** `#main`: what belongs to one thread, that is all but the thread list. Holds the fragments below and `#live`. */
-  main(chat: ChatData): Html;
+  main(chat: ChatData, words: Words): Html;
   /** The words inside `#page-title`, which is the name of the browser's tab. */
-  pageTitle(thread: Thread | null): Html;
+  pageTitle(thread: Thread | null, words: Words): Html;
   /** `#title`: the name of the thread, to be edited in place. */
-  title(thread: Thread | null): Html;
+  title(thread: Thread | null, words: Words): Html;
 
   /** `#threads`: the list, or what was found when `query` is not empty. */
-  threadList(list: ThreadListData): Html;
+  threadList(list: ThreadListData, words: Words): Html;
   /** Entries of a page of the list, and the way to the next page. */
-  threadItems(list: ThreadListData): Html;
+  threadItems(list: ThreadListData, words: Words): Html;
   /** One entry of the list. */
-  threadItem(item: ThreadItemData): Html;
+  threadItem(item: ThreadItemData, words: Words): Html;
 
   /** `#messages`: the branch that is shown. New messages are appended to it. */
-  messages(messages: MessagesData): Html;
+  messages(messages: MessagesData, words: Words): Html;
   /** `#<message.id>`: a user's message, or a reply; a reply's parts are appended to `#<message.id>-parts`. */
-  message(message: MessageData): Html;
+  message(message: MessageData, words: Words): Html;
   /** `#<message.id>-foot`: what stands below a reply: how it ended and what can be done with it. */
-  messageFoot(message: MessageData): Html;
+  messageFoot(message: MessageData, words: Words): Html;
   /** `#<part.id>`: one part of a reply. While it grows, `#<part.id>-tail` ends it and what is finished goes before that. */
-  part(part: PartData): Html;
+  part(part: PartData, words: Words): Html;
   /** `#<part.id>-summary`: the line that stands for a part that can be opened. Empty for others. */
-  partSummary(part: PartData): Html;
+  partSummary(part: PartData, words: Words): Html;
   /**
    * What a model or a plugin wrote, as markup. Streams call it with whole top-level blocks, one or several at a time: the
    * blocks' markup joined must be that of the whole. Where it is not, the part is sent again once it is complete.
    */
-  markdown(text: string): Html;
+  markdown(text: string, words: Words): Html;
 
   /** `#go`: Send, or Stop while a turn runs. */
-  go(go: GoData): Html;
+  go(go: GoData, words: Words): Html;
   /** `#status`: one sentence on what just happened; empty = nothing to say. */
-  status(status: StatusData): Html;
+  status(status: StatusData, words: Words): Html;
 }
 
 /** What every page knows. */

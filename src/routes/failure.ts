@@ -5,6 +5,7 @@ import { errorOf, HTTP_STATUS, isAppError } from "../errors";
 import type { Core } from "../protocols";
 import { pageData } from "./page-data";
 import { partial } from "./partial";
+import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
 import { urlOf } from "./url";
 
@@ -48,16 +49,18 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   const headers: Record<string, string> = retryAfterS ? { "retry-after": String(retryAfterS) } : {};
   const { pathname, search } = urlOf(request) ?? { pathname: "/", search: "" };
   const isProgram = pathname.startsWith("/api/") || !wantsPage(request);
+  const words = wordsFor(core, request);
   if (request.headers.has("hx-request")) {
-    const link = status === 401 ? { link: { path: signInPath(request), label: "Sign in" } } : {};
-    const markup = partial("status", "outerHTML", core.views.status({ text: detail, kind: "error", ...link }));
+    const link = status === 401 ? { link: { path: signInPath(request), label: words.status.signIn } } : {};
+    const said = core.views.status({ text: detail, kind: "error", ...link }, words);
+    const markup = partial("status", "outerHTML", said);
     return htmlResponse({ markup }, status, headers);
   }
   if (isProgram) return Response.json({ detail }, { status, headers });
   if (status === 401 && request.method === "GET") {
     return seeOther(`/login?next=${encodeURIComponent(pathname + search)}`);
   }
-  return htmlResponse(core.views.errorPage({ ...pageData(core, null), status, detail }), status, headers);
+  return htmlResponse(core.views.errorPage({ ...pageData(core, null), status, detail }, words), status, headers);
 }
 
 /** Back to the page that the person is on, where the text in the composer is kept by the browser's history. */

@@ -6,6 +6,7 @@ import { Elysia, t } from "elysia";
 import { HTTP_STATUS, isAppError } from "../errors";
 import type { Core } from "../protocols";
 import { pageData } from "./page-data";
+import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
 import { addressOf, findUser, sessionCookie } from "./session";
 import { signIn } from "./sign-in";
@@ -17,15 +18,15 @@ const Credentials = t.Object({
 });
 
 export function loginRoutes(core: Core) {
-  const form = (username: string, error: string | null, next: string) =>
-    core.views.loginPage({ ...pageData(core, null), username, error, next });
+  const form = (request: Request, username: string, error: string | null, next: string) =>
+    core.views.loginPage({ ...pageData(core, null), username, error, next }, wordsFor(core, request));
   return new Elysia()
     .get(
       "/login",
       async ({ query, request }) => {
         const next = ownPath(query.next);
         if (await findUser(core, request)) return seeOther(next);
-        return htmlResponse(form("", null, next));
+        return htmlResponse(form(request, "", null, next));
       },
       { query: t.Object({ next: t.Optional(t.String()) }) },
     )
@@ -44,7 +45,7 @@ export function loginRoutes(core: Core) {
         } catch (error) {
           // The form again, with the name kept; anything unexpected is the app's to catch.
           if (!isAppError(error)) throw error;
-          return htmlResponse(form(username, error.message, ownPath(next)), HTTP_STATUS[error.code]);
+          return htmlResponse(form(request, username, error.message, ownPath(next)), HTTP_STATUS[error.code]);
         }
       },
       { body: Credentials },

@@ -7,6 +7,7 @@ export function htmlResponse(page: Html, status = 200, headers: Record<string, s
   const own = {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
+    vary: "accept-language",
     "content-security-policy": PAGE_POLICY,
   };
   return new Response(page.markup, { status, headers: { ...own, ...headers } });

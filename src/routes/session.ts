@@ -6,14 +6,24 @@
 import { Elysia } from "elysia";
 import { AppError } from "../errors";
 import type { Core, User } from "../protocols";
+import { type Reader, wordsFor } from "./reader";
 import { urlOf } from "./url";
 
 export const SESSION_COOKIE = "skeleton_session";
 
-/** Gives routes the macros `user` and `admin`: with one of them, `user` is there and everybody else is refused. */
+/**
+ * Gives routes the macros `user`, `reader` and `admin`: with one of them, `user` is there and everybody else is refused. `reader`
+ * is for pages: it has the words for them, too.
+ */
 export function session(core: Core) {
   return new Elysia({ name: "session" }).macro({
     user: { resolve: async ({ request }) => ({ user: await requireUser(core, request) }) },
+    reader: {
+      resolve: async ({ request }) => {
+        const reader: Reader = { user: await requireUser(core, request), words: wordsFor(core, request) };
+        return { reader, ...reader };
+      },
+    },
     admin: {
       resolve: async ({ request }) => {
         const user = await requireUser(core, request);

@@ -8,6 +8,7 @@ import { AppError, HTTP_STATUS, isAppError } from "../errors";
 import type { AuthSetup, Core } from "../protocols";
 import { isSameSecret } from "../secret";
 import { pageData } from "./page-data";
+import { wordsFor } from "./reader";
 import { htmlResponse, seeOther, wantsPage } from "./respond";
 import { sessionCookie } from "./session";
 
@@ -23,14 +24,14 @@ export function setupRoutes(core: Core, setupToken: string | null) {
     }
     return setup;
   };
-  const form = (username: string, error: string | null) =>
-    core.views.setupPage({ ...pageData(core, null), token: token ?? "", username, error });
+  const form = (request: Request, username: string, error: string | null) =>
+    core.views.setupPage({ ...pageData(core, null), token: token ?? "", username, error }, wordsFor(core, request));
   return new Elysia()
     .get(
       "/setup",
-      async ({ query }) => {
+      async ({ query, request }) => {
         await requireToken(query.token ?? "");
-        return htmlResponse(form("", null));
+        return htmlResponse(form(request, "", null));
       },
       { query: t.Object({ token: t.Optional(t.String()) }) },
     )
@@ -48,7 +49,7 @@ export function setupRoutes(core: Core, setupToken: string | null) {
           return { access_token: created, token_type: "bearer" };
         } catch (error) {
           if (!wantsPage(request) || !isAppError(error)) throw error;
-          return htmlResponse(form(username, error.message), HTTP_STATUS[error.code]);
+          return htmlResponse(form(request, username, error.message), HTTP_STATUS[error.code]);
         }
       },
       { body: NewAdmin },

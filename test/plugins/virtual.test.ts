@@ -50,7 +50,9 @@ test("a plugin file outside the project has types, html, AppError and Elysia wit
       };`,
   });
   expect(wrong).toEqual([]);
-  expect(core.views.markdown('<i>"')).toEqual({ markup: '<p title="&lt;i&gt;&quot;"><b>&lt;i&gt;&quot;</p>' });
+  expect(core.views.markdown('<i>"', {} as never)).toEqual({
+    markup: '<p title="&lt;i&gt;&quot;"><b>&lt;i&gt;&quot;</p>',
+  });
   await expect(core.limit.take("a", 1, 1)).rejects.toMatchObject({ name: "AppError", code: "limited", retryAfterS: 3 });
   const [weather] = await core.tools.list({} as never);
   expect(weather?.parameters).toMatchObject({ type: "object", required: ["city"] });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { User } from "../../src/protocols";
+import type { User, Words } from "../../src/protocols";
 import { atEnd } from "../support/at-end";
 import { readSse, type SseEvent } from "../support/read-sse";
 import { type Client, startServer } from "../support/server";
@@ -68,6 +68,22 @@ describe("the live channel", () => {
     live.close();
   });
 
+  test("each page hears its own language, and the words stay those of the page", async () => {
+    const end = gate();
+    const { id, path } = await begin("Hello", { parts: ["Hi.", { wait: end.opened }] });
+    const at = await channelOf(ann, path);
+    const [english, german] = [await listen(ann, at), await listen(ann, at, { "accept-language": "de" })];
+    for (const live of [english, german]) await live.until("Hi.");
+    end.open();
+    const told = await Promise.all([english.until('hx-target="#go"'), german.until('hx-target="#go"')]);
+    expect(told.map((it) => /Copy the reply|Antwort kopieren/.exec(it.map(({ data }) => data).join(""))?.[0])).toEqual([
+      "Copy the reply",
+      "Antwort kopieren",
+    ]);
+    await settle(id);
+    for (const live of [english, german]) live.close();
+  });
+
   test("a message shows at once, with the place of its reply", async () => {
     const { id, path } = await begin("Hello", reply("Hi."));
     await settle(id);
@@ -109,9 +125,9 @@ describe("the live channel", () => {
     let rendered = 0;
     const markdown = core.views.markdown;
     Object.assign(core.views, {
-      markdown: (source: string) => {
+      markdown: (source: string, words: Words) => {
         rendered++;
-        return markdown(source);
+        return markdown(source, words);
       },
     });
     half.open();

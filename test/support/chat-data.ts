@@ -14,6 +14,7 @@ import type {
 } from "../../src/protocols";
 import { html } from "../../views/html";
 import { markdown } from "../../views/markdown";
+import { en } from "../../views/words/en";
 
 /** The views as the core has them. */
 export function testViews(wrap: (views: ViewsProtocol) => Partial<ViewsProtocol> = () => ({})): ViewsProtocol {
@@ -77,7 +78,7 @@ export function testPart(fields: Partial<Message>, more: Partial<PartData> = {})
   return {
     id: `p-${message.id}`,
     message,
-    body: hasBody ? markdown(message.content) : html``,
+    body: hasBody ? markdown(message.content, en) : html``,
     tail: null,
     progress: "",
     ...more,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { en } from "../../views/words/en";
 import { chat, reply, testPart, testThread, testTurn, testViews, userMessage } from "../support/chat-data";
 
 const views = testViews();
@@ -6,7 +7,7 @@ const HOSTILE = `"'><script>alert(1)</script>`;
 
 describe("views", () => {
   test("every fragment has the id by which the live channel finds it", () => {
-    const page = views.chatPage(chat()).markup;
+    const page = views.chatPage(chat(), en).markup;
     for (const id of [
       "main",
       "title",
@@ -74,29 +75,29 @@ describe("views", () => {
         prompts: [{ name: HOSTILE, description: HOSTILE, content: "" }, ...plain.composer.prompts],
       },
     };
-    expect(views.chatPage(asked).markup).not.toContain("<script>");
+    expect(views.chatPage(asked, en).markup).not.toContain("<script>");
     const page = { ...data, user: null };
-    expect(views.loginPage({ ...page, username: HOSTILE, error: HOSTILE, next: HOSTILE }).markup).not.toContain(
+    expect(views.loginPage({ ...page, username: HOSTILE, error: HOSTILE, next: HOSTILE }, en).markup).not.toContain(
       "<script>",
     );
-    expect(views.setupPage({ ...page, username: HOSTILE, error: HOSTILE, token: HOSTILE }).markup).not.toContain(
+    expect(views.setupPage({ ...page, username: HOSTILE, error: HOSTILE, token: HOSTILE }, en).markup).not.toContain(
       "<script>",
     );
-    expect(views.errorPage({ ...page, status: 400, detail: HOSTILE }).markup).not.toContain("<script>");
+    expect(views.errorPage({ ...page, status: 400, detail: HOSTILE }, en).markup).not.toContain("<script>");
   });
 
   test("the words found are marked, and nothing else", () => {
     const hit = { thread: testThread("t1", "T"), snippet: "a \u0002b\u0003 c <i>\u0002d\u0003", messageId: "1" };
-    expect(views.threadItem({ thread: hit.thread, isCurrent: false, hit }).markup).toContain(
+    expect(views.threadItem({ thread: hit.thread, isCurrent: false, hit }, en).markup).toContain(
       "a <mark>b</mark> c &lt;i&gt;<mark>d</mark>",
     );
   });
 
   test("a running turn has Stop, and each way to end says so and offers what can be done", () => {
-    expect(views.go({ threadId: "t1", liveTurnId: "u1" }).markup).toContain("/t/t1/stop?turn=u1");
-    expect(views.go({ threadId: "t1", liveTurnId: null }).markup).toContain('aria-label="Send"');
+    expect(views.go({ threadId: "t1", liveTurnId: "u1" }, en).markup).toContain("/t/t1/stop?turn=u1");
+    expect(views.go({ threadId: "t1", liveTurnId: null }, en).markup).toContain('aria-label="Send"');
     const foot = (status: "running" | "done" | "stopped" | "failed" | "interrupted", parts = [testPart({ id: "9" })]) =>
-      views.messageFoot(reply("1", parts, testTurn({ status, error: status === "failed" ? "It broke." : null })))
+      views.messageFoot(reply("1", parts, testTurn({ status, error: status === "failed" ? "It broke." : null })), en)
         .markup;
     expect(foot("running")).toContain("Writing…");
     expect(foot("done")).toContain("demo · 412 tokens");
@@ -109,18 +110,18 @@ describe("views", () => {
 
   test("a page without script asks again while a reply is written", () => {
     const running = { ...chat().composer, liveTurnId: "u1" };
-    expect(views.chatPage(chat({ composer: running })).markup).toContain('<noscript><meta http-equiv="refresh"');
-    expect(views.chatPage(chat()).markup).not.toContain("refresh");
+    expect(views.chatPage(chat({ composer: running }), en).markup).toContain('<noscript><meta http-equiv="refresh"');
+    expect(views.chatPage(chat(), en).markup).not.toContain("refresh");
   });
 
   test("ephemeral mode is told on every page", () => {
     const page = { ...chat({ ephemeral: true }), user: null };
-    expect(views.chatPage(chat({ ephemeral: true })).markup).toContain("Nothing is kept");
-    expect(views.loginPage({ ...page, username: "", error: null, next: "/" }).markup).toContain("Nothing is kept");
+    expect(views.chatPage(chat({ ephemeral: true }), en).markup).toContain("Nothing is kept");
+    expect(views.loginPage({ ...page, username: "", error: null, next: "/" }, en).markup).toContain("Nothing is kept");
   });
 
   test("nothing is inline that the page's policy refuses", () => {
-    const page = views.chatPage(chat()).markup;
+    const page = views.chatPage(chat(), en).markup;
     expect(page).not.toMatch(/ style="| on[a-z]+="|hx-on|<style|<script(?! src=)/);
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { markdown } from "../../views/markdown";
+import { markdown as renderIn } from "../../views/markdown";
+import { en } from "../../views/words/en";
 
+const markdown = (text: string) => renderIn(text, en);
 const render = (text: string) => markdown(text).markup.trim();
 
 describe("Markdown of a model", () => {

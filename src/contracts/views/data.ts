@@ -9,10 +9,11 @@ import type {
   ThreadListData,
   TurnInfo,
   ViewsProtocol,
+  Words,
 } from "../../protocols";
 
-export function chat(views: ViewsProtocol, text: string): ChatData {
-  const prompts = [text, "other"].map((name) => ({ name, description: text, content: text }));
+export function chat(views: ViewsProtocol, words: Words, text: string): ChatData {
+  const prompts = [text, `${text} 2`].map((name) => ({ name, description: text, content: text }));
   return {
     user: { username: text, role: "user" },
     asset: (name) => `/static/${name}`,
@@ -21,13 +22,13 @@ export function chat(views: ViewsProtocol, text: string): ChatData {
     threads: list(text),
     messages: {
       threadId: "t",
-      messages: [question(views, text), reply(views, text)],
+      messages: [question(views, words, text), reply(views, words, text)],
       before: "1",
       isLatest: false,
     },
     composer: {
       threadId: "t",
-      models: [text, "other"],
+      models: [text, `${text} 2`],
       prompts,
       model: text,
       systemPrompt: text,
@@ -51,12 +52,12 @@ export function list(text: string): ThreadListData {
   return { threads: [thread(text)], hits: [hit], query: "", currentId: "t", before: "t" };
 }
 
-export function question(views: ViewsProtocol, text: string): MessageData {
-  const parts = [part(views, message({ role: "user", content: text, step: 0 }))];
+export function question(views: ViewsProtocol, words: Words, text: string): MessageData {
+  const parts = [part(views, words, message({ role: "user", content: text, step: 0 }))];
   return { id: "m-1", threadId: "t", role: "user", parts, turn: null };
 }
 
-export function reply(views: ViewsProtocol, text: string): MessageData {
+export function reply(views: ViewsProtocol, words: Words, text: string): MessageData {
   const tool = { role: "tool", type: "tool", name: text, arguments: text, durationMs: 5 } as const;
   const file = { id: "f", name: text, type: text, size: 1, sha256: "", created: "" };
   const parts = [
@@ -67,7 +68,13 @@ export function reply(views: ViewsProtocol, text: string): MessageData {
     message({ id: "6", content: text, type: "notice" }),
     message({ id: "7", content: "", type: "file", files: [file] }),
   ];
-  return { id: "r-1", threadId: "t", role: "assistant", parts: parts.map((it) => part(views, it)), turn: turn(text) };
+  return {
+    id: "r-1",
+    threadId: "t",
+    role: "assistant",
+    parts: parts.map((it) => part(views, words, it)),
+    turn: turn(text),
+  };
 }
 
 export function turn(text: string): TurnInfo {
@@ -87,7 +94,13 @@ export function message(fields: Partial<Message>): Message {
   return { ...kept, role: "assistant", type: "text", content: "", ...fields };
 }
 
-export function part(views: ViewsProtocol, of: Message): PartData {
+export function part(views: ViewsProtocol, words: Words, of: Message): PartData {
   const hasBody = of.role !== "user" && (of.type === "text" || of.type === "thinking");
-  return { id: `p-${of.id}`, message: of, body: views.markdown(hasBody ? of.content : ""), tail: null, progress: "" };
+  return {
+    id: `p-${of.id}`,
+    message: of,
+    body: views.markdown(hasBody ? of.content : "", words),
+    tail: null,
+    progress: "",
+  };
 }

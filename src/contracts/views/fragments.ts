@@ -1,43 +1,43 @@
 /** Every fragment and page, made with one text wherever a text can be. */
 
-import type { Html, ViewsProtocol } from "../../protocols";
+import type { Html, ViewsProtocol, Words } from "../../protocols";
 import { chat, list, message, part, question, reply, thread, turn } from "./data";
 
 /** Fragments by the id that they must have, with `text` wherever a text can be. */
-export function fragments(views: ViewsProtocol, text: string): [id: string, fragment: Html][] {
-  const whole = reply(views, text);
-  const parts = whole.parts.map((it): [string, Html] => [it.id, views.part(it)]);
-  const running = part(views, message({ type: "tool", role: "tool", name: text, arguments: text }));
+export function fragments(views: ViewsProtocol, words: Words, text: string): [id: string, fragment: Html][] {
+  const whole = reply(views, words, text);
+  const parts = whole.parts.map((it): [string, Html] => [it.id, views.part(it, words)]);
+  const running = part(views, words, message({ type: "tool", role: "tool", name: text, arguments: text }));
   return [
-    ["main", views.main(chat(views, text))],
-    ["title", views.title(thread(text))],
-    ["title", views.title(null)],
-    ["threads", views.threadList(list(text))],
-    ["threads", views.threadList({ ...list(text), query: text })],
-    ["messages", views.messages(chat(views, text).messages)],
-    ["m-1", views.message(question(views, text))],
-    ["r-1", views.message(whole)],
-    ["r-1-foot", views.messageFoot(whole)],
-    ["r-1-foot", views.messageFoot({ ...whole, turn: { ...turn(text), status: "running", error: null } })],
+    ["main", views.main(chat(views, words, text), words)],
+    ["title", views.title(thread(text), words)],
+    ["title", views.title(null, words)],
+    ["threads", views.threadList(list(text), words)],
+    ["threads", views.threadList({ ...list(text), query: text }, words)],
+    ["messages", views.messages(chat(views, words, text).messages, words)],
+    ["m-1", views.message(question(views, words, text), words)],
+    ["r-1", views.message(whole, words)],
+    ["r-1-foot", views.messageFoot(whole, words)],
+    ["r-1-foot", views.messageFoot({ ...whole, turn: { ...turn(text), status: "running", error: null } }, words)],
     ...parts,
-    ["p-1", views.part({ ...running, tail: views.markdown(""), progress: text })],
-    ["p-1-summary", views.partSummary(running)],
-    ["go", views.go({ threadId: "t", liveTurnId: null })],
-    ["go", views.go({ threadId: "t", liveTurnId: "u" })],
-    ["status", views.status({ text, kind: "error" })],
-    ["status", views.status({ text: "", kind: "info" })],
+    ["p-1", views.part({ ...running, tail: views.markdown("", words), progress: text }, words)],
+    ["p-1-summary", views.partSummary(running, words)],
+    ["go", views.go({ threadId: "t", liveTurnId: null }, words)],
+    ["go", views.go({ threadId: "t", liveTurnId: "u" }, words)],
+    ["status", views.status({ text, kind: "error" }, words)],
+    ["status", views.status({ text: "", kind: "info" }, words)],
   ];
 }
 
-export function pages(views: ViewsProtocol, text: string): [name: string, page: Html][] {
+export function pages(views: ViewsProtocol, words: Words, text: string): [name: string, page: Html][] {
   const page = { user: null, asset: (name: string) => `/static/${name}`, ephemeral: true };
   return [
-    ["chat", views.chatPage(chat(views, text))],
-    ["login", views.loginPage({ ...page, username: text, error: text, next: "/" })],
-    ["setup", views.setupPage({ ...page, token: text, username: text, error: text })],
-    ["error", views.errorPage({ ...page, status: 404, detail: text })],
-    ["page-title", views.pageTitle(thread(text))],
-    ["item", views.threadItem({ thread: thread(text), isCurrent: true, hit: list(text).hits[0] ?? null })],
-    ["markdown", views.markdown(text)],
+    ["chat", views.chatPage(chat(views, words, text), words)],
+    ["login", views.loginPage({ ...page, username: text, error: text, next: "/" }, words)],
+    ["setup", views.setupPage({ ...page, token: text, username: text, error: text }, words)],
+    ["error", views.errorPage({ ...page, status: 404, detail: text }, words)],
+    ["page-title", views.pageTitle(thread(text), words)],
+    ["item", views.threadItem({ thread: thread(text), isCurrent: true, hit: list(text).hits[0] ?? null }, words)],
+    ["markdown", views.markdown(text, words)],
   ];
 }

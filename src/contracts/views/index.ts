@@ -1,6 +1,7 @@
 /** What every `views` promises: the ids that the live channel looks for, and that nothing in the data leaves its place. */
 
 import { deepEqual, equal, ok } from "node:assert/strict";
+import type { ViewsProtocol, Words } from "../../protocols";
 import type { ContractCase } from "../contract";
 import { chat, message, part, reply } from "./data";
 import { fragments, pages } from "./fragments";
@@ -8,9 +9,21 @@ import { idsOf, parse } from "./markup";
 
 export const viewsContract: readonly ContractCase[] = [
   {
+    name: "every language has a tag of its own and all the texts of the first",
+    async run({ views }) {
+      const tags = views.languages.map(({ language }) => language.toLowerCase());
+      deepEqual(tags, [...new Set(tags)]);
+      for (const words of views.languages) {
+        deepEqual(Intl.getCanonicalLocales(words.language), [words.language]);
+        deepEqual(shapeOf(words), shapeOf(firstOf(views)), words.language);
+      }
+    },
+  },
+  {
     name: "each fragment is one element of its id",
     async run({ views }) {
-      for (const [id, fragment] of fragments(views, "text")) {
+      const words = firstOf(views);
+      for (const [id, fragment] of fragments(views, words, "text")) {
         const [root, ...others] = parse(fragment).filter(({ depth }) => depth === 0);
         deepEqual([root?.id, others.length], [id, 0], fragment.markup);
       }
@@ -19,7 +32,8 @@ export const viewsContract: readonly ContractCase[] = [
   {
     name: "the page holds each of the fragments that change once",
     async run({ views }) {
-      const ids = parse(views.chatPage(chat(views, "text"))).map(({ id }) => id);
+      const words = firstOf(views);
+      const ids = parse(views.chatPage(chat(views, words, "text"), words)).map(({ id }) => id);
       for (const id of [
         "main",
         "title",
@@ -39,18 +53,20 @@ export const viewsContract: readonly ContractCase[] = [
   {
     name: "a reply has a place for its parts, and one that grows has a tail",
     async run({ views }) {
-      ok(idsOf(views.message(reply(views, "text"))).includes("r-1-parts"));
+      const words = firstOf(views);
+      ok(idsOf(views.message(reply(views, words, "text"), words)).includes("r-1-parts"));
       for (const type of ["text", "thinking"] as const) {
-        const growing = part(views, message({ type, role: type === "text" ? "assistant" : type, content: "x" }));
-        ok(!idsOf(views.part(growing)).includes("p-1-tail"), type);
-        ok(idsOf(views.part({ ...growing, tail: views.markdown("y") })).includes("p-1-tail"), type);
+        const growing = part(views, words, message({ type, role: type === "text" ? "assistant" : type, content: "x" }));
+        ok(!idsOf(views.part(growing, words)).includes("p-1-tail"), type);
+        ok(idsOf(views.part({ ...growing, tail: views.markdown("y", words) }, words)).includes("p-1-tail"), type);
       }
     },
   },
   {
     name: "no text of people, models, tools or endpoints becomes markup",
     async run({ views }) {
-      for (const [id, fragment] of [...fragments(views, HOSTILE), ...pages(views, HOSTILE)]) {
+      const words = firstOf(views);
+      for (const [id, fragment] of [...fragments(views, words, HOSTILE), ...pages(views, words, HOSTILE)]) {
         const wrong = parse(fragment).filter(
           ({ tag, attributes }) => tag === "x-evil" || attributes.includes("x-evil"),
         );
@@ -61,6 +77,7 @@ export const viewsContract: readonly ContractCase[] = [
   {
     name: "no link of a model can run code",
     async run({ views }) {
+      const words = firstOf(views);
       for (const address of [
         "javascript:alert(1)",
         "JaVaScRiPt:alert(1)",
@@ -68,7 +85,7 @@ export const viewsContract: readonly ContractCase[] = [
         "vbscript:x",
         "&#106;avascript:x",
       ]) {
-        const { markup } = views.markdown(`[here](${address}) ![here](${address}) <${address}>`);
+        const { markup } = views.markdown(`[here](${address}) ![here](${address}) <${address}>`, words);
         ok(!/(?:href|src)="\s*(?:javascript|data|vbscript)/i.test(markup), markup);
       }
     },
@@ -76,6 +93,7 @@ export const viewsContract: readonly ContractCase[] = [
   {
     name: "blocks of Markdown look alike alone and together",
     async run({ views }) {
+      const words = firstOf(views);
       const blocks = [
         "# Title\n\n",
         "Text with **words**\nof two lines.\n\n",
@@ -83,17 +101,35 @@ export const viewsContract: readonly ContractCase[] = [
         "```ts\nlet a;\n\n\n```\n\n",
         "> said\n",
       ];
-      const apart = blocks.map((block) => views.markdown(block).markup).join("");
-      equal(views.markdown(blocks.join("")).markup, apart);
+      const apart = blocks.map((block) => views.markdown(block, words).markup).join("");
+      equal(views.markdown(blocks.join(""), words).markup, apart);
     },
   },
   {
     name: "the same data give the same markup",
     async run({ views }) {
-      const all = () => [...fragments(views, "text"), ...pages(views, "text")].map(([, { markup }]) => markup);
+      const words = firstOf(views);
+      const all = () =>
+        [...fragments(views, words, "text"), ...pages(views, words, "text")].map(([, { markup }]) => markup);
       deepEqual(all(), all());
     },
   },
 ];
+
+function firstOf({ languages }: ViewsProtocol): Words {
+  ok(languages[0], "there is no catalogue of words");
+  return languages[0];
+}
+
+/** Each text by its path, with its kind; an empty one is of none. */
+function shapeOf(words: object, path = ""): string[] {
+  return Object.entries(words)
+    .flatMap(([key, value]) =>
+      typeof value === "object"
+        ? shapeOf(value, `${path}${key}.`)
+        : [`${path}${key} ${value === "" ? "" : typeof value}`],
+    )
+    .sort();
+}
 
 const HOSTILE = `"' x-evil="1"><x-evil></textarea></title><x-evil>&lt;x-evil&gt;`;

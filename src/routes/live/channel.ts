@@ -4,16 +4,17 @@
  */
 
 import { userTopic } from "../../facts";
-import type { Core, Fact, Json, User } from "../../protocols";
+import type { Core, Fact, Json, Words } from "../../protocols";
 import { encodeSse } from "../../sse";
 import { partial } from "../partial";
+import type { Reader } from "../reader";
 import { createOutbox } from "./outbox";
 import type { Replies } from "./replies";
 import { followThread } from "./thread";
 
 export interface ChannelOptions {
   readonly core: Core;
-  readonly user: User;
+  readonly reader: Reader;
   readonly replies: Replies;
   /** The thread that the page shows; null = none, or an old part of one. */
   readonly threadId: string | null;
@@ -27,7 +28,7 @@ const SESSION_CHECK_MS = 15_000; // How long a page still hears what happens aft
 
 /** Encoded messages until `signal` aborts. */
 export async function* channel(options: ChannelOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { core, user } = options;
+  const { core, reader } = options;
   const outbox = createOutbox(signal);
   const page =
     options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: outbox.put });
@@ -36,10 +37,10 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
     if (fact.type === "threads-changed") outbox.put(THREADS_CHANGED);
     if ("threadId" in fact && fact.threadId === options.threadId) page?.sync();
   };
-  const unsubscribe = await core.bus.subscribe(userTopic(user.username), hear);
+  const unsubscribe = await core.bus.subscribe(userTopic(reader.user.username), hear);
   const timer = setInterval(async () => {
     if (await options.isSignedIn()) return;
-    outbox.put(signedOut(core));
+    outbox.put(signedOut(core, reader.words));
     outbox.end();
   }, SESSION_CHECK_MS);
   try {
@@ -53,9 +54,12 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
 }
 
 /** Says so on the page, and closes the channel by the event that `#live` names. */
-export function signedOut(core: Core): Uint8Array {
-  const text = "You are signed out. Reload the page to sign in again; what you typed stays until then.";
-  const data = partial("status", "outerMorph", core.views.status({ text, kind: "error" }));
+export function signedOut(core: Core, words: Words): Uint8Array {
+  const data = partial(
+    "status",
+    "outerMorph",
+    core.views.status({ text: words.status.signedOut, kind: "error" }, words),
+  );
   return Buffer.concat([encodeSse({ data }), encodeSse({ event: "signed-out", data: "" })]);
 }
 

@@ -1,6 +1,6 @@
 /** The parts of a turn as its events come, and what changed in them since it was last asked, as partials. */
 
-import type { Core, Message, NumberedEvent, PartData, TurnEvent, TurnInfo } from "../../protocols";
+import type { Core, Message, NumberedEvent, PartData, TurnEvent, TurnInfo, Words } from "../../protocols";
 import { startOf } from "../../turn/numbered";
 import { isMarkdown, partId } from "../page/part-data";
 import { partial } from "../partial";
@@ -27,7 +27,7 @@ interface Growing {
   change: "new" | "grown" | "replaced" | null;
 }
 
-export function createGrowth(core: Core, turn: TurnInfo): Growth {
+export function createGrowth(core: Core, words: Words, turn: TurnInfo): Growth {
   let parts: Growing[] = [];
   let isStepOver = false;
 
@@ -83,13 +83,13 @@ export function createGrowth(core: Core, turn: TurnInfo): Growth {
           isStepOver = true;
       }
     },
-    parts: () => parts.map((part) => toData(core, part)),
+    parts: () => parts.map((part) => toData(core, words, part)),
     takeChanges(list) {
       let [appended, changed] = ["", ""];
       for (const part of parts) {
         if (part.change === null) continue;
         const isNew = part.change === "new";
-        const markup = tellChange(core, part);
+        const markup = tellChange(core, words, part);
         if (isNew) appended += markup;
         else changed += markup;
         part.change = null;
@@ -137,42 +137,47 @@ function tellOfTool(parts: readonly Growing[], { event, timestamp }: NumberedEve
 }
 
 /** What a page is to do about a part. A growing text is told block by block; anything else is told as a whole. */
-function tellChange(core: Core, part: Growing): string {
+function tellChange(core: Core, words: Words, part: Growing): string {
   const { views } = core;
   if (part.change === "new" || !isMarkdown(part.message)) {
-    advance(core, part);
-    const whole = views.part(toData(core, part));
+    advance(core, words, part);
+    const whole = views.part(toData(core, words, part), words);
     return part.change === "new" ? whole.markup : partial(partId(part.message), "outerMorph", whole);
   }
   const id = partId(part.message);
-  const { blocks, hasTailChanged } = advance(core, part);
+  const { blocks, hasTailChanged } = advance(core, words, part);
   let markup = blocks && partial(`${id}-tail`, "beforebegin", { markup: blocks });
   if (part.isOpen) return hasTailChanged ? markup + partial(`${id}-tail`, "innerMorph", { markup: part.tail }) : markup;
-  const whole = views.markdown(part.message.content).markup;
-  if (part.told.join("") + part.tail !== whole) return partial(id, "outerMorph", views.part(toData(core, part)));
+  const whole = views.markdown(part.message.content, words).markup;
+  if (part.told.join("") + part.tail !== whole)
+    return partial(id, "outerMorph", views.part(toData(core, words, part), words));
   markup += partial(`${id}-tail`, "outerHTML", { markup: part.tail });
-  const summary = views.partSummary(toData(core, part));
+  const summary = views.partSummary(toData(core, words, part), words);
   return summary.markup === "" ? markup : markup + partial(`${id}-summary`, "outerHTML", summary);
 }
 
 /** Moves the blocks finished since then from the tail to what was told. */
-function advance(core: Core, part: Growing): { readonly blocks: string; readonly hasTailChanged: boolean } {
+function advance(
+  core: Core,
+  words: Words,
+  part: Growing,
+): { readonly blocks: string; readonly hasTailChanged: boolean } {
   if (!isMarkdown(part.message)) return { blocks: "", hasTailChanged: false };
   const finished = part.blocks.takeFinished();
-  const blocks = finished && core.views.markdown(finished).markup;
+  const blocks = finished && core.views.markdown(finished, words).markup;
   if (blocks) part.told.push(blocks);
   part.finished += finished;
-  const tail = core.views.markdown(part.blocks.tail()).markup;
+  const tail = core.views.markdown(part.blocks.tail(), words).markup;
   const hasTailChanged = tail !== part.tail;
   part.tail = tail;
   return { blocks, hasTailChanged };
 }
 
-function toData(core: Core, part: Growing): PartData {
+function toData(core: Core, words: Words, part: Growing): PartData {
   const { message, isOpen, progress } = part;
   const { markdown } = core.views;
   const isText = isMarkdown(message);
   const source = isOpen ? part.finished : message.content;
-  const tail = isOpen ? markdown(isText ? part.blocks.tail() : "") : null;
-  return { id: partId(message), message: { ...message }, body: markdown(isText ? source : ""), tail, progress };
+  const tail = isOpen ? markdown(isText ? part.blocks.tail() : "", words) : null;
+  return { id: partId(message), message: { ...message }, body: markdown(isText ? source : "", words), tail, progress };
 }

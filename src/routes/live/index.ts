@@ -1,7 +1,8 @@
 /** GET /live: what the page is to change, as HTML, for as long as it is open. Always a stream, since htmx retries others for ever. */
 
 import { Elysia, t } from "elysia";
-import type { Core } from "../../protocols";
+import type { Core, Words } from "../../protocols";
+import { wordsFor } from "../reader";
 import { findUser } from "../session";
 import { streamResponse } from "../stream";
 import { channel, signedOut } from "./channel";
@@ -12,7 +13,7 @@ export function liveRoutes(core: Core) {
   return new Elysia().get(
     "/live",
     async ({ request, server, query }) => {
-      const user = await findUser(core, request);
+      const [user, words] = [await findUser(core, request), wordsFor(core, request)];
       const isSignedIn = async () => (await findUser(core, request)) !== null;
       const after = request.headers.get("last-event-id") ?? query.after ?? "";
       const options = { core, replies, threadId: query.t ?? null, after, isSignedIn };
@@ -20,13 +21,13 @@ export function liveRoutes(core: Core) {
         core,
         request,
         server,
-        messages: (signal) => (user ? channel({ ...options, user }, signal) : farewell(core)),
+        messages: (signal) => (user ? channel({ ...options, reader: { user, words } }, signal) : farewell(core, words)),
       });
     },
     { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()) }) },
   );
 }
 
-async function* farewell(core: Core): AsyncGenerator<Uint8Array> {
-  yield signedOut(core);
+async function* farewell(core: Core, words: Words): AsyncGenerator<Uint8Array> {
+  yield signedOut(core, words);
 }

@@ -1,20 +1,22 @@
-/** The replies that pages look at now, one per running turn, however many pages there are. */
+/** The replies that pages look at now, one per running turn and language, however many pages there are. */
 
-import type { Core, LiveTurn, MessageData, User } from "../../protocols";
+import type { Core, LiveTurn, MessageData } from "../../protocols";
+import type { Reader } from "../reader";
 import { openReply, type Reply } from "./reply";
 
 export interface Replies {
-  open(user: User, turn: LiveTurn, base: MessageData): Promise<Reply>;
+  open(reader: Reader, turn: LiveTurn, base: MessageData): Promise<Reply>;
 }
 
 export function createReplies(core: Core): Replies {
   const open = new Map<string, Promise<Reply>>();
   return {
-    open(user, turn, base) {
-      const known = open.get(turn.id);
+    open(reader, turn, base) {
+      const key = `${turn.id} ${reader.words.language}`;
+      const known = open.get(key);
       if (known) return known;
-      const reply = openReply({ core, user, turn, base, onOver: () => open.delete(turn.id) });
-      open.set(turn.id, reply);
+      const reply = openReply({ core, reader, turn, base, onOver: () => open.delete(key) });
+      open.set(key, reply);
       return reply;
     },
   };

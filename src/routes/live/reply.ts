@@ -4,10 +4,11 @@
  * takes the snapshot and then what is told, in one go.
  */
 
-import type { Core, MessageData, NumberedEvent, TurnInfo, User } from "../../protocols";
+import type { Core, MessageData, NumberedEvent, TurnInfo, User, Words } from "../../protocols";
 import { encodeSse } from "../../sse";
 import { loadBranch } from "../page/branch";
 import { partial } from "../partial";
+import type { Reader } from "../reader";
 import { createGrowth } from "./growth";
 
 export interface Reply {
@@ -26,7 +27,7 @@ const WORK_SHARE = 10; // Rendering takes at most a tenth of the time.
 
 export interface ReplyOptions {
   readonly core: Core;
-  readonly user: User;
+  readonly reader: Reader;
   readonly turn: TurnInfo;
   /** The reply as a page knows it now; its parts of earlier turns are those that this turn goes on from. */
   readonly base: MessageData;
@@ -34,10 +35,10 @@ export interface ReplyOptions {
   readonly onOver: () => void;
 }
 
-export async function openReply({ core, user, turn, base, onOver }: ReplyOptions): Promise<Reply> {
+export async function openReply({ core, reader, turn, base, onOver }: ReplyOptions): Promise<Reply> {
   const controller = new AbortController();
   const followers = new Set<(message: Uint8Array) => void>();
-  const growth = createGrowth(core, turn);
+  const growth = createGrowth(core, reader.words, turn);
   const before = base.parts.filter(({ message }) => message.turnId !== turn.id);
   let final: MessageData | null = null;
   let timer: Timer | null = null;
@@ -57,8 +58,8 @@ export async function openReply({ core, user, turn, base, onOver }: ReplyOptions
   };
   const finish = async (): Promise<void> => {
     tellNow();
-    const kept = await keptReply(core, user, turn, base.id);
-    if (kept) tell(endOf(core, kept, told()));
+    const kept = await keptReply(core, reader, turn, base.id);
+    if (kept) tell(endOf(core, reader.words, kept, told()));
     final = kept;
   };
   const tellNow = (): void => {
@@ -67,7 +68,7 @@ export async function openReply({ core, user, turn, base, onOver }: ReplyOptions
   };
   const told = (): MessageData => final ?? { ...base, turn, parts: [...before, ...growth.parts()] };
   const first = Promise.withResolvers<void>();
-  const ended = read(core, user, turn, controller.signal, (events) => {
+  const ended = read(core, reader.user, turn, controller.signal, (events) => {
     for (const event of events) growth.add(event);
     first.resolve();
     timer ??= setTimeout(flush, restMs);
@@ -111,22 +112,22 @@ async function read(
   for await (const events of batches ?? []) take(events);
 }
 
-async function keptReply(core: Core, user: User, turn: TurnInfo, id: string): Promise<MessageData | null> {
-  const branch = await loadBranch(core, user, turn.threadId);
+async function keptReply(core: Core, reader: Reader, turn: TurnInfo, id: string): Promise<MessageData | null> {
+  const branch = await loadBranch(core, reader, turn.threadId);
   const kept = branch?.messages.messages.find((message) => message.id === id);
   return kept?.turn?.id === turn.id && branch?.live === null ? kept : null;
 }
 
 /** The foot, and whatever was told differently from how it is kept (a link defined later in the text, a time). */
-function endOf(core: Core, kept: MessageData, told: MessageData): string {
+function endOf(core: Core, words: Words, kept: MessageData, told: MessageData): string {
   const { views } = core;
   const isSame = kept.parts.map(({ id }) => id).join() === told.parts.map(({ id }) => id).join();
-  if (!isSame) return partial(kept.id, "outerMorph", views.message(kept));
-  let markup = partial(`${kept.id}-foot`, "outerHTML", views.messageFoot(kept));
+  if (!isSame) return partial(kept.id, "outerMorph", views.message(kept, words));
+  let markup = partial(`${kept.id}-foot`, "outerHTML", views.messageFoot(kept, words));
   for (const [index, part] of kept.parts.entries()) {
     const was = told.parts[index];
-    const now = views.part(part);
-    if (was && views.part(was).markup !== now.markup) markup += partial(part.id, "outerMorph", now);
+    const now = views.part(part, words);
+    if (was && views.part(was, words).markup !== now.markup) markup += partial(part.id, "outerMorph", now);
   }
   return markup;
 }

@@ -4,7 +4,7 @@
  * was missed.
  */
 
-import type { Core, MessageData } from "../../protocols";
+import type { Core, MessageData, Words } from "../../protocols";
 import { type Branch, fingerprint } from "../page/branch";
 import { partial } from "../partial";
 
@@ -35,30 +35,30 @@ export function shownOf({ messages, live, thread }: Branch): Shown {
 }
 
 /** Partials that lead from `shown` to `branch`. */
-export function difference(core: Core, shown: Shown, branch: Branch): string {
+export function difference(core: Core, words: Words, shown: Shown, branch: Branch): string {
   const { thread, live } = branch;
-  let markup = messagesDifference(core, shown.messages, branch);
+  let markup = messagesDifference(core, words, shown.messages, branch);
   const liveTurnId = live?.id ?? null;
   if (shown.messages === null || shown.liveTurnId !== liveTurnId) {
-    markup += partial("go", "outerHTML", core.views.go({ threadId: thread.id, liveTurnId }));
+    markup += partial("go", "outerHTML", core.views.go({ threadId: thread.id, liveTurnId }, words));
   }
   if (shown.title !== thread.title) {
-    markup += partial("title", "outerMorph", core.views.title(thread));
-    markup += partial("page-title", "innerHTML", core.views.pageTitle(thread));
+    markup += partial("title", "outerMorph", core.views.title(thread, words));
+    markup += partial("page-title", "innerHTML", core.views.pageTitle(thread, words));
   }
   return markup;
 }
 
-function messagesDifference(core: Core, shown: Shown["messages"], { messages }: Branch): string {
+function messagesDifference(core: Core, words: Words, shown: Shown["messages"], { messages }: Branch): string {
   const list = messages.messages;
-  const all = () => partial("messages", "outerMorph", core.views.messages(messages));
+  const all = () => partial("messages", "outerMorph", core.views.messages(messages, words));
   if (shown === null || shown.length === 0 || list.length < shown.length) return all();
   const same = shown.findIndex((it, index) => it !== fingerprintAt(list, index));
   const isLastChanged = same === shown.length - 1 && idOf(shown[same]) === list[same]?.id;
   if (same !== -1 && !isLastChanged) return all();
   const [changed, added] = [isLastChanged ? list[same] : undefined, list.slice(shown.length)];
-  const first = changed ? partial(changed.id, "outerMorph", core.views.message(changed)) : "";
-  const markup = added.map((message) => core.views.message(message).markup).join("");
+  const first = changed ? partial(changed.id, "outerMorph", core.views.message(changed, words)) : "";
+  const markup = added.map((message) => core.views.message(message, words).markup).join("");
   return first + (markup && partial("messages", "beforeend", { markup }));
 }
 

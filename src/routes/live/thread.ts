@@ -3,9 +3,10 @@
  * and while a reply is written lets that tell of itself.
  */
 
-import type { Core, MessageData, User } from "../../protocols";
+import type { Core, MessageData } from "../../protocols";
 import { encodeSse } from "../../sse";
 import { type Branch, loadBranch } from "../page/branch";
+import type { Reader } from "../reader";
 import type { Replies } from "./replies";
 import type { Reply } from "./reply";
 import { difference, type Shown, shownAfter, shownOf, withLast } from "./shown";
@@ -18,7 +19,7 @@ export interface FollowedThread {
 
 export interface ThreadOptions {
   readonly core: Core;
-  readonly user: User;
+  readonly reader: Reader;
   readonly replies: Replies;
   readonly threadId: string;
   /** Cursor of what the page shows. */
@@ -32,7 +33,7 @@ interface Followed {
   readonly leave: () => void;
 }
 
-export function followThread({ core, user, replies, threadId, after, put }: ThreadOptions): FollowedThread {
+export function followThread({ core, reader, replies, threadId, after, put }: ThreadOptions): FollowedThread {
   let shown: Shown | null = null;
   let cursor = after;
   let followed: Followed | null = null;
@@ -41,11 +42,11 @@ export function followThread({ core, user, replies, threadId, after, put }: Thre
   const join = async (branch: Branch): Promise<Followed | null> => {
     const base = branch.messages.messages.at(-1);
     if (!branch.live || !base) return null;
-    const reply = await replies.open(user, branch.live, base);
+    const reply = await replies.open(reader, branch.live, base);
     return hasLeft ? null : { reply, leave: reply.follow(put) };
   };
   const round = async (): Promise<void> => {
-    const branch = await loadBranch(core, user, threadId);
+    const branch = await loadBranch(core, reader, threadId);
     if (!branch || hasLeft) return;
     let before = shown ?? shownAfter(after, branch);
     if (followed && branch.live?.id !== followed.reply.turnId) {
@@ -58,7 +59,7 @@ export function followThread({ core, user, replies, threadId, after, put }: Thre
     else followed = await join(branch);
     // From here on nothing waits: what the reply tells must come after what is put now.
     const now = followed ? withReply(branch, followed.reply.snapshot()) : branch;
-    const data = difference(core, before, now);
+    const data = difference(core, reader.words, before, now);
     if (data !== "" || cursor !== now.cursor) put(encodeSse({ id: now.cursor, data }));
     cursor = now.cursor;
     shown = shownOf(now);

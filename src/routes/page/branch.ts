@@ -12,8 +12,9 @@ import type {
   PartData,
   Thread,
   TurnInfo,
-  User,
+  Words,
 } from "../../protocols";
+import type { Reader } from "../reader";
 import { livePart, storedPart } from "./part-data";
 
 const MESSAGES_PER_PAGE = 100;
@@ -26,7 +27,12 @@ export interface Branch {
 }
 
 /** The end of the branch, or what comes before a message. Null when there is no such thread for the user. */
-export async function loadBranch(core: Core, user: User, threadId: string, before?: string): Promise<Branch | null> {
+export async function loadBranch(
+  core: Core,
+  { user, words }: Reader,
+  threadId: string,
+  before?: string,
+): Promise<Branch | null> {
   const thread = await core.thread.get(user.username, threadId);
   if (!thread) return null;
   // In this order: what a step takes from the running turn to the thread meanwhile is seen twice rather than never.
@@ -35,7 +41,7 @@ export async function loadBranch(core: Core, user: User, threadId: string, befor
   const stored = await core.thread.messages(user.username, threadId, path);
   const turns = await core.turns.list(user, threadId);
   const live = turns.some(({ id, status }) => id === found?.id && status === "running") ? found : null;
-  const list = groupMessages(core, stored, turns, live);
+  const list = groupMessages(core, words, stored, turns, live);
   const first = stored.length === MESSAGES_PER_PAGE && stored[0]?.parentId ? stored[0].id : null;
   const messages = { threadId, messages: list, before: first, isLatest: before === undefined };
   return { thread, messages, live, cursor: cursorOf(thread, list, live?.id ?? null) };
@@ -55,6 +61,7 @@ export function fingerprint({ id, parts, turn }: MessageData): string {
 
 function groupMessages(
   core: Core,
+  words: Words,
   stored: readonly Message[],
   turns: readonly TurnInfo[],
   live: LiveTurn | null,
@@ -62,7 +69,9 @@ function groupMessages(
   const known = new Set(stored.map(({ id }) => id));
   const running = live?.parts.filter(({ id }) => !known.has(id)) ?? [];
   const toPart = (message: Message) =>
-    known.has(message.id) ? storedPart(core, message) : livePart(core, message, message === running.at(-1));
+    known.has(message.id)
+      ? storedPart(core, words, message)
+      : livePart(core, words, message, message === running.at(-1));
   const groups = groupByAuthor([...stored, ...running]);
   return groups.flatMap((group, index) => {
     const first = group[0] as Message;

@@ -3,6 +3,7 @@
 import type { ChatData, ComposerData, Core, StatusData, Thread, ThreadListData, User } from "../../protocols";
 import { allowedModels } from "../catalogue";
 import { pageData } from "../page-data";
+import type { Reader } from "../reader";
 import { type Branch, loadBranch } from "./branch";
 
 const THREADS_PER_PAGE = 50;
@@ -21,8 +22,9 @@ export interface ChatRequest {
 }
 
 /** Null when there is no such thread for the user. */
-export async function loadChat(core: Core, user: User, asked: ChatRequest): Promise<ChatData | null> {
-  const branch = asked.threadId === null ? null : await loadBranch(core, user, asked.threadId, asked.before);
+export async function loadChat(core: Core, reader: Reader, asked: ChatRequest): Promise<ChatData | null> {
+  const { user } = reader;
+  const branch = asked.threadId === null ? null : await loadBranch(core, reader, asked.threadId, asked.before);
   if (asked.threadId !== null && !branch) return null;
   const [threads, composer] = await Promise.all([
     loadThreadList(core, user, { currentId: asked.threadId, query: asked.query, before: asked.listBefore }),

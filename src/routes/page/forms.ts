@@ -7,6 +7,7 @@ import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../errors";
 import type { Core, TurnRequest, User } from "../../protocols";
 import { partial } from "../partial";
+import type { Reader } from "../reader";
 import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
 import { loadChat } from "./chat-data";
@@ -15,7 +16,7 @@ const Id = t.Object({ id: t.String() });
 const TITLE_MAX = 500; // Characters.
 
 // Elysia would parse text that looks like JSON, and people do paste JSON.
-const form = { user: true, parse: "none" } as const;
+const form = { reader: true, parse: "none" } as const;
 
 export function formRoutes(core: Core) {
   const requireThread = async (user: User, id: string): Promise<void> => {
@@ -23,8 +24,8 @@ export function formRoutes(core: Core) {
   };
   return new Elysia()
     .use(session(core))
-    .post("/t", async ({ user, request }) => send(core, user, request, null), form)
-    .post("/t/:id/messages", async ({ user, request, params }) => send(core, user, request, params.id), {
+    .post("/t", async ({ reader, request }) => send(core, reader, request, null), form)
+    .post("/t/:id/messages", async ({ reader, request, params }) => send(core, reader, request, params.id), {
       ...form,
       params: Id,
     })
@@ -84,7 +85,7 @@ export function formRoutes(core: Core) {
     );
 }
 
-async function send(core: Core, user: User, request: Request, threadId: string | null): Promise<Response> {
+async function send(core: Core, reader: Reader, request: Request, threadId: string | null): Promise<Response> {
   const field = await readForm(request);
   const [content, model, systemPrompt] = ["content", "model", "system_prompt"].map(field);
   const asked: TurnRequest = {
@@ -95,33 +96,33 @@ async function send(core: Core, user: User, request: Request, threadId: string |
     ...(systemPrompt && { systemPrompt }),
   };
   try {
-    const turn = await core.turns.start(user, asked);
+    const turn = await core.turns.start(reader.user, asked);
     if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}`);
-    return threadId === null ? newChat(core, user, turn.threadId) : htmlResponse(saying(core, "", "info"));
+    return threadId === null ? newChat(core, reader, turn.threadId) : htmlResponse(saying(core, reader, "", "info"));
   } catch (error) {
     if (!isAppError(error) || error.code === "notFound") throw error;
     const status = HTTP_STATUS[error.code];
-    if (isFromHtmx(request)) return htmlResponse(saying(core, error.message, "error"), status);
+    if (isFromHtmx(request)) return htmlResponse(saying(core, reader, error.message, "error"), status);
     const refused = { threadId, draft: asked.content ?? "", status: { text: error.message, kind: "error" as const } };
-    const chat = await loadChat(core, user, refused);
+    const chat = await loadChat(core, reader, refused);
     if (!chat) throw error;
-    return htmlResponse(core.views.chatPage(chat), status);
+    return htmlResponse(core.views.chatPage(chat, reader.words), status);
   }
 }
 
 /** Turns the page of a new chat into that of its thread, without loading it anew. */
-async function newChat(core: Core, user: User, threadId: string): Promise<Response> {
-  const chat = await loadChat(core, user, { threadId });
+async function newChat(core: Core, reader: Reader, threadId: string): Promise<Response> {
+  const chat = await loadChat(core, reader, { threadId });
   if (!chat) throw new AppError("notFound", "The chat was removed meanwhile.");
-  const list = partial("threads", "outerHTML", core.views.threadList(chat.threads));
-  const title = partial("page-title", "innerHTML", core.views.pageTitle(chat.thread));
-  const markup = core.views.main(chat).markup + list + title;
+  const list = partial("threads", "outerHTML", core.views.threadList(chat.threads, reader.words));
+  const title = partial("page-title", "innerHTML", core.views.pageTitle(chat.thread, reader.words));
+  const markup = core.views.main(chat, reader.words).markup + list + title;
   const headers = { "hx-push-url": `/t/${threadId}`, "hx-retarget": "#main", "hx-reswap": "outerHTML" };
   return htmlResponse({ markup }, 200, headers);
 }
 
-function saying(core: Core, words: string, kind: "info" | "error") {
-  return { markup: partial("status", "outerHTML", core.views.status({ text: words, kind })) };
+function saying(core: Core, { words }: Reader, text: string, kind: "info" | "error") {
+  return { markup: partial("status", "outerHTML", core.views.status({ text, kind }, words)) };
 }
 
 function done(request: Request, path: string): Response {

@@ -2,7 +2,8 @@
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../../errors";
-import type { Core, User } from "../../protocols";
+import type { Core } from "../../protocols";
+import type { Reader } from "../reader";
 import { htmlResponse } from "../respond";
 import { session } from "../session";
 import { type ChatRequest, loadChat, loadThreadList } from "./chat-data";
@@ -15,30 +16,32 @@ const Asked = t.Object({
 });
 
 export function pageRoutes(core: Core) {
-  const show = async (user: User, asked: ChatRequest): Promise<Response> => {
-    const chat = await loadChat(core, user, asked);
+  const show = async (reader: Reader, asked: ChatRequest): Promise<Response> => {
+    const chat = await loadChat(core, reader, asked);
     if (!chat) throw new AppError("notFound", "There is no such chat. It may have been another account's.");
-    return htmlResponse(core.views.chatPage(chat));
+    return htmlResponse(core.views.chatPage(chat, reader.words));
   };
   return new Elysia()
     .use(session(core))
     .use(formRoutes(core))
-    .get("/", ({ user, query: { q, list } }) => show(user, { threadId: null, query: q, listBefore: list }), {
-      user: true,
+    .get("/", ({ reader, query: { q, list } }) => show(reader, { threadId: null, query: q, listBefore: list }), {
+      reader: true,
       query: Asked,
     })
     .get(
       "/t/:id",
-      ({ user, params: { id }, query: { before, q, list } }) =>
-        show(user, { threadId: id, before, query: q, listBefore: list }),
-      { user: true, params: t.Object({ id: t.String() }), query: Asked },
+      ({ reader, params: { id }, query: { before, q, list } }) =>
+        show(reader, { threadId: id, before, query: q, listBefore: list }),
+      { reader: true, params: t.Object({ id: t.String() }), query: Asked },
     )
     .get(
       "/threads",
-      async ({ user, query: { q, list, current } }) => {
+      async ({ user, words, query: { q, list, current } }) => {
         const data = await loadThreadList(core, user, { currentId: current || null, query: q, before: list });
-        return htmlResponse(list === undefined ? core.views.threadList(data) : core.views.threadItems(data));
+        return htmlResponse(
+          list === undefined ? core.views.threadList(data, words) : core.views.threadItems(data, words),
+        );
       },
-      { user: true, query: t.Composite([Asked, t.Object({ current: t.Optional(t.String()) })]) },
+      { reader: true, query: t.Composite([Asked, t.Object({ current: t.Optional(t.String()) })]) },
     );
 }

@@ -1,6 +1,6 @@
 /** Parts as the views want them: with their Markdown rendered, as far as it is finished. */
 
-import type { Core, Message, PartData } from "../../protocols";
+import type { Core, Message, PartData, Words } from "../../protocols";
 import { splitBlocks } from "../live/blocks";
 
 /** Id of a part's element. */
@@ -9,19 +9,19 @@ export function partId(message: Pick<Message, "id">): string {
 }
 
 /** Of a complete part. */
-export function storedPart(core: Core, message: Message): PartData {
-  const body = core.views.markdown(isMarkdown(message) ? message.content : "");
+export function storedPart(core: Core, words: Words, message: Message): PartData {
+  const body = core.views.markdown(isMarkdown(message) ? message.content : "", words);
   return { id: partId(message), message, body, tail: null, progress: "" };
 }
 
 /** Of a part of a turn that runs; the last one may still grow. */
-export function livePart(core: Core, message: Message, isLast: boolean): PartData {
+export function livePart(core: Core, words: Words, message: Message, isLast: boolean): PartData {
   if (message.type === "tool" && isUnanswered(message))
-    return { ...storedPart(core, message), tail: core.views.markdown("") };
-  if (!isLast || !isMarkdown(message)) return storedPart(core, message);
+    return { ...storedPart(core, words, message), tail: core.views.markdown("", words) };
+  if (!isLast || !isMarkdown(message)) return storedPart(core, words, message);
   const { finished, tail } = splitBlocks(message.content);
-  const body = core.views.markdown(finished);
-  return { id: partId(message), message, body, tail: core.views.markdown(tail), progress: "" };
+  const body = core.views.markdown(finished, words);
+  return { id: partId(message), message, body, tail: core.views.markdown(tail, words), progress: "" };
 }
 
 export function isMarkdown({ type }: Pick<Message, "type">): boolean {

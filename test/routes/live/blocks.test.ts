@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { createBlocks, splitBlocks } from "../../../src/routes/live/blocks";
-import { markdown } from "../../../views/markdown";
+import { markdown as render } from "../../../views/markdown";
+import { en } from "../../../views/words/en";
 import { SAMPLE } from "../../support/chat-data";
+
+const markdown = (text: string) => render(text, en);
 
 const DOCUMENTS = [
   SAMPLE,

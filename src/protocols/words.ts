@@ -1,0 +1,105 @@
+/**
+ * The texts of the page in one language, grouped by where they stand. Texts with values in them are functions, since languages
+ * order and bend words differently. Every member is there in every language; a catalogue that lacks one does not compile.
+ */
+
+export interface Words {
+  /** BCP 47 tag, for `<html lang>` and to match a browser's wishes: `en`, `de-AT`. */
+  readonly language: string;
+  /** A number as it is written in running text, with at most `digits` decimals (0 when not given). */
+  number(value: number, digits?: number): string;
+  /** A length of time, short: `240 ms`, `3.2 s`, `5 min`. */
+  duration(ms: number): string;
+  /** A moment, given as ISO 8601, in UTC. The page's script shows it in the person's own zone and way. */
+  moment(iso: string): string;
+
+  /** Of every page. */
+  readonly page: {
+    readonly ephemeral: string;
+    readonly ephemeralDetail: string;
+  };
+  /** The frame of a chat: what is around its messages. */
+  readonly chat: {
+    readonly chats: string;
+    readonly newChat: string;
+    readonly skip: string;
+    readonly title: string;
+    readonly archive: string;
+    readonly archiveThis: string;
+    readonly archived: string;
+    readonly restore: string;
+    readonly signOut: string;
+  };
+  readonly list: {
+    readonly search: string;
+    readonly searchInChats: string;
+    readonly more: string;
+    nothingFound(query: string): string;
+  };
+  readonly messages: {
+    readonly messages: string;
+    readonly earlier: string;
+    readonly latest: string;
+    readonly welcome: string;
+    readonly welcomeDetail: string;
+    readonly you: string;
+    readonly reply: string;
+    readonly copy: string;
+    readonly copyReply: string;
+    readonly writing: string;
+    readonly stopped: string;
+    readonly interrupted: string;
+    readonly failed: string;
+    readonly continue: string;
+    readonly retry: string;
+    tokens(count: number): string;
+  };
+  /** Parts of a reply. */
+  readonly part: {
+    readonly thinking: string;
+    readonly thought: string;
+    thoughtFor(duration: string): string;
+    readonly running: string;
+    readonly done: string;
+    readonly failed: string;
+    readonly arguments: string;
+    readonly progress: string;
+    readonly result: string;
+    readonly error: string;
+  };
+  /** Markup made of what a model or plugin wrote. */
+  readonly markdown: {
+    readonly copy: string;
+    /** Stands in the place of a language when code names none. */
+    readonly text: string;
+    /** In front of the address of an image, which is not loaded. */
+    image(text: string): string;
+  };
+  readonly composer: {
+    readonly message: string;
+    readonly placeholder: string;
+    readonly send: string;
+    readonly stop: string;
+    readonly model: string;
+    readonly noModel: string;
+    readonly systemPrompt: string;
+  };
+  readonly status: {
+    readonly offline: string;
+    readonly signedOut: string;
+    readonly signIn: string;
+  };
+  readonly signIn: {
+    readonly signIn: string;
+    readonly name: string;
+    readonly password: string;
+    readonly setup: string;
+    readonly setupDetail: string;
+    readonly create: string;
+  };
+  readonly errors: {
+    /** Heading of a page that says what went wrong, by HTTP status. */
+    title(status: number): string;
+    readonly back: string;
+  };
+}
