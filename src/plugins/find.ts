@@ -6,6 +6,7 @@ import { messageOf } from "../errors";
 import type { Plugin } from "../protocols";
 import type { Faults } from "./fault";
 import { type Exports, withFunctions } from "./functions";
+import type { SettingsFile } from "./settings";
 import { checkPlugin } from "./shape";
 
 /** Folders that are looked into; the object, not the folder, says what a plugin does. */
@@ -18,16 +19,24 @@ export interface Found extends Plugin {
   readonly file: string | null;
   /** One that fails is the end, because nothing is there to take its place. */
   readonly isBuiltIn: boolean;
+  /** What `core.settings` gives; undefined for a plugin without a schema. */
+  readonly values: unknown;
 }
 
 /** The plugins that can be used: those given, and those of the folder in the order of their file names. */
-export async function findPlugins(folder: string, given: readonly Plugin[], faults: Faults): Promise<Found[]> {
+export async function findPlugins(
+  folder: string,
+  given: readonly Plugin[],
+  settings: SettingsFile,
+  faults: Faults,
+): Promise<Found[]> {
   const found: Found[] = [];
   const add = (value: unknown, file: string | null) => {
     const plugin = checkPlugin(value);
     const twin = found.find(({ name }) => name === plugin.name);
     if (twin) throw new Error(`The name ${plugin.name} is taken by ${twin.file}. Give one of them another name.`);
-    found.push({ ...plugin, priority: plugin.priority ?? PRIORITY, file, isBuiltIn: false });
+    const values = settings.read(plugin);
+    found.push({ ...plugin, priority: plugin.priority ?? PRIORITY, file, isBuiltIn: false, values });
   };
   for (const plugin of given) add(plugin, null);
   for (const file of await listFiles(folder)) {

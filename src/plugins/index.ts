@@ -11,6 +11,7 @@ import { builtIns } from "./built-ins";
 import { createFaults, type Fault } from "./fault";
 import { type Found, findPlugins, sortPlugins } from "./find";
 import { type Building, provideAll } from "./provide";
+import { createSettingsFile, type SettingsFile, settingsOf } from "./settings";
 import { type Started, startAll, stopAll } from "./start";
 import { registerModules } from "./virtual";
 
@@ -33,8 +34,10 @@ export interface InstallOptions {
 export async function install({ config, log, plugins = [] }: InstallOptions): Promise<Installed> {
   registerModules();
   const faults = createFaults(log);
-  const found = await findPlugins(config.pluginsPath, plugins, faults);
-  let candidates = sortPlugins([...builtIns.map(asBuiltIn), ...found]);
+  const settings = createSettingsFile(config.dataPath, log);
+  const found = await findPlugins(config.pluginsPath, plugins, settings, faults);
+  let candidates = sortPlugins([...builtIns.map((plugin) => asBuiltIn(plugin, settings)), ...found]);
+  settings.warnOfUnknown(candidates);
   for (;;) {
     const { core, turns, used, winners } = build(config, log, candidates, faults.add);
     const started = await startAll(core, used);
@@ -53,8 +56,8 @@ export async function install({ config, log, plugins = [] }: InstallOptions): Pr
   }
 }
 
-function asBuiltIn(plugin: Plugin): Found {
-  return { priority: 0, ...plugin, file: null, isBuiltIn: true };
+function asBuiltIn(plugin: Plugin, settings: SettingsFile): Found {
+  return { priority: 0, ...plugin, file: null, isBuiltIn: true, values: settings.read(plugin) };
 }
 
 function build(
@@ -63,7 +66,7 @@ function build(
   candidates: readonly Found[],
   onFault: (plugin: Found, cause: unknown) => void,
 ) {
-  const core = { config, log } as Building;
+  const core = { config, log, settings: (name: string) => settingsOf(name, candidates) } as Building;
   const { used, winners } = provideAll(core, candidates, onFault);
   core.hooks = createHookRunner(core, used);
   const turns: TurnEngine = createTurns(core);

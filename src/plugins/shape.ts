@@ -24,7 +24,7 @@ const ACCESS = ["public", "user", "admin"];
 /** The same value as a plugin. Throws an Error whose message says what to mend. */
 export function checkPlugin(value: unknown): Plugin {
   if (!isObject(value)) throw new Error("Its default export is not a plugin object.");
-  const { name, priority, provide, hooks, tools, access } = value;
+  const { name, priority, provide, hooks, tools, access, settings } = value;
   if (typeof name !== "string" || !/^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) {
     throw new Error("Its name must be 1 to 64 of a-z, 0-9 and -.");
   }
@@ -35,6 +35,8 @@ export function checkPlugin(value: unknown): Plugin {
   }
   if (access !== undefined && !ACCESS.includes(String(access)))
     throw new Error(`Its access must be one of ${ACCESS.join(", ")}.`);
+  if (settings !== undefined && !isObject(settings))
+    throw new Error("Its settings must be a schema, such as t.Object({…}).");
   checkFunctions("provide", provide, Object.keys(PROTOCOLS), "protocol");
   checkFunctions("hooks", hooks, HOOKS, "hook");
   if (tools !== undefined && typeof tools !== "function") checkTools(tools);

@@ -1,6 +1,6 @@
 /** What `import … from "skeleton"` gives a plugin: every type, and the values that a plugin needs. */
 
-export { Type as t } from "@sinclair/typebox";
+export { type Static, Type as t } from "@sinclair/typebox";
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
 export { AppError } from "../errors";

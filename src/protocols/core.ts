@@ -40,4 +40,10 @@ export interface Core extends Protocols {
   readonly hooks: HookRunner;
   readonly tools: Tools;
   readonly turns: Turns;
+  /**
+   * The settings of the plugin of that name: its part of `plugins.yaml`, checked against its schema, with defaults, frozen;
+   * may be called from the first moment on. A change of the file loads the plugin anew, so what is read once need not be
+   * read again. Throws an Error when there is no such plugin or it has no `settings`.
+   */
+  settings<T>(plugin: string): T;
 }

@@ -4,14 +4,16 @@ import { join } from "node:path";
 import { createLog } from "../../src/log";
 import { createFaults } from "../../src/plugins/fault";
 import { findPlugins, sortPlugins } from "../../src/plugins/find";
+import { createSettingsFile } from "../../src/plugins/settings";
 import { appending, loadPlugins, writePlugins } from "../support/plugin-files";
 import { temporaryFolder } from "../support/temporary";
 
 const SMALL = 'export default { name: "small" };';
 
 async function find(folder: string) {
-  const faults = createFaults(createLog("error"));
-  const found = await findPlugins(folder, [], faults);
+  const log = createLog("error");
+  const faults = createFaults(log);
+  const found = await findPlugins(folder, [], createSettingsFile(folder, log), faults);
   return { files: found.map(({ file }) => file), faults: faults.list(), found };
 }
 

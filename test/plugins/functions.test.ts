@@ -3,6 +3,7 @@ import { Value } from "@sinclair/typebox/value";
 import { createLog } from "../../src/log";
 import { createFaults } from "../../src/plugins/fault";
 import { findPlugins } from "../../src/plugins/find";
+import { createSettingsFile } from "../../src/plugins/settings";
 import type { Tool, Turn } from "../../src/protocols";
 import { codeBlocks, readGuides } from "../support/guides";
 import { type Files, writePlugins } from "../support/plugin-files";
@@ -12,8 +13,9 @@ import { temporaryFolder } from "../support/temporary";
 async function load(files: Files) {
   const folder = temporaryFolder();
   writePlugins(folder, files);
-  const faults = createFaults(createLog("error", () => {}));
-  const plugins = await findPlugins(folder, [], faults);
+  const log = createLog("error", () => {});
+  const faults = createFaults(log);
+  const plugins = await findPlugins(folder, [], createSettingsFile(folder, log), faults);
   const tools = plugins.flatMap(({ tools }) => (Array.isArray(tools) ? (tools as Tool[]) : []));
   return { folder, plugins, tools, wrong: faults.list().map(({ file, message }) => [file, message]) };
 }

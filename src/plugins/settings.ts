@@ -1,0 +1,109 @@
+/**
+ * The settings of plugins: `plugins.yaml` in the data folder, a map by the plugins' names. Each part is checked against its
+ * plugin's schema, with defaults filled in and `${NAME}` replaced by environment variables. No message holds a value: it may be
+ * a secret.
+ */
+
+import { join } from "node:path";
+import { type TSchema, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { secretVariable } from "../config";
+import { createYamlFile } from "../core/yaml-file";
+import type { Log, Plugin } from "../protocols";
+import { misfit } from "../turn/json-schema";
+
+export interface SettingsFile {
+  /** The plugin's settings as the file has them now, frozen; undefined for one without a schema. Throws an Error that says what to mend. */
+  read(plugin: Plugin): unknown;
+  /** Says in the log which parts of the file nobody reads. */
+  warnOfUnknown(plugins: readonly Plugin[]): void;
+}
+
+export function createSettingsFile(folder: string, log: Log): SettingsFile {
+  const file = createYamlFile<Parts>({
+    path: join(folder, "plugins.yaml"),
+    missing: {},
+    parse: parseParts,
+    log,
+  });
+  return {
+    read({ name, settings }) {
+      if (!settings) return undefined;
+      const parts = file.get();
+      // At the first start there is no good state to keep to, and defaults are not what the owner wrote.
+      if (file.problem() !== null) throw new Error(`plugins.yaml cannot be used: ${file.problem()}`);
+      const wrong = (what: string) => new Error(`Its settings in plugins.yaml do not fit: ${what}.`);
+      const value = Value.Default(settings, withVariables(asJson(parts[name] ?? {}, wrong), wrong));
+      const found = misfit(closed(settings), value);
+      if (found !== null) throw wrong(found);
+      return deepFreeze(value);
+    },
+    warnOfUnknown(plugins) {
+      const known = plugins.filter(({ settings }) => settings).map(({ name }) => name);
+      const unknown = Object.keys(file.get()).filter((name) => !known.includes(name));
+      if (unknown.length > 0) log.warn(`plugins.yaml: no plugin reads the settings of ${unknown.join(", ")}`);
+    },
+  };
+}
+
+/** What `core.settings` gives. */
+export function settingsOf<T>(
+  name: string,
+  plugins: readonly { readonly name: string; readonly values: unknown }[],
+): T {
+  const values = plugins.find((plugin) => plugin.name === name)?.values;
+  if (values === undefined) throw new Error(`There is no plugin ${name} that has settings.`);
+  return values as T;
+}
+
+type Parts = Readonly<Record<string, unknown>>;
+type Wrong = (what: string) => Error;
+
+function parseParts(content: unknown): Parts {
+  if (content === null) return {};
+  if (isMap(content)) return content;
+  throw new Error("It has to be a map of plugin names to their settings");
+}
+
+/** A copy. YAML can say what JSON cannot: a map that contains itself. */
+function asJson(part: unknown, wrong: Wrong): unknown {
+  try {
+    return JSON.parse(JSON.stringify(part));
+  } catch {
+    throw wrong("they contain themselves");
+  }
+}
+
+const VARIABLE = /(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
+/** `${NAME}` in texts; `$${NAME}` stands for itself. */
+function withVariables(value: unknown, wrong: Wrong): unknown {
+  if (Array.isArray(value)) return value.map((item) => withVariables(item, wrong));
+  if (isMap(value))
+    return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, withVariables(it, wrong)]));
+  if (typeof value !== "string") return value;
+  return value.replace(VARIABLE, (reference: string, isEscaped: string, name: string) => {
+    if (isEscaped) return reference.slice(1);
+    const found = secretVariable(name);
+    if (found === null) throw wrong(`they need the environment variable ${name}, which is not set`);
+    return found;
+  });
+}
+
+/** A name that the schema does not know is a typing error, unless the schema says that others are welcome. */
+function closed(schema: TSchema): TSchema {
+  if (schema.type !== "object" || schema.additionalProperties !== undefined || schema.patternProperties) return schema;
+  return Type.Unsafe({ ...schema, additionalProperties: false });
+}
+
+function deepFreeze(value: unknown): unknown {
+  if (typeof value === "object" && value !== null) {
+    for (const part of Object.values(value)) deepFreeze(part);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
