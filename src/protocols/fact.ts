@@ -5,7 +5,7 @@
  */
 
 export type Fact =
-  /** Created, renamed, archived, restored, another branch shown, or its metadata changed. */
+  /** Created, renamed, archived, restored, another branch shown, pinned, tagged, or its metadata changed. */
   | { readonly type: "threads-changed"; readonly threadId: string }
   | { readonly type: "message-added"; readonly threadId: string; readonly messageId: string }
   | { readonly type: "turn-started"; readonly threadId: string; readonly turnId: string }

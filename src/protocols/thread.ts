@@ -15,8 +15,11 @@ export interface ThreadProtocol {
   /** A thread without messages. */
   create(username: string, fields: ThreadFields): Promise<Thread>;
 
-  /** Threads that are not archived (or that are, when asked), newest activity first. */
+  /** Threads that are not archived (or that are, when asked), newest activity first. A page costs the same in any place. */
   list(username: string, page?: ThreadPage): Promise<Thread[]>;
+
+  /** Tags of threads that are not archived, sorted. */
+  tags(username: string): Promise<string[]>;
 
   /** The thread, archived or not, or null. */
   get(username: string, threadId: string): Promise<Thread | null>;
@@ -39,7 +42,8 @@ export interface ThreadProtocol {
 
   /**
    * Sets the given fields; those in `metadata` are merged key by key, null removes. `headId` shows another branch.
-   * Returns null when there is no such thread, throws AppError("notFound") when there is no such head.
+   * Returns null when there is no such thread, throws AppError("notFound") when there is no such head, and
+   * AppError("invalid") for tags that are too long or too many.
    */
   update(username: string, threadId: string, fields: ThreadFields & ThreadState): Promise<Thread | null>;
 
@@ -70,7 +74,10 @@ export interface Thread {
   /** The last message of the branch that is shown; null while there is none. */
   readonly headId: string | null;
   readonly archived: boolean;
-  /** Anything else that people or plugins attach (`pinned`, `tags`, …). */
+  readonly pinned: boolean;
+  /** Names that the user files it under: each once, up to 20 of up to 50 characters. */
+  readonly tags: readonly string[];
+  /** Anything else that people or plugins attach. */
   readonly metadata: JsonObject;
 }
 
@@ -79,6 +86,9 @@ export interface ThreadFields {
   readonly model?: string;
   readonly systemPrompt?: string;
   readonly parameters?: JsonObject;
+  readonly pinned?: boolean;
+  /** All of them; space around them and repetitions are left out. */
+  readonly tags?: readonly string[];
   readonly metadata?: JsonObject;
 }
 
@@ -93,6 +103,10 @@ export interface ThreadPage {
   /** Id of the last thread of the page before. */
   readonly before?: string;
   readonly archived?: boolean;
+  /** Only those that have this tag. */
+  readonly tag?: string;
+  /** Pinned ones come before all others. */
+  readonly pinnedFirst?: boolean;
 }
 
 export interface MessagePath {

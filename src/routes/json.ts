@@ -13,6 +13,8 @@ export function threadJson(thread: Thread) {
     parameters: thread.parameters,
     head_id: thread.headId,
     archived: thread.archived,
+    pinned: thread.pinned,
+    tags: thread.tags,
     metadata: thread.metadata,
   };
 }

@@ -13,12 +13,21 @@ const Page = {
   before: t.Optional(t.String({ description: "Id of the last one of the page before." })),
 };
 
+const ListPage = t.Object({
+  ...Page,
+  archived: t.Optional(t.Boolean()),
+  tag: t.Optional(t.String({ description: "Only threads with this tag." })),
+  pinned_first: t.Optional(t.Boolean()),
+});
+
 const ThreadChanges = t.Object({
   title: t.Optional(t.String({ minLength: 1, maxLength: 500 })),
   model: t.Optional(t.String({ maxLength: 500 })),
   system_prompt: t.Optional(t.String({ maxLength: 500 })),
   parameters: t.Optional(t.Record(t.String(), t.Any())),
   archived: t.Optional(t.Boolean()),
+  pinned: t.Optional(t.Boolean()),
+  tags: t.Optional(t.Array(t.String(), { description: "All of them: up to 20, each of up to 50 characters." })),
   metadata: t.Optional(t.Record(t.String(), t.Any(), { description: "Merged key by key; null removes." })),
 });
 
@@ -31,12 +40,19 @@ export function threadRoutes(core: Core) {
     .get(
       "/threads",
       async ({ query, user }) => {
-        const { limit, before, archived } = query;
-        const page = { ...(limit && { limit }), ...(before && { before }), ...(archived && { archived }) };
+        const { limit, before, archived, tag, pinned_first: pinnedFirst } = query;
+        const page = {
+          ...(limit && { limit }),
+          ...(before && { before }),
+          ...(archived && { archived }),
+          ...(tag && { tag }),
+          ...(pinnedFirst && { pinnedFirst }),
+        };
         return (await core.thread.list(user.username, page)).map(threadJson);
       },
-      { query: t.Object({ ...Page, archived: t.Optional(t.Boolean()) }) },
+      { query: ListPage },
     )
+    .get("/tags", ({ user }) => core.thread.tags(user.username))
     .get("/threads/:id", async ({ params, user }) => threadJson(found(await core.thread.get(user.username, params.id))))
     .get(
       "/threads/:id/messages",
@@ -51,7 +67,7 @@ export function threadRoutes(core: Core) {
     .post(
       "/threads/:id",
       async ({ params, body, user }) => {
-        const { system_prompt: systemPrompt, parameters, metadata, title, model, archived } = body;
+        const { system_prompt: systemPrompt, parameters, metadata, title, model, archived, pinned, tags } = body;
         if (title?.trim() === "") throw new AppError("invalid", "A thread needs a title.");
         if (systemPrompt !== undefined) await requirePrompt(core, systemPrompt);
         if (model !== undefined) await requireModel(core, user, model);
@@ -60,6 +76,8 @@ export function threadRoutes(core: Core) {
           ...(model !== undefined && { model }),
           ...(systemPrompt !== undefined && { systemPrompt }),
           ...(archived !== undefined && { archived }),
+          ...(pinned !== undefined && { pinned }),
+          ...(tags && { tags }),
           ...(parameters && { parameters: parameters as JsonObject }),
           ...(metadata && { metadata: metadata as JsonObject }),
         });

@@ -54,6 +54,23 @@ describe("threads over HTTP", () => {
     expect((await ann.json<ThreadJson[]>("/api/v1/threads")).map((thread) => thread.id)).toContain(id);
   });
 
+  test("threads are pinned and tagged, and listed by tag", async () => {
+    const [older, newer] = [await send("Older"), await send("Newer")];
+    const pinned = await ann.post(`/api/v1/threads/${older}`, { pinned: true, tags: ["trip", " trip ", "home"] });
+    expect(await pinned.json()).toMatchObject({ pinned: true, tags: ["trip", "home"], metadata: {} });
+    await ann.post(`/api/v1/threads/${newer}`, { tags: ["trip"] });
+    const list = async (query: string) =>
+      (await ann.json<ThreadJson[]>(`/api/v1/threads?${query}`)).map(({ id }) => id);
+    expect(await list("tag=trip")).toEqual([newer, older]);
+    expect(await list("tag=trip&pinned_first=true")).toEqual([older, newer]);
+    expect(await list("tag=home")).toEqual([older]);
+    expect((await list("limit=1"))[0]).toBe(newer);
+    expect(await ann.json<string[]>("/api/v1/tags")).toEqual(["home", "trip"]);
+    expect(await bob.json<string[]>("/api/v1/tags")).toEqual([]);
+    expect((await ann.post(`/api/v1/threads/${newer}`, { tags: ["x".repeat(51)] })).status).toBe(400);
+    expect((await ann.post(`/api/v1/threads/${newer}`, { tags: "trip" })).status).toBe(422);
+  });
+
   test("pages of the list follow each other without a gap", async () => {
     for (let count = 0; count < 5; count++) await send(`Page ${count}`);
     const all = (await ann.json<ThreadJson[]>("/api/v1/threads?limit=1000")).map(({ id }) => id);

@@ -37,6 +37,8 @@ export function testThread(id: string, title: string): Thread {
     parameters: {},
     headId: null,
     archived: false,
+    pinned: false,
+    tags: [],
     metadata: {},
   };
 }

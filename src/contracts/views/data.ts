@@ -43,7 +43,16 @@ export function chat(views: ViewsProtocol, words: Words, text: string): ChatData
 
 export function thread(title: string): Thread {
   const time = "2026-01-02T03:04:05.678Z";
-  const rest = { model: title, systemPrompt: title, parameters: {}, headId: null, archived: false, metadata: {} };
+  const rest = {
+    model: title,
+    systemPrompt: title,
+    parameters: {},
+    headId: null,
+    archived: false,
+    pinned: true,
+    tags: [title],
+    metadata: {},
+  };
   return { id: "t", title, created: time, updated: time, ...rest };
 }
 

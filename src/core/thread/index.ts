@@ -17,8 +17,9 @@ import type {
   ThreadState,
 } from "../../protocols";
 import { forkThread } from "./fork";
-import { listThreads } from "./list";
+import { listTags, listThreads } from "./list";
 import { readPath } from "./path";
+import { placeOf, placeTags, updatePlaced } from "./place";
 import { fromMessage, fromThread, toMessage, toNode, toThread } from "./records";
 import { searchThreads } from "./search";
 
@@ -31,6 +32,8 @@ export function createThread(core: Core): ThreadProtocol {
     create: (username, fields) => createRecord(core, username, fields),
 
     list: (username, page = {}) => listThreads(core, username, { limit: PAGE_SIZE, ...page }),
+
+    tags: (username) => listTags(core, username),
 
     async get(username, threadId) {
       const record = await core.store.get(username, "threads", threadId);
@@ -52,9 +55,7 @@ export function createThread(core: Core): ThreadProtocol {
     fork: (username, threadId, messageId) => forkThread(core, username, threadId, messageId),
 
     async archive(username, threadId) {
-      const isThere = await core.store.update(username, "threads", threadId, { archived: true });
-      if (isThere) await tellChanged(core, username, threadId);
-      return isThere;
+      return (await updateRecord(core, username, threadId, { archived: true })) !== null;
     },
 
     search: (username, text, limit = PAGE_SIZE) => searchThreads(core, username, text, limit),
@@ -63,21 +64,26 @@ export function createThread(core: Core): ThreadProtocol {
 
 async function createRecord(core: Core, username: string, fields: ThreadFields): Promise<Thread> {
   const now = new Date().toISOString();
+  const id = Bun.randomUUIDv7();
   const record = {
     title: "",
     model: null,
     system_prompt: null,
     parameters: {},
     head_id: null,
+    pinned: false,
+    tags: [],
     metadata: {},
     ...fromThread(fields),
     created: now,
     updated: now,
     archived: false,
   };
-  const id = await core.store.add(username, "threads", record);
+  const thread = toThread({ ...record, id });
+  await core.store.add(username, "threads", { ...record, place: placeOf(thread) }, id);
+  await placeTags(core, username, thread);
   await tellChanged(core, username, id);
-  return toThread({ ...record, id });
+  return thread;
 }
 
 async function appendMessage(core: Core, username: string, threadId: string, message: NewMessage): Promise<Message> {
@@ -93,7 +99,7 @@ async function appendMessage(core: Core, username: string, threadId: string, mes
   const known = message.id === undefined ? null : await core.store.get(username, "messages", message.id);
   if (!known) await core.store.add(username, "messages", fromMessage(complete), complete.id);
   // The head moves last: until then a crash leaves a message that no branch shows.
-  await core.store.update(username, "threads", threadId, { head_id: complete.id, updated: complete.timestamp });
+  await updatePlaced(core, username, threadId, () => ({ head_id: complete.id, updated: complete.timestamp }));
   await publishFact(core, userTopic(username), { type: "message-added", threadId, messageId: complete.id });
   return known ? toMessage(known) : complete;
 }
@@ -104,15 +110,17 @@ async function updateRecord(
   threadId: string,
   fields: ThreadFields & ThreadState,
 ): Promise<Thread | null> {
-  const record = await core.store.get(username, "threads", threadId);
-  if (!record) return null;
-  if (fields.headId !== undefined) await requireMessage(core, username, threadId, fields.headId);
-  const changes = fromThread(fields);
-  if (fields.metadata) changes.metadata = withoutNulls({ ...toThread(record).metadata, ...fields.metadata });
-  if (fields.title !== undefined) changes.updated = new Date().toISOString();
-  await core.store.update(username, "threads", threadId, changes);
+  if (fields.headId !== undefined && (await core.thread.get(username, threadId)))
+    await requireMessage(core, username, threadId, fields.headId);
+  const given = fromThread(fields);
+  if (fields.title !== undefined) given.updated = new Date().toISOString();
+  const changed = await updatePlaced(core, username, threadId, (record) => {
+    if (!fields.metadata) return given;
+    return { ...given, metadata: withoutNulls({ ...toThread(record).metadata, ...fields.metadata }) };
+  });
+  if (!changed) return null;
   await tellChanged(core, username, threadId);
-  return toThread({ ...record, ...changes });
+  return toThread(changed);
 }
 
 async function tellChanged(core: Core, username: string, threadId: string): Promise<void> {

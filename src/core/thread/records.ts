@@ -1,5 +1,6 @@
 /** How threads and messages lie in the store: field names there are snake_case, absent parts are null. */
 
+import { AppError } from "../../errors";
 import type {
   Core,
   FileInfo,
@@ -24,7 +25,17 @@ const THREADS: StoreFields = {
   parameters: "json",
   head_id: "str",
   archived: "bool",
+  pinned: "bool",
+  tags: "json",
   metadata: "json",
+  place: { type: "str", index: true },
+};
+
+/** Where a thread stands in the list of each of its tags. */
+const THREAD_TAGS: StoreFields = {
+  thread_id: { type: "str", index: true },
+  tag: "str",
+  place: { type: "str", index: true },
 };
 
 const MESSAGES: StoreFields = {
@@ -48,6 +59,7 @@ const MESSAGES: StoreFields = {
 
 export async function declareThreadStores(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists("threads", THREADS);
+  await core.store.createStoreIfNotExists("thread_tags", THREAD_TAGS);
   await core.store.createStoreIfNotExists("messages", MESSAGES);
 }
 
@@ -62,6 +74,8 @@ export function toThread(record: StoreRecord): Thread {
     parameters: (record.parameters ?? {}) as JsonObject,
     headId: textOrNull(record.head_id),
     archived: record.archived === true,
+    pinned: record.pinned === true,
+    tags: (record.tags ?? []) as string[],
     metadata: (record.metadata ?? {}) as JsonObject,
   };
 }
@@ -73,9 +87,21 @@ export function fromThread(fields: ThreadFields & ThreadState): Record<string, J
   if (fields.systemPrompt !== undefined) record.system_prompt = fields.systemPrompt;
   if (fields.parameters !== undefined) record.parameters = fields.parameters;
   if (fields.metadata !== undefined) record.metadata = fields.metadata;
+  if (fields.pinned !== undefined) record.pinned = fields.pinned;
+  if (fields.tags !== undefined) record.tags = checkedTags(fields.tags);
   if (fields.headId !== undefined) record.head_id = fields.headId;
   if (fields.archived !== undefined) record.archived = fields.archived;
   return record;
+}
+
+const TAGS = 20; // The protocol's bounds.
+const TAG_LENGTH = 50;
+
+function checkedTags(given: readonly string[]): string[] {
+  const tags = [...new Set(given.map((tag) => tag.replace(/[\s\p{Cc}]+/gu, " ").trim()))].filter((tag) => tag !== "");
+  if (tags.length > TAGS) throw new AppError("invalid", `A chat may have ${TAGS} tags; these are ${tags.length}.`);
+  if (tags.every((tag) => tag.length <= TAG_LENGTH && tag.isWellFormed())) return tags;
+  throw new AppError("invalid", `A tag may have ${TAG_LENGTH} characters.`);
 }
 
 export function toNode(record: StoreRecord): MessageNode {
