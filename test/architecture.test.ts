@@ -55,7 +55,9 @@ const MAX_FILE_LINES = 200;
 const MAX_FUNCTION_LINES = 70;
 
 /** What may be longer, with the reason. */
-const LONGER: Record<string, string> = {};
+const LONGER: Record<string, string> = {
+  "plugin_library/tools/fetch-url.ts": "a plugin is one file: the guard, the fetching, and Markdown out of any markup",
+};
 
 /** What has no test file of its own, with the reason. */
 const UNTESTED: Record<string, string> = {};

@@ -1,6 +1,6 @@
 /** Plugins of plugin_library/ as a person installs them, by a link, in a server whose model calls the tools that a test says. */
 
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { atEnd } from "./at-end";
 import { type Files, writePlugins } from "./plugin-files";
@@ -21,17 +21,16 @@ export interface ToolTurn {
   readonly told: unknown;
 }
 
-/** `library` are paths below plugin_library/, such as `tools/ping.ts`; `files` are further plugins, as texts. */
-export async function startWithTools(library: readonly string[], files: Files = {}) {
-  const dataPath = temporaryFolder();
-  const pluginsPath = join(dataPath, "plugins");
-  for (const path of library) linkPlugin(pluginsPath, path);
-  writePlugins(pluginsPath, files);
+/** Paths below plugin_library/, such as `tools/ping.ts`; `files` are further plugins, as texts; `settings` is plugins.yaml. */
+export async function startWithTools(library: readonly string[], files: Files = {}, settings: object = {}) {
+  const dataPath = dataWith(library, settings);
+  writePlugins(join(dataPath, "plugins"), files);
   const upstream = startUpstream();
   atEnd(() => upstream.stop());
   const server = await startServer({ dataPath, config: { openaiBaseUrl: upstream.baseUrl } });
   const client = await server.signIn();
   return {
+    core: server.core,
     /** A turn in which the model calls a tool once, and then says something. */
     async call(name: string, args: object): Promise<ToolTurn> {
       const before = upstream.requests.length;
@@ -44,6 +43,14 @@ export async function startWithTools(library: readonly string[], files: Files = 
       return { events, outcome: { result: value, error }, offered, told: after.messages.at(-1)?.content };
     },
   };
+}
+
+/** A data folder with these files of the library, and with `settings` as plugins.yaml. */
+export function dataWith(library: readonly string[], settings: object = {}): string {
+  const dataPath = temporaryFolder();
+  writeFileSync(join(dataPath, "plugins.yaml"), JSON.stringify(settings));
+  for (const path of library) linkPlugin(join(dataPath, "plugins"), path);
+  return dataPath;
 }
 
 /** As `ln -s` does. */
