@@ -61,7 +61,7 @@
   let followed = null;
   const toEnd = () => {
     const scroll = byId("scroll");
-    if (scroll && isAtEnd && !location.hash) scroll.scrollTop = scroll.scrollHeight;
+    if (scroll && isAtEnd) scroll.scrollTop = scroll.scrollHeight;
   };
   const observer = new ResizeObserver(toEnd);
   function follow() {
@@ -71,7 +71,7 @@
     observer.observe(messages);
     observer.observe(byId("scroll"));
     followed = messages;
-    isAtEnd = true;
+    isAtEnd = !location.hash;
     toEnd();
   }
   document.addEventListener("htmx:after:swap", follow);

@@ -1,16 +1,21 @@
 /** A user's message, or a reply with its parts and what stands below it. */
 
-import type { Html, MessageData, MessagesData, TurnInfo, ViewsProtocol, Words } from "../src/protocols";
+import type { Html, MessageData, MessagesData, PartData, TurnInfo, ViewsProtocol, Words } from "../src/protocols";
 import { html } from "./html";
 import { icon } from "./icon";
 import { time } from "./time";
 
 export function messages(data: MessagesData, words: Words, views: ViewsProtocol): Html {
-  const { threadId, messages: list, before, isLatest } = data;
+  const { threadId, messages: list, before, next, isLatest, isThreadsBranch } = data;
   const path = `/t/${threadId}`;
+  const { earlier, later, latest, otherBranch } = words.messages;
   return html`<div id="messages" class="messages" role="log" aria-label="${words.messages.messages}">${
-    before && html`<a class="earlier" href="${path}?before=${before}">${words.messages.earlier}</a>`
-  }${list.length === 0 ? welcome(words) : list.map((item) => views.message(item, words))}${!isLatest && html`<a class="earlier" href="${path}">${words.messages.latest}</a>`}</div>`;
+    before && html`<a class="earlier" href="${path}?before=${before}">${earlier}</a>`
+  }${list.length === 0 ? welcome(words) : list.map((item) => views.message(item, words))}${
+    next && html`<a class="earlier" href="${path}?at=${next}#m-${next}">${later}</a>`
+  }${!isThreadsBranch && html`<p class="other-branch">${otherBranch}</p>`}${
+    !isLatest && html`<a class="earlier" href="${path}">${latest}</a>`
+  }</div>`;
 }
 
 function welcome({ messages: { welcome, welcomeDetail } }: Words): Html {
@@ -19,11 +24,24 @@ function welcome({ messages: { welcome, welcomeDetail } }: Words): Html {
 
 export function message(data: MessageData, words: Words, views: ViewsProtocol): Html {
   if (data.role === "user") return userMessage(data, words);
-  return html`<article id="${data.id}" class="message reply"><h2 class="for-reader">${words.messages.reply}</h2><div id="${data.id}-parts" class="parts">${data.parts.map((part) => views.part(part, words))}</div>${views.messageFoot(data, words)}</article>`;
+  const parts = data.parts.map((part) => [
+    isTarget(data, part) && html`<span id="m-${part.message.id}" class="target"></span>`,
+    views.part(part, words),
+  ]);
+  return html`<article id="${data.id}" class="message reply"><h2 class="for-reader">${words.messages.reply}</h2><div id="${data.id}-parts" class="parts">${parts}</div>${views.messageFoot(data, words)}</article>`;
 }
 
-function userMessage({ id, parts }: MessageData, words: Words): Html {
-  return html`<article id="${id}" class="message user"><h2 class="for-reader">${words.messages.you}</h2><div class="bubble" dir="auto">${parts.map(({ message }) => message.content)}</div></article>`;
+function userMessage(data: MessageData, words: Words): Html {
+  const bubbles = data.parts.map((part) => [
+    isTarget(data, part) && html`<span class="target"></span>`,
+    html`<div class="bubble" dir="auto">${part.message.content}</div>`,
+  ]);
+  return html`<article id="${data.id}" class="message user"><h2 class="for-reader">${words.messages.you}</h2>${bubbles}</article>`;
+}
+
+/** Whether to mark the part. Of a reply, the mark is also where the address leads; a message of the user has the id itself. */
+function isTarget({ targetId }: MessageData, { message: { id } }: PartData): boolean {
+  return id === targetId;
 }
 
 export function messageFoot(data: MessageData, words: Words): Html {

@@ -10,6 +10,7 @@ export type * from "./file";
 export type * from "./json";
 export type * from "./limit";
 export type * from "./log";
+export type * from "./message-data";
 export type * from "./message-processor";
 export type * from "./model";
 export type * from "./plugin";

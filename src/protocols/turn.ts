@@ -29,8 +29,8 @@ export interface Turns {
   /** The turn, or null when there is none that the user may see. */
   get(user: User, turnId: string): Promise<TurnInfo | null>;
 
-  /** The turns of a thread, oldest first. */
-  list(user: User, threadId: string): Promise<TurnInfo[]>;
+  /** The turns of a thread, or only those right below these messages, oldest first. */
+  list(user: User, threadId: string, parentIds?: readonly string[]): Promise<TurnInfo[]>;
 
   /** The turn that runs in the thread, wherever it runs, with its parts not yet in the thread; or null. */
   live(user: User, threadId: string): Promise<LiveTurn | null>;

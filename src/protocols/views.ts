@@ -13,9 +13,9 @@
 
 import type { User } from "./auth";
 import type { JsonObject } from "./json";
+import type { MessageData, MessagesData, PartData } from "./message-data";
 import type { SystemPrompt } from "./system-prompt";
-import type { Message, Thread, ThreadHit } from "./thread";
-import type { TurnInfo } from "./turn";
+import type { Thread, ThreadHit } from "./thread";
 import type { Words } from "./words";
 
 /** Markup that is safe to send: made by the `html` template, which escapes, or vouched for with `raw`. */
@@ -52,7 +52,7 @@ export interface ViewsProtocol {
   messages(messages: MessagesData, words: Words): Html;
   /** `#<message.id>`: a user's message, or a reply; a reply's parts are appended to `#<message.id>-parts`. */
   message(message: MessageData, words: Words): Html;
-  /** `#<message.id>-foot`: what stands below a reply: how it ended and what can be done with it. */
+  /** `#<message.id>-foot`: what stands below a message: how a reply ended, other versions, and what can be done with it. */
   messageFoot(message: MessageData, words: Words): Html;
   /** `#<part.id>`: one part of a reply. While it grows, `#<part.id>-tail` ends it and what is finished goes before that. */
   part(part: PartData, words: Words): Html;
@@ -101,6 +101,10 @@ export interface ComposerData {
   /** Text to start with, when a send was refused on a page without script. */
   readonly draft: string;
   readonly liveTurnId: string | null;
+  /** The message to go below; null = the end of the thread's branch. */
+  readonly parentId: string | null;
+  /** False on a page that does not follow its thread: what is sent shows on another one. */
+  readonly isLive: boolean;
 }
 
 export interface ThreadListData {
@@ -117,39 +121,6 @@ export interface ThreadItemData {
   readonly thread: Thread;
   readonly isCurrent: boolean;
   readonly hit: ThreadHit | null;
-}
-
-export interface MessagesData {
-  readonly threadId: string | null;
-  readonly messages: readonly MessageData[];
-  /** Id of the oldest message shown, to ask for those before it; null = there are none. */
-  readonly before: string | null;
-  /** False when later messages exist that are not shown. */
-  readonly isLatest: boolean;
-}
-
-/** A user's message, or everything between two of them as one reply. */
-export interface MessageData {
-  /** Of the element: `m-` and the id of the user's message, or `r-` and the id of the message it replies to. */
-  readonly id: string;
-  readonly threadId: string;
-  readonly role: "user" | "assistant";
-  /** A user's message has one. */
-  readonly parts: readonly PartData[];
-  /** Of a reply: its last turn. */
-  readonly turn: TurnInfo | null;
-}
-
-export interface PartData {
-  /** Of the element: the same while the part streams and when it is shown from the thread. */
-  readonly id: string;
-  readonly message: Message;
-  /** The content as markup; while the part grows, its finished blocks. Of a tool, a file or a user's text: empty. */
-  readonly body: Html;
-  /** What follows the finished blocks and may still change; null = the part is complete. */
-  readonly tail: Html | null;
-  /** Of a running tool: what it told so far. */
-  readonly progress: string;
 }
 
 export interface GoData {

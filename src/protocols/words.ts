@@ -39,7 +39,10 @@ export interface Words {
   readonly messages: {
     readonly messages: string;
     readonly earlier: string;
+    readonly later: string;
     readonly latest: string;
+    /** On a page that shows another branch than the thread's. */
+    readonly otherBranch: string;
     readonly welcome: string;
     readonly welcomeDetail: string;
     readonly you: string;

@@ -1,4 +1,4 @@
-/** Showing another branch of a thread: the one that a message is on, down to its newest end. */
+/** The branches of a thread: the path to a message, and showing the branch that a message is on, down to its newest end. */
 
 import { AppError } from "../errors";
 import type { Core, MessageNode, Thread, User } from "../protocols";
@@ -17,7 +17,17 @@ export async function showBranch(core: Core, user: User, threadId: string, messa
   return thread;
 }
 
-function newestEnd(nodes: readonly MessageNode[], messageId: string): string {
+/** From the root to the message, oldest first; empty when it is not among the nodes. */
+export function pathTo(nodes: readonly MessageNode[], messageId: string): MessageNode[] {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const path: MessageNode[] = [];
+  for (let node = byId.get(messageId); node; node = node.parentId === null ? undefined : byId.get(node.parentId)) {
+    path.push(node);
+  }
+  return path.reverse();
+}
+
+export function newestEnd(nodes: readonly MessageNode[], messageId: string): string {
   // Nodes come in the order they were added, so the last child is the newest.
   const newestChild = new Map(nodes.map(({ id, parentId }) => [parentId, id]));
   let end = messageId;

@@ -42,7 +42,7 @@ export function createTurns(core: Core): TurnEngine {
 
     get: (user, turnId) => readTurn(core, user.username, turnId),
 
-    list: (user, threadId) => listTurns(core, user.username, threadId),
+    list: (user, threadId, parentIds) => listTurns(core, user.username, threadId, parentIds),
 
     live: (user, threadId) => findLive(engine, user, threadId),
 

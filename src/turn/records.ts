@@ -59,9 +59,23 @@ export async function readTurn(core: Core, username: string, turnId: string): Pr
   return record && toTurn(record);
 }
 
-export async function listTurns(core: Core, username: string, threadId: string): Promise<TurnInfo[]> {
-  return (await core.store.find(username, "turns", { where: { thread_id: threadId } })).map(toTurn);
+/** Oldest first. */
+export async function listTurns(
+  core: Core,
+  username: string,
+  threadId: string,
+  parentIds?: readonly string[],
+): Promise<TurnInfo[]> {
+  if (!parentIds) return (await core.store.find(username, "turns", { where: { thread_id: threadId } })).map(toTurn);
+  const records: StoreRecord[] = [];
+  for (let from = 0; from < parentIds.length; from += IDS_PER_QUERY) {
+    const where = { thread_id: threadId, parent_id: { in: parentIds.slice(from, from + IDS_PER_QUERY) } };
+    records.push(...(await core.store.find(username, "turns", { where })));
+  }
+  return records.map(toTurn);
 }
+
+const IDS_PER_QUERY = 1000; // The most that a StoreAnyOf takes.
 
 function toTurn(record: StoreRecord): TurnInfo {
   const { input_tokens: inputTokens, output_tokens: outputTokens } = record;

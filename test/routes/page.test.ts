@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { NewMessage } from "../../src/protocols";
+import type { Thread } from "../../src/protocols";
 import { atEnd } from "../support/at-end";
 import { type Client, PASSWORD, startServer } from "../support/server";
 import { gate, httpError, reply, startUpstream } from "../support/upstream";
@@ -155,30 +155,62 @@ describe("the chat page", () => {
   });
 
   test("a long chat opens at its end and is read upwards, page by page", async () => {
-    const { core } = server;
-    const thread = await core.thread.create("ann", { title: "Long" });
-    let parentId: string | null = null;
-    for (let index = 0; index < 250; index++) {
-      const role = index % 2 === 0 ? ("user" as const) : ("assistant" as const);
-      const message: NewMessage = {
-        parentId,
-        role,
-        type: "text" as const,
-        content: `number ${index}.`,
-        turnId: "none",
-        step: 0,
-      };
-      parentId = (await core.thread.append("ann", thread.id, message)).id;
-    }
+    const { thread } = await longThread(250);
     const seen: number[] = [];
     let path: string | null = `/t/${thread.id}`;
     for (let pages = 0; path && pages < 5; pages++) {
       const markup: string = await page(ann, path);
-      seen.unshift(...[...markup.matchAll(/number (\d+)\./g)].map(([, number]) => Number(number)));
+      seen.unshift(...numbersIn(markup));
       expect(markup.includes("/live?t=")).toBe(pages === 0);
+      expect(markup.includes('/messages" hx-post')).toBe(pages === 0);
       path = /href="([^"]+)">Earlier/.exec(markup)?.[1] ?? null;
     }
     expect(seen).toEqual(Array.from({ length: 250 }, (_, index) => index));
+  });
+
+  test("an address leads to one message, and downwards from there to the end", async () => {
+    const { thread, ids } = await longThread(250);
+    const seen: number[] = [];
+    let path: string | null = `/t/${thread.id}?at=${ids[31]}`;
+    for (let pages = 0; path && pages < 6; pages++) {
+      const markup: string = await page(ann, path);
+      if (pages === 0) {
+        expect(markup).toContain(`<span id="m-${ids[31]}" class="target"></span><div id="p-${ids[31]}"`);
+        expect(markup).toContain(`id="m-${ids[30]}"`);
+      }
+      const numbers = numbersIn(markup);
+      seen.push(...numbers.filter((number) => number > (seen.at(-1) ?? -1)));
+      expect(markup.includes("/live?t=")).toBe(numbers.at(-1) === 249);
+      path = /href="([^"]+)#m-[^"]+">Later/.exec(markup)?.[1] ?? null;
+    }
+    expect(seen).toEqual(Array.from({ length: 240 }, (_, index) => index + 10));
+    const latest = await page(ann, `/t/${thread.id}?at=${ids[248]}`);
+    expect(latest).toContain(
+      `<article id="m-${ids[248]}" class="message user"><h2 class="for-reader">You</h2><span class="target">`,
+    );
+    expect(latest).toContain("/live?t=");
+    expect((await bob.fetch(`/t/${thread.id}?at=${ids[31]}`, { headers: PAGE })).status).toBe(404);
+  });
+
+  test("an address that leads to another branch shows it, leaves the thread as it is, and goes on from there", async () => {
+    upstream.script(reply("First answer."), reply("Second answer."), reply("Third answer."));
+    const path = await converse(ann, "Question");
+    const id = path.split("/")[2] ?? "";
+    const [question, first] = await server.core.thread.messages("ann", id);
+    await send(ann, `${path}/retry`, { parent: question?.id ?? "" });
+    await settle(path);
+    const [, second] = await server.core.thread.messages("ann", id);
+    const markup = await page(ann, `${path}?at=${first?.id}`);
+    expect(markup).toContain("First answer.");
+    expect(markup).toContain("another version of the chat");
+    expect(markup).not.toContain("Second answer.");
+    expect((await server.core.thread.get("ann", id))?.headId).toBe(second?.id ?? "");
+    expect(markup).toContain(`name="parent" value="${first?.id}"`);
+    await send(ann, `${path}/messages`, { content: "And then?", parent: first?.id ?? "" });
+    await settle(path);
+    const contents = (await server.core.thread.messages("ann", id)).map(({ content }) => content);
+    expect(contents).toEqual(["Question", "First answer.", "And then?", "Third answer."]);
+    expect(await page(ann, `${path}?at=${question?.id}`)).not.toContain("another version of the chat");
   });
 
   test("the list of chats comes in pages", async () => {
@@ -209,6 +241,22 @@ describe("the chat page", () => {
     expect((await post({})).status).toBe(400);
   });
 });
+
+/** A thread whose messages say their number. */
+async function longThread(count: number): Promise<{ thread: Thread; ids: string[] }> {
+  const thread = await server.core.thread.create("ann", { title: "Long" });
+  const ids: string[] = [];
+  for (let index = 0; index < count; index++) {
+    const role = index % 2 === 0 ? ("user" as const) : ("assistant" as const);
+    const said = { role, type: "text" as const, content: `number ${index}.`, turnId: "none", step: 0 };
+    ids.push((await server.core.thread.append("ann", thread.id, { ...said, parentId: ids.at(-1) ?? null })).id);
+  }
+  return { thread, ids };
+}
+
+function numbersIn(markup: string): number[] {
+  return [...markup.matchAll(/number (\d+)\./g)].map(([, number]) => Number(number));
+}
 
 /** Resolves when no turn runs in the thread. */
 async function settle(path: string): Promise<void> {

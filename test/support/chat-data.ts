@@ -125,11 +125,12 @@ export function userMessage(id: string, content: string): MessageData {
     role: "user",
     parts: [testPart({ id, role: "user", content, step: 0 })],
     turn: null,
+    siblings: null,
   };
 }
 
 export function reply(id: string, parts: readonly PartData[], turn: TurnInfo = testTurn()): MessageData {
-  return { id: `r-${id}`, threadId: "t1", role: "assistant", parts, turn };
+  return { id: `r-${id}`, threadId: "t1", role: "assistant", parts, turn, siblings: null };
 }
 
 const conversation: readonly MessageData[] = [
@@ -169,7 +170,14 @@ export function chat(fields: Partial<ChatData> = {}): ChatData {
     ephemeral: false,
     thread: threads[0] ?? null,
     threads: { threads, hits: [], query: "", currentId: "t1", before: null },
-    messages: { threadId: "t1", messages: conversation, before: null, isLatest: true },
+    messages: {
+      threadId: "t1",
+      messages: conversation,
+      before: null,
+      next: null,
+      isLatest: true,
+      isThreadsBranch: true,
+    },
     composer: {
       threadId: "t1",
       models: ["demo", "qwen3-8b"],
@@ -179,6 +187,8 @@ export function chat(fields: Partial<ChatData> = {}): ChatData {
       parameters: {},
       draft: "",
       liveTurnId: null,
+      parentId: null,
+      isLive: true,
     },
     status: { text: "", kind: "info" },
     cursor: "c1",

@@ -60,7 +60,9 @@ describe("views", () => {
           reply("1", parts, testTurn({ status: "failed", error: HOSTILE, model: HOSTILE })),
         ],
         before: HOSTILE,
+        next: HOSTILE,
         isLatest: false,
+        isThreadsBranch: false,
       },
       status: { text: HOSTILE, kind: "error" },
     });

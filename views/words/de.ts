@@ -40,7 +40,9 @@ export const de: Words = {
   messages: {
     messages: "Nachrichten",
     earlier: "Frühere Nachrichten",
+    later: "Spätere Nachrichten",
     latest: "Neueste Nachrichten",
+    otherBranch: "Das ist eine andere Fassung des Chats. Was du sendest, geht hier weiter.",
     welcome: "Was beschäftigt dich?",
     welcomeDetail: "Eingabe sendet, Umschalt + Eingabe beginnt eine neue Zeile.",
     you: "Du",

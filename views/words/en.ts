@@ -41,7 +41,9 @@ export const en: Words = {
   messages: {
     messages: "Messages",
     earlier: "Earlier messages",
+    later: "Later messages",
     latest: "Latest messages",
+    otherBranch: "This is another version of the chat. What you send goes on from here.",
     welcome: "What is on your mind?",
     welcomeDetail: "Enter sends, Shift + Enter starts a new line.",
     you: "You",

@@ -24,7 +24,9 @@ export function chat(views: ViewsProtocol, words: Words, text: string): ChatData
       threadId: "t",
       messages: [question(views, words, text), reply(views, words, text)],
       before: "1",
+      next: "2",
       isLatest: false,
+      isThreadsBranch: true,
     },
     composer: {
       threadId: "t",
@@ -35,6 +37,8 @@ export function chat(views: ViewsProtocol, words: Words, text: string): ChatData
       parameters: {},
       draft: text,
       liveTurnId: null,
+      parentId: null,
+      isLive: true,
     },
     status: { text, kind: "info" },
     cursor: text,
@@ -63,7 +67,7 @@ export function list(text: string): ThreadListData {
 
 export function question(views: ViewsProtocol, words: Words, text: string): MessageData {
   const parts = [part(views, words, message({ role: "user", content: text, step: 0 }))];
-  return { id: "m-1", threadId: "t", role: "user", parts, turn: null };
+  return { id: "m-1", threadId: "t", role: "user", parts, turn: null, siblings: null };
 }
 
 export function reply(views: ViewsProtocol, words: Words, text: string): MessageData {
@@ -83,6 +87,7 @@ export function reply(views: ViewsProtocol, words: Words, text: string): Message
     role: "assistant",
     parts: parts.map((it) => part(views, words, it)),
     turn: turn(text),
+    siblings: null,
   };
 }
 

@@ -1,18 +1,28 @@
 /** All that the chat page shows, gathered for one user and one thread. */
 
-import type { ChatData, ComposerData, Core, StatusData, Thread, ThreadListData, User } from "../../protocols";
+import type {
+  ChatData,
+  ComposerData,
+  Core,
+  MessagesData,
+  StatusData,
+  Thread,
+  ThreadListData,
+  User,
+} from "../../protocols";
 import { allowedModels } from "../catalogue";
 import { pageData } from "../page-data";
 import type { Reader } from "../reader";
 import { type Branch, loadBranch } from "./branch";
+import type { Asked } from "./window";
 
 const THREADS_PER_PAGE = 50;
 
 /** What a person asked to see, by the address of the page. */
 export interface ChatRequest {
   readonly threadId: string | null;
-  /** Messages before this one instead of the latest. */
-  readonly before?: string | undefined;
+  /** Other messages than the latest. */
+  readonly window?: Asked;
   /** What to search for. */
   readonly query?: string | undefined;
   /** Threads below this one instead of the newest. */
@@ -24,7 +34,7 @@ export interface ChatRequest {
 /** Null when there is no such thread for the user. */
 export async function loadChat(core: Core, reader: Reader, asked: ChatRequest): Promise<ChatData | null> {
   const { user } = reader;
-  const branch = asked.threadId === null ? null : await loadBranch(core, reader, asked.threadId, asked.before);
+  const branch = asked.threadId === null ? null : await loadBranch(core, reader, asked.threadId, asked.window);
   if (asked.threadId !== null && !branch) return null;
   const [threads, composer] = await Promise.all([
     loadThreadList(core, user, { currentId: asked.threadId, query: asked.query, before: asked.listBefore }),
@@ -35,12 +45,21 @@ export async function loadChat(core: Core, reader: Reader, asked: ChatRequest): 
     user,
     thread: branch?.thread ?? null,
     threads,
-    messages: branch?.messages ?? { threadId: null, messages: [], before: null, isLatest: true },
+    messages: branch?.messages ?? NO_MESSAGES,
     composer,
     status: asked.status ?? { text: "", kind: "info" },
-    cursor: asked.before === undefined ? (branch?.cursor ?? "") : null,
+    cursor: branch?.messages.isLatest === false ? null : (branch?.cursor ?? ""),
   };
 }
+
+const NO_MESSAGES: MessagesData = {
+  threadId: null,
+  messages: [],
+  before: null,
+  next: null,
+  isLatest: true,
+  isThreadsBranch: true,
+};
 
 export interface ListRequest {
   readonly currentId: string | null;
@@ -74,6 +93,8 @@ async function loadComposer(core: Core, user: User, branch: Branch | null, draft
     parameters: thread?.parameters ?? prompt?.parameters ?? {},
     draft,
     liveTurnId: branch?.live?.id ?? null,
+    parentId: branch && !branch.messages.isThreadsBranch ? branch.endId : null,
+    isLive: branch?.messages.isLatest ?? true,
   };
 }
 

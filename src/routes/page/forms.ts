@@ -87,13 +87,14 @@ export function formRoutes(core: Core) {
 
 async function send(core: Core, reader: Reader, request: Request, threadId: string | null): Promise<Response> {
   const field = await readForm(request);
-  const [content, model, systemPrompt] = ["content", "model", "system_prompt"].map(field);
+  const [content, model, systemPrompt, parentId] = ["content", "model", "system_prompt", "parent"].map(field);
   const asked: TurnRequest = {
     // A form sends every line break as CR LF.
     content: (content ?? "").replace(/\r\n?/g, "\n"),
     ...(threadId !== null && { threadId }),
     ...(model && { model }),
     ...(systemPrompt && { systemPrompt }),
+    ...(parentId && { parentId }),
   };
   try {
     const turn = await core.turns.start(reader.user, asked);

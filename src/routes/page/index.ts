@@ -10,7 +10,8 @@ import { type ChatRequest, loadChat, loadThreadList } from "./chat-data";
 import { formRoutes } from "./forms";
 
 const Asked = t.Object({
-  before: t.Optional(t.String()),
+  before: t.Optional(t.String({ description: "The page of messages before this one." })),
+  at: t.Optional(t.String({ description: "The page of messages that has this one, on whichever branch." })),
   q: t.Optional(t.String({ maxLength: 500 })),
   list: t.Optional(t.String()),
 });
@@ -30,8 +31,8 @@ export function pageRoutes(core: Core) {
     })
     .get(
       "/t/:id",
-      ({ reader, params: { id }, query: { before, q, list } }) =>
-        show(reader, { threadId: id, before, query: q, listBefore: list }),
+      ({ reader, params: { id }, query: { before, at, q, list } }) =>
+        show(reader, { threadId: id, window: { before, at }, query: q, listBefore: list }),
       { reader: true, params: t.Object({ id: t.String() }), query: Asked },
     )
     .get(
