@@ -43,9 +43,15 @@ export interface ThreadProtocol {
   /**
    * Sets the given fields; those in `metadata` are merged key by key, null removes. `headId` shows another branch.
    * Returns null when there is no such thread, throws AppError("notFound") when there is no such head, and
-   * AppError("invalid") for tags that are too long or too many.
+   * AppError("invalid") for tags that are too long or too many. With `where`: null, and nothing changed, when the title is
+   * another one; check and change are one step.
    */
-  update(username: string, threadId: string, fields: ThreadFields & ThreadState): Promise<Thread | null>;
+  update(
+    username: string,
+    threadId: string,
+    fields: ThreadFields & ThreadState,
+    where?: ThreadWhere,
+  ): Promise<Thread | null>;
 
   /**
    * A new thread with copies of the path up to the message, under the same title, model, prompt and parameters; its
@@ -95,6 +101,10 @@ export interface ThreadFields {
 export interface ThreadState {
   readonly headId?: string;
   readonly archived?: boolean;
+}
+
+export interface ThreadWhere {
+  readonly title: string;
 }
 
 export interface ThreadPage {

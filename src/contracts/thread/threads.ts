@@ -56,6 +56,19 @@ export const threads: readonly ContractCase[] = [
     },
   },
   {
+    name: "a title set on condition of another is set while the thread has that one, and by one of several at once",
+    async run(core) {
+      const { id } = await core.thread.create("ann", { title: "old" });
+      equal(await core.thread.update("ann", id, { title: "no" }, { title: "other" }), null);
+      equal((await core.thread.get("ann", id))?.title, "old");
+      const titles = ["one", "two", "three"];
+      const set = await Promise.all(titles.map((title) => core.thread.update("ann", id, { title }, { title: "old" })));
+      const [winner, ...others] = set.filter((thread) => thread !== null);
+      equal((await core.thread.get("ann", id))?.title, winner?.title);
+      deepEqual(others, []);
+    },
+  },
+  {
     name: "an archived thread leaves the list and the search and stays readable, and can come back",
     async run(core) {
       const { id } = await core.thread.create("ann", { title: "walrus" });

@@ -15,6 +15,7 @@ import type {
   ThreadFields,
   ThreadProtocol,
   ThreadState,
+  ThreadWhere,
 } from "../../protocols";
 import { forkThread } from "./fork";
 import { listTags, listThreads } from "./list";
@@ -50,7 +51,7 @@ export function createThread(core: Core): ThreadProtocol {
 
     append: (username, threadId, message) => appendMessage(core, username, threadId, message),
 
-    update: (username, threadId, fields) => updateRecord(core, username, threadId, fields),
+    update: (username, threadId, fields, where) => updateRecord(core, username, threadId, fields, where),
 
     fork: (username, threadId, messageId) => forkThread(core, username, threadId, messageId),
 
@@ -109,12 +110,14 @@ async function updateRecord(
   username: string,
   threadId: string,
   fields: ThreadFields & ThreadState,
+  where?: ThreadWhere,
 ): Promise<Thread | null> {
   if (fields.headId !== undefined && (await core.thread.get(username, threadId)))
     await requireMessage(core, username, threadId, fields.headId);
   const given = fromThread(fields);
   if (fields.title !== undefined) given.updated = new Date().toISOString();
   const changed = await updatePlaced(core, username, threadId, (record) => {
+    if (where && record.title !== where.title) return null;
     if (!fields.metadata) return given;
     return { ...given, metadata: withoutNulls({ ...toThread(record).metadata, ...fields.metadata }) };
   });

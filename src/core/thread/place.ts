@@ -35,17 +35,21 @@ export function stretch(beginning: string, before?: string): { readonly gte: str
   return { gte: beginning, lt: before !== undefined && before < beginning + END ? before : beginning + END };
 }
 
-/** Sets fields of the thread and moves it where it then belongs. Null when there is none. */
+/**
+ * Sets fields of the thread and moves it where it then belongs. `changesOf` is given the thread as it is when they are set.
+ * Null when there is no thread, or it wants no change.
+ */
 export async function updatePlaced(
   core: Core,
   username: string,
   threadId: string,
-  changesOf: (record: StoreRecord) => Record<string, Json>,
+  changesOf: (record: StoreRecord) => Record<string, Json> | null,
 ): Promise<StoreRecord | null> {
   for (;;) {
     const record = await core.store.get(username, "threads", threadId);
     if (!record) return null;
     const changes = changesOf(record);
+    if (!changes) return null;
     const changed = { ...record, ...changes };
     const place = placeOf(toThread(changed));
     const was = record.place ?? null;
@@ -55,7 +59,7 @@ export async function updatePlaced(
       "threads",
       threadId,
       { ...changes, place },
-      { place: was as string | null },
+      { place: was as string | null, title: record.title as string | null },
     );
     if (!isDone) continue;
     if (place !== was || changes.tags !== undefined) await placeTags(core, username, toThread(changed));
