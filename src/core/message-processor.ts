@@ -3,6 +3,7 @@
  * is reached.
  */
 
+import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import type {
   Core,
@@ -57,9 +58,7 @@ async function prepareCall(turn: Turn): Promise<ModelCall> {
     username: user.username,
   };
   const changed = await core.hooks.preCall(call, turn);
-  if (!(await core.auth.requestAllowed(user, changed.model))) {
-    throw new AppError("forbidden", `You may not use the model ${changed.model}.`);
-  }
+  await requireAllowed(core, user, changed.model);
   return changed;
 }
 

@@ -32,6 +32,12 @@ export interface AuthProtocol {
   /** Whether the user may send to the model. Called for lists and again for every model call, so keep it cheap. */
   requestAllowed(user: User, model: string): Promise<boolean>;
 
+  /**
+   * Why `requestAllowed` says no, as a sentence for the user (a budget that is spent, an hour); null = it is simply not
+   * theirs. Absent: there is never more to say.
+   */
+  whyRefused?(user: User, model: string): Promise<string | null>;
+
   /** Making the first administrator from the browser. Absent when accounts live elsewhere (LDAP, a proxy). */
   readonly setup?: AuthSetup;
 }

@@ -46,7 +46,7 @@ export interface ModelCall {
   readonly tools: readonly Tool[];
   /** Passed to the endpoint as they are (`temperature`, `max_tokens`, …). Empty = the endpoint's own defaults. */
   readonly parameters: JsonObject;
-  /** Whose files the messages name. Absent = files are only mentioned. */
+  /** On whose behalf: whose files the messages name, and whose the usage is. Absent = files are only mentioned. */
   readonly username?: string;
 }
 

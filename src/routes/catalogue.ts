@@ -1,7 +1,8 @@
 /** What there is to choose from: models and system prompts. */
 
 import { Elysia } from "elysia";
-import type { Core, User } from "../protocols";
+import { allowedModels } from "../allowed";
+import type { Core } from "../protocols";
 import { session } from "./session";
 
 export function catalogueRoutes(core: Core) {
@@ -13,11 +14,4 @@ export function catalogueRoutes(core: Core) {
       const prompts = await core.systemPrompt.list();
       return Object.fromEntries(prompts.map(({ name, description }) => [name, description]));
     });
-}
-
-/** Ids of the models that the user may use, in the endpoints' order. */
-export async function allowedModels(core: Core, user: User): Promise<string[]> {
-  const models = await core.model.list();
-  const allowed = await Promise.all(models.map((model) => core.auth.requestAllowed(user, model)));
-  return models.filter((_, index) => allowed[index]);
 }

@@ -3,6 +3,7 @@
  * requests only start it, ask for it, or follow it.
  */
 
+import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { askToSave, askToStop } from "./asks";
@@ -12,7 +13,7 @@ import { follow } from "./follow";
 import { createOwnership, declareOwnershipStores } from "./ownership";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
-import { planTurn, requireAllowed } from "./start";
+import { planTurn } from "./start";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */

@@ -1,5 +1,6 @@
 /** From a person's request to a turn that may run: checks, defaults, the thread, and what the turn is called with. */
 
+import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
 
@@ -109,6 +110,8 @@ async function chooseModel(
   for (const model of [thread?.model, preset, ...offered]) {
     if (model && offered.includes(model) && (await core.auth.requestAllowed(user, model))) return model;
   }
+  const why = offered[0] === undefined ? null : await core.auth.whyRefused?.(user, offered[0]);
+  if (why) throw new AppError("forbidden", why);
   throw new AppError(
     "unavailable",
     "There is no model that you may use now. Ask the owner of this server to configure one.",
@@ -127,12 +130,6 @@ export async function requireModel(core: Core, user: User, model: string): Promi
   await requireAllowed(core, user, model);
   if ((await core.model.list()).includes(model)) return;
   throw new AppError("invalid", `The model ${quoted(model)} is not offered now. Choose another one.`);
-}
-
-/** Throws AppError("forbidden") when the user's mask does not let them use the model. */
-export async function requireAllowed(core: Core, user: User, model: string): Promise<void> {
-  if (await core.auth.requestAllowed(user, model)) return;
-  throw new AppError("forbidden", `You may not use the model ${quoted(model)}.`);
 }
 
 function quoted(name: string): string {

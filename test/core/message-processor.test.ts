@@ -216,7 +216,7 @@ describe("the model is sent", () => {
     const plugin = hooked({ preCall: (modelCall) => ({ ...modelCall, model: "large" }) });
     const { send, calls } = await scene([[text("Never."), FINISH]], { plugins: [plugin] });
     const { info } = await send({}, { ...ANN, modelMask: "small" });
-    expect(info).toMatchObject({ status: "failed", error: "You may not use the model large." });
+    expect(info).toMatchObject({ status: "failed", error: 'You may not use the model "large".' });
     expect(calls).toHaveLength(0);
     expect((await send({}, { ...ANN, modelMask: "small|large" })).info.status).toBe("done");
   });

@@ -1,5 +1,6 @@
 /** All that the chat page shows, gathered for one user and one thread. */
 
+import { allowedModels } from "../../allowed";
 import type {
   ChatData,
   ComposerData,
@@ -10,7 +11,6 @@ import type {
   ThreadListData,
   User,
 } from "../../protocols";
-import { allowedModels } from "../catalogue";
 import { pageData } from "../page-data";
 import type { Reader } from "../reader";
 import { type Branch, loadBranch } from "./branch";
