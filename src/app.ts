@@ -16,6 +16,7 @@ import { openapiRoutes } from "./routes/openapi";
 import { pageRoutes } from "./routes/page";
 import { searchRoutes } from "./routes/search";
 import { SECURITY_HEADERS } from "./routes/security-headers";
+import { keepPeer } from "./routes/session";
 import { setupRoutes } from "./routes/setup";
 import { threadRoutes } from "./routes/threads";
 import { turnRoutes } from "./routes/turns";
@@ -54,10 +55,11 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
 function boundary(core: Core) {
   const started = new WeakMap<Request, { readonly id: string; readonly atMs: number }>();
   return new Elysia({ name: "boundary" })
-    .onRequest(async ({ request, set }) => {
+    .onRequest(async ({ request, set, server }) => {
       const id = crypto.randomUUID();
       started.set(request, { id, atMs: performance.now() });
       Object.assign(set.headers, SECURITY_HEADERS, { "x-request-id": id });
+      keepPeer(request, server);
       await passGate(core, request);
     })
     .onError({ as: "global" }, ({ error, code, request, set }) => {

@@ -67,6 +67,14 @@ export const authContract: readonly ContractCase[] = [
     }),
   },
   {
+    name: "an account is found by its name, and nobody by another",
+    run: withAdmin(async (auth, admin) => {
+      if (!auth.find) return;
+      assert.deepEqual(await auth.find("ada"), admin);
+      for (const name of ["", "Ada", "nobody", "__proto__"]) assert.equal(await auth.find(name), null);
+    }),
+  },
+  {
     name: "a token gives the user back, and a changed token nobody",
     run: withAdmin(async (auth, admin) => {
       const token = await auth.createToken(admin);

@@ -7,7 +7,7 @@ export const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
   store: [],
   bus: [],
   limit: [],
-  auth: ["setup", "whyRefused"],
+  auth: ["find", "identify", "signOutUrl", "setup", "whyRefused"],
   file: [],
   systemPrompt: [],
   model: ["describe"],

@@ -29,6 +29,23 @@ export interface AuthProtocol {
    */
   verifyToken(token: string): Promise<User | null>;
 
+  /**
+   * The account of that name as it is now, or null: for whoever knows by other means that a person is who they say they are.
+   * Throws AppError("unavailable") when there may be one that cannot be read. Absent: there is no such list.
+   */
+  find?(username: string): Promise<User | null>;
+
+  /**
+   * Who sends the request, known from something other than a token (a header that a proxy sets, a client certificate), or
+   * null. `address` is the other end of the connection, whatever headers say; null = not known, so believe nothing. A
+   * bearer token goes before it, and it goes before the session cookie. Asked for every request, and again while one is
+   * streamed, so keep it cheap. Absent: only tokens count.
+   */
+  identify?(request: Request, address: string | null): Promise<User | null>;
+
+  /** Where a browser goes that signs out, a path or an address, when signing in happens elsewhere; null or absent: to the form. */
+  signOutUrl?(): string | null;
+
   /** Whether the user may send to the model. Called for lists and again for every model call, so keep it cheap. */
   requestAllowed(user: User, model: string): Promise<boolean>;
 

@@ -52,8 +52,14 @@ export function loginRoutes(core: Core) {
     )
     .post("/logout", ({ request, set }) => {
       const cookie = sessionCookie(core, request, null);
-      if (wantsPage(request)) return seeOther("/login", { "set-cookie": cookie });
+      if (wantsPage(request)) return leave(core.auth.signOutUrl?.() ?? "/login", { "set-cookie": cookie });
       set.headers["set-cookie"] = cookie;
       return { status: "signed out" };
     });
+}
+
+/** Our own pages' policy lets a form lead to this server alone, redirects included; a refresh is none. */
+function leave(address: string, headers: Record<string, string>): Response {
+  if (ownPath(address) === address) return seeOther(address, headers);
+  return new Response(null, { headers: { refresh: `0; url=${address}`, ...headers } });
 }

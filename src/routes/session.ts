@@ -1,6 +1,7 @@
 /**
- * Who sends a request: a bearer token, or the session cookie. A request with the cookie that changes something is refused
- * when it says that it comes from another site; text browsers say nothing and are let through.
+ * Who sends a request: whoever has the bearer token, whom `auth` identifies, or whose session cookie it is. A request without a
+ * bearer token that changes something is refused when it says that it comes from another site; text browsers say nothing
+ * and are let through.
  */
 
 import { Elysia } from "elysia";
@@ -36,8 +37,21 @@ export function session(core: Core) {
 
 /** The signed-in user at this moment, or null. */
 export async function findUser(core: Core, request: Request): Promise<User | null> {
-  const token = bearerToken(request) ?? cookieToken(request);
+  const bearer = bearerToken(request);
+  if (bearer !== null) return core.auth.verifyToken(bearer);
+  const known = await core.auth.identify?.(request, peers.get(request) ?? null);
+  if (known) return known;
+  const token = cookieToken(request);
   return token === null ? null : core.auth.verifyToken(token);
+}
+
+/** The other end of each request's connection. Kept, because it cannot be asked for any more when that has ended. */
+const peers = new WeakMap<Request, string>();
+
+/** Must come before `findUser` is asked about the request. */
+export function keepPeer(request: Request, server: AddressSource | null): void {
+  const address = server?.requestIP(request)?.address;
+  if (address !== undefined) peers.set(request, address);
 }
 
 /** Refuses a request that a foreign page makes with this browser's cookie. */

@@ -126,6 +126,16 @@ describe("users.yaml", () => {
     expect((await auth.authenticate("Zo\u00eb", PASSWORD))?.username).toBe("Zo\u00eb");
   });
 
+  test("finds an account, and says when there may be some that it could never read", async () => {
+    const { auth, write } = serve(user("ada", PYTHON_SHORT, ', model_mask: "small"'));
+    expect(await auth.find?.("ada")).toEqual({ username: "ada", role: "user", modelMask: "small" });
+    expect(await auth.find?.("bob")).toBeNull();
+    write("ada: [");
+    expect(await auth.find?.("bob")).toBeNull();
+    await expect(serve("ada: [").auth.find?.("ada")).rejects.toMatchObject({ code: "unavailable" });
+    expect(await serve().auth.find?.("ada")).toBeNull();
+  });
+
   test("keeps the last good users while it is broken, and logs an error", async () => {
     const { auth, lines, write } = serve(user("ada"));
     expect(await auth.authenticate("ada", PASSWORD)).not.toBeNull();

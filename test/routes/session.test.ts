@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import type { Core } from "../../src/protocols";
+import type { AuthProtocol, Core } from "../../src/protocols";
 import {
   addressOf,
   findUser,
+  keepPeer,
   ownOrigin,
   requireSameOrigin,
   SESSION_COOKIE,
@@ -34,6 +35,36 @@ describe("a request", () => {
   ];
   test.each(senders)("with %j is sent by %p", async (headers, name) => {
     expect((await findUser(core(), ask(headers)))?.username ?? null).toBe(name);
+  });
+
+  const identified: [headers: Record<string, string>, name: string | null][] = [
+    [{}, "proxy 10.0.0.9"],
+    [{ authorization: "Bearer abc" }, "abc"],
+    [{ authorization: "Bearer bad" }, null],
+    [{ cookie: `${SESSION_COOKIE}=abc` }, "proxy 10.0.0.9"],
+    [{ "x-forwarded-for": "6.6.6.6" }, "proxy 10.0.0.9"],
+    [{ "x-nobody": "1", cookie: `${SESSION_COOKIE}=abc` }, "abc"],
+    [{ "x-nobody": "1" }, null],
+  ];
+  test.each(identified)("with %j is sent by %p where auth identifies people", async (headers, name) => {
+    const auth: Partial<AuthProtocol> = {
+      verifyToken: async (token) => (token === "bad" ? null : { username: token, role: "user" }),
+      identify: async (request, address) =>
+        request.headers.has("x-nobody") ? null : { username: `proxy ${address}`, role: "user" },
+    };
+    const request = ask(headers);
+    keepPeer(request, { requestIP: () => ({ address: "10.0.0.9" }) });
+    const found = await findUser({ ...core(true), auth } as Core, request);
+    expect(found?.username ?? null).toBe(name);
+  });
+
+  test("that came over no connection that is known is identified without an address", async () => {
+    const auth = {
+      identify: async (_: Request, address: string | null) => ({ username: String(address), role: "user" }),
+    };
+    const request = ask({});
+    keepPeer(request, { requestIP: () => null });
+    expect(await findUser({ ...core(), auth } as unknown as Core, request)).toEqual({ username: "null", role: "user" });
   });
 
   const foreign: Record<string, string>[] = [

@@ -36,6 +36,12 @@ export function createAuth({ config, log }: Core): AuthProtocol {
     async verifyToken(token) {
       return (await tokens.verify(token, source.find))?.user ?? null;
     },
+    async find(username) {
+      // Whoever is not found may be let in as somebody new, without the mask that the file has for them.
+      if (!source.isReadable())
+        throw new AppError("unavailable", "The accounts cannot be read. See the log of the server.");
+      return source.find(normaliseName(username))?.user ?? null;
+    },
     async requestAllowed({ modelMask }, model) {
       return modelMask === undefined || isAllowed(modelMask, model);
     },
@@ -44,6 +50,8 @@ export function createAuth({ config, log }: Core): AuthProtocol {
 }
 
 interface AccountSource {
+  /** False while there may be accounts and none could ever be read. */
+  isReadable(): boolean;
   find(username: string): Account | undefined;
   authenticate(username: string, password: string): Promise<User | null>;
   readonly setup?: AuthSetup;
@@ -52,6 +60,7 @@ interface AccountSource {
 function ephemeralAccounts(): AccountSource {
   const account: Account = { user: Object.freeze({ username: "default", role: "admin" }), passwordHash: "" };
   return {
+    isReadable: () => true,
     find: (username) => (username === "default" ? account : undefined),
     // Nothing to keep secret: name and password are printed in the manual.
     async authenticate(username, password) {
@@ -63,6 +72,7 @@ function ephemeralAccounts(): AccountSource {
 function accountsOnFile(path: string, log: Log): AccountSource {
   const file = createYamlFile({ path, missing: NO_ACCOUNTS, log, parse: (content) => parseAndWarn(content, log) });
   return {
+    isReadable: () => file.problem() === null || file.get().entries > 0,
     find: (username) => file.get().byName.get(username),
     async authenticate(username, password) {
       const accounts = file.get();
