@@ -9,13 +9,14 @@ import { searchForm } from "./thread-list";
 
 export function chatPage(chat: ChatData, words: Words, views: ViewsProtocol): Html {
   const isRunning = chat.composer.liveTurnId !== null;
+  const isWaiting = chat.messages.messages.at(-1)?.parts.some((part) => part.isWaiting) ?? false;
   return layout({
     page: chat,
     words,
     name: "chat",
     title: views.pageTitle(chat.thread, words),
-    // Without script, a reply that is being written is read by asking again.
-    head: html`${isRunning && html`<noscript><meta http-equiv="refresh" content="2"></noscript>`}`,
+    // Without script, a reply that is being written is read by asking again; not while a question waits for an answer.
+    head: html`${isRunning && !isWaiting && html`<noscript><meta http-equiv="refresh" content="2"></noscript>`}`,
     body: html`<a class="skip-link" href="#text">${words.chat.skip}</a>
 <aside id="sidebar" class="sidebar" popover aria-label="${words.chat.chats}">
 <a class="new-chat" href="/">${icon("plus")} ${words.chat.newChat}</a>

@@ -19,12 +19,13 @@ export function part(data: PartData, words: Words, views: ViewsProtocol): Html {
   }
 }
 
-export function partSummary({ id, message, tail }: PartData, words: Words): Html {
+export function partSummary(data: PartData, words: Words): Html {
+  const { id, message, tail } = data;
   if (message.type === "thinking") {
     return html`<summary id="${id}-summary">${icon("chevron")}${tail ? words.part.thinking : thought(message, words)}</summary>`;
   }
   if (message.type !== "tool") return html``;
-  return html`<summary id="${id}-summary">${icon("chevron")}${icon("tool")}<code>${message.name}</code><span class="state">${stateOf(message, tail !== null, words)}</span></summary>`;
+  return html`<summary id="${id}-summary">${icon("chevron")}${icon("tool")}<code>${message.name}</code><span class="state">${stateOf(data, words)}</span></summary>`;
 }
 
 /** Not announced while it changes; the finished blocks before it are. */
@@ -33,17 +34,26 @@ function tail({ id, tail: markup }: PartData): Html | null {
 }
 
 function tool(data: PartData, words: Words, views: ViewsProtocol): Html {
-  const { id, message, progress } = data;
+  const { id, message, progress, isWaiting } = data;
+  if (isWaiting) return html`<div id="${id}" class="part tool waiting">${question(data, words)}</div>`;
   const state = data.tail ? "running" : message.error === undefined ? "done" : "failed";
-  return html`<details id="${id}" class="part tool ${state}">${views.partSummary(data, words)}<div class="inside"><h3>${words.part.arguments}</h3><pre tabindex="0">${indented(message.arguments ?? "")}</pre>${
+  return html`<div id="${id}" class="part tool ${message.approved === false ? "denied" : state}"><details id="${id}-details">${views.partSummary(data, words)}<div class="inside"><h3>${words.part.arguments}</h3><pre tabindex="0">${indented(message.arguments ?? "")}</pre>${
     data.tail && html`<h3>${words.part.progress}</h3><pre id="${id}-progress" tabindex="0">${progress}</pre>`
   }${state === "done" && html`<h3>${words.part.result}</h3><pre tabindex="0">${message.content}</pre>`}${
     state === "failed" && html`<h3>${words.part.error}</h3><pre class="error" tabindex="0">${message.error}</pre>`
-  }</div></details>`;
+  }</div></details></div>`;
 }
 
-function stateOf(message: Message, isRunning: boolean, words: Words): string {
-  if (isRunning) return words.part.running;
+/** In the place of the details, because nobody should say yes to what they do not see. */
+function question({ id, message }: PartData, { part }: Words): Html {
+  const path = `/t/${message.threadId}/approve`;
+  return html`<form class="question" method="post" action="${path}" hx-post="${path}" hx-swap="none" aria-labelledby="${id}-question"><p id="${id}-question">${icon("tool")}<code>${message.name}</code> ${part.mayRun}</p><pre tabindex="0" aria-label="${part.arguments}">${indented(message.arguments ?? "")}</pre><input type="hidden" name="turn" value="${message.turnId}"><input type="hidden" name="call" value="${message.callId}"><div class="answers"><button class="yes" name="approve" value="yes">${part.allow}</button><button class="quiet" name="approve" value="no">${part.deny}</button></div></form>`;
+}
+
+function stateOf({ message, tail, isWaiting }: PartData, words: Words): string {
+  if (isWaiting) return words.part.waiting;
+  if (tail) return words.part.running;
+  if (message.approved === false) return words.part.denied;
   const state = message.error === undefined ? words.part.done : words.part.failed;
   return message.durationMs === undefined ? state : `${state} · ${words.duration(message.durationMs)}`;
 }

@@ -89,12 +89,19 @@ async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent
     if (event.type === "finish") reason = event.reason;
     else if (event.type === "usage") usage = { inputTokens: event.inputTokens, outputTokens: event.outputTokens };
     else {
-      if (event.type === "toolCall") toolCalls.push(event);
-      yield event;
+      const own = event.type === "toolCall" ? withOwnId(event, turn) : event;
+      if (own.type === "toolCall") toolCalls.push(own);
+      yield own;
     }
   }
   signal.throwIfAborted();
   return { reason, toolCalls, usage, original: original?.join("") ?? null };
+}
+
+/** Some endpoints count calls anew in each step, but whoever answers or follows a call knows it by its id. */
+function withOwnId<Call extends ToolCall>(call: Call, turn: Turn): Call {
+  const isTaken = turn.messages.some(({ callId }) => callId === call.callId);
+  return isTaken ? { ...call, callId: `call_${crypto.randomUUID()}` } : call;
 }
 
 async function* keepText(events: AsyncIterable<ModelEvent>, kept: string[]): AsyncGenerator<ModelEvent> {

@@ -10,5 +10,8 @@ export type Fact =
   | { readonly type: "message-added"; readonly threadId: string; readonly messageId: string }
   | { readonly type: "turn-started"; readonly threadId: string; readonly turnId: string }
   | { readonly type: "turn-ended"; readonly threadId: string; readonly turnId: string }
+  /** A call of a tool waits for the user's yes or no, in a chat that they may not be looking at; answered, it does not. */
+  | { readonly type: "approval-asked"; readonly threadId: string; readonly turnId: string; readonly callId: string }
+  | { readonly type: "approval-given"; readonly threadId: string; readonly turnId: string; readonly callId: string }
   /** Models came or went. */
   | { readonly type: "models-changed" };

@@ -54,4 +54,6 @@ export interface PartData {
   readonly tail: Html | null;
   /** Of a running tool: what it told so far. */
   readonly progress: string;
+  /** Of a running tool: whether it waits for the user's yes or no. The fragment then has a form for the answer. */
+  readonly isWaiting: boolean;
 }

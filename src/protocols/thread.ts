@@ -154,6 +154,8 @@ export interface Message {
   readonly arguments?: string;
   /** Why it failed; exactly the failed ones have it. */
   readonly error?: string;
+  /** What the user said, when the tool asked before it ran. */
+  readonly approved?: boolean;
   /** On the last message of a turn that did not come to its end: why. */
   readonly cut?: "stopped" | "failed" | "interrupted";
 }

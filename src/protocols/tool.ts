@@ -11,15 +11,19 @@ export interface Tool {
   readonly description: string;
   /** JSON schema of the arguments, an object. Arguments that do not fit never reach `execute`; the model is told why. */
   readonly parameters: TSchema;
-  /** True = wait for the user's yes before each call. */
+  /**
+   * True = wait for the user's yes before each call, for as long as it takes: `timeoutMs` counts from there. Calls whose
+   * arguments do not fit are not asked about. A no is a result with `error`, so that the model knows.
+   */
   readonly approval?: boolean;
   /** Milliseconds until the call fails; default 60,000. */
   readonly timeoutMs?: number;
 
   /**
    * Runs one call. As an async function: returns the result. As an async generator: each `yield` is progress shown to the
-   * user, `return` is the result. A result that is not a string is given to the model as JSON. A throw is a failed result,
-   * its message given to the model; the turn goes on. Stop promptly when `turn.signal` aborts.
+   * user, `return` is the result. A result that is not a string is given to the model as JSON; one that JSON cannot hold
+   * is a failed result that says so. A throw is a failed result, its message given to the model; the turn goes on. Stop
+   * promptly when `turn.signal` aborts, which here it also does at the time-out.
    */
   // biome-ignore lint/suspicious/noExplicitAny: the type of the arguments is known to the tool alone, by its schema.
   execute(args: any, turn: Turn): Promise<unknown> | AsyncGenerator<unknown, unknown>;
@@ -43,8 +47,8 @@ export interface Tools {
   /**
    * Runs one call on the tool of that name among `tools`.
    *
-   * Contract: never throws. An unknown name, broken or unfitting arguments, a throw, a time-out and an abort are results
-   * with `error`. Ends with exactly one `toolResult`.
+   * Contract: never throws. An unknown name, broken or unfitting arguments, a no of the user, a throw, a time-out and an
+   * abort are results with `error`. Ends with exactly one `toolResult`.
    */
   run(call: ToolCall, tools: readonly Tool[], turn: Turn): AsyncIterable<ToolEvent>;
 }

@@ -49,6 +49,14 @@ export interface Turns {
   ): Promise<AsyncIterable<readonly NumberedEvent[]> | null>;
 
   /**
+   * Says yes or no to a call that waits for the user (`approvalAsked`). On return the answer survives the death of the process. The
+   * same answer again changes nothing. False when there is no turn that the user may see.
+   * Throws AppError: "notFound" when the turn made no such call, "conflict" when the call does not wait (any more) or was
+   * answered otherwise, "unavailable" when the process that runs the turn cannot be reached.
+   */
+  approve(user: User, turnId: string, callId: string, approve: boolean): Promise<boolean>;
+
+  /**
    * Stops the turn, keeps its text. Idempotent; resolves when it has ended. False when there is none that the user may see.
    * Throws AppError("unavailable") when the process that runs it cannot be reached.
    */
@@ -99,6 +107,8 @@ export interface LiveTurn extends TurnInfo {
   readonly seq: number;
   /** Parts that are not in the thread yet, the last one possibly still growing. */
   readonly parts: readonly Message[];
+  /** Ids of those parts that are calls which wait for the user's yes or no. */
+  readonly waiting: readonly string[];
 }
 
 /** What hooks, tools and the message processor are given. */
@@ -118,6 +128,11 @@ export interface Turn {
   readonly messages: readonly Message[];
   /** Shows a remark in the flow of the chat; kept in the thread, not sent to the model. */
   notify(text: string): void;
+  /**
+   * Asks the user whether this call may run, and resolves with the answer, however long it takes. `core.tools` does so for
+   * tools that want it. Throws when the turn ends before, or when it was asked about the same id before.
+   */
+  approval(call: ToolCall): Promise<boolean>;
 }
 
 export type TurnEvent =
@@ -126,6 +141,9 @@ export type TurnEvent =
   | { readonly type: "thinking"; readonly text: string }
   | ({ readonly type: "toolCall" } & ToolCall)
   | ToolEvent
+  /** The call waits for the user's yes or no. */
+  | { readonly type: "approvalAsked"; readonly callId: string; readonly name: string }
+  | { readonly type: "approvalGiven"; readonly callId: string; readonly name: string; readonly approve: boolean }
   | { readonly type: "file"; readonly file: FileInfo }
   | { readonly type: "notice"; readonly text: string }
   /** A model call and the tools that it called are complete; their parts are in the thread. `model` is the one called. */

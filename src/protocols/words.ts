@@ -63,6 +63,12 @@ export interface Words {
     readonly thought: string;
     thoughtFor(duration: string): string;
     readonly running: string;
+    /** Of a call that needs the user's yes: its state, the question after the tool's name, and the two answers. */
+    readonly waiting: string;
+    readonly mayRun: string;
+    readonly allow: string;
+    readonly deny: string;
+    readonly denied: string;
     readonly done: string;
     readonly failed: string;
     readonly arguments: string;

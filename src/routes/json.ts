@@ -37,6 +37,7 @@ export function messageJson(message: Message) {
     name: message.name,
     arguments: message.arguments === undefined ? undefined : argumentsJson(message.arguments),
     error: message.error,
+    approved: message.approved,
     cut: message.cut,
   };
 }
@@ -86,6 +87,12 @@ export function eventJson({ event, timestamp }: NumberedEvent): { event: string;
     case "toolResult": {
       const outcome = "error" in event ? { error: event.error } : { result: event.result };
       return { event: "tool_result", data: { call_id: event.callId, name: event.name, ...outcome, timestamp } };
+    }
+    case "approvalAsked":
+      return { event: "approval_asked", data: { call_id: event.callId, name: event.name, timestamp } };
+    case "approvalGiven": {
+      const answer = { call_id: event.callId, name: event.name, approve: event.approve };
+      return { event: "approval_given", data: { ...answer, timestamp } };
     }
     case "file":
       return { event: "file", data: { ...fileJson(event.file), timestamp } };

@@ -1,4 +1,4 @@
-/** Turns: follow, look at, stop, continue. */
+/** Turns: follow, look at, stop, continue, and answer calls that wait for the user. */
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
@@ -10,7 +10,7 @@ import { turnStream } from "./turn-events";
 export function turnRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1/turns/:id" })
     .use(session(core))
-    .guard({ user: true, params: t.Object({ id: t.String() }) })
+    .guard({ user: true })
     .get("/", async ({ params, user }) => turnJson(found(await core.turns.get(user, params.id))))
     .delete("/", async ({ params, user }) => {
       found((await core.turns.stop(user, params.id)) || null);
@@ -23,6 +23,14 @@ export function turnRoutes(core: Core) {
         return turnStream(core, request, server, user, params.id, after);
       },
       { query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }) },
+    )
+    .post(
+      "/tools/:call_id",
+      async ({ params: { id, call_id: callId }, body: { approve }, user }) => {
+        found((await core.turns.approve(user, id, callId, approve)) || null);
+        return { approve };
+      },
+      { body: t.Object({ approve: t.Boolean({ description: "Whether the call may run." }) }) },
     )
     .post("/continue", async ({ params, user, request, server }) => {
       const turn = await core.turns.continue(user, params.id);

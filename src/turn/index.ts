@@ -6,7 +6,8 @@
 import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
-import { askToSave, askToStop } from "./asks";
+import { approveCall } from "./approvals";
+import { askToSave, askToStop, unreachable } from "./asks";
 import { BUSY, begin, type Engine } from "./begin";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
@@ -19,8 +20,6 @@ export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
   open(): Promise<void>;
 }
-
-const UNREACHABLE = "The server that writes this reply does not answer. Try again in some seconds.";
 
 export function createTurns(core: Core): TurnEngine {
   const engine: Engine = {
@@ -51,6 +50,8 @@ export function createTurns(core: Core): TurnEngine {
       const turn = await readTurn(core, user.username, turnId);
       return turn && follow(core, user.username, turn, after, signal);
     },
+
+    approve: (user, turnId, callId, approve) => approveCall(core, user, turnId, callId, approve),
 
     async stop(user, turnId) {
       const turn = await readTurn(core, user.username, turnId);
@@ -96,7 +97,7 @@ async function stopRunning({ core, ownership }: Engine, threadId: string): Promi
 async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
   if (await askToStop(core, turnId)) return;
   const turn = await readTurn(core, user.username, turnId);
-  if (turn?.status === "running") throw new AppError("unavailable", UNREACHABLE, { retryAfterS: 5 });
+  if (turn?.status === "running") throw unreachable();
 }
 
 async function continueTurn(engine: Engine, user: User, turnId: string): Promise<TurnInfo> {
@@ -123,5 +124,6 @@ async function findLive({ core, ownership }: Engine, user: User, threadId: strin
   const turn = await readTurn(core, user.username, claim.turnId);
   if (turn?.status !== "running") return null;
   const events = await readEvents(core, user.username, turn.id);
-  return { ...turn, seq: events.at(-1)?.seq ?? 0, parts: unfinishedParts(turn, events).list() };
+  const parts = unfinishedParts(turn, events);
+  return { ...turn, seq: events.at(-1)?.seq ?? 0, parts: parts.list(), waiting: parts.waiting() };
 }

@@ -10,6 +10,8 @@ export interface Parts {
   add(numbered: NumberedEvent): void;
   /** Messages since the last `take`, the last one possibly still growing. */
   list(): Message[];
+  /** Ids of the messages that are calls which wait for the user. */
+  waiting(): string[];
   /** Results for the calls that have none, because the turn ended before. */
   missingResults(): ToolResult[];
   /** The same as complete messages; what follows goes below them. `model` is the one that was called. */
@@ -17,6 +19,8 @@ export interface Parts {
 }
 
 const NO_RESULT = "The turn ended before this call came to its end.";
+const NOT_RUN =
+  "The turn ended before the user was asked to the end. Nothing was run; call it again if it is still wanted.";
 
 export interface PartsOrigin {
   readonly id: string;
@@ -27,7 +31,11 @@ export interface PartsOrigin {
 }
 
 /** A message that may still grow. */
-type Draft = { -readonly [K in keyof Message]: Message[K] } & { texts: string[]; startedMs: number };
+type Draft = { -readonly [K in keyof Message]: Message[K] } & {
+  texts: string[];
+  startedMs: number;
+  isWaiting: boolean;
+};
 
 export function createParts(origin: PartsOrigin): Parts {
   let parentId = origin.parentId;
@@ -46,6 +54,7 @@ export function createParts(origin: PartsOrigin): Parts {
       model: origin.model,
       texts: [],
       startedMs: Date.parse(numbered.timestamp),
+      isWaiting: false,
       ...fields,
     };
     drafts.push(draft);
@@ -69,13 +78,15 @@ export function createParts(origin: PartsOrigin): Parts {
         const { callId, name } = event;
         begin(numbered, { role: "tool", type: "tool", callId, name, arguments: event.arguments });
       } else if (event.type === "toolResult") complete(drafts, event, numbered.timestamp);
+      else if (event.type === "approvalAsked" || event.type === "approvalGiven") waitOrGoOn(drafts, numbered);
       else if (event.type === "file") begin(numbered, { role: "assistant", type: "file", files: [event.file] });
       else if (event.type === "notice") begin(numbered, { role: "assistant", type: "notice", content: event.text });
     },
     list: () => drafts.map(toMessage),
+    waiting: () => drafts.filter(({ isWaiting }) => isWaiting).map(({ id }) => id),
     missingResults: () =>
-      drafts.filter(isUnanswered).map(({ callId = "", name = "" }) => {
-        return { type: "toolResult", callId, name, error: NO_RESULT };
+      drafts.filter(isUnanswered).map(({ callId = "", name = "", isWaiting }) => {
+        return { type: "toolResult", callId, name, error: isWaiting ? NOT_RUN : NO_RESULT };
       }),
     take(model) {
       for (const draft of drafts) draft.model = model;
@@ -94,19 +105,35 @@ export function markCut(messages: readonly Message[], cut: NonNullable<Message["
 }
 
 function complete(drafts: readonly Draft[], result: ToolResult, timestamp: string): void {
-  const draft = drafts.findLast((candidate) => candidate.callId === result.callId && isUnanswered(candidate));
+  const draft = findCall(drafts, result.callId);
   if (!draft) return;
+  draft.isWaiting = false;
   if ("error" in result) draft.error = result.error;
   else draft.texts.push(result.result);
   draft.timestamp = timestamp;
   draft.durationMs = Date.parse(timestamp) - draft.startedMs;
 }
 
+function waitOrGoOn(drafts: readonly Draft[], { event, timestamp }: NumberedEvent): void {
+  if (event.type !== "approvalAsked" && event.type !== "approvalGiven") return;
+  const draft = findCall(drafts, event.callId);
+  if (!draft) return;
+  draft.isWaiting = event.type === "approvalAsked";
+  if (event.type === "approvalAsked") return;
+  draft.approved = event.approve;
+  // How long a person thought is not how long the tool took.
+  draft.startedMs = Date.parse(timestamp);
+}
+
+function findCall(drafts: readonly Draft[], callId: string): Draft | undefined {
+  return drafts.findLast((candidate) => candidate.callId === callId && isUnanswered(candidate));
+}
+
 function isUnanswered(draft: Draft): boolean {
   return draft.type === "tool" && draft.durationMs === undefined;
 }
 
-function toMessage({ texts, startedMs, ...message }: Draft): Message {
+function toMessage({ texts, startedMs, isWaiting: _, ...message }: Draft): Message {
   const content = texts.length > 0 ? texts.join("") : message.content;
   if (message.role !== "thinking") return { ...message, content };
   return { ...message, content, durationMs: Date.parse(message.timestamp) - startedMs };

@@ -5,6 +5,7 @@
 
 import { AppError } from "../errors";
 import type { FinishReason, Turn, TurnEvent, TurnInfo, Usage } from "../protocols";
+import { type Approvals, createApprovals } from "./approvals";
 import { answerAsks } from "./asks";
 import { createEventLog } from "./event-log";
 import { finish, type Outcome } from "./finish";
@@ -54,10 +55,12 @@ async function run(state: RunState, cut: (cause: CutCause) => void): Promise<voi
     return ending.promise;
   };
   let stopAnswering = () => {};
+  const approvals = createApprovals(state);
   const work = async (): Promise<Outcome> => {
     push(state, { type: "start", threadId: state.info.threadId, turnId: state.info.id });
-    stopAnswering = await answerAsks(state.core, state.info.id, { save: state.log.save, stop });
-    return Promise.race([produce(state), aborted(state.signal)]);
+    const answering = { save: state.log.save, stop, approve: approvals.answer };
+    stopAnswering = await answerAsks(state.core, state.info.id, answering);
+    return Promise.race([produce(state, approvals), aborted(state.signal)]);
   };
   try {
     await finish(state, await work().catch((error) => ({ error })));
@@ -75,8 +78,8 @@ function aborted(signal: AbortSignal): Promise<"cut"> {
   return promise;
 }
 
-async function produce(state: RunState): Promise<FinishReason | "cut"> {
-  const events = state.core.messageProcessor.run(createTurn(state));
+async function produce(state: RunState, approvals: Approvals): Promise<FinishReason | "cut"> {
+  const events = state.core.messageProcessor.run(createTurn(state, approvals));
   for (;;) {
     const next = await events.next();
     if (state.signal.aborted) return "cut";
@@ -90,7 +93,7 @@ async function produce(state: RunState): Promise<FinishReason | "cut"> {
   }
 }
 
-function createTurn(state: RunState): Turn {
+function createTurn(state: RunState, approvals: Approvals): Turn {
   const { core, user, info, signal, messages } = state;
   return {
     id: info.id,
@@ -105,6 +108,7 @@ function createTurn(state: RunState): Turn {
     notify: (text) => {
       if (!signal.aborted && !state.isEnding) push(state, { type: "notice", text });
     },
+    approval: approvals.ask,
   };
 }
 

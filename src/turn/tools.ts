@@ -4,11 +4,13 @@
  */
 
 import { messageOf } from "../errors";
-import type { Json, Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
+import type { Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
 import { misfit } from "./json-schema";
 
 const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a slow page, short enough to wait for.
 const RESULT_MAX = 100_000; // Characters given to the model. More would push everything else out of its context.
+const PROGRESS_MAX = 100_000; // Characters of one call, all updates together. Nobody reads more, and each is kept.
+const DENIED = "The user did not allow this call, so it was not run.";
 
 export function createTools(tools: readonly Tool[]): Tools {
   return {
@@ -24,19 +26,22 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
   try {
     if (!tool) throw new Error(`There is no tool ${JSON.stringify(name)}. There are: ${namesOf(offered)}.`);
     const args = readArguments(call, tool);
-    iterator = begin(tool, args, turn);
+    if (tool.approval && !(await turn.approval(call))) throw new Error(DENIED);
     const deadline = AbortSignal.any([turn.signal, AbortSignal.timeout(tool.timeoutMs ?? TIMEOUT_MS)]);
-    for (;;) {
+    iterator = begin(tool, args, { ...turn, signal: deadline });
+    for (let left = PROGRESS_MAX; ; ) {
       const next = await orAborted(iterator.next(), deadline, tool, turn);
       if (next.done) {
-        yield { type: "toolResult", callId, name, result: bounded(asText(next.value)) };
+        yield { type: "toolResult", callId, name, result: bounded(asText(next.value), RESULT_MAX) };
         return;
       }
-      yield { type: "toolUpdate", callId, name, content: bounded(asText(next.value)) };
+      const content = bounded(asText(next.value), left);
+      if (left > 0) yield { type: "toolUpdate", callId, name, content };
+      left = Math.max(0, left - content.length);
     }
   } catch (error) {
     leave(iterator);
-    yield { type: "toolResult", callId, name, error: bounded(messageOf(error)) };
+    yield { type: "toolResult", callId, name, error: bounded(messageOf(error), RESULT_MAX) };
   }
 }
 
@@ -95,10 +100,23 @@ function leave(iterator: AsyncIterator<unknown, unknown> | null): void {
 
 function asText(value: unknown): string {
   if (typeof value === "string") return value;
-  return JSON.stringify((value ?? null) as Json) ?? "null";
+  try {
+    return JSON.stringify(value ?? null, refuseOther);
+  } catch (error) {
+    throw new Error(`The tool's result cannot be given as JSON: ${messageOf(error)}`, { cause: error });
+  }
 }
 
-function bounded(text: string): string {
-  if (text.length <= RESULT_MAX) return text;
-  return `${text.slice(0, RESULT_MAX)}\n[Cut: the whole has ${text.length} characters.]`;
+/** JSON would make an empty object of them, or leave them out, without a word. */
+function refuseOther(_key: string, value: unknown): unknown {
+  const kind = typeof value === "object" && value !== null ? value.constructor?.name : typeof value;
+  if (kind === "function" || kind === "symbol" || NOT_JSON.has(kind ?? "")) throw new Error(`it holds a ${kind}.`);
+  return value;
+}
+
+const NOT_JSON = new Set(["Map", "Set", "Promise", "Response", "Request", "Blob", "ArrayBuffer", "ReadableStream"]);
+
+function bounded(text: string, most: number): string {
+  if (text.length <= most) return text;
+  return `${text.slice(0, most)}\n[Cut: the whole has ${text.length} characters.]`;
 }

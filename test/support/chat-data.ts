@@ -83,6 +83,7 @@ export function testPart(fields: Partial<Message>, more: Partial<PartData> = {})
     body: hasBody ? markdown(message.content, en) : html``,
     tail: null,
     progress: "",
+    isWaiting: false,
     ...more,
   };
 }

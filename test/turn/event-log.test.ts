@@ -63,7 +63,11 @@ async function runRound(core: Core, random: Random): Promise<void> {
   };
   await addTurn(core, "ann", info);
   const log = createEventLog(core, "ann", id);
-  const stopAnswering = await answerAsks(core, id, { save: log.save, stop: async () => {} });
+  const stopAnswering = await answerAsks(core, id, {
+    save: log.save,
+    stop: async () => {},
+    approve: async () => false,
+  });
   const pushed: NumberedEvent[] = [];
   const followers: Promise<NumberedEvent[]>[] = [];
   for (let n = 0; n < 80; n++) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { html } from "../../views/html";
 import { en } from "../../views/words/en";
 import { chat, reply, testPart, testThread, testTurn, testViews, userMessage } from "../support/chat-data";
 
@@ -114,6 +115,10 @@ describe("views", () => {
     const running = { ...chat().composer, liveTurnId: "u1" };
     expect(views.chatPage(chat({ composer: running }), en).markup).toContain('<noscript><meta http-equiv="refresh"');
     expect(views.chatPage(chat(), en).markup).not.toContain("refresh");
+    const tool = testPart({ role: "tool", type: "tool", name: "ask" }, { tail: html``, isWaiting: true });
+    const messages = { ...chat().messages, messages: [reply("1", [tool], testTurn({ status: "running" }))] };
+    // Nobody can answer a question that is taken away every two seconds.
+    expect(views.chatPage(chat({ composer: running, messages }), en).markup).not.toContain("refresh");
   });
 
   test("ephemeral mode is told on every page", () => {

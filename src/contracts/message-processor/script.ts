@@ -41,6 +41,7 @@ export async function begin(core: Core, scripts: readonly (readonly ScriptItem[]
     core: { ...core, model, tools: { list: async () => [lookTool], run: core.tools.run } },
     messages: [],
     notify: () => {},
+    approval: async () => true,
   };
   return { turn, calls, stop: () => controller.abort() };
 }

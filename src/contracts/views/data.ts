@@ -116,5 +116,6 @@ export function part(views: ViewsProtocol, words: Words, of: Message): PartData 
     body: views.markdown(hasBody ? of.content : "", words),
     tail: null,
     progress: "",
+    isWaiting: false,
   };
 }

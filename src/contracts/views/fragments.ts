@@ -21,6 +21,7 @@ export function fragments(views: ViewsProtocol, words: Words, text: string): [id
     ["r-1-foot", views.messageFoot({ ...whole, turn: { ...turn(text), status: "running", error: null } }, words)],
     ...parts,
     ["p-1", views.part({ ...running, tail: views.markdown("", words), progress: text }, words)],
+    ["p-1", views.part({ ...running, tail: views.markdown("", words), isWaiting: true }, words)],
     ["p-1-summary", views.partSummary(running, words)],
     ["go", views.go({ threadId: "t", liveTurnId: null }, words)],
     ["go", views.go({ threadId: "t", liveTurnId: "u" }, words)],

@@ -54,6 +54,7 @@ const MESSAGES: StoreFields = {
   name: "str",
   arguments: "str",
   error: "str",
+  approved: "bool",
   cut: "str",
 };
 
@@ -128,6 +129,7 @@ export function toMessage(record: StoreRecord): Message {
     ...(record.name !== null && { name: String(record.name) }),
     ...(record.arguments !== null && { arguments: String(record.arguments) }),
     ...(record.error !== null && { error: String(record.error) }),
+    ...(record.approved !== null && { approved: record.approved === true }),
     ...(record.cut !== null && { cut: record.cut as NonNullable<Message["cut"]> }),
   };
 }
@@ -149,6 +151,7 @@ export function fromMessage(message: Message): Record<string, Json> {
     name: message.name ?? null,
     arguments: message.arguments ?? null,
     error: message.error ?? null,
+    approved: message.approved ?? null,
     cut: message.cut ?? null,
   };
 }

@@ -23,6 +23,7 @@ interface Growing {
   readonly told: string[];
   tail: string;
   progress: string;
+  isWaiting: boolean;
   isOpen: boolean;
   change: "new" | "grown" | "replaced" | null;
 }
@@ -64,6 +65,8 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo): Growth {
         case "toolCall":
           begin(numbered, { role: "tool", type: "tool", ...callOf(event) });
           return;
+        case "approvalAsked":
+        case "approvalGiven":
         case "toolUpdate":
         case "toolResult":
           return tellOfTool(parts, numbered);
@@ -115,7 +118,8 @@ function newPart(
     ...fields,
   };
   const isOpen = isMarkdown(message) || message.type === "tool";
-  return { message, blocks: createBlocks(), finished: "", told: [], tail: "", progress: "", isOpen, change: "new" };
+  const empty = { finished: "", told: [], tail: "", progress: "", isWaiting: false };
+  return { message, blocks: createBlocks(), ...empty, isOpen, change: "new" };
 }
 
 function callOf(event: TurnEvent & { type: "toolCall" }): Pick<Message, "callId" | "name" | "arguments"> {
@@ -123,12 +127,18 @@ function callOf(event: TurnEvent & { type: "toolCall" }): Pick<Message, "callId"
 }
 
 function tellOfTool(parts: readonly Growing[], { event, timestamp }: NumberedEvent): void {
-  if (event.type !== "toolUpdate" && event.type !== "toolResult") return;
+  if (!("callId" in event)) return;
   const part = parts.findLast(({ message, isOpen }) => isOpen && message.callId === event.callId);
   if (!part) return;
   if (event.type === "toolUpdate") part.progress += `${event.content}\n`;
-  else {
+  else if (event.type === "approvalAsked") part.isWaiting = true;
+  else if (event.type === "approvalGiven") {
+    part.isWaiting = false;
+    part.message.approved = event.approve;
+    part.message.timestamp = timestamp;
+  } else if (event.type === "toolResult") {
     part.isOpen = false;
+    part.isWaiting = false;
     part.message.durationMs = Date.parse(timestamp) - Date.parse(part.message.timestamp);
     if ("error" in event) part.message.error = event.error;
     else part.message.content = event.result;
@@ -174,10 +184,11 @@ function advance(
 }
 
 function toData(core: Core, words: Words, part: Growing): PartData {
-  const { message, isOpen, progress } = part;
+  const { message, isOpen, progress, isWaiting } = part;
   const { markdown } = core.views;
   const isText = isMarkdown(message);
   const source = isOpen ? part.finished : message.content;
   const tail = isOpen ? markdown(isText ? part.blocks.tail() : "", words) : null;
-  return { id: partId(message), message: { ...message }, body: markdown(isText ? source : "", words), tail, progress };
+  const body = markdown(isText ? source : "", words);
+  return { id: partId(message), message: { ...message }, body, tail, progress, isWaiting };
 }

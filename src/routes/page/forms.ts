@@ -5,7 +5,7 @@
 
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../errors";
-import type { Core, TurnRequest, User } from "../../protocols";
+import type { Core, TurnRequest } from "../../protocols";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
 import { htmlResponse, seeOther } from "../respond";
@@ -19,11 +19,9 @@ const TITLE_MAX = 500; // Characters.
 const form = { reader: true, parse: "none" } as const;
 
 export function formRoutes(core: Core) {
-  const requireThread = async (user: User, id: string): Promise<void> => {
-    if (!(await core.thread.get(user.username, id))) throw new AppError("notFound", "There is no such chat.");
-  };
   return new Elysia()
     .use(session(core))
+    .use(turnForms(core))
     .post("/t", async ({ reader, request }) => send(core, reader, request, null), form)
     .post("/t/:id/messages", async ({ reader, request, params }) => send(core, reader, request, params.id), {
       ...form,
@@ -56,7 +54,13 @@ export function formRoutes(core: Core) {
         return seeOther(`/t/${id}`);
       },
       { ...form, params: Id },
-    )
+    );
+}
+
+/** What can be done with a turn and what it wrote. */
+function turnForms(core: Core) {
+  return new Elysia()
+    .use(session(core))
     .post(
       "/t/:id/stop",
       async ({ user, request, params: { id }, query }) => {
@@ -64,6 +68,18 @@ export function formRoutes(core: Core) {
         return done(request, `/t/${id}`);
       },
       { ...form, params: Id, query: t.Object({ turn: t.String() }) },
+    )
+    .post(
+      "/t/:id/approve",
+      async ({ user, request, params: { id } }) => {
+        const field = await readForm(request);
+        const answer = field("approve");
+        if (answer !== "yes" && answer !== "no") throw new AppError("invalid", "Say yes or no.");
+        if (!(await core.turns.approve(user, field("turn"), field("call"), answer === "yes")))
+          throw new AppError("notFound", "There is no such reply.");
+        return done(request, `/t/${id}`);
+      },
+      { ...form, params: Id },
     )
     .post(
       "/t/:id/continue",
@@ -76,7 +92,7 @@ export function formRoutes(core: Core) {
     .post(
       "/t/:id/retry",
       async ({ user, request, params: { id } }) => {
-        await requireThread(user, id);
+        if (!(await core.thread.get(user.username, id))) throw new AppError("notFound", "There is no such chat.");
         const parentId = (await readForm(request))("parent");
         await core.turns.start(user, { content: null, threadId: id, parentId });
         return done(request, `/t/${id}`);

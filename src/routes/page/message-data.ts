@@ -30,10 +30,12 @@ export interface Found {
 export function messageData(core: Core, words: Words, { stored, nodes, turns, live }: Found): MessageData[] {
   const known = new Set(stored.map(({ id }) => id));
   const running = live?.parts.filter(({ id }) => !known.has(id)) ?? [];
-  const toPart = (message: Message) =>
-    known.has(message.id)
-      ? storedPart(core, words, message)
-      : livePart(core, words, message, message === running.at(-1));
+  const waiting = new Set(live?.waiting);
+  const toPart = (message: Message) => {
+    if (known.has(message.id)) return storedPart(core, words, message);
+    const state = { isLast: message === running.at(-1), isWaiting: waiting.has(message.id) };
+    return livePart(core, words, message, state);
+  };
   const children = Map.groupBy(nodes, ({ parentId }) => parentId);
   const siblingsOf = (parentId: string | null, id: string | null) => findSiblings(children.get(parentId) ?? [], id);
   const turnOf = findTurns(turns);

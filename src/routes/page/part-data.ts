@@ -11,17 +11,23 @@ export function partId(message: Pick<Message, "id">): string {
 /** Of a complete part. */
 export function storedPart(core: Core, words: Words, message: Message): PartData {
   const body = core.views.markdown(isMarkdown(message) ? message.content : "", words);
-  return { id: partId(message), message, body, tail: null, progress: "" };
+  return { id: partId(message), message, body, tail: null, progress: "", isWaiting: false };
 }
 
 /** Of a part of a turn that runs; the last one may still grow. */
-export function livePart(core: Core, words: Words, message: Message, isLast: boolean): PartData {
+export function livePart(core: Core, words: Words, message: Message, state: LiveState): PartData {
+  const { isLast, isWaiting } = state;
   if (message.type === "tool" && isUnanswered(message))
-    return { ...storedPart(core, words, message), tail: core.views.markdown("", words) };
+    return { ...storedPart(core, words, message), tail: core.views.markdown("", words), isWaiting };
   if (!isLast || !isMarkdown(message)) return storedPart(core, words, message);
   const { finished, tail } = splitBlocks(message.content);
   const body = core.views.markdown(finished, words);
-  return { id: partId(message), message, body, tail: core.views.markdown(tail, words), progress: "" };
+  return { id: partId(message), message, body, tail: core.views.markdown(tail, words), progress: "", isWaiting };
+}
+
+export interface LiveState {
+  readonly isLast: boolean;
+  readonly isWaiting: boolean;
 }
 
 export function isMarkdown({ type }: Pick<Message, "type">): boolean {

@@ -1,0 +1,168 @@
+/** Calls that wait for a person's yes or no, as they meet them: in any tab, by mouse, key and form, and after a reload. */
+
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
+import type { Page } from "playwright-core";
+import type { Plugin } from "../../src/protocols";
+import { markupOf, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { startServer } from "../support/server";
+import { interleave, reply, startUpstream, toolCall } from "../support/upstream";
+
+const upstream = startUpstream({ models: ["small-a"] });
+upstream.otherwise(reply("That is settled."));
+afterAll(() => upstream.stop());
+
+const mailing: Plugin = {
+  name: "mailing",
+  tools: [
+    {
+      name: "send_mail",
+      description: "Sends a mail.",
+      parameters: Type.Object({ to: Type.String(), text: Type.String() }),
+      approval: true,
+      execute: async ({ to }: { to: string }) => `sent to ${to}`,
+    },
+  ],
+};
+
+const server = await startServer({
+  config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl },
+  plugins: [mailing],
+});
+
+const people: Person[] = [];
+const person = async (options: Parameters<typeof newPerson>[2] = {}) => {
+  const someone = await newPerson(server.url, "ann", options);
+  people.push(someone);
+  return someone;
+};
+
+afterEach(async () => {
+  const complaints = people.flatMap((someone) => someone.complaints);
+  for (const someone of people.splice(0)) await someone.context.close();
+  expect(complaints).toEqual([]);
+});
+
+const TIMEOUT_MS = 30_000;
+const MAIL = { to: "bob@example.com", text: "The <b>numbers</b> are in." };
+
+async function ask(page: Page, calls = toolCall("send_mail", MAIL)): Promise<void> {
+  upstream.script({ parts: ["I will tell Bob. ", ...calls] });
+  await page.fill("#text", "Tell Bob about the numbers");
+  await page.click("#go");
+  await page.waitForSelector(".question");
+}
+
+describe.skipIf(noBrowser !== null)("a call that waits", () => {
+  test(
+    "asks in every tab, and takes its question back in all when one has answered, by keyboard too",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      await ask(page);
+      const other = await ann.open(new URL(page.url()).pathname);
+      await other.waitForSelector(".question");
+      const form = page.getByRole("form", { name: "send_mail The model wants to use this tool. May it?" });
+      expect(await form.locator("pre").textContent()).toContain('"text": "The <b>numbers</b> are in."');
+      // What is added to a log is announced.
+      expect(await page.locator('[role="log"] .question').count()).toBe(1);
+      await screenshot(page, "approval");
+      await page.getByRole("button", { name: "Allow", exact: true }).focus();
+      await page.keyboard.press("Enter");
+      for (const tab of [page, other]) {
+        await tab.waitForSelector("text=That is settled.");
+        expect(await tab.locator(".question").count()).toBe(0);
+        await tab.waitForSelector("button.send");
+      }
+      await page.click(".tool summary");
+      expect(await page.textContent(".tool")).toContain("sent to bob@example.com");
+      await screenshot(page, "approval-allowed");
+      const fresh = await ann.open(new URL(page.url()).pathname);
+      for (const tab of [page, other])
+        expect(await markupOf(tab, "#messages")).toBe(await markupOf(fresh, "#messages"));
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "still asks after a reload, one question for each call, and a no shows as such",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      const calls = [MAIL, { ...MAIL, to: "eve@example.com" }];
+      await ask(page, interleave(...calls.map((args, index) => toolCall("send_mail", args, { index }))));
+      await page.reload();
+      const question = (to: string) => page.locator(".question", { hasText: to });
+      await question("bob").getByRole("button", { name: "Do not allow" }).click();
+      await question("bob").waitFor({ state: "detached" });
+      await question("eve").getByRole("button", { name: "Allow", exact: true }).click();
+      await page.waitForSelector("text=That is settled.");
+      expect(await page.locator(".tool .state").allTextContents()).toEqual([
+        expect.stringContaining("not allowed"),
+        expect.stringContaining("done"),
+      ]);
+      await screenshot(page, "approval-denied");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "can be stopped instead of answered",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      await ask(page);
+      await page.click("button.stop");
+      await page.waitForSelector("button.send");
+      expect(await page.locator(".question").count()).toBe(0);
+      expect(await page.textContent(".reply")).toContain("Stopped.");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "whose page is old says what became of it",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      await ask(page);
+      const [turn, call] = await Promise.all(
+        ["turn", "call"].map((name) => page.inputValue(`.question [name=${name}]`)),
+      );
+      // As if the live channel were late.
+      await page.evaluate('document.querySelector("#live").remove()');
+      const answer = { form: { turn: turn ?? "", call: call ?? "", approve: "no" }, maxRedirects: 0 };
+      await ann.context.request.post(`${new URL(page.url()).pathname}/approve`, answer);
+      await page.getByRole("button", { name: "Allow", exact: true }).click();
+      await page.waitForSelector("text=answered already: it was not allowed");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "asks by a form where there is no script",
+    async () => {
+      const ann = await person({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
+      const page = await ann.open("/");
+      await ask(page);
+      expect(await page.locator("noscript").count()).toBe(0);
+      await screenshot(page, "approval-no-script");
+      await page.getByRole("button", { name: "Allow", exact: true }).click();
+      await page.waitForSelector("text=That is settled.");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "fits a phone at night",
+    async () => {
+      const ann = await person({ viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true });
+      const page = await ann.open("/");
+      await ask(page);
+      const box = await page.getByRole("button", { name: "Do not allow" }).boundingBox();
+      expect(box && box.x + box.width).toBeLessThan(390);
+      await screenshot(page, "approval-phone-dark");
+    },
+    TIMEOUT_MS,
+  );
+});
