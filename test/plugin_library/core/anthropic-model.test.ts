@@ -1,0 +1,413 @@
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { modelContract } from "../../../src/contracts/model";
+import { isAppError } from "../../../src/errors";
+import type { Config, Core, ModelCall, ModelEvent, NewFile } from "../../../src/protocols";
+import {
+  type AnthropicAnswer,
+  blockEvents,
+  ending,
+  MESSAGE_START,
+  message,
+  type Piece,
+  refusal,
+  startAnthropic,
+  text,
+  thinking,
+  toolUse,
+} from "../../support/anthropic";
+import { dataWith } from "../../support/library";
+import { collectTurn, textOf } from "../../support/read-sse";
+import { startServer } from "../../support/server";
+import { startCore } from "../../support/test-core";
+import { deadUrl, gate, reply, startUpstream } from "../../support/upstream";
+
+const FILE = "core/anthropic-model.ts";
+const KEY = "sk-ant-secret-of-the-owner";
+const anthropic = startAnthropic(KEY);
+/** An endpoint that is there and offers nothing. */
+const nothing = startUpstream({ models: [] });
+afterAll(() => Promise.all([anthropic.stop(), nothing.stop()]));
+beforeEach(() => {
+  anthropic.requests.length = 0;
+  anthropic.models = ["claude-test"];
+});
+
+async function start(settings: object = {}, config: Partial<Config> = {}): Promise<Core> {
+  const all = { "anthropic-model": { api_key: KEY, base_url: anthropic.url, ...settings } };
+  return startCore({
+    dataPath: dataWith([FILE], all),
+    config: { openaiBaseUrl: nothing.baseUrl, ...config },
+  });
+}
+
+const never = new AbortController().signal;
+
+function callOf(overrides: Partial<ModelCall> = {}): ModelCall {
+  const messages = [{ role: "user" as const, content: "Hi" }];
+  return { model: "claude-test", messages, tools: [], parameters: {}, ...overrides };
+}
+
+function run(core: Core, overrides: Partial<ModelCall> = {}): Promise<ModelEvent[]> {
+  return Array.fromAsync(core.model.stream(callOf(overrides), never));
+}
+
+/** What came before the failure, and its sentence. */
+async function failing(core: Core, ...answers: readonly AnthropicAnswer[]) {
+  anthropic.script(...answers);
+  const events: ModelEvent[] = [];
+  try {
+    for await (const event of core.model.stream(callOf(), never)) events.push(event);
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    expect(error.message).not.toContain(KEY);
+    return { events, code: error.code, sentence: error.message, retryAfterS: error.retryAfterS };
+  }
+  throw new Error("the call did not fail");
+}
+
+describe("the contract", () => {
+  for (const { name, run } of modelContract) test(name, async () => run(await start()));
+});
+
+describe("a reply", () => {
+  const streamed = async (pieces: readonly Piece[]) => {
+    anthropic.script(pieces);
+    return run(await start());
+  };
+
+  test("comes as thinking, text, whole tool calls, usage with what was cached, and finish", async () => {
+    const blocks = [
+      thinking("Hm.", "sig"),
+      text("Let ", "me ask."),
+      toolUse("toolu_1", "clock", '{"zone":"UTC"}'),
+      toolUse("toolu_2", "ping", ""),
+    ];
+    expect(await streamed(message(...blocks))).toEqual([
+      { type: "thinking", text: "Hm." },
+      { type: "text", text: "Let " },
+      { type: "text", text: "me ask." },
+      { type: "toolCall", callId: "toolu_1", name: "clock", arguments: '{"zone":"UTC"}' },
+      { type: "toolCall", callId: "toolu_2", name: "ping", arguments: "{}" },
+      { type: "usage", inputTokens: 60, outputTokens: 7 },
+      { type: "finish", reason: "stop" },
+    ]);
+  });
+
+  test.each([
+    ["end_turn", "stop"],
+    ["stop_sequence", "stop"],
+    ["max_tokens", "length"],
+    ["model_context_window_exceeded", "length"],
+  ])("that ended by %s finishes with %s", async (stopReason, reason) => {
+    const events = await streamed([MESSAGE_START, ...blockEvents(text("a"), 0), ...ending(stopReason)]);
+    expect(events.at(-1)).toEqual({ type: "finish", reason } as ModelEvent);
+  });
+
+  test("may be cut anywhere by the network, and have events and blocks that nobody knows yet", async () => {
+    const whole = message(text("für ", "dich"))
+      .map((it) => `event: x\r\ndata: ${JSON.stringify(it)}\r\n\r\n`)
+      .join("");
+    const odd =
+      'data: {"type":"novelty","index":9}\n\ndata:{"type":"content_block_delta","index":9,"delta":{"type":"x"}}\n\n';
+    const cut = [...(odd + whole)].flatMap((it, at) => (at % 3 === 0 ? [it, Promise.resolve()] : [it]));
+    const pieces = cut.filter((it) => typeof it === "string");
+    expect(await streamed(pieces)).toContainEqual({ type: "text", text: "für " });
+  });
+});
+
+describe("a request", () => {
+  const sent = async (overrides: Partial<ModelCall>, settings: object = {}, core?: Core) => {
+    await run(core ?? (await start(settings)), overrides);
+    return anthropic.requests.at(-1)?.body;
+  };
+
+  test("has what the API asks for, and parameters of settings and call", async () => {
+    const tool = {
+      name: "ping",
+      description: "Pongs.",
+      parameters: { properties: {} } as never,
+      execute: async () => 1,
+    };
+    const settings = { max_tokens: 100, parameters: { temperature: 0, top_k: 5 } };
+    const messages = [
+      { role: "system" as const, content: "Be brief." },
+      { role: "user" as const, content: "Hi" },
+    ];
+    expect(await sent({ messages, tools: [tool], parameters: { temperature: 1 } }, settings)).toEqual({
+      model: "claude-test",
+      max_tokens: 100,
+      temperature: 1,
+      top_k: 5,
+      system: "Be brief.",
+      messages: [{ role: "user", content: [{ type: "text", text: "Hi" }] }],
+      tools: [{ name: "ping", description: "Pongs.", input_schema: { type: "object", properties: {} } }],
+      stream: true,
+    });
+  });
+
+  test("has calls and results as blocks, those of one side in one message, and nothing blank", async () => {
+    const messages: ModelCall["messages"] = [
+      { role: "user", content: "Ask both." },
+      {
+        role: "assistant",
+        content: " ",
+        toolCalls: [
+          { callId: "a", name: "clock", arguments: '{"zone":"UTC"}' },
+          { callId: "b", name: "ping", arguments: "{broken" },
+        ],
+      },
+      { role: "tool", callId: "a", content: "noon" },
+      { role: "tool", callId: "b", content: "pong" },
+      { role: "user", content: "And now?" },
+      { role: "assistant", content: "It is \n" },
+    ];
+    expect((await sent({ messages })).messages).toEqual([
+      { role: "user", content: [{ type: "text", text: "Ask both." }] },
+      {
+        role: "assistant",
+        content: [
+          { type: "tool_use", id: "a", name: "clock", input: { zone: "UTC" } },
+          { type: "tool_use", id: "b", name: "ping", input: {} },
+        ],
+      },
+      {
+        role: "user",
+        content: [
+          { type: "tool_result", tool_use_id: "a", content: "noon" },
+          { type: "tool_result", tool_use_id: "b", content: "pong" },
+          { type: "text", text: "And now?" },
+        ],
+      },
+      { role: "assistant", content: [{ type: "text", text: "It is" }] },
+    ]);
+  });
+
+  test("has images, PDFs and texts of the user, and names what it does not show", async () => {
+    const core = await start();
+    const put = (name: string, type: string, data: NewFile["data"]) => core.file.put("ann", { name, type, data });
+    const files = [
+      await put("a.png", "image/png", new Blob(["png"])),
+      await put("b.pdf", "application/pdf", new Blob(["pdf"])),
+      await put("c.txt", "text/plain", new Blob(["words"])),
+      await put("d.zip", "application/zip", new Blob(["zip"])),
+      await put("e.png", "image/png", new Blob(["x".repeat(6 * 1024 * 1024)])),
+    ];
+    const messages = [{ role: "user" as const, content: "Look", files }];
+    const base64 = (data: string) => Buffer.from(data).toString("base64");
+    expect((await sent({ messages, username: "ann" }, {}, core)).messages[0].content).toEqual([
+      { type: "image", source: { type: "base64", media_type: "image/png", data: base64("png") } },
+      { type: "document", source: { type: "base64", media_type: "application/pdf", data: base64("pdf") } },
+      { type: "text", text: 'File "c.txt":\nwords' },
+      { type: "text", text: 'The file "d.zip" (application/zip, 3 bytes) is not shown.' },
+      { type: "text", text: 'The file "e.png" (image/png, 6291456 bytes) is not shown.' },
+      { type: "text", text: "Look" },
+    ]);
+    const others = await sent({ messages, username: "bob" }, {}, core);
+    expect(JSON.stringify(others)).not.toContain(base64("png"));
+  });
+
+  test("brings the thinking before a tool call back, signature and all; without it the turn goes on without thinking", async () => {
+    const parameters = { thinking: { type: "enabled", budget_tokens: 1024 } };
+    const core = await start({ parameters });
+    anthropic.script(message(thinking("Let me see.", "c2ln"), toolUse("toolu_9", "ping", "{}")));
+    await run(core);
+    expect(anthropic.requests.at(-1)?.body.thinking).toEqual(parameters.thinking);
+    const messages: ModelCall["messages"] = [
+      { role: "user", content: "Hi" },
+      { role: "assistant", content: "", toolCalls: [{ callId: "toolu_9", name: "ping", arguments: "{}" }] },
+      { role: "tool", callId: "toolu_9", content: "pong" },
+    ];
+    const known = await sent({ messages }, {}, core);
+    expect(known.thinking).toEqual(parameters.thinking);
+    expect(known.messages[1].content).toEqual([
+      { type: "thinking", thinking: "Let me see.", signature: "c2ln" },
+      { type: "tool_use", id: "toolu_9", name: "ping", input: {} },
+    ]);
+    const forgotten = await sent({ messages }, { parameters });
+    expect(forgotten.thinking).toBeUndefined();
+    expect(forgotten.messages[1].content).toHaveLength(1);
+    // The turn before is over, and the API takes it without its thinking.
+    const next = [
+      ...messages,
+      { role: "assistant" as const, content: "Done." },
+      { role: "user" as const, content: "Go on" },
+    ];
+    expect((await sent({ messages: next }, { parameters })).thinking).toEqual(parameters.thinking);
+  });
+});
+
+describe("models", () => {
+  const upstream = startUpstream({ models: ["gpt", "claude-test"] });
+  afterAll(() => upstream.stop());
+
+  test("stand beside those of the endpoints, which keep ids that both have and get no key of ours", async () => {
+    const core = await start({}, { openaiBaseUrl: upstream.baseUrl });
+    anthropic.models = ["claude-test", "claude-other"];
+    expect(await core.model.list()).toEqual(["gpt", "claude-test", "anthropic/claude-test", "claude-other"]);
+    upstream.script(reply("from the endpoint"));
+    expect(await run(core)).toContainEqual({ type: "text", text: " endpoint" });
+    expect(anthropic.requests).toEqual([]);
+    expect(JSON.stringify([...(upstream.requests[0]?.headers ?? [])])).not.toContain(KEY);
+    await run(core, { model: "anthropic/claude-test" });
+    expect(anthropic.requests[0]?.body.model).toBe("claude-test");
+    expect(await core.model.describe?.("claude-other")).toMatchObject({
+      id: "claude-other",
+      capabilities: ["vision", "tools"],
+    });
+    expect((await core.model.describe?.("gpt"))?.capabilities).toBeUndefined();
+  });
+
+  test("that settings name are offered without asking", async () => {
+    anthropic.models = null;
+    const core = await start({ models: ["claude-mine"] });
+    expect(await core.model.list()).toEqual(["claude-mine"]);
+  });
+
+  test("of an API that is down are not offered, and hide no others", async () => {
+    anthropic.models = null;
+    const core = await start({}, { openaiBaseUrl: upstream.baseUrl });
+    expect(await core.model.list()).toEqual(["gpt", "claude-test"]);
+  });
+});
+
+describe("a failure", () => {
+  const start529 = () => refusal(529, "overloaded_error", "Overloaded");
+
+  test.each<[status: number, type: string, sentence: string]>([
+    [400, "invalid_request_error", "Anthropic refuses the request (HTTP 400): max_tokens: too many"],
+    [401, "authentication_error", "Anthropic does not accept the key of this server."],
+    [403, "permission_error", "Anthropic does not allow this server to use the model claude-test."],
+    [404, "not_found_error", "Anthropic does not have the model claude-test, or its address is wrong."],
+    [413, "request_too_large", "The conversation is too large for Anthropic."],
+    [429, "rate_limit_error", "Anthropic takes no more requests at the moment. Try again a little later."],
+    [500, "api_error", "Anthropic has a problem of its own (HTTP 500). Try again a little later."],
+    [529, "overloaded_error", "Anthropic has a problem of its own (HTTP 529). Try again a little later."],
+  ])("with status %i is a sentence", async (status, type, sentence) => {
+    const failed = await failing(await start(), () => refusal(status, type, "max_tokens: too many"));
+    expect(failed).toMatchObject({ events: [], code: "upstream", sentence });
+  });
+
+  test("never shows the key that the API quotes", async () => {
+    const { sentence } = await failing(await start(), () => refusal(400, "x", `Bad ${KEY} and\nsk-ant-other-1234`));
+    expect(sentence).toBe("Anthropic refuses the request (HTTP 400): Bad … and …");
+  });
+
+  const half = [MESSAGE_START, ...blockEvents(text("Half"), 0).slice(0, 2)];
+  test.each<[what: string, pieces: Piece[], sentence: string]>([
+    ["an end that is none", half, "The connection to Anthropic broke before the reply was complete."],
+    ["a cut", [...half, { reset: true }], "The connection to Anthropic broke before the reply was complete."],
+    ["an error in the stream", [...half, error("api_error")], "Anthropic broke the reply off: It went wrong."],
+    [
+      "too much to do",
+      [...half, error("overloaded_error")],
+      "Anthropic has too much to do at the moment. Try again a little later.",
+    ],
+    [
+      "broken JSON",
+      [...half, 'data: {"type":"content_bl\n\n'],
+      "Anthropic sent something that is not an answer of a model.",
+    ],
+    ["a refusal", [...half, ...ending("refusal")], "The content filter of Anthropic ended the reply."],
+    ["silence", [...half, new Promise(() => {})], "The model claude-test sent nothing for 0.3 seconds."],
+  ])("after the first words by %s is not tried again", async (_, pieces, sentence) => {
+    const failed = await failing(await start({}, { modelMaxRetries: 2, modelIdleTimeoutS: 0.3 }), pieces);
+    expect(failed).toMatchObject({ events: [{ type: "text", text: "Half" }], sentence });
+    expect(anthropic.requests).toHaveLength(1);
+  });
+
+  test("that is a web page, or nothing at all, is told as what it is", async () => {
+    const page = () => new Response("<html>", { headers: { "content-type": "text/html" } });
+    expect((await failing(await start(), page)).sentence).toBe(
+      "Anthropic sent something that is not an answer of a model.",
+    );
+    const core = await start({ base_url: deadUrl(), models: ["claude-test"] });
+    expect((await failing(core)).sentence).toBe("Anthropic cannot be reached.");
+  });
+
+  test("before the first words is tried again, as often as configured and when the API says", async () => {
+    const core = await start({}, { modelMaxRetries: 3 });
+    anthropic.script(
+      start529,
+      [MESSAGE_START, error("overloaded_error")],
+      [{ reset: true }],
+      message(text("At last.")),
+    );
+    expect(await run(core)).toContainEqual({ type: "text", text: "At last." });
+    expect(anthropic.requests).toHaveLength(4);
+
+    const later = () => refusal(429, "rate_limit_error", "slow down", { "retry-after": "1" });
+    anthropic.script(later, message(text("Now.")));
+    const begun = performance.now();
+    expect(await run(core)).toContainEqual({ type: "text", text: "Now." });
+    expect(performance.now() - begun).toBeGreaterThan(950);
+  }, 20_000);
+
+  test("is not waited out when that would take longer than a person likes", async () => {
+    const core = await start({}, { modelMaxRetries: 3 });
+    const failed = await failing(core, () => refusal(429, "rate_limit_error", "slow", { "retry-after": "90" }));
+    expect(failed).toMatchObject({ retryAfterS: 90, sentence: expect.stringContaining("in 90 seconds") });
+    expect(anthropic.requests).toHaveLength(1);
+  });
+});
+
+test("a stop ends the request at once", async () => {
+  const core = await start();
+  anthropic.script([MESSAGE_START, ...blockEvents(text("a"), 0).slice(0, 2), new Promise(() => {})]);
+  const stop = new AbortController();
+  const events: ModelEvent[] = [];
+  for await (const event of core.model.stream(callOf(), stop.signal)) {
+    events.push(event);
+    stop.abort();
+  }
+  expect(events).toEqual([{ type: "text", text: "a" }]);
+  await anthropic.requests[0]?.gone;
+});
+
+test("a model that thinks for long is not given up while the API says that it is there", async () => {
+  const gates = Array.from({ length: 5 }, gate);
+  const pings = gates.flatMap(({ opened }): Piece[] => [opened, { type: "ping" }]);
+  anthropic.script([MESSAGE_START, ...pings, ...message(text("So.")).slice(1)]);
+  const timer = setInterval(() => gates.shift()?.open(), 200);
+  expect(await run(await start({}, { modelIdleTimeoutS: 0.6 }))).toContainEqual({ type: "text", text: "So." });
+  clearInterval(timer);
+});
+
+test("a whole turn with thinking and a tool runs on it", async () => {
+  const settings = {
+    api_key: KEY,
+    base_url: anthropic.url,
+    parameters: { thinking: { type: "enabled", budget_tokens: 1024 } },
+  };
+  const dataPath = dataWith([FILE, "tools/ping.ts"], { "anthropic-model": settings });
+  const server = await startServer({ dataPath, config: { openaiBaseUrl: nothing.baseUrl } });
+  anthropic.script(
+    message(thinking("Ping it.", "c2ln"), toolUse("toolu_5", "ping", "{}")),
+    message(text("It said pong.")),
+  );
+  const client = await server.signIn();
+  const events = await collectTurn(await client.post("/api/v1/message", { content: "Call it.", model: "claude-test" }));
+  expect(textOf(events, "thinking_tokens")).toBe("Ping it.");
+  expect(textOf(events)).toBe("It said pong.");
+  expect(events.find(({ event }) => event === "tool_result")?.data.result).toBe("pong");
+  expect(anthropic.requests[1]?.body.messages.slice(1)).toEqual([
+    {
+      role: "assistant",
+      content: [
+        { type: "thinking", thinking: "Ping it.", signature: "c2ln" },
+        { type: "tool_use", id: "toolu_5", name: "ping", input: {} },
+      ],
+    },
+    { role: "user", content: [{ type: "tool_result", tool_use_id: "toolu_5", content: "pong" }] },
+  ]);
+});
+
+test("without a key it is left out, and the rest runs", async () => {
+  const logged: string[] = [];
+  const core = await startCore({ dataPath: dataWith([FILE]), config: { openaiBaseUrl: nothing.baseUrl }, logged });
+  expect(await core.model.list()).toEqual([]);
+  expect(logged.join("\n")).toContain("api_key");
+});
+
+function error(type: string): Piece {
+  return { type: "error", error: { type, message: "It went wrong." } };
+}
