@@ -8,12 +8,13 @@
  */
 
 import type { User } from "./auth";
+import type { NewContextMessage } from "./context";
 import type { Core } from "./core";
 import type { FileInfo } from "./file";
 import type { JsonObject } from "./json";
 import type { FinishReason, ToolCall, Usage } from "./model";
 import type { Message } from "./thread";
-import type { ToolEvent } from "./tool";
+import type { Tool, ToolEvent } from "./tool";
 
 export interface Turns {
   /**
@@ -62,6 +63,17 @@ export interface Turns {
    */
   stop(user: User, turnId: string): Promise<boolean>;
 
+  /**
+   * Answers messages that are in no thread, and keeps nothing: for callers that hold the conversation themselves. Hooks and
+   * tools as in any turn; its `threadId` names no thread, and its `core.context` has these messages. Tools that want the
+   * user's yes are not offered, as there is nobody to ask.
+   *
+   * Throws as `start`, before anything is sent. Then yields what the processor does, `notice`s and one `end`; throws what
+   * fails the turn. When `signal` aborts: stops the model and the tools, and just ends. A reader that waits must use the
+   * signal; one that leaves its loop stops them too.
+   */
+  answer(user: User, request: AnswerRequest, signal: AbortSignal): Promise<AsyncIterable<TurnEvent>>;
+
   /** No turn is started any more; running ones get `graceMs` to end, then are kept as interrupted. */
   shutdown(graceMs: number): Promise<void>;
 }
@@ -81,6 +93,18 @@ export interface TurnRequest {
   readonly files?: readonly FileInfo[];
   /** Stop the turn that runs in the thread, instead of being refused. */
   readonly stopRunning?: boolean;
+}
+
+export interface AnswerRequest {
+  /** Oldest first; at least one. */
+  readonly messages: readonly NewContextMessage[];
+  /** Absent = the first the user may use. */
+  readonly model?: string;
+  /** Instructions in the place of the system prompt `default`; absent = that one. */
+  readonly system?: string;
+  readonly parameters?: JsonObject;
+  /** Tools to offer, given those of the plugins; absent = those. */
+  readonly tools?: (installed: readonly Tool[]) => readonly Tool[];
 }
 
 export type TurnStatus = "running" | "done" | "stopped" | "failed" | "interrupted";

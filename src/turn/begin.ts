@@ -9,7 +9,7 @@ import { type Plan, titleFrom } from "./start";
 import { storeTurn } from "./store-turn";
 
 export const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
-const CLOSING = "The server is shutting down. Try again in a moment.";
+export const CLOSING = "The server is shutting down. Try again in a moment.";
 
 /** What is running here. */
 export interface Engine {

@@ -6,15 +6,16 @@
 import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
+import { answer } from "./answer";
 import { approveCall } from "./approvals";
 import { askToSave, askToStop, unreachable } from "./asks";
-import { BUSY, begin, type Engine } from "./begin";
+import { BUSY, begin, CLOSING, type Engine } from "./begin";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
 import { createOwnership, declareOwnershipStores } from "./ownership";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
-import { planTurn } from "./start";
+import { chooseModel, planTurn } from "./start";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
@@ -57,6 +58,13 @@ export function createTurns(core: Core): TurnEngine {
       const turn = await readTurn(core, user.username, turnId);
       if (turn?.status === "running") await stopTurn(core, user, turnId);
       return turn !== null;
+    },
+
+    async answer(user, request, signal) {
+      if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
+      await takeFromLimit(core, user);
+      const model = await chooseModel(core, user, request.model, null, "default");
+      return answer(core, user, { ...request, model }, signal);
     },
 
     async shutdown(graceMs) {

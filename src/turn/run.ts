@@ -14,8 +14,8 @@ import { addToThread, type CutCause, push, type RunOptions, type RunState, takeP
 
 // UTF-16 units and events, some million tokens: more than any model writes, and less than what a broken endpoint that
 // never ends would fill memory and disk with.
-const LENGTH_MAX = 10_000_000;
-const TOO_LONG = "The reply grew longer than any reply should and was ended.";
+export const LENGTH_MAX = 10_000_000;
+export const TOO_LONG = "The reply grew longer than any reply should and was ended.";
 
 export interface RunningTurn {
   readonly info: TurnInfo;
@@ -120,7 +120,7 @@ async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Pro
   state.log.push(step);
 }
 
-function sum(a: Usage | null, b: Usage | null): Usage | null {
+export function sum(a: Usage | null, b: Usage | null): Usage | null {
   if (!a || !b) return a ?? b;
   return { inputTokens: a.inputTokens + b.inputTokens, outputTokens: a.outputTokens + b.outputTokens };
 }

@@ -94,7 +94,7 @@ async function choosePrompt(core: Core, asked: string | undefined, thread: Threa
   return kept && (await core.systemPrompt.get(kept)) ? kept : "default";
 }
 
-async function chooseModel(
+export async function chooseModel(
   core: Core,
   user: User,
   asked: string | undefined,
