@@ -53,6 +53,7 @@ const ALSO: Record<string, { readonly to: string; readonly because: string }> = 
 };
 
 const MAX_FILE_LINES = 200;
+const MAX_PLUGIN_LINES = 300; // Of the library: each is one file by its nature, and cannot be taken apart.
 const MAX_FUNCTION_LINES = 70;
 
 /** What may be longer, with the reason. */
@@ -114,7 +115,7 @@ test("only src/config.ts reads the environment", () => {
 
 test(`files have at most ${MAX_FILE_LINES} lines and functions ${MAX_FUNCTION_LINES}`, () => {
   const long = sources.flatMap((source) => [
-    ...(lineCount(source.text) > MAX_FILE_LINES ? [`${source.path}: ${lineCount(source.text)} lines`] : []),
+    ...(lineCount(source.text) > maxLines(source.path) ? [`${source.path}: ${lineCount(source.text)} lines`] : []),
     ...functionsOf(source)
       .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
       .map(({ name, lines }) => `${source.path}: ${name} has ${lines} lines`),
@@ -170,6 +171,10 @@ function testsOf(path: string): string[] {
     `${part}/${part.slice(part.lastIndexOf("/") + 1)}.test.ts`,
     ...whole,
   ];
+}
+
+function maxLines(path: string): number {
+  return path.startsWith("plugin_library/") ? MAX_PLUGIN_LINES : MAX_FILE_LINES;
 }
 
 function lineCount(text: string): number {
