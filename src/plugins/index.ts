@@ -5,6 +5,7 @@
 
 import type { Config, Core, Log, Plugin } from "../protocols";
 import { createTurns, type TurnEngine } from "../turn";
+import { type Background, createBackground } from "../turn/background";
 import { createHookRunner } from "../turn/hooks";
 import { createTools } from "../turn/tools";
 import { builtIns } from "./built-ins";
@@ -38,14 +39,16 @@ export async function install({ config, log, plugins = [] }: InstallOptions): Pr
   const found = await findPlugins(config.pluginsPath, plugins, settings, faults);
   let candidates = sortPlugins([...builtIns.map((plugin) => asBuiltIn(plugin, settings)), ...found]);
   settings.warnOfUnknown(candidates);
+  const background = createBackground(log);
   for (;;) {
-    const { core, turns, used, winners } = build(config, log, candidates, faults.add);
+    const { core, turns, used, winners } = build(config, log, background, candidates, faults.add);
     const started = await startAll(core, used);
     if (started.failure === null) {
       core.tools = createTools(started.tools);
       await turns.open();
       for (const [protocol, name] of Object.entries(winners)) log.info(`${protocol} is provided by ${name}`);
-      return { core, faults: faults.list(), stop: (graceMs) => stop(core, turns, started, graceMs) };
+      const end = (graceMs: number) => stop(core, turns, background, started, graceMs);
+      return { core, faults: faults.list(), stop: end };
     }
     const { plugin, cause } = started.failure;
     await close(core, started);
@@ -63,10 +66,11 @@ function asBuiltIn(plugin: Plugin, settings: SettingsFile): Found {
 function build(
   config: Config,
   log: Log,
+  background: Background,
   candidates: readonly Found[],
   onFault: (plugin: Found, cause: unknown) => void,
 ) {
-  const core = { config, log, settings: (name: string) => settingsOf(name, candidates) } as Building;
+  const core = { config, log, background: background.begin, settings: (name: string) => settingsOf(name, candidates) } as Building;
   const { used, winners } = provideAll(core, candidates, onFault);
   core.hooks = createHookRunner(core, used);
   const turns: TurnEngine = createTurns(core);
@@ -74,8 +78,15 @@ function build(
   return { core, turns, used, winners };
 }
 
-async function stop(core: Core, turns: TurnEngine, started: Started, graceMs: number): Promise<void> {
+async function stop(
+  core: Core,
+  turns: TurnEngine,
+  background: Background,
+  started: Started,
+  graceMs: number,
+): Promise<void> {
   await turns.shutdown(graceMs);
+  await background.end();
   await close(core, started);
 }
 

@@ -41,6 +41,12 @@ export interface Core extends Protocols {
   readonly tools: Tools;
   readonly turns: Turns;
   /**
+   * Begins work that nobody waits for, such as a title or a summary made after a turn. `name` is the plugin's: a throw is
+   * logged with it and ends nothing else. When the server ends, `signal` aborts once the last turn has ended; the work
+   * then has some seconds before plugins are stopped and the store closes. Work that comes later is not begun.
+   */
+  background(name: string, work: (signal: AbortSignal) => Promise<void>): void;
+  /**
    * The settings of the plugin of that name: its part of `plugins.yaml`, checked against its schema, with defaults, frozen;
    * may be called from the first moment on. A change of the file loads the plugin anew, so what is read once need not be
    * read again. Throws an Error when there is no such plugin or it has no `settings`.
