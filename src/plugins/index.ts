@@ -70,7 +70,12 @@ function build(
   candidates: readonly Found[],
   onFault: (plugin: Found, cause: unknown) => void,
 ) {
-  const core = { config, log, background: background.begin, settings: (name: string) => settingsOf(name, candidates) } as Building;
+  const core = {
+    config,
+    log,
+    background: background.begin,
+    settings: (name: string) => settingsOf(name, candidates),
+  } as Building;
   const { used, winners } = provideAll(core, candidates, onFault);
   core.hooks = createHookRunner(core, used);
   const turns: TurnEngine = createTurns(core);
