@@ -103,30 +103,44 @@ function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "SQLITE_FULL";
 }
 
-/** Runs and settles as many writes as fit into the time, at least one, and returns how many. */
+/** Runs and settles as many writes as fit into the time, at least one, and returns how many; none when the file is busy. */
 function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
-  const end = performance.now() + GROUP_MS;
-  const settle: (() => void)[] = [];
+  try {
+    return commitGroup(database, writes, (write) => write.work());
+  } catch {
+    // Seldom, and nothing is kept: done again with care, so that a write which throws takes back only itself.
+    undo(database);
+  }
+  if (begin(database) !== null) return 0;
   let started = 0;
   try {
-    for (const write of writes) {
+    return commitGroup(database, writes, (write) => {
       started += 1;
-      settle.push(runOne(database, write));
-      if (performance.now() >= end) break;
-    }
-    database.run("COMMIT");
+      return workAlone(database, write);
+    });
   } catch (error) {
     // The disk is full or failing: nothing of the group was kept, and every caller has to know.
-    if (database.inTransaction()) database.run("ROLLBACK");
+    undo(database);
     const failure = isFull(error) ? diskFull(error) : error;
     for (const write of writes.slice(0, started)) write.reject(failure);
     return started;
   }
-  for (const tell of settle) tell();
-  return started;
 }
 
-function runOne(database: StoreDatabase, write: Write): () => void {
+function commitGroup(database: StoreDatabase, writes: readonly Write[], work: (write: Write) => () => void): number {
+  const end = performance.now() + GROUP_MS;
+  const settle: (() => void)[] = [];
+  for (const write of writes) {
+    settle.push(work(write));
+    if (performance.now() >= end) break;
+  }
+  database.run("COMMIT");
+  for (const tell of settle) tell();
+  return settle.length;
+}
+
+/** With a savepoint to go back to. It costs as much as a small write, so only those pay for it that are in doubt. */
+function workAlone(database: StoreDatabase, write: Write): () => void {
   database.run("SAVEPOINT write");
   try {
     const tell = write.work();
@@ -139,4 +153,8 @@ function runOne(database: StoreDatabase, write: Write): () => void {
     database.run("RELEASE write");
     return () => write.reject(error);
   }
+}
+
+function undo(database: StoreDatabase): void {
+  if (database.inTransaction()) database.run("ROLLBACK");
 }
