@@ -17,6 +17,8 @@ export interface Collections {
   read(place: Place, from: number, limit: number): string[];
   /** Inside the write that deletes the record with this `_row`. */
   forget(store: string, row: number): void;
+  /** Moves what was appended to its place. Happens by itself a little after an append. */
+  settle(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -36,10 +38,12 @@ export function createCollections(database: StoreDatabase, writes: WriteQueue, l
   let settling: Promise<void> = Promise.resolve();
   let isClosed = false;
 
+  const settleNow = () => settle(database, writes, () => isClosed);
+
   const settleSoon = (): void => {
     if (isClosed) return;
     timer ??= setTimeout(() => {
-      settling = settle(database, writes, () => isClosed)
+      settling = settleNow()
         .catch((error) => log.error("Appended items could not be moved to their place; trying again later", { error }))
         // Only now, so that one does not begin while another is at work.
         .finally(() => {
@@ -79,6 +83,7 @@ export function createCollections(database: StoreDatabase, writes: WriteQueue, l
       // Kept as empty rows, so that no number is ever given twice; a later record may get this one's `_row`.
       database.run("UPDATE _appended SET record = 0, value = '' WHERE store = ? AND record = ?", store, row);
     },
+    settle: settleNow,
     async close() {
       isClosed = true;
       if (timer) clearTimeout(timer);

@@ -112,15 +112,14 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async collectionAppend(owner, name, id, field, items) {
-      const store = schema.get(name);
-      checkCollection(store, field);
+      checkCollection(schema.withField(name, field), field);
       const values = items.map((item) => encodeJson(item, `The collection "${field}" of "${name}"`));
       const place = { store: name, owner: ownerKey(owner), id, field };
       await writes.write(() => collections.append(place, values));
     },
 
     async collectionGet(owner, name, id, field, range = {}) {
-      checkCollection(schema.get(name), field);
+      checkCollection(schema.withField(name, field), field);
       const place = { store: name, owner: ownerKey(owner), id, field };
       const from = checkedCount(range.from, "from") ?? 0;
       const values = collections.read(place, from, checkedCount(range.limit, "limit") ?? -1);
