@@ -24,7 +24,7 @@ const GROUP_MS = 2; // With its commit, and now and then a checkpoint, a group s
 const RETRY_MS = 2; // Other processes hold the file for about as long as one group takes.
 const GIVE_UP_MS = 10_000; // Longer than any fair wait; by then something is wrong with the other process.
 
-export function createWriteQueue(database: StoreDatabase): WriteQueue {
+export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): WriteQueue {
   let waiting: Write[] = [];
   let isScheduled = false;
   let busySince: number | null = null;
@@ -35,7 +35,7 @@ export function createWriteQueue(database: StoreDatabase): WriteQueue {
     const refused = begin(database);
     if (refused === null) {
       busySince = null;
-      waiting = waiting.slice(runGroup(database, waiting));
+      waiting = waiting.slice(runGroup(database, waiting, groupMs));
     } else {
       busySince ??= performance.now();
       if (!isBusy(refused)) refuse(refused);
@@ -104,9 +104,9 @@ function isFull(error: unknown): boolean {
 }
 
 /** Runs and settles as many writes as fit into the time, at least one, and returns how many; none when the file is busy. */
-function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
+function runGroup(database: StoreDatabase, writes: readonly Write[], groupMs: number): number {
   try {
-    return commitGroup(database, writes, (write) => write.work());
+    return commitGroup(database, writes, groupMs, (write) => write.work());
   } catch {
     // Seldom, and nothing is kept: done again with care, so that a write which throws takes back only itself.
     undo(database);
@@ -114,7 +114,7 @@ function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
   if (begin(database) !== null) return 0;
   let started = 0;
   try {
-    return commitGroup(database, writes, (write) => {
+    return commitGroup(database, writes, groupMs, (write) => {
       started += 1;
       return workAlone(database, write);
     });
@@ -127,8 +127,13 @@ function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
   }
 }
 
-function commitGroup(database: StoreDatabase, writes: readonly Write[], work: (write: Write) => () => void): number {
-  const end = performance.now() + GROUP_MS;
+function commitGroup(
+  database: StoreDatabase,
+  writes: readonly Write[],
+  groupMs: number,
+  work: (write: Write) => () => void,
+): number {
+  const end = performance.now() + groupMs;
   const settle: (() => void)[] = [];
   for (const write of writes) {
     settle.push(work(write));
