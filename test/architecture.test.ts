@@ -53,7 +53,7 @@ const ALSO: Record<string, { readonly to: string; readonly because: string }> = 
 };
 
 const MAX_FILE_LINES = 200;
-const MAX_PLUGIN_LINES = 300; // Of the library: each is one file by its nature, and cannot be taken apart.
+const MAX_PLUGIN_LINES = 400; // Of the library: each is one file by its nature, page and chart included.
 const MAX_FUNCTION_LINES = 70;
 
 /** What may be longer, with the reason. */

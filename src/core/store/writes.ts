@@ -24,7 +24,7 @@ const GROUP_MS = 2; // With its commit, and now and then a checkpoint, a group s
 const RETRY_MS = 2; // Other processes hold the file for about as long as one group takes.
 const GIVE_UP_MS = 10_000; // Longer than any fair wait; by then something is wrong with the other process.
 
-export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): WriteQueue {
+export function createWriteQueue(database: StoreDatabase): WriteQueue {
   let waiting: Write[] = [];
   let isScheduled = false;
   let busySince: number | null = null;
@@ -35,7 +35,7 @@ export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): W
     const refused = begin(database);
     if (refused === null) {
       busySince = null;
-      waiting = waiting.slice(runGroup(database, waiting, groupMs));
+      waiting = waiting.slice(runGroup(database, waiting));
     } else {
       busySince ??= performance.now();
       if (!isBusy(refused)) refuse(refused);
@@ -103,49 +103,30 @@ function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "SQLITE_FULL";
 }
 
-/** Runs and settles as many writes as fit into the time, at least one, and returns how many; none when the file is busy. */
-function runGroup(database: StoreDatabase, writes: readonly Write[], groupMs: number): number {
-  try {
-    return commitGroup(database, writes, groupMs, (write) => write.work());
-  } catch {
-    // Seldom, and nothing is kept: done again with care, so that a write which throws takes back only itself.
-    undo(database);
-  }
-  if (begin(database) !== null) return 0;
+/** Runs and settles as many writes as fit into the time, at least one, and returns how many. */
+function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
+  const end = performance.now() + GROUP_MS;
+  const settle: (() => void)[] = [];
   let started = 0;
   try {
-    return commitGroup(database, writes, groupMs, (write) => {
+    for (const write of writes) {
       started += 1;
-      return workAlone(database, write);
-    });
+      settle.push(runOne(database, write));
+      if (performance.now() >= end) break;
+    }
+    database.run("COMMIT");
   } catch (error) {
     // The disk is full or failing: nothing of the group was kept, and every caller has to know.
-    undo(database);
+    if (database.inTransaction()) database.run("ROLLBACK");
     const failure = isFull(error) ? diskFull(error) : error;
     for (const write of writes.slice(0, started)) write.reject(failure);
     return started;
   }
-}
-
-function commitGroup(
-  database: StoreDatabase,
-  writes: readonly Write[],
-  groupMs: number,
-  work: (write: Write) => () => void,
-): number {
-  const end = performance.now() + groupMs;
-  const settle: (() => void)[] = [];
-  for (const write of writes) {
-    settle.push(work(write));
-    if (performance.now() >= end) break;
-  }
-  database.run("COMMIT");
   for (const tell of settle) tell();
-  return settle.length;
+  return started;
 }
 
-/** With a savepoint to go back to. It costs as much as a small write, so only those pay for it that are in doubt. */
-function workAlone(database: StoreDatabase, write: Write): () => void {
+function runOne(database: StoreDatabase, write: Write): () => void {
   database.run("SAVEPOINT write");
   try {
     const tell = write.work();
@@ -158,8 +139,4 @@ function workAlone(database: StoreDatabase, write: Write): () => void {
     database.run("RELEASE write");
     return () => write.reject(error);
   }
-}
-
-function undo(database: StoreDatabase): void {
-  if (database.inTransaction()) database.run("ROLLBACK");
 }

@@ -1,0 +1,124 @@
+/**
+ * Gives a new thread a title by a model, in the background after its first reply, so that the list tells what threads are
+ * about. It takes the place of the server's own title alone, which is how the first message begins: one that a person gave
+ * stays, also when they gave it meanwhile. When the model fails, or the user may use none, the title stays as it is and the
+ * log says why.
+ *
+ * Settings (plugins.yaml, `auto-title`): `model`, a small and fast one (default, and for users who may not use it: the
+ * thread's own); `instructions`, what it is told; `parameters`, sent to it ({}); `timeout_s` (60).
+ * Last change: 2026-11-22.
+ */
+
+import { type Core, type ModelCall, type Plugin, type Static, type Turn, t } from "skeleton";
+
+const NAME = "auto-title";
+
+const settings = t.Object({
+  model: t.Optional(t.String()),
+  instructions: t.String({
+    default:
+      "Write a title of two to six words for the conversation below, in its own language. " +
+      "Answer with the title alone: no quotes, no full stop, no other word.",
+  }),
+  parameters: t.Record(t.String(), t.Any(), { default: {} }),
+  timeout_s: t.Number({ exclusiveMinimum: 0, default: 60 }),
+});
+
+type Settings = Static<typeof settings>;
+
+const EXCERPT = 2000; // Characters of each side. What a conversation is about stands at its beginning.
+const TITLE_MAX = 80; // Characters. A model that writes more has not written a title.
+
+const PATH_MAX = 10; // Messages. A thread that has more is not new.
+
+interface Beginning {
+  /** The server's own title. */
+  readonly title: string;
+  /** What the person said first. */
+  readonly asked: string;
+}
+
+/** Turns whose thread has a title that may be replaced when they are done. */
+const beginnings = new WeakMap<Turn, Beginning>();
+
+export default {
+  name: NAME,
+  settings,
+  hooks: {
+    async preCall(_call, turn) {
+      const beginning = turn.messages.length === 0 ? await beginningOf(turn) : null;
+      if (beginning) beginnings.set(turn, beginning);
+      return undefined;
+    },
+
+    postCall(reply, turn) {
+      const beginning = beginnings.get(turn);
+      if (!beginning || reply.toolCalls.length > 0 || reply.content.trim() === "") return;
+      turn.core.background(NAME, (signal) => setTitle(turn, beginning, reply.content, signal));
+    },
+  },
+} satisfies Plugin;
+
+/** Null unless this is the first reply of a thread whose title nobody gave. */
+async function beginningOf({ core, user, threadId }: Turn): Promise<Beginning | null> {
+  const thread = await core.thread.get(user.username, threadId);
+  if (!thread) return null;
+  const path = await core.thread.messages(user.username, threadId, { limit: PATH_MAX });
+  const [first] = path;
+  const hasReply = path.some(({ role, type, cut }) => role === "assistant" && type === "text" && cut === undefined);
+  if (!first || path.length === PATH_MAX || hasReply || !isOwn(thread.title, first.content)) return null;
+  return { title: thread.title, asked: first.content };
+}
+
+/** The server's own title is the first line of what was asked, cut when it is long. */
+function isOwn(title: string, asked: string): boolean {
+  const line = (asked.trim().split(/[\r\n]/, 1)[0] ?? "").replace(/\s+/g, " ");
+  return title === "" || title === line || (title.endsWith("…") && line.startsWith(title.slice(0, -1)));
+}
+
+async function setTitle(turn: Turn, { title, asked }: Beginning, replied: string, ending: AbortSignal): Promise<void> {
+  const { core, user, threadId } = turn;
+  const own = core.settings<Settings>(NAME);
+  const model = await chooseModel(turn, own.model);
+  const call: ModelCall = {
+    model,
+    messages: [
+      { role: "system", content: own.instructions },
+      { role: "user", content: `User: ${asked.slice(0, EXCERPT)}\n\nAssistant: ${replied.slice(0, EXCERPT)}` },
+    ],
+    tools: [],
+    parameters: own.parameters,
+    username: user.username,
+  };
+  const late = AbortSignal.timeout(own.timeout_s * 1000);
+  const written = await write(core, call, AbortSignal.any([ending, late])).catch((error) => {
+    throw late.aborted ? new Error(`${model} took longer than ${own.timeout_s} seconds to write a title.`) : error;
+  });
+  const better = titleIn(written);
+  if (better === "") throw new Error(`${model} wrote no title.`);
+  await core.thread.update(user.username, threadId, { title: better }, { title });
+}
+
+async function chooseModel({ core, user, model }: Turn, wanted: string | undefined): Promise<string> {
+  for (const candidate of wanted === undefined ? [model] : [wanted, model]) {
+    if (await core.auth.requestAllowed(user, candidate)) return candidate;
+  }
+  throw new Error(`${user.username} may not use ${wanted ?? model} now, so there is no model to write a title.`);
+}
+
+async function write(core: Core, call: ModelCall, signal: AbortSignal): Promise<string> {
+  let text = "";
+  for await (const event of core.model.stream(call, signal)) {
+    if (event.type === "text") text += event.text;
+    if (text.length > EXCERPT) break;
+  }
+  signal.throwIfAborted();
+  return text;
+}
+
+/** Models put titles in quotes, in bold, and behind "Title:", whatever they are told. */
+function titleIn(text: string): string {
+  const line = text.trim().split(/[\r\n]/, 1)[0] ?? "";
+  const bare = line.replace(/^[\s#*_"'“”„«»`]*(?:title:\s*)?[\s*_"'“”„«»`]*/i, "").replace(/[\s*_"'“”„«»`.]+$/, "");
+  return [...bare.replace(/[\s\p{Cc}]+/gu, " ")].slice(0, TITLE_MAX).join("");
+}
