@@ -1,101 +1,118 @@
-// What HTML, CSS and htmx cannot do: keys, following the end of a reply, copying, and going on where the live channel was.
-// Joined with htmx and hx-sse into one file, /static/page.js. Everything is delegated, because fragments come and go.
+// What HTML, CSS and htmx cannot do: keys, drafts, following the end of a reply, copying, and going on where the live channel
+// was. Joined with htmx and hx-sse into one file, /static/page.js. Everything is delegated, because fragments come and go.
 {
   // The page's policy allows markup to be made by htmx alone. It comes from this server, where everything is escaped.
-  htmx.registerExtension("trusted-types", {
-    init: (api) => {
-      const asIs = (text) => text;
-      if (window.trustedTypes)
-        api.initSecurity(trustedTypes.createPolicy("htmx", { createHTML: asIs, createScript: asIs }));
-    },
-  });
+  const policy = window.trustedTypes?.createPolicy("htmx", { createHTML: String, createScript: String });
+  htmx.registerExtension("trusted-types", { init: (api) => policy && api.initSecurity(policy) });
 
   const byId = (id) => document.getElementById(id);
   const hasKeyboard = matchMedia("(pointer: fine)").matches;
 
   document.addEventListener("keydown", (event) => {
-    if (event.target.id !== "text" || event.key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard)
-      return;
+    const { target, key } = event;
+    if (key === "?" && !target.closest("input, textarea, select")) byId("keys")?.togglePopover();
+    if (target.id !== "text" || key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard) return;
     event.preventDefault();
     // Without a submitter, so that Enter never means Stop.
-    event.target.form.requestSubmit();
+    target.form.requestSubmit();
+  });
+
+  // What is typed is kept per person and chat until the server has it; who signs out forgets it.
+  const draftKey = ({ form }) =>
+    `draft ${document.querySelector(".account")?.textContent} ${form.getAttribute("action")}`;
+  const keepDraft = (text) => localStorage.setItem(draftKey(text), text.value);
+  document.addEventListener("input", ({ target }) => target.id === "text" && keepDraft(target));
+  document.addEventListener("submit", ({ target }) => {
+    // One that htmx does not send leaves the page, and comes back with the text if it is refused.
+    if (target.id === "composer" && !target.hasAttribute("hx-post"))
+      localStorage.removeItem(draftKey(target.elements.text));
+    if (!target.matches(".account")) return;
+    for (const key of Object.keys(localStorage)) if (key.startsWith("draft ")) localStorage.removeItem(key);
   });
 
   // The text goes when it was taken, and stays when the send was refused or something was typed meanwhile.
-  let sent = "";
-  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
-    if (ctx.sourceElement.id === "composer") sent = byId("text").value;
-  });
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-    if (ctx.sourceElement.id !== "composer" || !ctx.response.raw.ok) return;
-    const text = byId("text");
-    if (text.value === sent) text.value = "";
-    grow();
+    const { sourceElement: form, request, response } = ctx;
+    if (form.id === "title" && !response?.raw?.ok) form.reset();
+    if (form.id !== "composer" || !response.raw.ok) return;
+    const { content: text, files } = form.elements;
+    localStorage.removeItem(draftKey(text));
+    if (text.value === request.body.get("content")) text.value = files.value = "";
     isAtEnd = true;
   });
 
+  // Files that are pasted or dropped join those that were chosen.
+  const attach = (event, { files } = {}) => {
+    const input = event.target.closest?.(".composer")?.elements.files;
+    if (!input || !files?.length) return;
+    event.preventDefault();
+    const all = new DataTransfer();
+    for (const file of [...input.files, ...files]) all.items.add(file);
+    input.files = all.files;
+    showFiles();
+  };
+  const showFiles = () => byId("files")?.classList.toggle("some", byId("files").value !== "");
+  document.addEventListener("change", showFiles);
+  document.addEventListener("paste", (event) => attach(event, event.clipboardData));
+  document.addEventListener("drop", (event) => attach(event, event.dataTransfer));
+
   // Only the page can say that the server is away, and it takes that back when the server answers.
-  const sayOffline = () => {
-    const status = byId("status");
-    if (status) Object.assign(status, { textContent: status.dataset.offline, className: "status error offline" });
-  };
-  const unsayOffline = () => {
-    const status = document.querySelector("#status.offline");
-    if (status) Object.assign(status, { textContent: "", className: "status info" });
-  };
+  const say = (status, text, kind) =>
+    status && Object.assign(status, { textContent: text, className: `status ${kind}` });
+  const sayOffline = () => say(byId("status"), byId("status")?.dataset.offline, "error offline");
+  const unsayOffline = () => say(document.querySelector("#status.offline"), "", "info");
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => ctx && sayOffline());
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => ctx.response?.raw && unsayOffline());
   document.addEventListener("htmx:sse:after:connection", unsayOffline);
   addEventListener("online", unsayOffline);
 
-  function grow() {
-    if (CSS.supports("field-sizing", "content")) return;
-    const text = byId("text");
-    text.style.height = "auto";
-    text.style.height = `${text.scrollHeight}px`;
-  }
-  document.addEventListener("input", (event) => event.target.id === "text" && grow());
-
   // A reader who is within 60 px of the end stays at the end; one who scrolled up is left alone.
   let isAtEnd = true;
-  let followed = null;
   const toEnd = () => {
     const scroll = byId("scroll");
     if (scroll && isAtEnd) scroll.scrollTop = scroll.scrollHeight;
   };
   const observer = new ResizeObserver(toEnd);
-  function follow() {
-    const messages = byId("messages");
-    if (!messages || messages === followed) return;
-    observer.disconnect();
-    observer.observe(messages);
-    observer.observe(byId("scroll"));
-    followed = messages;
-    isAtEnd = !location.hash;
-    toEnd();
-  }
-  document.addEventListener("htmx:after:swap", follow);
+  const watchEnd = ({ target }) => {
+    if (target.id === "scroll") isAtEnd = target.scrollHeight - target.scrollTop - target.clientHeight < 60;
+  };
+  document.addEventListener("scroll", watchEnd, true);
 
   // A moment comes in UTC, and is shown in the person's zone and way. One that a swap brings has no title yet.
   const moments = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
-  function showMoments() {
+  let [messages, text, focused] = [];
+  document.addEventListener("focusin", ({ target }) => {
+    focused = target;
+  });
+  function arrive() {
+    showFiles();
     for (const time of document.querySelectorAll("time:not([title])")) {
       time.title = time.textContent;
       time.textContent = moments.format(new Date(time.dateTime));
     }
+    if (messages !== byId("messages")) {
+      messages = byId("messages");
+      observer.disconnect();
+      for (const element of [messages, byId("scroll")]) observer.observe(element);
+      isAtEnd = !location.hash;
+      toEnd();
+    }
+    if (text !== byId("text")) {
+      const before = text;
+      text = byId("text");
+      // Typed on while the page of a new chat became that of its thread, or left here before.
+      text.value ||= before ? before.value : localStorage.getItem(draftKey(text));
+      if (text.value) keepDraft(text);
+    }
+    // The element with the focus was swapped away: people who use a keyboard go on from the message box.
+    if (focused && !focused.isConnected && hasKeyboard) text.focus({ preventScroll: true });
   }
-  document.addEventListener("htmx:after:swap", showMoments);
-  showMoments();
-  document.addEventListener(
-    "scroll",
-    ({ target }) => {
-      if (target.id === "scroll") isAtEnd = target.scrollHeight - target.scrollTop - target.clientHeight < 60;
-    },
-    true,
-  );
-  follow();
+  document.addEventListener("htmx:after:swap", arrive);
+  if (byId("text")) arrive();
 
   document.addEventListener("click", async ({ target }) => {
+    if (target.closest(".detach")) byId("files").value = "";
+    showFiles();
     const button = target.closest(".copy");
     if (!button) return;
     const source =

@@ -4,6 +4,7 @@ import type { ChatData, Html, StatusData, Thread, User, ViewsProtocol, Words } f
 import { composer } from "./composer";
 import { html } from "./html";
 import { icon } from "./icon";
+import { keys } from "./keys";
 import { layout } from "./page";
 import { searchForm } from "./thread-list";
 
@@ -19,12 +20,13 @@ export function chatPage(chat: ChatData, words: Words, views: ViewsProtocol): Ht
     head: html`${isRunning && !isWaiting && html`<noscript><meta http-equiv="refresh" content="2"></noscript>`}`,
     body: html`<a class="skip-link" href="#text">${words.chat.skip}</a>
 <aside id="sidebar" class="sidebar" popover aria-label="${words.chat.chats}">
-<a class="new-chat" href="/">${icon("plus")} ${words.chat.newChat}</a>
+<a class="new-chat" href="/" accesskey="n">${icon("plus")} ${words.chat.newChat}</a>
 ${searchForm(chat.threads, words)}
 ${views.threadList(chat.threads, words)}
 ${account(chat.user, words)}
 </aside>
-${views.main(chat, words)}`,
+${views.main(chat, words)}
+${keys(words)}`,
   });
 }
 
@@ -47,7 +49,7 @@ ${live(chat)}
 
 export function title(thread: Thread | null, words: Words): Html {
   if (!thread) return html`<div id="title" class="title"><h1>${words.chat.newChat}</h1></div>`;
-  return html`<form id="title" class="title" method="post" action="/t/${thread.id}/title" hx-post="/t/${thread.id}/title" hx-trigger="change, submit" hx-swap="none"><h1><input name="title" value="${thread.title}" aria-label="${words.chat.title}" maxlength="500" autocomplete="off" required></h1></form>`;
+  return html`<form id="title" class="title" method="post" action="/t/${thread.id}/title" hx-post="/t/${thread.id}/title" hx-trigger="change, submit" hx-swap="none" hx-sync="this:drop"><h1><input name="title" value="${thread.title}" aria-label="${words.chat.title}" maxlength="500" autocomplete="off"></h1></form>`;
 }
 
 export function pageTitle(thread: Thread | null, words: Words): Html {
@@ -69,7 +71,7 @@ function restoreForm(thread: Thread, words: Words): Html {
 }
 
 function account(user: User, words: Words): Html {
-  return html`<form class="account" method="post" action="/logout"><span>${user.username}</span><button class="icon-button" aria-label="${words.chat.signOut}" title="${words.chat.signOut}">${icon("signOut")}</button></form>`;
+  return html`<form class="account" method="post" action="/logout"><span>${user.username}</span><button class="icon-button" type="button" popovertarget="keys" aria-label="${words.keys.title}" title="${words.keys.title} (?)">${icon("keyboard")}</button><button class="icon-button" aria-label="${words.chat.signOut}" title="${words.chat.signOut}">${icon("signOut")}</button></form>`;
 }
 
 /** The one connection of the page. It asks again every 10 s, because htmx does not retry the first try. */

@@ -1,18 +1,20 @@
-/** Where a message is written: text, model, system prompt, and Send, which is Stop while a turn runs. */
+/** Where a message is written: text, files, model, system prompt, and Send, which is Stop while a turn runs. */
 
-import type { ComposerData, GoData, Html, ViewsProtocol, Words } from "../src/protocols";
+import type { ComposerData, GoData, Html, JsonObject, SystemPrompt, ViewsProtocol, Words } from "../src/protocols";
 import { html } from "./html";
 import { icon } from "./icon";
 
 export function composer(data: ComposerData, words: Words, views: ViewsProtocol): Html {
   const path = data.threadId ? `/t/${data.threadId}/messages` : "/t";
-  return html`<form id="composer" class="composer" method="post" action="${path}" ${data.isLive && html`hx-post="${path}"`} hx-swap="none" hx-sync="this:drop">
+  return html`<form id="composer" class="composer" method="post" enctype="multipart/form-data" action="${path}" ${data.isLive && html`hx-post="${path}"`} hx-swap="none" hx-sync="this:drop">
 ${data.parentId && html`<input type="hidden" name="parent" value="${data.parentId}">`}
 <label class="for-reader" for="text">${words.composer.message}</label>
-<textarea id="text" name="content" rows="1" maxlength="100000" placeholder="${words.composer.placeholder}" dir="auto" required autofocus enterkeyhint="enter">${data.draft}</textarea>
+<textarea id="text" name="content" rows="1" maxlength="100000" placeholder="${words.composer.placeholder}" dir="auto" required autofocus accesskey="m" enterkeyhint="enter">${data.draft}</textarea>
 <div class="choices">
+${attachment(words)}
 ${modelSelect(data, words)}
 ${promptSelect(data, words)}
+${ownParameters(data, words)}
 ${views.go(data, words)}
 </div>
 </form>`;
@@ -20,9 +22,14 @@ ${views.go(data, words)}
 
 export function go({ threadId, liveTurnId }: GoData, words: Words): Html {
   if (!liveTurnId)
-    return html`<button id="go" class="go send" aria-label="${words.composer.send}" title="${words.composer.send}">${icon("arrowUp")}</button>`;
+    return html`<button id="go" class="go send" accesskey="s" aria-label="${words.composer.send}" title="${words.composer.send}">${icon("arrowUp")}</button>`;
   const path = `/t/${threadId}/stop?turn=${encodeURIComponent(liveTurnId)}`;
-  return html`<button id="go" class="go stop" formaction="${path}" formnovalidate hx-post="${path}" hx-swap="none" aria-label="${words.composer.stop}" title="${words.composer.stop}">${icon("stop")}</button>`;
+  return html`<button id="go" class="go stop" accesskey="s" formaction="${path}" formnovalidate hx-post="${path}" hx-swap="none" aria-label="${words.composer.stop}" title="${words.composer.stop}">${icon("stop")}</button>`;
+}
+
+/** The browser's own control, which names what was chosen; the style makes an icon of it while nothing is. */
+function attachment({ composer: words }: Words): Html {
+  return html`<span class="attachment"><input id="files" type="file" name="files" multiple aria-label="${words.attach}" title="${words.attach}"><button class="icon-button detach" type="button" aria-label="${words.detach}" title="${words.detach}">${icon("cross")}</button></span>`;
 }
 
 function modelSelect({ models, model }: ComposerData, words: Words): Html {
@@ -33,8 +40,29 @@ function modelSelect({ models, model }: ComposerData, words: Words): Html {
 function promptSelect({ prompts, systemPrompt }: ComposerData, words: Words): Html {
   if (prompts.length < 2) return html`<input type="hidden" name="system_prompt" value="${systemPrompt}">`;
   return html`<select name="system_prompt" aria-label="${words.composer.systemPrompt}">${prompts.map((prompt) =>
-    option(prompt.name, prompt.description || prompt.name, prompt.name === systemPrompt),
+    option(prompt.name, promptLabel(prompt), prompt.name === systemPrompt),
   )}</select>`;
+}
+
+function promptLabel({ name, description, parameters = {} }: SystemPrompt): string {
+  return [description || name, ...listed(parameters)].join(" · ");
+}
+
+/** Those that the chat was given by itself; a prompt's stand beside its name. */
+function ownParameters({ parameters, prompts, systemPrompt }: ComposerData, words: Words): Html | null {
+  const preset = prompts.find(({ name }) => name === systemPrompt)?.parameters ?? {};
+  const own = listed(parameters).filter((parameter) => prompts.length < 2 || !listed(preset).includes(parameter));
+  if (own.length === 0) return null;
+  return html`<span class="parameters" title="${words.composer.parameters}">${own.join(" · ")}</span>`;
+}
+
+const PARAMETER_MAX = 40; // Characters. What is longer is a schema or a list of words, which nobody reads here.
+
+function listed(parameters: JsonObject): string[] {
+  return Object.entries(parameters).map(([name, value]) => {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    return `${name} ${text.length > PARAMETER_MAX ? "…" : text}`;
+  });
 }
 
 function option(value: string, label: string, isChosen: boolean): Html {

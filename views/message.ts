@@ -1,6 +1,7 @@
 /** A user's message, or a reply with its parts and what stands below it. */
 
 import type { Html, MessageData, MessagesData, PartData, TurnInfo, ViewsProtocol, Words } from "../src/protocols";
+import { fileItems } from "./files";
 import { html } from "./html";
 import { icon } from "./icon";
 import { time } from "./time";
@@ -35,6 +36,7 @@ function userMessage(data: MessageData, words: Words): Html {
   const bubbles = data.parts.map((part) => [
     isTarget(data, part) && html`<span class="target"></span>`,
     html`<div class="bubble" dir="auto">${part.message.content}</div>`,
+    part.message.files?.length ? html`<ul class="files">${fileItems(part.message.files)}</ul>` : null,
   ]);
   return html`<article id="${data.id}" class="message user"><h2 class="for-reader">${words.messages.you}</h2>${bubbles}</article>`;
 }

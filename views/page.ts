@@ -22,7 +22,11 @@ export function layout({ page: { asset, ephemeral }, words, title, name, head, b
 <meta name="color-scheme" content="light dark">
 ${htmxConfig}
 <title id="page-title">${title}</title>
+<meta name="theme-color" content="#fdfdfc" media="(prefers-color-scheme: light)">
+<meta name="theme-color" content="#141519" media="(prefers-color-scheme: dark)">
 <link rel="icon" href="${asset("favicon.svg")}" type="image/svg+xml">
+<link rel="apple-touch-icon" href="${asset("icon-192.png")}">
+<link rel="manifest" href="${asset("manifest.json")}">
 <link rel="stylesheet" href="${asset("style.css")}">
 <script src="${asset("page.js")}" defer></script>
 ${head}

@@ -1,6 +1,7 @@
 /** One part of a reply: text, thinking, a tool call with its outcome, a file, or a plugin's remark. */
 
 import type { Html, Message, PartData, ViewsProtocol, Words } from "../src/protocols";
+import { fileItems } from "./files";
 import { html } from "./html";
 import { icon } from "./icon";
 
@@ -13,7 +14,7 @@ export function part(data: PartData, words: Words, views: ViewsProtocol): Html {
     case "tool":
       return tool(data, words, views);
     case "file":
-      return html`<ul id="${data.id}" class="part files">${(data.message.files ?? []).map((file) => html`<li><a href="/api/v1/files/${file.id}" download="${file.name}">${file.name}</a></li>`)}</ul>`;
+      return html`<ul id="${data.id}" class="part files">${fileItems(data.message.files)}</ul>`;
     case "notice":
       return html`<p id="${data.id}" class="part notice" dir="auto">${data.message.content}</p>`;
   }

@@ -30,7 +30,7 @@ export function threadItem({ thread, isCurrent, hit }: ThreadItemData, words: Wo
 }
 
 export function searchForm({ query }: ThreadListData, words: Words): Html {
-  return html`<form id="search" class="search" role="search" method="get" hx-get="/threads" hx-trigger="input delay:150ms, submit" hx-target="#threads" hx-swap="outerMorph" hx-sync="this:replace">${icon("search")}<input type="search" name="q" value="${query}" placeholder="${words.list.search}" aria-label="${words.list.searchInChats}" maxlength="500" autocomplete="off"></form>`;
+  return html`<form id="search" class="search" role="search" method="get" hx-get="/threads" hx-trigger="input delay:150ms, submit" hx-target="#threads" hx-swap="outerMorph" hx-sync="this:replace">${icon("search")}<input type="search" name="q" accesskey="k" value="${query}" placeholder="${words.list.search}" aria-label="${words.list.searchInChats}" maxlength="500" autocomplete="off"></form>`;
 }
 
 function found({ hits, currentId, query }: ThreadListData, words: Words, views: ViewsProtocol): Html {

@@ -48,10 +48,10 @@ export interface StoreProtocol {
   count(owner: Owner, store: string, where?: StoreWhere): Promise<number>;
 
   /**
-   * Appends items to a `json_collection` field, all or none, and returns how many it then has. Costs the same however many
-   * there are. Throws AppError("notFound") when there is no such record.
+   * Appends items to a `json_collection` field, all or none. Costs the same however many there are. Throws
+   * AppError("notFound") when there is no such record.
    */
-  collectionAppend(owner: Owner, store: string, id: string, field: string, items: readonly Json[]): Promise<number>;
+  collectionAppend(owner: Owner, store: string, id: string, field: string, items: readonly Json[]): Promise<void>;
 
   /** Items in order, from index `from` (default 0), at most `limit`. Empty when there is no such record. */
   collectionGet(

@@ -130,7 +130,8 @@ export interface GoData {
 
 export interface StatusData {
   readonly text: string;
-  readonly kind: "info" | "error";
+  /** `busy`: an error that has gone as soon as no turn runs in the thread. */
+  readonly kind: "info" | "error" | "busy";
   /** A page of this server where the person can do something about it. */
   readonly link?: { readonly path: string; readonly label: string };
 }

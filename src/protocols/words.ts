@@ -92,6 +92,27 @@ export interface Words {
     readonly model: string;
     readonly noModel: string;
     readonly systemPrompt: string;
+    readonly attach: string;
+    readonly detach: string;
+    /** In front of the parameters of this chat, which are not those of its prompt. */
+    readonly parameters: string;
+  };
+  /** The list of keys. */
+  readonly keys: {
+    readonly title: string;
+    readonly close: string;
+    readonly enter: string;
+    readonly shift: string;
+    readonly alt: string;
+    readonly escape: string;
+    readonly newLine: string;
+    readonly sendOrStop: string;
+    readonly search: string;
+    readonly messageBox: string;
+    readonly thisList: string;
+    readonly closeOpen: string;
+    /** How other browsers name the key that goes with a letter. */
+    readonly elsewhere: string;
   };
   readonly status: {
     readonly offline: string;

@@ -2,9 +2,10 @@
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
-import type { Core, FileInfo, JsonObject, User } from "../protocols";
+import type { Core, JsonObject } from "../protocols";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
+import { readFiles } from "./uploads";
 
 const MessageBody = t.Object({
   content: t.Optional(t.String({ description: "1 to 100,000 characters, not blank." })),
@@ -72,18 +73,4 @@ function readParameters(text: string): unknown {
   } catch (error) {
     throw new AppError("invalid", "parameters must be a JSON object.", { cause: error });
   }
-}
-
-async function readFiles(core: Core, user: User, files: readonly unknown[]): Promise<FileInfo[]> {
-  const infos: FileInfo[] = [];
-  for (const file of files) {
-    if (file instanceof File)
-      infos.push(await core.file.put(user.username, { name: file.name, type: file.type, data: file }));
-    else {
-      const info = typeof file === "string" ? await core.file.get(user.username, file) : null;
-      if (!info) throw new AppError("invalid", "There is no such file.");
-      infos.push(info);
-    }
-  }
-  return infos;
 }

@@ -9,7 +9,9 @@ import { joinText, lengthOf } from "./numbered";
 
 // A crash may lose 250 ms of what was shown. The other 100 are for the write itself and for a loop that is late: with 200
 // here, the crash harness on a busy machine found text lost that had been shown for longer.
-const SAVE_MS = 150;
+const SAVE_MS = 125;
+// Turns whose time comes in the same 25 ms are saved together: a commit costs as much as ten saves.
+const TOGETHER_MS = 25;
 const AGAIN_MS = 1000; // After a failed save: a store that has a problem is not asked, nor the log filled, five times a second.
 
 export interface EventLog {
@@ -36,7 +38,7 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
 
   const number = (event: TurnEvent): NumberedEvent => {
     seq += lengthOf(event);
-    const numbered = { seq, timestamp: new Date().toISOString(), event };
+    const numbered = { seq, timestamp: timestamp(), event };
     unsaved.push(numbered);
     return numbered;
   };
@@ -72,7 +74,7 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     return saving;
   };
 
-  const saveSoon = (ms = SAVE_MS): void => {
+  const saveSoon = (ms = SAVE_MS + TOGETHER_MS - (performance.now() % TOGETHER_MS)): void => {
     saveTimer ??= setTimeout(() => {
       save().catch((error) => {
         core.log.error("A turn's events could not be saved; trying again", { turn: turnId, error });
@@ -102,6 +104,19 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
       await publish();
     },
   };
+}
+
+let stampedMs = 0;
+let stamp = "";
+
+/** ISO 8601, UTC. Made once for all events of a millisecond. */
+function timestamp(): string {
+  const nowMs = Date.now();
+  if (nowMs !== stampedMs) {
+    stampedMs = nowMs;
+    stamp = new Date(nowMs).toISOString();
+  }
+  return stamp;
 }
 
 /** Reads what is saved of a turn, oldest first. */

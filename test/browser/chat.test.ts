@@ -234,7 +234,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await say(page, "Write");
       await page.waitForSelector(".reply >> text=Writing");
       await say(page, "Too early");
-      await page.waitForSelector("#status.error:not(:empty)");
+      await page.waitForSelector("#status.busy:not(:empty)");
       expect(await page.inputValue("#text")).toBe("Too early");
       end.open();
       await page.waitForSelector("button.send");

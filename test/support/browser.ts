@@ -1,9 +1,9 @@
-/** A real browser for tests of the page: one process per test file, a fresh profile per person. */
+/** A real browser for tests of the page: one process per run, a fresh profile per person. */
 
-import { afterAll } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { atEnd } from "./at-end";
 import { findChromium } from "./chromium";
 import { projectFolder } from "./project";
 import { PASSWORD } from "./server";
@@ -24,7 +24,7 @@ const ARGS = [
 ];
 
 let launched: Promise<Browser> | null = null;
-afterAll(async () => (await launched)?.close());
+atEnd(async () => (await launched)?.close());
 
 /** What a page complained about: errors of scripts, and whatever its policy refused. */
 export interface Person {

@@ -127,6 +127,28 @@ describe("views", () => {
     expect(views.loginPage({ ...page, username: "", error: null, next: "/" }, en).markup).toContain("Nothing is kept");
   });
 
+  test("every letter in the list of keys is the access key of something on the page", () => {
+    const page = views.chatPage(chat(), en).markup;
+    const letters = [...page.matchAll(/<kbd>([A-Z])<\/kbd>/g)].map((it) => it[1]?.toLowerCase());
+    const known = [...page.matchAll(/ accesskey="(\w)"/g)].map((it) => it[1]);
+    expect(letters.sort()).toEqual(known.sort());
+  });
+
+  test("the parameters of a prompt stand beside its name, and those of the chat by themselves", () => {
+    const { composer } = chat();
+    const preset = { name: "terse", description: "Short answers", content: "", parameters: { temperature: 0.2 } };
+    const shown = (parameters: typeof composer.parameters) =>
+      views.chatPage(
+        chat({ composer: { ...composer, prompts: [preset, ...composer.prompts], systemPrompt: "terse", parameters } }),
+        en,
+      ).markup;
+    expect(shown(preset.parameters)).toContain(">Short answers · temperature 0.2</option>");
+    expect(shown(preset.parameters)).not.toContain('class="parameters"');
+    expect(shown({ temperature: 0.2, stop: ["a", "b"] })).toMatch(
+      /class="parameters"[^>]*>stop \[&quot;a&quot;,&quot;b&quot;\]</,
+    );
+  });
+
   test("nothing is inline that the page's policy refuses", () => {
     const page = views.chatPage(chat(), en).markup;
     expect(page).not.toMatch(/ style="| on[a-z]+="|hx-on|<style|<script(?! src=)/);

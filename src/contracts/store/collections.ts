@@ -11,9 +11,9 @@ export const collections: readonly ContractCase[] = [
     async run({ store }) {
       await store.createStoreIfNotExists("logs", { name: "str", lines: "json_collection", other: "json_collection" });
       await store.add("ann", "logs", { name: "x" }, "1");
-      assert.equal(await store.collectionAppend("ann", "logs", "1", "lines", ["a", { b: null }]), 2);
-      assert.equal(await store.collectionAppend("ann", "logs", "1", "lines", []), 2);
-      assert.equal(await store.collectionAppend("ann", "logs", "1", "lines", [null, 4]), 4);
+      await store.collectionAppend("ann", "logs", "1", "lines", ["a", { b: null }]);
+      await store.collectionAppend("ann", "logs", "1", "lines", []);
+      await store.collectionAppend("ann", "logs", "1", "lines", [null, 4]);
       assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines"), ["a", { b: null }, null, 4]);
       assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines", { from: 1, limit: 2 }), [
         { b: null },
@@ -43,14 +43,11 @@ export const collections: readonly ContractCase[] = [
     async run({ store }) {
       await store.createStoreIfNotExists("logs", { lines: "json_collection" });
       await store.add("ann", "logs", {}, "1");
-      const counts = await Promise.all(
+      await Promise.all(
         Array.from({ length: 50 }, (_, n) => store.collectionAppend("ann", "logs", "1", "lines", [n, n])),
       );
-      assert.deepEqual(
-        counts,
-        counts.map((_, n) => 2 * n + 2),
-      );
       const lines = await store.collectionGet("ann", "logs", "1", "lines");
+      assert.equal(lines.length, 100);
       for (let n = 0; n < lines.length; n += 2) assert.equal(lines[n], lines[n + 1]);
     },
   },

@@ -6,7 +6,8 @@
 
 import { AppError } from "../../errors";
 import type { Core, Json, StoreInfo, StoreProtocol } from "../../protocols";
-import { openDatabase, type StoreDatabase } from "./database";
+import { createAppended, createCollections } from "./collections";
+import { openDatabase } from "./database";
 import { createSchema } from "./schema";
 import { search } from "./search";
 import { reindex, unindex } from "./search-index";
@@ -25,7 +26,9 @@ import { createWriteQueue } from "./writes";
 
 export function createStore(core: Core): StoreProtocol {
   const database = openDatabase(core.config);
+  createAppended(database);
   const writes = createWriteQueue(database);
+  const collections = createCollections(database, writes, core.log);
   const schema = createSchema(database, writes, core.log);
 
   return {
@@ -94,8 +97,11 @@ export function createStore(core: Core): StoreProtocol {
       const values = [ownerKey(owner), id, ...condition.values];
       return writes.write(() => {
         const deleted = database.first(sql, ...values);
-        if (deleted && isSearched(schema.get(name))) unindex(database, schema.get(name), Number(deleted._row));
-        return deleted !== null;
+        if (!deleted) return false;
+        const now = schema.get(name);
+        if (isSearched(now)) unindex(database, now, Number(deleted._row));
+        if (hasCollections(now)) collections.forget(name, Number(deleted._row));
+        return true;
       });
     },
 
@@ -106,26 +112,18 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async collectionAppend(owner, name, id, field, items) {
-      const store = schema.get(name);
-      checkCollection(store, field);
+      checkCollection(schema.withField(name, field), field);
       const values = items.map((item) => encodeJson(item, `The collection "${field}" of "${name}"`));
-      const key = ownerKey(owner);
-      return writes.write(() => append(database, name, { owner: key, id, field, values }));
+      const place = { store: name, owner: ownerKey(owner), id, field };
+      await writes.write(() => collections.append(place, values));
     },
 
     async collectionGet(owner, name, id, field, range = {}) {
-      checkCollection(schema.get(name), field);
-      const rows = database.all(
-        `SELECT value FROM "${name}.items"
-        WHERE record = (SELECT _row FROM "${name}" WHERE _owner = ? AND id = ?) AND field = ? AND position >= ?
-        ORDER BY position LIMIT ?`,
-        ownerKey(owner),
-        id,
-        field,
-        checkedCount(range.from, "from") ?? 0,
-        checkedCount(range.limit, "limit") ?? -1,
-      );
-      return rows.map((row) => JSON.parse(String(row.value)) as Json);
+      checkCollection(schema.withField(name, field), field);
+      const place = { store: name, owner: ownerKey(owner), id, field };
+      const from = checkedCount(range.from, "from") ?? 0;
+      const values = collections.read(place, from, checkedCount(range.limit, "limit") ?? -1);
+      return values.map((value) => JSON.parse(value) as Json);
     },
 
     async fullTextSearch(owner, name, text, options = {}) {
@@ -137,6 +135,7 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async close() {
+      await collections.close();
       await writes.drained();
       database.close();
     },
@@ -147,37 +146,11 @@ function isSearched(store: StoreInfo): boolean {
   return searchedFields(store).length > 0;
 }
 
+function hasCollections(store: StoreInfo): boolean {
+  return Object.values(store.fields).some(({ type }) => type === "json_collection");
+}
+
 function checkCollection(store: StoreInfo, field: string): void {
   if (fieldOf(store, field).type === "json_collection") return;
   throw new AppError("invalid", `The field "${field}" of "${store.name}" is no collection.`);
-}
-
-interface Append {
-  readonly owner: string;
-  readonly id: string;
-  readonly field: string;
-  readonly values: readonly string[];
-}
-
-function append(database: StoreDatabase, name: string, { owner, id, field, values }: Append): number {
-  const record = database.first(`SELECT _row FROM "${name}" WHERE _owner = ? AND id = ?`, owner, id);
-  if (!record) throw new AppError("notFound", `There is no record "${id}" in "${name}".`);
-  const row = Number(record._row);
-  const last = database.first(
-    `SELECT max(position) AS position FROM "${name}.items" WHERE record = ? AND field = ?`,
-    row,
-    field,
-  );
-  let length = last?.position === null || last === null ? 0 : Number(last.position) + 1;
-  for (const value of values) {
-    database.run(
-      `INSERT INTO "${name}.items" (record, field, position, value) VALUES (?, ?, ?, ?)`,
-      row,
-      field,
-      length,
-      value,
-    );
-    length += 1;
-  }
-  return length;
 }

@@ -24,7 +24,7 @@ const GROUP_MS = 2; // With its commit, and now and then a checkpoint, a group s
 const RETRY_MS = 2; // Other processes hold the file for about as long as one group takes.
 const GIVE_UP_MS = 10_000; // Longer than any fair wait; by then something is wrong with the other process.
 
-export function createWriteQueue(database: StoreDatabase): WriteQueue {
+export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): WriteQueue {
   let waiting: Write[] = [];
   let isScheduled = false;
   let busySince: number | null = null;
@@ -35,7 +35,7 @@ export function createWriteQueue(database: StoreDatabase): WriteQueue {
     const refused = begin(database);
     if (refused === null) {
       busySince = null;
-      waiting = waiting.slice(runGroup(database, waiting));
+      waiting = waiting.slice(runGroup(database, waiting, groupMs));
     } else {
       busySince ??= performance.now();
       if (!isBusy(refused)) refuse(refused);
@@ -103,30 +103,49 @@ function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "SQLITE_FULL";
 }
 
-/** Runs and settles as many writes as fit into the time, at least one, and returns how many. */
-function runGroup(database: StoreDatabase, writes: readonly Write[]): number {
-  const end = performance.now() + GROUP_MS;
-  const settle: (() => void)[] = [];
+/** Runs and settles as many writes as fit into the time, at least one, and returns how many; none when the file is busy. */
+function runGroup(database: StoreDatabase, writes: readonly Write[], groupMs: number): number {
+  try {
+    return commitGroup(database, writes, groupMs, (write) => write.work());
+  } catch {
+    // Seldom, and nothing is kept: done again with care, so that a write which throws takes back only itself.
+    undo(database);
+  }
+  if (begin(database) !== null) return 0;
   let started = 0;
   try {
-    for (const write of writes) {
+    return commitGroup(database, writes, groupMs, (write) => {
       started += 1;
-      settle.push(runOne(database, write));
-      if (performance.now() >= end) break;
-    }
-    database.run("COMMIT");
+      return workAlone(database, write);
+    });
   } catch (error) {
     // The disk is full or failing: nothing of the group was kept, and every caller has to know.
-    if (database.inTransaction()) database.run("ROLLBACK");
+    undo(database);
     const failure = isFull(error) ? diskFull(error) : error;
     for (const write of writes.slice(0, started)) write.reject(failure);
     return started;
   }
-  for (const tell of settle) tell();
-  return started;
 }
 
-function runOne(database: StoreDatabase, write: Write): () => void {
+function commitGroup(
+  database: StoreDatabase,
+  writes: readonly Write[],
+  groupMs: number,
+  work: (write: Write) => () => void,
+): number {
+  const end = performance.now() + groupMs;
+  const settle: (() => void)[] = [];
+  for (const write of writes) {
+    settle.push(work(write));
+    if (performance.now() >= end) break;
+  }
+  database.run("COMMIT");
+  for (const tell of settle) tell();
+  return settle.length;
+}
+
+/** With a savepoint to go back to. It costs as much as a small write, so only those pay for it that are in doubt. */
+function workAlone(database: StoreDatabase, write: Write): () => void {
   database.run("SAVEPOINT write");
   try {
     const tell = write.work();
@@ -139,4 +158,8 @@ function runOne(database: StoreDatabase, write: Write): () => void {
     database.run("RELEASE write");
     return () => write.reject(error);
   }
+}
+
+function undo(database: StoreDatabase): void {
+  if (database.inTransaction()) database.run("ROLLBACK");
 }

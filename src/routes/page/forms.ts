@@ -5,11 +5,12 @@
 
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../errors";
-import type { Core, TurnRequest } from "../../protocols";
+import type { Core, FileInfo, StatusData, TurnRequest } from "../../protocols";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
 import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
+import { readFiles } from "../uploads";
 import { loadChat } from "./chat-data";
 
 const Id = t.Object({ id: t.String() });
@@ -103,7 +104,9 @@ function turnForms(core: Core) {
 
 async function send(core: Core, reader: Reader, request: Request, threadId: string | null): Promise<Response> {
   const field = await readForm(request);
-  const [content, model, systemPrompt, parentId] = ["content", "model", "system_prompt", "parent"].map(field);
+  const [content, model, systemPrompt, parentId] = ["content", "model", "system_prompt", "parent"].map((name) =>
+    field(name),
+  );
   const asked: TurnRequest = {
     // A form sends every line break as CR LF.
     content: (content ?? "").replace(/\r\n?/g, "\n"),
@@ -112,15 +115,20 @@ async function send(core: Core, reader: Reader, request: Request, threadId: stri
     ...(systemPrompt && { systemPrompt }),
     ...(parentId && { parentId }),
   };
+  let files: readonly FileInfo[] = [];
   try {
-    const turn = await core.turns.start(reader.user, asked);
+    files = await readFiles(core, reader.user, field.files("files"));
+    const turn = await core.turns.start(reader.user, { ...asked, files });
+    files = []; // The message has them now.
     if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}`);
     return threadId === null ? newChat(core, reader, turn.threadId) : htmlResponse(saying(core, reader, "", "info"));
   } catch (error) {
+    // The browser still has them, and sends them again with the text.
+    for (const { id } of files) await core.file.remove(reader.user.username, id);
     if (!isAppError(error) || error.code === "notFound") throw error;
     const status = HTTP_STATUS[error.code];
-    if (isFromHtmx(request)) return htmlResponse(saying(core, reader, error.message, "error"), status);
-    const refused = { threadId, draft: asked.content ?? "", status: { text: error.message, kind: "error" as const } };
+    if (isFromHtmx(request)) return htmlResponse(saying(core, reader, error.message, kindOf(error)), status);
+    const refused = { threadId, draft: asked.content ?? "", status: { text: error.message, kind: kindOf(error) } };
     const chat = await loadChat(core, reader, refused);
     if (!chat) throw error;
     return htmlResponse(core.views.chatPage(chat, reader.words), status);
@@ -138,8 +146,13 @@ async function newChat(core: Core, reader: Reader, threadId: string): Promise<Re
   return htmlResponse({ markup }, 200, headers);
 }
 
-function saying(core: Core, { words }: Reader, text: string, kind: "info" | "error") {
+function saying(core: Core, { words }: Reader, text: string, kind: StatusData["kind"]) {
   return { markup: partial("status", "outerHTML", core.views.status({ text, kind }, words)) };
+}
+
+/** A send that comes too early is refused by the reply that runs, and its sentence goes with that. */
+function kindOf({ code }: { readonly code: string }): StatusData["kind"] {
+  return code === "conflict" ? "busy" : "error";
 }
 
 function done(request: Request, path: string): Response {
@@ -150,13 +163,21 @@ function isFromHtmx(request: Request): boolean {
   return request.headers.has("hx-request");
 }
 
-/** Gives a field's text by its name; empty when there is none. */
-async function readForm(request: Request): Promise<(name: string) => string> {
+interface Form {
+  /** A field's text by its name; empty when there is none. */
+  (name: string): string;
+  files(name: string): File[];
+}
+
+async function readForm(request: Request): Promise<Form> {
   const fields = await request.formData().catch((cause) => {
     throw new AppError("invalid", "The form cannot be read.", { cause });
   });
-  return (name) => {
+  const text = (name: string) => {
     const value = fields.get(name);
     return typeof value === "string" ? value : "";
   };
+  // A browser sends an empty file without a name where none was chosen.
+  const isChosen = (value: unknown) => value instanceof File && (value.size > 0 || Boolean(value.name));
+  return Object.assign(text, { files: (name: string) => fields.getAll(name).filter(isChosen) as File[] });
 }

@@ -50,9 +50,7 @@ export function createModel(fields: readonly string[], searched: readonly string
     async collectionAppend(owner, _store, id, field, items) {
       const row = one(owner, id);
       if (!row) throw new Error("notFound");
-      const all = [...(row.items.get(field) ?? []), ...items];
-      row.items.set(field, all);
-      return all.length;
+      row.items.set(field, [...(row.items.get(field) ?? []), ...items]);
     },
     async collectionGet(owner, _store, id, field, { from = 0, limit = Number.POSITIVE_INFINITY } = {}) {
       return (one(owner, id)?.items.get(field) ?? []).slice(from, from + limit);

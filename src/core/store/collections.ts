@@ -1,0 +1,162 @@
+/**
+ * The items of collections. They are appended to one table that all stores share, `_appended`, in the order of time: a
+ * thousand turns that each save a few words then write to the same few pages of the file, not to a thousand. Every few
+ * seconds they are copied to their store's own table, by record, in small steps that any process may take or repeat. An
+ * item's position is its number in `_appended`, so it may be in both tables for a while and is still read once.
+ */
+
+import { AppError } from "../../errors";
+import type { Log } from "../../protocols";
+import type { Row, StoreDatabase } from "./database";
+import type { WriteQueue } from "./writes";
+
+export interface Collections {
+  /** Inside a write. Throws AppError("notFound") when there is no such record. */
+  append(place: Place, values: readonly string[]): void;
+  /** The items' JSON, in order. */
+  read(place: Place, from: number, limit: number): string[];
+  /** Inside the write that deletes the record with this `_row`. */
+  forget(store: string, row: number): void;
+  /** Moves what was appended to its place. Happens by itself a little after an append. */
+  settle(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Place {
+  readonly store: string;
+  readonly owner: string;
+  readonly id: string;
+  readonly field: string;
+}
+
+const SETTLE_MS = 2000; // Ten saves of a running turn go to its own pages at once, and what readers scan stays short.
+const READ = 1000; // Rows of a scan before the loop goes on, about a millisecond.
+const COPIED = 100; // Rows copied in one write, up to a millisecond.
+
+export function createCollections(database: StoreDatabase, writes: WriteQueue, log: Log): Collections {
+  let timer: Timer | null = null;
+  let settling: Promise<void> = Promise.resolve();
+  let isClosed = false;
+
+  const settleNow = () => settle(database, writes, () => isClosed);
+
+  const settleSoon = (): void => {
+    if (isClosed) return;
+    timer ??= setTimeout(() => {
+      settling = settleNow()
+        .catch((error) => log.error("Appended items could not be moved to their place; trying again later", { error }))
+        // Only now, so that one does not begin while another is at work.
+        .finally(() => {
+          timer = null;
+        });
+    }, SETTLE_MS);
+    timer.unref();
+  };
+
+  return {
+    append({ store, owner, id, field }, values) {
+      const row = rowOf(database, store, owner, id);
+      if (row === null) throw new AppError("notFound", `There is no record "${id}" in "${store}".`);
+      for (const value of values) {
+        database.run(
+          "INSERT INTO _appended (store, record, field, value) VALUES (?, ?, ?, ?)",
+          store,
+          row,
+          field,
+          value,
+        );
+      }
+      settleSoon();
+    },
+    read({ store, owner, id, field }, from, limit) {
+      const row = rowOf(database, store, owner, id);
+      if (row === null) return [];
+      // One statement, because between two of them another process may copy.
+      const sql = `SELECT position, value FROM "${store}.items" WHERE record = ? AND field = ?
+        UNION ALL SELECT n, value FROM _appended WHERE store = ? AND record = ? AND field = ?
+          AND n > (SELECT coalesce(max(position), -1) FROM "${store}.items" WHERE record = ? AND field = ?)
+        ORDER BY 1 LIMIT ? OFFSET ?`;
+      const rows = database.all(sql, row, field, store, row, field, row, field, limit, from);
+      return rows.map(({ value }) => String(value));
+    },
+    forget(store, row) {
+      // Kept as empty rows, so that no number is ever given twice; a later record may get this one's `_row`.
+      database.run("UPDATE _appended SET record = 0, value = '' WHERE store = ? AND record = ?", store, row);
+    },
+    settle: settleNow,
+    async close() {
+      isClosed = true;
+      if (timer) clearTimeout(timer);
+      await settling;
+    },
+  };
+}
+
+/** Called once the file is open. Numbers go on after every position that an older version of the file gave. */
+export function createAppended(database: StoreDatabase): void {
+  if (database.first("SELECT 1 FROM sqlite_master WHERE name = '_appended'")) return;
+  database.exec(`CREATE TABLE IF NOT EXISTS _appended (
+    n INTEGER PRIMARY KEY, store TEXT NOT NULL, record INTEGER NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL
+  ) STRICT`);
+  for (const { name } of database.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%.items'")) {
+    database.run(`INSERT OR IGNORE INTO _appended (n, store, record, field, value)
+      SELECT max(position), '', 0, '', '' FROM "${name}" HAVING max(position) > (SELECT coalesce(max(n), 0) FROM _appended)`);
+  }
+}
+
+function rowOf(database: StoreDatabase, store: string, owner: string, id: string): number | null {
+  const record = database.first(`SELECT _row FROM "${store}" WHERE _owner = ? AND id = ?`, owner, id);
+  return record && Number(record._row);
+}
+
+/** Copies all that is there now, then removes it. Stops between two steps, nothing lost, once `isStopped`. */
+async function settle(database: StoreDatabase, writes: WriteQueue, isStopped: () => boolean): Promise<void> {
+  const to = Number(database.first("SELECT max(n) AS n FROM _appended")?.n ?? 0);
+  const rows = await scan(database, to, isStopped);
+  const copies = byRecord(rows);
+  for (let at = 0; at < copies.length && !isStopped(); at += COPIED) {
+    await writes.write(() => {
+      for (const row of copies.slice(at, at + COPIED)) copy(database, row);
+    });
+  }
+  for (let at = 0; at < rows.length && !isStopped(); at += READ) {
+    const last = rows[Math.min(at + READ, rows.length) - 1]?.n ?? 0;
+    // The newest stays, because SQLite gives the next number after it.
+    const sql = "DELETE FROM _appended WHERE n <= ? AND n < (SELECT max(n) FROM _appended)";
+    await writes.write(() => database.run(sql, last));
+  }
+}
+
+async function scan(database: StoreDatabase, to: number, isStopped: () => boolean): Promise<Row[]> {
+  const rows: Row[] = [];
+  const sql = "SELECT n, store, record, field FROM _appended WHERE n > ? AND n <= ? ORDER BY n LIMIT ?";
+  for (;;) {
+    const page = isStopped() ? [] : database.all(sql, rows.at(-1)?.n ?? -1, to, READ);
+    rows.push(...page);
+    if (page.length < READ) return rows;
+    await new Promise(setImmediate);
+  }
+}
+
+/** Those of one record together, so that its page is written once; in order, so that none is ever seen before an older one. */
+function byRecord(rows: readonly Row[]): Row[] {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    if (row.record === 0) continue;
+    const key = `${row.store}.${row.record}`;
+    const group = groups.get(key);
+    if (group) group.push(row);
+    else groups.set(key, [row]);
+  }
+  return [...groups.values()].flat();
+}
+
+/** Its record may have been deleted since it was read: then the row in `_appended` is no longer of it. */
+function copy(database: StoreDatabase, { n, store, record }: Row): void {
+  database.run(
+    `INSERT OR IGNORE INTO "${store}.items" (record, field, position, value)
+     SELECT record, field, n, value FROM _appended WHERE n = ? AND record = ?`,
+    Number(n),
+    Number(record),
+  );
+}

@@ -1,0 +1,216 @@
+/** Where messages are written, and all that is done by keyboard. */
+
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { startServer } from "../support/server";
+import { gate, reply, startUpstream } from "../support/upstream";
+
+const upstream = startUpstream({ models: ["small-a", "small-b"] });
+afterAll(() => upstream.stop());
+const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
+const TIMEOUT_MS = 30_000;
+
+const people: Person[] = [];
+const person = async (options: Parameters<typeof newPerson>[2] = {}) => {
+  const someone = await newPerson(server.url, "ann", options);
+  people.push(someone);
+  return someone;
+};
+
+afterEach(async () => {
+  const complaints = people.flatMap((someone) => someone.complaints);
+  for (const someone of people.splice(0)) await someone.context.close();
+  expect(complaints).toEqual([]);
+});
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.fill("#text", text);
+  await page.press("#text", "Enter");
+}
+
+/** A chat with one reply. */
+async function chatOf(ann: Person): Promise<Page> {
+  const page = await ann.open("/");
+  upstream.script(reply("Hello."));
+  await say(page, "Hi");
+  await page.waitForURL(/\/t\//);
+  await page.waitForSelector("button.send");
+  return page;
+}
+
+const idOfFocus = (page: Page) => page.evaluate("document.activeElement.id");
+
+describe.skipIf(noBrowser !== null)("the composer", () => {
+  test(
+    "keeps a draft per chat until it is sent, and forgets all when the person signs out",
+    async () => {
+      const ann = await person();
+      const page = await chatOf(ann);
+      await page.fill("#text", "half a\nthought");
+      await page.reload();
+      expect(await page.inputValue("#text")).toBe("half a\nthought");
+      const other = await ann.open("/");
+      expect(await other.inputValue("#text")).toBe("");
+      await other.fill("#text", "for a new chat");
+      await other.close();
+      upstream.script(reply("Right."));
+      await page.press("#text", "Enter");
+      await page.waitForSelector("text=Right.");
+      await page.reload();
+      expect(await page.inputValue("#text")).toBe("");
+      expect(await page.evaluate("Object.keys(localStorage).length")).toBe(1);
+      await page.click("[aria-label='Sign out']");
+      await page.waitForSelector("#username");
+      expect(await page.evaluate("Object.keys(localStorage).length")).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "keeps the text when the session has ended, and returns to the chat with it after sign-in",
+    async () => {
+      const ann = await person();
+      const page = await chatOf(ann);
+      const { pathname } = new URL(page.url());
+      await ann.context.clearCookies();
+      await say(page, "Do not lose me");
+      await page.click("#status a");
+      await page.fill("#username", "ann");
+      await page.fill("#password", "correct horse battery");
+      await page.press("#password", "Enter");
+      await page.waitForSelector("#text");
+      expect(new URL(page.url()).pathname).toBe(pathname);
+      expect(await page.inputValue("#text")).toBe("Do not lose me");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "sends once however Send is pressed, grows with its text, and says why it waits only as long as it must",
+    async () => {
+      const ann = await person();
+      const page = await chatOf(ann);
+      const height = () => page.evaluate("document.getElementById('text').offsetHeight") as Promise<number>;
+      const low = await height();
+      await page.press("#text", "Shift+Enter");
+      await page.locator("#text").pressSequentially("below");
+      expect(await page.inputValue("#text")).toBe("\nbelow");
+      expect(await height()).toBeGreaterThan(low);
+      const end = gate();
+      upstream.script({ parts: ["Writing ", { wait: end.opened }, "done."] });
+      await say(page, "Write");
+      await page.waitForSelector("text=Writing");
+      await say(page, "Too early");
+      await page.waitForSelector("#status.busy:visible");
+      await screenshot(page, "too-early");
+      end.open();
+      await page.waitForSelector("button.send");
+      await page.waitForSelector("#status.busy", { state: "hidden" });
+      expect(await page.inputValue("#text")).toBe("Too early");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "takes files by choice, by paste and by drop, sends them once, and shows them with the message",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      await page.setInputFiles("#files", { name: "one.txt", mimeType: "text/plain", buffer: Buffer.from("one") });
+      await page.evaluate(`for (const type of ["paste", "drop"]) {
+        const data = new DataTransfer();
+        data.items.add(new File(["two"], type + ".txt", { type: "text/plain" }));
+        const event = type === "paste" ? new ClipboardEvent(type, { clipboardData: data, bubbles: true, cancelable: true })
+          : new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+        document.getElementById("text").dispatchEvent(event);
+      }`);
+      await screenshot(page, "files-chosen");
+      upstream.script(reply("Three files."));
+      await say(page, "Look at these");
+      await page.waitForSelector("text=Three files.");
+      expect(await page.locator(".user .files a").allTextContents()).toEqual(["one.txt", "paste.txt", "drop.txt"]);
+      expect(await page.evaluate("document.getElementById('files').files.length")).toBe(0);
+      await screenshot(page, "files-sent");
+      await page.setInputFiles("#files", { name: "not.txt", mimeType: "text/plain", buffer: Buffer.from("no") });
+      await page.click(".detach");
+      upstream.script(reply("None."));
+      await say(page, "And now");
+      await page.waitForSelector("text=None.");
+      expect(await page.locator(".user .files a").count()).toBe(3);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a title is posted once, and one that is refused is as it was",
+    async () => {
+      const ann = await person();
+      const page = await chatOf(ann);
+      let posts = 0;
+      page.on("request", (request) => {
+        if (request.url().endsWith("/title")) posts++;
+      });
+      const renamed = page.waitForResponse(/\/title$/);
+      await page.fill("#title input", "Greetings");
+      await page.press("#title input", "Enter");
+      await renamed;
+      await page.waitForSelector(".threads >> text=Greetings");
+      expect(posts).toBe(1);
+      const refused = page.waitForResponse(/\/title$/);
+      await page.fill("#title input", "   ");
+      await page.press("#title input", "Enter");
+      await refused;
+      await page.waitForSelector("#status.error:visible");
+      expect(await page.inputValue("#title input")).toBe("Greetings");
+      expect(posts).toBe(2);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "the focus stays on the button that was Stop, and goes to the message box when what had it is gone",
+    async () => {
+      const ann = await person();
+      const page = await chatOf(ann);
+      upstream.script({ parts: ["Going ", "on ", { wait: new Promise(() => {}) }] });
+      await say(page, "Go on");
+      await page.waitForSelector("text=Going on");
+      await page.focus("#go");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("text=Stopped.");
+      await page.waitForSelector("button.send");
+      expect(await idOfFocus(page)).toBe("go");
+      upstream.script(reply("to the end."));
+      await page.focus("text=Continue");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("text=to the end.");
+      await page.waitForSelector("button.send");
+      expect(await idOfFocus(page)).toBe("text");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "everything is reached by keyboard, and ? lists the keys",
+    async () => {
+      const ann = await person();
+      const page = await chatOf(ann);
+      const first = page.locator("a, button, input, textarea, select, [tabindex]").first();
+      expect(await first.getAttribute("class")).toBe("skip-link");
+      await first.focus();
+      await page.keyboard.press("Enter");
+      expect(await idOfFocus(page)).toBe("text");
+      await page.keyboard.type("why?");
+      expect(await page.locator("#keys:popover-open").count()).toBe(0);
+      await page.focus("[aria-label='Sign out']");
+      await page.keyboard.press("?");
+      await page.waitForSelector("#keys:popover-open");
+      await screenshot(page, "keys");
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("#keys", { state: "hidden" });
+      expect(await page.evaluate("document.activeElement.ariaLabel")).toBe("Sign out");
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,126 @@
+import { expect, test } from "bun:test";
+import { createAppended, createCollections, type Place } from "../../../src/core/store/collections";
+import { openDatabase, type StoreDatabase } from "../../../src/core/store/database";
+import { createWriteQueue } from "../../../src/core/store/writes";
+import { createLog } from "../../../src/log";
+import { createRandom } from "../../support/random";
+import { temporaryFolder, testConfig } from "../../support/temporary";
+
+function openItems(folder: string) {
+  const database = openDatabase(testConfig(folder));
+  database.exec(
+    "CREATE TABLE IF NOT EXISTS logs (_row INTEGER PRIMARY KEY, _owner TEXT, id TEXT, UNIQUE (_owner, id))",
+  );
+  database.exec(`CREATE TABLE IF NOT EXISTS "logs.items" (
+    record INTEGER NOT NULL REFERENCES logs (_row) ON DELETE CASCADE, field TEXT, position INTEGER, value TEXT,
+    PRIMARY KEY (record, field, position)
+  ) WITHOUT ROWID`);
+  createAppended(database);
+  const queue = createWriteQueue(database);
+  const collections = createCollections(database, queue, createLog("error"));
+  const append = (id: string, field: string, ...values: string[]) =>
+    queue.write(() => collections.append(place(id, field), values));
+  const read = (id: string, field: string, from = 0, limit = -1) => collections.read(place(id, field), from, limit);
+  const add = (id: string) => queue.write(() => database.run("INSERT INTO logs (_owner, id) VALUES ('ann', ?)", id));
+  const remove = (id: string) =>
+    queue.write(() => {
+      const row = Number(database.first("SELECT _row FROM logs WHERE id = ?", id)?._row);
+      database.run("DELETE FROM logs WHERE _row = ?", row);
+      collections.forget("logs", row);
+      return row;
+    });
+  return { database, queue, collections, append, read, add, remove };
+}
+
+function place(id: string, field: string): Place {
+  return { store: "logs", owner: "ann", id, field };
+}
+
+function appendedCount(database: StoreDatabase): number {
+  return Number(database.first("SELECT count(*) AS count FROM _appended")?.count);
+}
+
+test("items are read once and in order, wherever they lie and whichever process moved them", async () => {
+  const random = createRandom(7);
+  for (let round = 0; round < 20; round++) {
+    const folder = temporaryFolder();
+    const processes = [openItems(folder), openItems(folder)] as const;
+    const pick = () => processes[random.integer(0, 1) as 0 | 1];
+    const expected = new Map<string, string[]>();
+    for (const id of ["a", "b", "c"]) await pick().add(id);
+    const settling: Promise<void>[] = [];
+    for (let n = 0; n < 150; n++) {
+      const id = ["a", "b", "c"][random.integer(0, 2)] ?? "a";
+      const field = random.integer(0, 1) === 0 ? "text" : "other";
+      const values = Array.from({ length: random.integer(0, 3) }, (_, at) => `"${n}.${at}"`);
+      await pick().append(id, field, ...values);
+      expected.set(`${id}.${field}`, [...(expected.get(`${id}.${field}`) ?? []), ...values]);
+      // Not waited for: appends and reads go on while two of them move the same items.
+      if (random.chance(0.1)) settling.push(pick().collections.settle());
+      const [from, limit] = [random.integer(0, 19), random.integer(0, 19)];
+      const items = expected.get(`${id}.${field}`) ?? [];
+      expect(pick().read(id, field)).toEqual(items);
+      expect(pick().read(id, field, from, limit)).toEqual(items.slice(from, from + limit));
+    }
+    await Promise.all(settling);
+    await pick().collections.settle();
+    expect(appendedCount(processes[0].database)).toBe(1);
+    for (const [key, items] of expected) {
+      const [id = "", field = ""] = key.split(".");
+      expect(pick().read(id, field)).toEqual(items);
+    }
+    for (const { database } of processes) database.close();
+  }
+});
+
+test("a record that gets the row of a deleted one has none of its items", async () => {
+  const { database, collections, append, read, add, remove } = openItems(temporaryFolder());
+  await add("first");
+  await append("first", "text", "1", "2");
+  const settling = collections.settle();
+  const row = await remove("first");
+  await add("second");
+  expect(database.first("SELECT _row FROM logs WHERE id = 'second'")).toEqual({ _row: row });
+  await append("second", "text", "3");
+  expect(read("second", "text")).toEqual(["3"]);
+  await settling;
+  await collections.settle();
+  expect(read("second", "text")).toEqual(["3"]);
+  database.close();
+});
+
+test("a file of a version that numbered the items of each record by themselves goes on", async () => {
+  const folder = temporaryFolder();
+  const before = openItems(folder);
+  await before.add("1");
+  before.database.exec("DROP TABLE _appended");
+  for (const n of [0, 1, 2]) before.database.run(`INSERT INTO "logs.items" VALUES (1, 'text', ?, ?)`, n, `${n}`);
+  before.database.close();
+  const { append, read, collections, database } = openItems(folder);
+  await append("1", "text", "3", "4");
+  expect(read("1", "text")).toEqual(["0", "1", "2", "3", "4"]);
+  await collections.settle();
+  expect(read("1", "text", 2, 2)).toEqual(["2", "3"]);
+  database.close();
+});
+
+test("moving many items lets the loop go on, and ends soon when the store is closed", async () => {
+  const { collections, append, add, read, queue, database } = openItems(temporaryFolder());
+  const values = Array.from({ length: 10_000 }, (_, n) => `${n}`);
+  await add("1");
+  await append("1", "text", ...values);
+  let turns = 0;
+  const ticking = setInterval(() => turns++, 1);
+  await collections.settle();
+  clearInterval(ticking);
+  expect(turns).toBeGreaterThan(5);
+  expect(appendedCount(database)).toBe(1);
+  await append("1", "text", ...values);
+  const settling = collections.settle();
+  await collections.close();
+  await settling;
+  expect(read("1", "text")).toEqual([...values, ...values]);
+  expect(appendedCount(database)).toBeGreaterThan(10_000);
+  await queue.drained();
+  database.close();
+});
