@@ -1,105 +1,17 @@
 /**
- * Markdown of models as markup that is safe to show: HTML in it is text, links lead only where `isSafeUrl` allows, and an
- * image is a link that shows its address, since loading it would tell a stranger what was said here. Blocks render alike
- * alone and together, so a stream of blocks gives the same page as the whole.
+ * Markdown of models as markup that is safe to show. Blocks render alike alone and together, but for links and footnotes
+ * that one block has and another one uses, so a stream of blocks gives the same page as the whole.
  */
 
-import MarkdownIt from "markdown-it";
 import type { Html, Words } from "../src/protocols";
-import { escapeHtml, html, isSafeUrl, raw } from "./html";
+import { raw } from "./html";
+import { parser, plain } from "./markdown/parser";
+
+export { openMarkdown } from "./markdown/open";
 
 /** Characters of a part; longer ones are shown as plain text. Ordinary text of this length takes about 10 ms. */
 const MAX_LENGTH = 300_000;
-/** Characters of one paragraph or cell. Hostile nesting costs up to 3 µs for each, and nothing else is served meanwhile. */
-const MAX_INLINE_LENGTH = 20_000;
 
 export function markdown(text: string, words: Words): Html {
-  if (text.length > MAX_LENGTH) return html`<pre class="plain">${text}</pre>\n`;
-  return raw(parser.render(text, { words } satisfies Env));
+  return text.length > MAX_LENGTH ? plain(text) : raw(parser.render(text, { words }));
 }
-
-/** What a document is rendered with, for the rules below. */
-interface Env {
-  readonly words: Words;
-}
-
-function wordsOf(env: object | undefined): Words["markdown"] {
-  return (env as Env).words.markdown;
-}
-
-/** The parser itself, for who splits a stream into blocks. */
-export const parser = new MarkdownIt({ html: false, linkify: true, typographer: false });
-
-// Only addresses with a scheme become links by themselves: "notes.md" and "example.py" are files more often than sites.
-parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
-parser.validateLink = isSafeUrl;
-
-const rules = parser.renderer.rules;
-
-rules.fence = (tokens, index, _options, env) =>
-  code(tokens[index]?.content ?? "", tokens[index]?.info.trim().split(/\s+/)[0] ?? "", wordsOf(env));
-rules.code_block = (tokens, index, _options, env) => code(tokens[index]?.content ?? "", "", wordsOf(env));
-
-function code(content: string, language: string, words: Words["markdown"]): string {
-  return `<figure class="code"><figcaption><span>${escapeHtml(language || words.text)}</span><button class="copy" type="button">${escapeHtml(words.copy)}</button></figcaption><pre tabindex="0"><code>${escapeHtml(content)}</code></pre></figure>\n`;
-}
-
-rules.image = (tokens, index, _options, env) => {
-  const token = tokens[index];
-  const address = String(token?.attrGet("src") ?? "");
-  const text = token?.content ? `${token.content}: ${address}` : address;
-  return html`<a class="image-link" href="${address}" target="_blank" rel="noopener noreferrer nofollow">${wordsOf(env).image(text)}</a>`
-    .markup;
-};
-
-rules.link_open = (tokens, index, options, _env, self) => {
-  const token = tokens[index];
-  if (/^https?:/i.test(String(token?.attrGet("href") ?? ""))) {
-    token?.attrSet("target", "_blank");
-    token?.attrSet("rel", "noopener noreferrer nofollow");
-  }
-  return self.renderToken(tokens, index, options);
-};
-
-parser.core.ruler.at("inline", (state) => {
-  for (const token of state.tokens) {
-    if (token.type !== "inline") continue;
-    if (token.content.length <= MAX_INLINE_LENGTH)
-      state.md.inline.parse(token.content, state.md, state.env, token.children ?? []);
-    else token.children = [Object.assign(new state.Token("text", "", 0), { content: token.content })];
-  }
-});
-
-// The policy of the page refuses inline styles, so the alignment of a column is a class.
-for (const name of ["th_open", "td_open"]) {
-  rules[name] = (tokens, index) => {
-    const token = tokens[index];
-    const align = /(right|center)/.exec(String(token?.attrGet("style") ?? ""))?.[1];
-    return align ? `<${token?.tag} class="${align}">` : `<${token?.tag}>`;
-  };
-}
-
-// A wide table scrolls inside its frame, by keyboard too.
-rules.table_open = () => `<div class="table" tabindex="0"><table>\n`;
-rules.table_close = () => `</table></div>\n`;
-
-// The page has h1, a message h2: its own headings start below.
-parser.core.ruler.push("headings", (state) => {
-  for (const token of state.tokens) {
-    if (token.type === "heading_open" || token.type === "heading_close")
-      token.tag = `h${Math.min(6, Number(token.tag[1]) + 2)}`;
-  }
-});
-
-const TASK = /^\[([ xX])\] /;
-
-parser.core.ruler.after("block", "tasks", (state) => {
-  for (const [index, token] of state.tokens.entries()) {
-    const item = state.tokens[index - 2];
-    if (token.type !== "inline" || item?.type !== "list_item_open") continue;
-    const box = TASK.exec(token.content)?.[1];
-    if (box === undefined) continue;
-    item.attrJoin("class", box === " " ? "task" : "task done");
-    token.content = token.content.replace(TASK, "");
-  }
-});

@@ -6,7 +6,7 @@
 import { chatPage, main, pageTitle, status, title } from "../../views/chat";
 import { go } from "../../views/composer";
 import { errorPage, loginPage, setupPage } from "../../views/login";
-import { markdown } from "../../views/markdown";
+import { markdown, openMarkdown } from "../../views/markdown";
 import { message, messageFoot, messages } from "../../views/message";
 import { part, partSummary } from "../../views/part";
 import { threadItem, threadItems, threadList } from "../../views/thread-list";
@@ -32,6 +32,7 @@ export function createViews(core: Core): ViewsProtocol {
     part: (data, words) => part(data, words, core.views),
     partSummary,
     markdown,
+    openMarkdown,
     go,
     status,
   };

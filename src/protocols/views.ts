@@ -63,11 +63,28 @@ export interface ViewsProtocol {
    * blocks' markup joined must be that of the whole. Where it is not, the part is sent again once it is complete.
    */
   markdown(text: string, words: Words): Html;
+  /**
+   * Markdown that is still being written, from the start of a block on: which of it is finished, and how to show the rest
+   * meanwhile. Half-finished syntax is held back, so that nothing which was shown is taken back when it is completed.
+   */
+  openMarkdown(text: string, words: Words): OpenMarkdown;
 
   /** `#go`: Send, or Stop while a turn runs. */
   go(go: GoData, words: Words): Html;
   /** `#status`: one sentence on what just happened; empty = nothing to say. */
   status(status: StatusData, words: Words): Html;
+}
+
+export interface OpenMarkdown {
+  /** Characters of `text` that are whole blocks, which nothing that follows can change; `markdown` renders them. */
+  readonly finished: number;
+  /** The rest, as it is to be shown now. */
+  readonly tail: Html;
+  /**
+   * Null, or the mark whose repetition on a line of its own ends the code that the text is in: until then, all that follows
+   * goes as it is to the end of the innermost last element of `tail`, but for a last line of nothing but the mark's character.
+   */
+  readonly openFence: string | null;
 }
 
 /** What every page knows. */

@@ -4,10 +4,14 @@ import type { Html } from "../protocols";
 
 export type Swap = "innerHTML" | "outerHTML" | "innerMorph" | "outerMorph" | "beforebegin" | "beforeend";
 
-/** `target` is the id of an element. One that is not in the page when the partial arrives is passed over in silence. */
-export function partial(target: string, swap: Swap, content: Html): string {
+/**
+ * `target` is the id of an element; with `depth` it is that many last children down from there. One that is not in the page
+ * when the partial arrives is passed over in silence.
+ */
+export function partial(target: string, swap: Swap, content: Html, depth = 0): string {
   const selector = /^[a-z][\w-]*$/i.test(target)
     ? `#${target}`
     : Bun.escapeHTML(`[id="${target.replace(/["\\]/g, "")}"]`);
-  return `<hx-partial hx-target="${selector}" hx-swap="${swap}">${content.markup}</hx-partial>`;
+  const place = selector + "&gt;:last-child".repeat(depth);
+  return `<hx-partial hx-target="${place}" hx-swap="${swap}">${content.markup}</hx-partial>`;
 }

@@ -1,13 +1,15 @@
 /**
- * Folds a turn's events into the messages that the thread keeps. Used while a turn runs, to show what is under way, and to
- * rebuild what a crash left: the same events always give the same messages with the same ids, so adding them twice is safe.
+ * Folds a turn's events into the messages that the thread keeps. Used while a turn runs, to show what is under way, there and
+ * on the page, and to rebuild what a crash left: the same events always give the same messages with the same ids, so adding
+ * them twice is safe.
  */
 
 import type { Message, NumberedEvent, ToolResult } from "../protocols";
 import { startOf } from "./numbered";
 
 export interface Parts {
-  add(numbered: NumberedEvent): void;
+  /** Which message the event changed, if any. */
+  add(numbered: NumberedEvent): PartChange | null;
   /** Messages since the last `take`, the last one possibly still growing. */
   list(): Message[];
   /** Ids of the messages that are calls which wait for the user. */
@@ -16,6 +18,21 @@ export interface Parts {
   missingResults(): ToolResult[];
   /** The same as complete messages; what follows goes below them. `model` is the one that was called. */
   take(model: string): Message[];
+}
+
+/** What an event did to a message. */
+export interface PartChange {
+  readonly id: string;
+  /** The message as it is when asked, after `take` too. */
+  readonly read: () => Message;
+  /** Added to its text. */
+  readonly text?: string;
+  /** What a tool tells while it runs; it is not kept. */
+  readonly progress?: string;
+  /** Whether it is a call that waits for the user. */
+  readonly isWaiting: boolean;
+  /** Whether nothing more can come to it: all but a text, which ends when another message begins, and a call without result. */
+  readonly isOver: boolean;
 }
 
 const NO_RESULT = "The turn ended before this call came to its end.";
@@ -61,26 +78,43 @@ export function createParts(origin: PartsOrigin): Parts {
     return draft;
   };
 
-  const grow = (numbered: NumberedEvent, role: "assistant" | "thinking", text: string): void => {
+  const grow = (numbered: NumberedEvent, role: "assistant" | "thinking", text: string): PartChange => {
     const last = drafts.at(-1);
     const type = role === "assistant" ? "text" : "thinking";
     const draft = last?.role === role && last.type === type ? last : begin(numbered, { role, type });
     draft.texts.push(text);
     draft.timestamp = numbered.timestamp;
+    return changeOf(draft, { text });
   };
 
   return {
     add(numbered) {
       const { event } = numbered;
-      if (event.type === "text") grow(numbered, "assistant", event.text);
-      else if (event.type === "thinking") grow(numbered, "thinking", event.text);
-      else if (event.type === "toolCall") {
-        const { callId, name } = event;
-        begin(numbered, { role: "tool", type: "tool", callId, name, arguments: event.arguments });
-      } else if (event.type === "toolResult") complete(drafts, event, numbered.timestamp);
-      else if (event.type === "approvalAsked" || event.type === "approvalGiven") waitOrGoOn(drafts, numbered);
-      else if (event.type === "file") begin(numbered, { role: "assistant", type: "file", files: [event.file] });
-      else if (event.type === "notice") begin(numbered, { role: "assistant", type: "notice", content: event.text });
+      switch (event.type) {
+        case "text":
+          return grow(numbered, "assistant", event.text);
+        case "thinking":
+          return grow(numbered, "thinking", event.text);
+        case "toolCall": {
+          const { callId, name } = event;
+          return changeOf(begin(numbered, { role: "tool", type: "tool", callId, name, arguments: event.arguments }));
+        }
+        case "toolUpdate": {
+          const draft = findCall(drafts, event.callId);
+          return draft ? changeOf(draft, { progress: `${event.content}\n` }) : null;
+        }
+        case "toolResult":
+          return complete(drafts, event, numbered.timestamp);
+        case "approvalAsked":
+        case "approvalGiven":
+          return waitOrGoOn(drafts, numbered);
+        case "file":
+          return changeOf(begin(numbered, { role: "assistant", type: "file", files: [event.file] }));
+        case "notice":
+          return changeOf(begin(numbered, { role: "assistant", type: "notice", content: event.text }));
+        default:
+          return null;
+      }
     },
     list: () => drafts.map(toMessage),
     waiting: () => drafts.filter(({ isWaiting }) => isWaiting).map(({ id }) => id),
@@ -104,25 +138,33 @@ export function markCut(messages: readonly Message[], cut: NonNullable<Message["
   return messages.map((message, at) => (at === messages.length - 1 ? { ...message, cut } : message));
 }
 
-function complete(drafts: readonly Draft[], result: ToolResult, timestamp: string): void {
+function changeOf(draft: Draft, added: Pick<PartChange, "text" | "progress"> = {}): PartChange {
+  const isOver = draft.role !== "thinking" && draft.type !== "text" && !isUnanswered(draft);
+  return { id: draft.id, read: () => toMessage(draft), isWaiting: draft.isWaiting, isOver, ...added };
+}
+
+function complete(drafts: readonly Draft[], result: ToolResult, timestamp: string): PartChange | null {
   const draft = findCall(drafts, result.callId);
-  if (!draft) return;
+  if (!draft) return null;
   draft.isWaiting = false;
   if ("error" in result) draft.error = result.error;
   else draft.texts.push(result.result);
   draft.timestamp = timestamp;
   draft.durationMs = Date.parse(timestamp) - draft.startedMs;
+  return changeOf(draft);
 }
 
-function waitOrGoOn(drafts: readonly Draft[], { event, timestamp }: NumberedEvent): void {
-  if (event.type !== "approvalAsked" && event.type !== "approvalGiven") return;
+function waitOrGoOn(drafts: readonly Draft[], { event, timestamp }: NumberedEvent): PartChange | null {
+  if (event.type !== "approvalAsked" && event.type !== "approvalGiven") return null;
   const draft = findCall(drafts, event.callId);
-  if (!draft) return;
+  if (!draft) return null;
   draft.isWaiting = event.type === "approvalAsked";
-  if (event.type === "approvalAsked") return;
-  draft.approved = event.approve;
-  // How long a person thought is not how long the tool took.
-  draft.startedMs = Date.parse(timestamp);
+  if (event.type === "approvalGiven") {
+    draft.approved = event.approve;
+    // How long a person thought is not how long the tool took.
+    draft.startedMs = Date.parse(timestamp);
+  }
+  return changeOf(draft);
 }
 
 function findCall(drafts: readonly Draft[], callId: string): Draft | undefined {

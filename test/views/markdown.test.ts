@@ -10,7 +10,7 @@ describe("Markdown of a model", () => {
     expect(render("a **b** ~~c~~ `d`")).toBe("<p>a <strong>b</strong> <s>c</s> <code>d</code></p>");
     expect(render("- a\n- b")).toContain("<li>a</li>");
     expect(render("|a|b|\n|-|-:|\n|1|2|")).toContain('<td class="right">2</td>');
-    expect(render("```js\nx < 1\n```")).toContain("<code>x &lt; 1\n</code>");
+    expect(render("```\nx < 1\n```")).toContain("<code>x &lt; 1\n</code>");
   });
 
   test("shows HTML as the text that it is", () => {
@@ -61,5 +61,16 @@ describe("Markdown of a model", () => {
   test("renders blocks alone as it renders them together", () => {
     const blocks = ["# a\n\n", "b\n\n", "- c\n  - d\n\n", "```\ne\n```\n\n", "> f\n\n", "|g|\n|-|\n|h|\n"];
     expect(blocks.map((block) => markdown(block).markup).join("")).toBe(markdown(blocks.join("")).markup);
+  });
+
+  test("has footnotes at the end, in the order of their calls", () => {
+    const markup = render("a[^b] c[^d] e[^b] [^none]\n\n[^d]: D\n\n    more\n[^b]: B *i*\n[^unused]: U\n\nlast");
+    expect(markup).toMatch(
+      /^<p>a<sup class="footnote-call"><a href="#(fn-\w+-1)" id="fc-\w+-1">1<\/a><\/sup> c.*>2<.*>1<.*\[\^none\]/,
+    );
+    expect(markup).toMatch(
+      /<p>last<\/p>\n<section class="footnotes">\n<ol>\n<li id="fn-\w+-1"><p>B <em>i<\/em><\/p>\n<\/li>\n<li id="fn-\w+-2"><p>D<\/p>\n<p>more<\/p>\n<\/li>\n<\/ol>\n<\/section>$/,
+    );
+    expect(markup).not.toContain("U<");
   });
 });

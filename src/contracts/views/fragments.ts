@@ -40,5 +40,6 @@ export function pages(views: ViewsProtocol, words: Words, text: string): [name: 
     ["page-title", views.pageTitle(thread(text), words)],
     ["item", views.threadItem({ thread: thread(text), isCurrent: true, hit: list(text).hits[0] ?? null }, words)],
     ["markdown", views.markdown(text, words)],
+    ["open markdown", views.openMarkdown(text, words).tail],
   ];
 }

@@ -106,6 +106,21 @@ export const viewsContract: readonly ContractCase[] = [
     },
   },
   {
+    name: "what is finished of open Markdown, and then its tail, is the whole once all is there",
+    async run({ views }) {
+      const text = "# Title\n\nText with **words**\nof two lines.\n\n- one\n- two\n\n> said\n\n```\nlet a;\n```\n\n";
+      const words = firstOf(views);
+      let [finished, markup] = [0, ""];
+      for (let end = 1; end <= text.length; end++) {
+        const opened = views.openMarkdown(text.slice(finished, end), words);
+        ok(opened.finished >= 0 && opened.finished <= end - finished);
+        markup += views.markdown(text.slice(finished, finished + opened.finished), words).markup;
+        finished += opened.finished;
+      }
+      equal(markup + views.markdown(text.slice(finished), words).markup, views.markdown(text, words).markup);
+    },
+  },
+  {
     name: "the same data give the same markup",
     async run({ views }) {
       const words = firstOf(views);

@@ -1,7 +1,6 @@
 /** Parts as the views want them: with their Markdown rendered, as far as it is finished. */
 
 import type { Core, Message, PartData, Words } from "../../protocols";
-import { splitBlocks } from "../live/blocks";
 
 /** Id of a part's element. */
 export function partId(message: Pick<Message, "id">): string {
@@ -20,9 +19,9 @@ export function livePart(core: Core, words: Words, message: Message, state: Live
   if (message.type === "tool" && isUnanswered(message))
     return { ...storedPart(core, words, message), tail: core.views.markdown("", words), isWaiting };
   if (!isLast || !isMarkdown(message)) return storedPart(core, words, message);
-  const { finished, tail } = splitBlocks(message.content);
-  const body = core.views.markdown(finished, words);
-  return { id: partId(message), message, body, tail: core.views.markdown(tail, words), progress: "", isWaiting };
+  const { finished, tail } = core.views.openMarkdown(message.content, words);
+  const body = core.views.markdown(message.content.slice(0, finished), words);
+  return { id: partId(message), message, body, tail, progress: "", isWaiting };
 }
 
 export interface LiveState {

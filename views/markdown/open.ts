@@ -1,0 +1,78 @@
+/**
+ * Markdown that is still being written: which of it is finished, and how the rest is shown meanwhile. A block is finished
+ * once another one has begun below it, a blank line has ended it, or it is of a kind that ends by itself.
+ */
+
+import type { Token } from "markdown-it";
+import type { Html, OpenMarkdown, Words } from "../../src/protocols";
+import { raw } from "../html";
+import { isClosed } from "./code";
+import { mend } from "./mend";
+import { parser, plain } from "./parser";
+
+/** Characters of one open block. A longer one is shown as plain text until its end: each look costs in proportion. */
+const MAX_OPEN_LENGTH = 150_000;
+
+export function openMarkdown(text: string, words: Words): OpenMarkdown {
+  if (text.length > MAX_OPEN_LENGTH) return { finished: 0, tail: plain(text), openFence: null };
+  const { finished, last } = split(text);
+  const rest = text.slice(finished);
+  if (last === null || !isOpenCode(last, rest)) return { finished, tail: render(mend(rest), words), openFence: null };
+  // One that stands in a list is indented, and what is added to it is not shown as it is.
+  const isTopLevel = last.type === "fence" && last.level === 0 && rest.startsWith(last.markup);
+  return {
+    finished,
+    tail: render(withoutEnd(rest, last.markup[0] ?? ""), words),
+    openFence: isTopLevel ? last.markup : null,
+  };
+}
+
+/** The last token of the open block that holds text. */
+function split(text: string): { readonly finished: number; readonly last: Token | null } {
+  const lines = text.slice(0, text.lastIndexOf("\n") + 1);
+  if (lines === "") return { finished: 0, last: null };
+  const tokens: Token[] = [];
+  parser.block.parse(lines.replace(/\r\n?/g, "\n"), parser, {}, tokens);
+  const block = tokens.findLast(({ level, nesting, map }) => level === 0 && nesting >= 0 && map);
+  const [begin = 0, end = 0] = block?.map ?? [];
+  if (!block) return { finished: 0, last: null };
+  const start = startOfLine(lines, begin);
+  const isEnded = startOfLine(lines, end) < lines.length && !CONTINUES.test(block.type);
+  if (isEnded || endsByItself(block, lines.slice(start))) return { finished: lines.length, last: null };
+  return {
+    finished: start,
+    last: tokens.slice(tokens.indexOf(block)).findLast(({ type }) => HOLDS_TEXT.test(type)) ?? null,
+  };
+}
+
+/** Below a blank line more of the same may follow. */
+const CONTINUES = /^(?:bullet_list_open|ordered_list_open|code_block|footnote_written)$/;
+const HOLDS_TEXT = /^(?:inline|fence|code_block)$/;
+
+function endsByItself(block: Token, source: string): boolean {
+  if (block.type === "fence") return isClosed(block);
+  if (block.type === "heading_open") return !source.includes("|");
+  return block.type === "hr" || block.type === "formula_block";
+}
+
+/** Whether the text ends inside of code, where nothing is syntax. */
+function isOpenCode(token: Token, text: string): boolean {
+  if (token.type === "fence") return !isClosed(token);
+  return token.type === "code_block" && /(?:^|\n)(?: {4}.*|\t.*|)$/.test(text.slice(-1000));
+}
+
+/** The last line may become the end of the fence. */
+function withoutEnd(text: string, character: string): string {
+  const start = text.lastIndexOf("\n") + 1;
+  return text.slice(start).trim().replaceAll(character, "") === "" ? text.slice(0, start) : text;
+}
+
+function render(text: string, words: Words): Html {
+  return raw(text === "" ? "" : parser.render(text, { words }));
+}
+
+function startOfLine(text: string, line: number): number {
+  const breaks = /\r\n?|\n/g;
+  for (let count = 0; count < line; count++) breaks.exec(text);
+  return breaks.lastIndex;
+}
