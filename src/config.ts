@@ -107,6 +107,18 @@ const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
   usersFile: variable("USERS_FILENAME", "users.yaml", inDataPath, "Accounts; relative to DATA_PATH."),
   uploadDir: variable("UPLOAD_DIR", "uploads", inDataPath, "Folder of uploaded files; relative to DATA_PATH."),
   pluginsPath: variable("PLUGINS_PATH", "./plugins", inWorkingFolder, "Folder of your plugins."),
+  skipPlugins: variable(
+    "SKELETON_SKIP_PLUGINS",
+    "false",
+    yesOrNo,
+    "Start without your plugins, to find out who is to blame.",
+  ),
+  tracePlugins: variable(
+    "SKELETON_TRACE_PLUGINS",
+    "false",
+    yesOrNo,
+    "Log what plugins give, and each call of their hooks and tools.",
+  ),
   logLevel: variable("LOG_LEVEL", "INFO", logLevel, "DEBUG, INFO, WARNING or ERROR."),
   trustProxy: variable("TRUST_PROXY", "false", yesOrNo, "Believe X-Forwarded-For, -Proto and -Host (behind a proxy)."),
   tokenTtlHours: variable("TOKEN_TTL_HOURS", "168", positiveNumber(87_600), "How long a session lasts."),

@@ -28,6 +28,8 @@ describe("without any variable", () => {
       usersFile: "/srv/skeleton/users.yaml",
       uploadDir: "/srv/skeleton/uploads",
       pluginsPath: "/srv/skeleton/plugins",
+      skipPlugins: false,
+      tracePlugins: false,
       logLevel: "info",
       trustProxy: false,
       tokenTtlHours: 168,

@@ -12,14 +12,14 @@ import { createFile } from "../core/file";
 import { createLimit } from "../core/limit";
 import { createMessageProcessor } from "../core/message-processor";
 import { createModel } from "../core/model";
-import { createStore } from "../core/store";
+import { createLazyStore } from "../core/store/lazy";
 import { createSystemPrompt } from "../core/system-prompt";
 import { createThread, declareThreadStores } from "../core/thread";
 import { createViews } from "../core/views";
 import type { Plugin } from "../protocols";
 
 export const builtIns: readonly Plugin[] = [
-  { name: "store", provide: { store: createStore } },
+  { name: "store", provide: { store: createLazyStore } },
   { name: "bus", provide: { bus: createBus } },
   { name: "limit", provide: { limit: createLimit } },
   { name: "auth", provide: { auth: createAuth } },

@@ -1,29 +1,38 @@
-/** Why a plugin, or a part of it, is not used: named, logged and kept for `skeleton check`; the rest of the server runs. */
+/** Why a plugin, or a part of it, is not used: named, logged and kept until it is mended; the rest of the server runs. */
 
 import { messageOf } from "../errors";
-import type { Log } from "../protocols";
+import type { Log, PluginFault } from "../protocols";
 
-export interface Fault {
-  readonly plugin: string;
-  /** Path below the plugins folder; null for one that is no file. */
+export interface Source {
+  readonly name: string;
   readonly file: string | null;
-  /** A sentence that says what to mend. */
-  readonly message: string;
 }
 
 export interface Faults {
-  add(source: { readonly name: string; readonly file: string | null }, cause: unknown): void;
-  list(): readonly Fault[];
+  /** `isReplacing`: what was there before stays in use. */
+  add(source: Source, cause: unknown, isReplacing?: boolean): void;
+  /** Forgets those of a file or, without one, of a plugin. */
+  clear(source: Source): void;
+  list(): readonly PluginFault[];
 }
 
 export function createFaults(log: Log): Faults {
-  const faults: Fault[] = [];
+  const faults = new Map<string, PluginFault>();
   return {
-    add({ name, file }, cause) {
-      const fault = { plugin: name, file, message: messageOf(cause) };
-      faults.push(fault);
-      log.warn("A plugin is quarantined", { plugin: name, file: file ?? undefined, reason: fault.message });
+    add(source, cause, isReplacing = false) {
+      const { name: plugin, file } = source;
+      if (faults.get(keyOf(source))?.message === messageOf(cause)) return;
+      const fault = { plugin, file, message: messageOf(cause) };
+      faults.set(keyOf(source), fault);
+      const fields = { plugin, file: file ?? undefined, reason: fault.message };
+      if (isReplacing) log.error("A changed plugin cannot be used; what was there before stays in use", fields);
+      else log.warn("A plugin is quarantined", fields);
     },
-    list: () => faults,
+    clear: (source) => void faults.delete(keyOf(source)),
+    list: () => [...faults.values()],
   };
+}
+
+function keyOf({ name, file }: Source): string {
+  return file ?? `plugin ${name}`;
 }

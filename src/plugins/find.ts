@@ -1,52 +1,84 @@
-/** Finds the plugin files of a folder and imports them. A file that cannot be used is a fault, never an end. */
+/**
+ * The plugins that there are: those of the folder, loaded anew when their files or settings change. A file that cannot be used is
+ * a fault, never an end.
+ */
 
-import { readdir, realpath } from "node:fs/promises";
-import { join } from "node:path";
-import { messageOf } from "../errors";
 import type { Plugin } from "../protocols";
 import type { Faults } from "./fault";
-import { type Exports, withFunctions } from "./functions";
-import type { SettingsFile } from "./settings";
+import { look, type Seen } from "./files";
+import { createImports } from "./imports";
+import { type Entry, type Found, type LoadOptions, load, withDefaults } from "./load";
 import { checkPlugin } from "./shape";
 
-/** Folders that are looked into; the object, not the folder, says what a plugin does. */
-const FOLDERS = ["core", "functions", "tools"];
-const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
+const SETTLE_MS = 50; // A file that changed this recently may be half written, or about to be renamed into place.
+const SETTLE_MAX_MS = 500; // But one that keeps changing is read in the end.
 
-export interface Found extends Plugin {
-  readonly priority: number;
-  /** Path below the plugins folder; null for one that is no file. */
-  readonly file: string | null;
-  /** One that fails is the end, because nothing is there to take its place. */
-  readonly isBuiltIn: boolean;
-  /** What `core.settings` gives; undefined for a plugin without a schema. */
-  readonly values: unknown;
+export interface FinderOptions extends LoadOptions {
+  /** Null = none. */
+  readonly folder: string | null;
+  /** More plugins, as if they were files. */
+  readonly given: readonly Plugin[];
 }
 
-/** The plugins that can be used: those given, and those of the folder in the order of their file names. */
-export async function findPlugins(
-  folder: string,
-  given: readonly Plugin[],
-  settings: SettingsFile,
-  faults: Faults,
-): Promise<Found[]> {
-  const found: Found[] = [];
-  const add = (value: unknown, file: string | null) => {
-    const plugin = checkPlugin(value);
-    const twin = found.find(({ name }) => name === plugin.name);
-    if (twin) throw new Error(`The name ${plugin.name} is taken by ${twin.file}. Give one of them another name.`);
-    const values = settings.read(plugin);
-    found.push({ ...plugin, priority: plugin.priority ?? PRIORITY, file, isBuiltIn: false, values });
+export interface Finder {
+  /**
+   * The plugins that can be used: those given, and those of the folder in the order of their file names. Null when nothing
+   * has changed since the last time. `isForced`: takes files as they are this moment, and tries again what failed.
+   */
+  find(isForced?: boolean): Promise<readonly Found[] | null>;
+}
+
+export function createFinder({ folder, given, settings, faults, patience }: FinderOptions): Finder {
+  const imports = createImports();
+  const gifts = given.map((plugin) => withDefaults(checkPlugin(plugin), null, settings));
+  const hideTwins = createTwinCheck(faults);
+  let entries: ReadonlyMap<string, Entry> | null = null;
+  let version: unknown = null;
+
+  const changeSince = (before: ReadonlyMap<string, Entry>, seen: readonly Seen[], isForced: boolean) => {
+    const hasSettings = settings.version(isForced) !== version;
+    const changed = seen.filter(({ file, identity }) => {
+      const entry = before.get(file);
+      if (entry?.identity !== identity || (entry.isBroken && (isForced || hasSettings))) return true;
+      return hasSettings && entry.plugin !== null && settings.differ(entry.plugin);
+    });
+    const files = new Set(seen.map(({ file }) => file));
+    return { changed, gone: [...before.keys()].filter((file) => !files.has(file)) };
   };
-  for (const plugin of given) add(plugin, null);
-  for (const file of await listFiles(folder)) {
-    try {
-      add(await importPlugin(folder, file), file);
-    } catch (error) {
-      faults.add({ name: file.replace(/^.*\/|\.ts$/g, ""), file }, error);
+
+  /** Waits for whoever is writing. */
+  const settle = async (isForced: boolean) => {
+    const end = Date.now() + SETTLE_MAX_MS;
+    for (let round = 0; ; round++) {
+      const seen = await look(folder, imports);
+      const change = changeSince(entries ?? new Map(), seen, isForced);
+      // What is gone may be about to come back: some editors save like that.
+      const isFresh = change.changed.some(isBeingWritten) || (change.gone.length > 0 && round === 0);
+      if (isForced || entries === null || !isFresh || Date.now() > end) return { seen, ...change };
+      await Bun.sleep(SETTLE_MS);
     }
-  }
-  return found;
+  };
+
+  return {
+    async find(isForced = false) {
+      const { seen, changed, gone } = await settle(isForced);
+      if (entries !== null && changed.length + gone.length === 0) return null;
+      version = settings.version(isForced);
+      imports.forget(
+        changed.flatMap(({ path }) => path ?? []),
+        isForced,
+      );
+      const next = new Map<string, Entry>();
+      for (const state of seen) {
+        const before = entries?.get(state.file) ?? null;
+        const entry = changed.includes(state) ? await load(state, before, { settings, faults, patience }) : before;
+        if (entry) next.set(state.file, entry);
+      }
+      for (const file of gone) faults.clear({ name: "", file });
+      entries = next;
+      return hideTwins([...gifts, ...[...next.values()].flatMap(({ plugin }) => plugin ?? [])]);
+    },
+  };
 }
 
 /** From low priority to high, equal ones as they were, so that a later one wraps an earlier one. */
@@ -54,46 +86,24 @@ export function sortPlugins(plugins: readonly Found[]): Found[] {
   return plugins.toSorted((a, b) => a.priority - b.priority);
 }
 
-/** `readdir` and not a glob, because globs skip symlinks, and a link is how a library plugin is installed. */
-async function listFiles(folder: string): Promise<string[]> {
-  const files: string[] = [];
-  for (const kind of FOLDERS) {
-    const names = await readdir(join(folder, kind)).catch((error) => {
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
-      throw error;
-    });
-    files.push(...names.filter(isPluginFile).map((name) => `${kind}/${name}`));
-  }
-  return files.sort((a, b) => baseName(a).localeCompare(baseName(b), "en"));
+function isBeingWritten({ changedAt }: Seen): boolean {
+  const now = Date.now();
+  return now >= changedAt && now - changedAt < SETTLE_MS;
 }
 
-function isPluginFile(name: string): boolean {
-  return name.endsWith(".ts") && !name.endsWith(".d.ts") && !name.endsWith(".test.ts") && !/^[._]/.test(name);
-}
-
-function baseName(file: string): string {
-  return file.slice(file.indexOf("/") + 1);
-}
-
-/** What a file exports as default; in tools/ its exported functions are tools too. */
-async function importPlugin(folder: string, file: string): Promise<unknown> {
-  // The real path, so that its own imports are found where the file is and not where the link is.
-  const load = async () => {
-    const path = await realpath(join(folder, file));
-    return { path, exports: (await import(path)) as Exports };
+/** Of plugins with one name the first is used. */
+function createTwinCheck(faults: Faults): (plugins: readonly Found[]) => Found[] {
+  let twins: readonly Found[] = [];
+  return (plugins) => {
+    const before = twins;
+    const first = new Map(plugins.toReversed().map((plugin) => [plugin.name, plugin]));
+    const used = plugins.filter((plugin) => first.get(plugin.name) === plugin);
+    twins = plugins.filter((plugin) => !used.includes(plugin));
+    for (const twin of before) if (!twins.includes(twin)) faults.clear(twin);
+    for (const twin of twins) {
+      const other = first.get(twin.name)?.file;
+      faults.add(twin, new Error(`The name ${twin.name} is taken by ${other}. Give one of them another name.`));
+    }
+    return used;
   };
-  const { path, exports } = await load().catch((error) => {
-    throw new Error(`It cannot be loaded: ${reasonOf(error)}`);
-  });
-  const plugin = file.startsWith("tools/") ? await withFunctions(exports, path, file) : exports.default;
-  if (plugin !== undefined) return plugin;
-  throw new Error("It has no default export; export the plugin object as default, or functions if it is in tools/.");
-}
-
-/** Of what Bun found wrong in a text the first is said, with its line; later ones follow from it. */
-function reasonOf(error: unknown): string {
-  const first = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof BuildMessage && first.position
-    ? `line ${first.position.line}: ${first.message}`
-    : messageOf(first);
 }

@@ -1,25 +1,30 @@
 /**
- * Builds `core` out of plugins, the built-ins first. A plugin that fails in any part is left out with all of its parts, as
- * if its file were not there, and what it would have replaced stays.
+ * Builds `core` out of plugins, the built-ins first, and builds it anew when plugins change. The core that is given out stays the
+ * same object; its parts are exchanged, and running turns keep those that they began with.
  */
 
-import type { Config, Core, Log, Plugin } from "../protocols";
-import { createTurns, type TurnEngine } from "../turn";
-import { type Background, createBackground } from "../turn/background";
-import { createHookRunner } from "../turn/hooks";
-import { createTools } from "../turn/tools";
+import { EVERYBODY, publishFact } from "../facts";
+import type { Config, Core, Log, Plugin, PluginFault } from "../protocols";
+import { createTurns } from "../turn";
+import { createBackground } from "../turn/background";
+import { assemble, type Workshop } from "./assemble";
 import { builtIns } from "./built-ins";
-import { createFaults, type Fault } from "./fault";
-import { type Found, findPlugins, sortPlugins } from "./find";
-import { type Building, provideAll } from "./provide";
-import { createSettingsFile, type SettingsFile, settingsOf } from "./settings";
-import { type Started, startAll, stopAll } from "./start";
+import { createFaults } from "./fault";
+import { createFinder } from "./find";
+import { createGenerations } from "./generations";
+import { pluginsOf, tellWinners } from "./info";
+import { withDefaults } from "./load";
+import { createCore, type Parts } from "./parts";
+import { PATIENCE, type Patience } from "./patience";
+import { createReloader } from "./reload";
+import { createSettingsFile } from "./settings";
+import type { Runnings } from "./start";
 import { registerModules } from "./virtual";
 
 export interface Installed {
   readonly core: Core;
   /** Everything that is not used, and why. */
-  readonly faults: readonly Fault[];
+  readonly faults: readonly PluginFault[];
   /** Lets running turns end (see `Turns.shutdown`), then stops the plugins, the last started first. */
   stop(graceMs: number): Promise<void>;
 }
@@ -29,74 +34,77 @@ export interface InstallOptions {
   readonly log: Log;
   /** More plugins, as if they were files; for tests and checks. */
   readonly plugins?: readonly Plugin[];
+  /** For tests. */
+  readonly patience?: Partial<Patience>;
 }
 
 /** A core that is started and ready for requests. Throws when a built-in cannot start. */
-export async function install({ config, log, plugins = [] }: InstallOptions): Promise<Installed> {
+export async function install({ config, log, plugins = [], ...options }: InstallOptions): Promise<Installed> {
   registerModules();
+  const patience = { ...PATIENCE, ...options.patience };
   const faults = createFaults(log);
   const settings = createSettingsFile(config.dataPath, log);
-  const found = await findPlugins(config.pluginsPath, plugins, settings, faults);
-  let candidates = sortPlugins([...builtIns.map((plugin) => asBuiltIn(plugin, settings)), ...found]);
-  settings.warnOfUnknown(candidates);
+  const running: Runnings = new Map();
+  const generations = createGenerations(log, running, patience);
+  const folder = config.skipPlugins ? null : config.pluginsPath;
+  const finder = createFinder({ folder, given: plugins, settings, faults, patience });
+  const core = createCore(() => generations.current()?.parts ?? shop.building);
+  const own = builtIns.map((plugin) => ({
+    ...withDefaults({ priority: 0, ...plugin }, null, settings),
+    isBuiltIn: true,
+  }));
+
+  const change = async (isForced: boolean): Promise<void> => {
+    const wanted = await finder.find(isForced);
+    if (wanted === null) return;
+    if (isForced) shop.failed = new WeakSet();
+    const before = generations.current();
+    const next = await assemble(shop, own, wanted);
+    generations.commit(next);
+    if (folder !== null) settings.warnOfUnknown(next.plugins);
+    tellWinners(log, before, next);
+    if (before && before.parts.model !== next.parts.model)
+      await publishFact(core, EVERYBODY, { type: "models-changed" });
+  };
+
+  const reloader = createReloader(change, log);
   const background = createBackground(log);
-  for (;;) {
-    const { core, turns, used, winners } = build(config, log, background, candidates, faults.add);
-    const started = await startAll(core, used);
-    if (started.failure === null) {
-      core.tools = createTools(started.tools);
-      await turns.open();
-      for (const [protocol, name] of Object.entries(winners)) log.info(`${protocol} is provided by ${name}`);
-      const end = (graceMs: number) => stop(core, turns, background, started, graceMs);
-      return { core, faults: faults.list(), stop: end };
-    }
-    const { plugin, cause } = started.failure;
-    await close(core, started);
-    if (plugin.isBuiltIn) throw cause;
-    faults.add(plugin, cause);
-    // Others were built around it and may have used it, so all is built anew without it.
-    candidates = used.filter((other) => other !== plugin);
-  }
-}
-
-function asBuiltIn(plugin: Plugin, settings: SettingsFile): Found {
-  return { priority: 0, ...plugin, file: null, isBuiltIn: true, values: settings.read(plugin) };
-}
-
-function build(
-  config: Config,
-  log: Log,
-  background: Background,
-  candidates: readonly Found[],
-  onFault: (plugin: Found, cause: unknown) => void,
-) {
-  const core = {
+  const turns = createTurns(core, { ready: reloader.ready, pin: generations.pin });
+  const shop: Workshop = {
     config,
     log,
+    faults,
+    patience,
+    turns,
     background: background.begin,
-    settings: (name: string) => settingsOf(name, candidates),
-  } as Building;
-  const { used, winners } = provideAll(core, candidates, onFault);
-  core.hooks = createHookRunner(core, used);
-  const turns: TurnEngine = createTurns(core);
-  core.turns = turns;
-  return { core, turns, used, winners };
-}
-
-async function stop(
-  core: Core,
-  turns: TurnEngine,
-  background: Background,
-  started: Started,
-  graceMs: number,
-): Promise<void> {
-  await turns.shutdown(graceMs);
-  await background.end();
-  await close(core, started);
-}
-
-async function close(core: Core, { plugins }: Started): Promise<void> {
-  await stopAll(core, plugins);
-  await core.bus.close();
-  await core.store.close();
+    plugins: pluginsOf(generations, running, faults, reloader.reload),
+    generations,
+    running,
+    made: new WeakMap(),
+    failed: new WeakSet(),
+    building: {} as Parts,
+  };
+  const close = async () => {
+    await generations.stopAll();
+    await core.bus.close();
+    await core.store.close();
+  };
+  await change(false).catch(async (error) => {
+    await close().catch(() => {}); // The first error is the one to mend.
+    throw error;
+  });
+  await turns.open();
+  if (folder !== null) reloader.start();
+  return {
+    core,
+    get faults() {
+      return faults.list();
+    },
+    async stop(graceMs) {
+      await reloader.stop();
+      await turns.shutdown(graceMs);
+      await background.end();
+      await close();
+    },
+  };
 }

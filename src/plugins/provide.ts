@@ -1,53 +1,56 @@
 /** Puts the providers of plugins around one another: each factory is given what its provider replaces. */
 
 import type { Core, ProtocolName } from "../protocols";
-import type { Found } from "./find";
+import type { Found } from "./load";
+import type { Parts } from "./parts";
 import { missingMembers } from "./shape";
 
-/** A core whose parts are put in one by one. */
-export type Building = { -readonly [K in keyof Core]: Core[K] };
-
-export interface Provided {
-  /** The plugins whose providers, if any, are all in use. */
-  readonly used: readonly Found[];
-  /** For each protocol the file of the plugin whose provider is the outermost, or `built-in`. */
-  readonly winners: Readonly<Record<string, string>>;
+/** What a plugin could not do. */
+export interface Failure {
+  readonly plugin: Found;
+  readonly cause: unknown;
 }
 
-/** `plugins` go from low priority to high. Throws when a built-in cannot provide its part. */
-export function provideAll(
-  core: Building,
-  plugins: readonly Found[],
-  onFault: (plugin: Found, cause: unknown) => void,
-): Provided {
-  const used: Found[] = [];
-  const winners: Record<string, string> = {};
+/** The providers made so far: one is made again only when what it wraps is another. */
+export type Made = WeakMap<Found, Map<ProtocolName, { readonly base: unknown; readonly provider: unknown }>>;
+
+/**
+ * Fills `parts` with the providers of the plugins, which go from low priority to high. Factories are given `core`. Returns the
+ * first failure, or null.
+ */
+export function provideAll(parts: Parts, core: Core, plugins: readonly Found[], made: Made): Failure | null {
   for (const plugin of plugins) {
     try {
-      const providers = provideOne(core, plugin);
-      Object.assign(core, providers);
-      for (const protocol of Object.keys(providers))
-        winners[protocol] = plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name);
-      used.push(plugin);
-    } catch (error) {
-      if (plugin.isBuiltIn) throw error;
-      onFault(plugin, error);
+      Object.assign(parts, provideOne(parts, core, plugin, made));
+    } catch (cause) {
+      return { plugin, cause };
     }
   }
-  return { used, winners };
+  return null;
+}
+
+/** The name of the plugin whose provider is the outermost, for each protocol. */
+export function winnersOf(plugins: readonly Found[]): Map<string, Found> {
+  return new Map(plugins.flatMap((plugin) => Object.keys(plugin.provide ?? {}).map((protocol) => [protocol, plugin])));
 }
 
 /** All providers of one plugin, none of them in the core yet: it is used whole or not at all. */
-function provideOne(core: Core, { provide = {} }: Found): Partial<Core> {
+function provideOne(parts: Parts, core: Core, plugin: Found, made: Made): Partial<Parts> {
   const providers: Record<string, unknown> = {};
-  for (const protocol of Object.keys(provide) as ProtocolName[]) {
-    // The type of factory and base is that of the same protocol, which the compiler cannot follow through a loop.
-    const factory = provide[protocol] as ((core: Core, base: unknown) => unknown) | undefined;
+  const known = made.get(plugin) ?? new Map();
+  made.set(plugin, known);
+  for (const [protocol, factory] of Object.entries(plugin.provide ?? {}) as [ProtocolName, Factory | undefined][]) {
     if (!factory) continue;
-    const provider = factory(core, core[protocol]);
-    const lack = missingMembers(protocol, provider, core[protocol] ?? {});
+    const base = parts[protocol];
+    const before = known.get(protocol);
+    const provider = before?.base === base && before ? before.provider : factory(core, base);
+    const lack = missingMembers(protocol, provider, base ?? {});
     if (lack !== null) throw new Error(lack);
+    known.set(protocol, { base, provider });
     providers[protocol] = provider;
   }
   return providers;
 }
+
+/** The type of factory and base is that of the same protocol, which the compiler cannot follow through a loop. */
+type Factory = (core: Core, base: unknown) => unknown;

@@ -15,6 +15,10 @@ import { misfit } from "../turn/json-schema";
 export interface SettingsFile {
   /** The plugin's settings as the file has them now, frozen; undefined for one without a schema. Throws an Error that says what to mend. */
   read(plugin: Plugin): unknown;
+  /** Another object whenever the file says something else. */
+  version(isForced: boolean): unknown;
+  /** Whether the plugin was given other settings than the file has now, good or not. */
+  differ(plugin: Plugin & { readonly values: unknown }): boolean;
   /** Says in the log which parts of the file nobody reads. */
   warnOfUnknown(plugins: readonly Plugin[]): void;
 }
@@ -26,17 +30,27 @@ export function createSettingsFile(folder: string, log: Log): SettingsFile {
     parse: parseParts,
     log,
   });
+  const read = ({ name, settings }: Plugin): unknown => {
+    if (!settings) return undefined;
+    const parts = file.get();
+    // Defaults are not what the owner wrote.
+    if (file.problem() !== null) throw new Error(`plugins.yaml cannot be used: ${file.problem()}`);
+    const wrong = (what: string) => new Error(`Its settings in plugins.yaml do not fit: ${what}.`);
+    const value = Value.Default(settings, withVariables(asJson(parts[name] ?? {}, wrong), wrong));
+    const found = misfit(closed(settings), value);
+    if (found !== null) throw wrong(found);
+    return deepFreeze(value);
+  };
+
   return {
-    read({ name, settings }) {
-      if (!settings) return undefined;
-      const parts = file.get();
-      // At the first start there is no good state to keep to, and defaults are not what the owner wrote.
-      if (file.problem() !== null) throw new Error(`plugins.yaml cannot be used: ${file.problem()}`);
-      const wrong = (what: string) => new Error(`Its settings in plugins.yaml do not fit: ${what}.`);
-      const value = Value.Default(settings, withVariables(asJson(parts[name] ?? {}, wrong), wrong));
-      const found = misfit(closed(settings), value);
-      if (found !== null) throw wrong(found);
-      return deepFreeze(value);
+    read,
+    version: (isForced) => (isForced ? file.refresh() : file.get()),
+    differ(plugin) {
+      try {
+        return !Bun.deepEquals(read(plugin), plugin.values, true);
+      } catch {
+        return true; // Loading the plugin anew says what is wrong.
+      }
     },
     warnOfUnknown(plugins) {
       const known = plugins.filter(({ settings }) => settings).map(({ name }) => name);

@@ -1,6 +1,6 @@
 /** Checks what a plugin file exports against the plugin object, before anything of it is used. */
 
-import type { Plugin, ProtocolName, Tool } from "../protocols";
+import type { Plugin, PluginPage, ProtocolName, Tool } from "../protocols";
 
 /** Every protocol, with the members that a provider may leave out. */
 export const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
@@ -52,6 +52,12 @@ export function checkTools(value: unknown): readonly Tool[] {
   if (!Array.isArray(value)) throw new Error("Its tools must be a list, or a function that returns one.");
   for (const tool of value) checkTool(tool);
   return value;
+}
+
+/** The same value as a page. Throws an Error whose message says what to mend. */
+export function checkPage(value: unknown): PluginPage {
+  if (isObject(value) && typeof value.handle === "function") return value as unknown as PluginPage;
+  throw new Error("Its page must return an object with a function handle.");
 }
 
 function checkTool(tool: unknown): void {

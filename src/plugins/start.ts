@@ -1,45 +1,58 @@
-/** Starts plugins, asks them for their tools, and stops them. */
+/** Starts plugins, asks them for their tools and pages, and stops them. */
 
 import { errorOf } from "../errors";
-import type { Core, Tool } from "../protocols";
-import type { Found } from "./find";
-import { checkTools } from "./shape";
+import type { Core, InstalledPage, Log, Tool } from "../protocols";
+import type { Found } from "./load";
+import { type Patience, within } from "./patience";
+import type { Failure } from "./provide";
+import { checkPage, checkTools } from "./shape";
 
-export interface Started {
-  /** In the order they were started; also one whose start came through and whose tools did not. */
-  readonly plugins: readonly Found[];
+/** What a plugin that has started gives beside providers and hooks. */
+export interface Running {
   readonly tools: readonly Tool[];
-  /** The first that failed, which ended the starting; null = all have started. */
-  readonly failure: { readonly plugin: Found; readonly cause: unknown } | null;
+  readonly page: InstalledPage | null;
 }
 
-export async function startAll(core: Core, plugins: readonly Found[]): Promise<Started> {
-  const started: Found[] = [];
-  const tools: Tool[] = [];
+/** The plugins that run, in the order in which they started; null = its start came through and the rest did not. */
+export type Runnings = Map<Found, Running | null>;
+
+/** Starts those that do not run yet. Returns the first failure, which ends the starting, or null. */
+export async function startAll(
+  core: Core,
+  plugins: readonly Found[],
+  running: Runnings,
+  { startS }: Patience,
+): Promise<Failure | null> {
+  const names = new Set<string>();
   for (const plugin of plugins) {
     try {
-      await plugin.start?.(core);
-      started.push(plugin);
-      const own = checkTools(typeof plugin.tools === "function" ? await plugin.tools(core) : (plugin.tools ?? []));
-      const names = [...tools, ...own].map(({ name }) => name);
-      const twin = names.find((name, index) => names.indexOf(name) < index);
-      if (twin !== undefined) throw new Error(`There is a tool ${twin} already. Give one of them another name.`);
-      tools.push(...own);
+      if (!running.has(plugin)) await startOne(core, plugin, running, startS);
+      for (const { name } of running.get(plugin)?.tools ?? []) {
+        if (names.has(name)) throw new Error(`There is a tool ${name} already. Give one of them another name.`);
+        names.add(name);
+      }
     } catch (cause) {
-      return { plugins: started, tools, failure: { plugin, cause } };
+      return { plugin, cause };
     }
   }
-  return { plugins: started, tools, failure: null };
+  return null;
 }
 
-/** The last started first. One that fails does not keep the others from stopping. */
-export async function stopAll(core: Core, plugins: readonly Found[]): Promise<void> {
-  for (const plugin of plugins.toReversed()) {
-    try {
-      await plugin.stop?.();
-    } catch (error) {
-      const cause = errorOf(error);
-      core.log.warn("A plugin failed to stop", { plugin: plugin.name, error: cause });
-    }
+async function startOne(core: Core, plugin: Found, running: Runnings, seconds: number): Promise<void> {
+  const { tools = [], page, access = "user" } = plugin;
+  await within(seconds, "start", async () => plugin.start?.(core));
+  running.set(plugin, null);
+  const own = typeof tools === "function" ? await within(seconds, "list of tools", () => tools(core)) : tools;
+  const { handle } = page ? checkPage(page(core)) : { handle: null };
+  running.set(plugin, { tools: checkTools(own), page: handle && { access, handle } });
+}
+
+/** One that fails, or takes too long, does not keep the others from stopping. */
+export async function stopOne(log: Log, plugin: Found, { stopS }: Patience): Promise<void> {
+  try {
+    await within(stopS, "stop", async () => plugin.stop?.());
+  } catch (error) {
+    const cause = errorOf(error);
+    log.warn("A plugin failed to stop", { plugin: plugin.name, error: cause });
   }
 }

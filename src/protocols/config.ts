@@ -25,6 +25,10 @@ export interface Config {
   readonly uploadDir: string;
   /** `PLUGINS_PATH`, absolute. */
   readonly pluginsPath: string;
+  /** `SKELETON_SKIP_PLUGINS`: start without the files of `pluginsPath`. */
+  readonly skipPlugins: boolean;
+  /** `SKELETON_TRACE_PLUGINS`: log what each plugin is loaded with and each call of its hooks and tools. */
+  readonly tracePlugins: boolean;
   /** `LOG_LEVEL`. */
   readonly logLevel: LogLevel;
   /** `TRUST_PROXY`: believe X-Forwarded-For, -Proto and -Host. */

@@ -1,4 +1,7 @@
-/** `Core`: everything a part can reach, passed to it and never imported. */
+/**
+ * `Core`: everything a part can reach, passed to it and never imported. Its parts are exchanged when a plugin changes, so ask it
+ * for a part when you need it and keep the core, not the part. `turn.core` alone stays as it was when the turn started.
+ */
 
 import type { AuthProtocol } from "./auth";
 import type { BusProtocol } from "./bus";
@@ -9,7 +12,7 @@ import type { LimitProtocol } from "./limit";
 import type { Log } from "./log";
 import type { MessageProcessorProtocol } from "./message-processor";
 import type { ModelProtocol } from "./model";
-import type { HookRunner } from "./plugin";
+import type { HookRunner, Plugins } from "./plugin";
 import type { StoreProtocol } from "./store";
 import type { SystemPromptProtocol } from "./system-prompt";
 import type { ThreadProtocol } from "./thread";
@@ -40,6 +43,7 @@ export interface Core extends Protocols {
   readonly hooks: HookRunner;
   readonly tools: Tools;
   readonly turns: Turns;
+  readonly plugins: Plugins;
   /**
    * Begins work that nobody waits for, such as a title or a summary made after a turn. `name` is the plugin's: a throw is
    * logged with it and ends nothing else. When the server ends, `signal` aborts once the last turn has ended; the work

@@ -17,7 +17,8 @@ export interface Plugin {
   readonly priority?: number;
   /**
    * A factory per protocol that it replaces or wraps. `base` is what it replaces: spread it to change a part. A factory
-   * uses `core` only inside the methods it returns; other parts may not be there yet.
+   * uses `core` only inside the methods it returns; other parts may not be there yet. It is called again when what it wraps
+   * was replaced. One that provides `store` or `bus` is not exchanged while the server runs.
    */
   readonly provide?: { readonly [P in keyof Protocols]?: (core: Core, base: Protocols[P]) => Protocols[P] };
   readonly hooks?: Hooks;
@@ -30,16 +31,59 @@ export interface Plugin {
   /** Shape of the plugin's part of `plugins.yaml`; a wrong value is a named error at start. */
   readonly settings?: TSchema;
   /**
-   * After all plugins are installed and before the first request. A throw leaves the whole plugin out; the others are then
-   * stopped and started again without it, so `start` may come once more after `stop`.
+   * When all plugins are installed, and before anybody uses this one; after a change of its file while the old one still
+   * runs. A throw, or more than 30 seconds, leaves the whole plugin out. When a plugin fails at the start of the server the
+   * others are stopped and started again without it, so `start` may come once more after `stop`.
    */
   start?(core: Core): void | Promise<void>;
-  /** When the server ends or the plugin is replaced and nobody uses it any more. */
+  /** When the server ends, or the plugin was replaced and no turn uses it any more. It gets 5 seconds. */
   stop?(): void | Promise<void>;
 }
 
 export interface PluginPage {
   handle(request: Request, user: User | null): Response | Promise<Response>;
+}
+
+/** `core.plugins`: what is installed. */
+export interface Plugins {
+  /** Those in use, in the order of wrapping: from low priority to high, equal ones by file name; built-ins first. */
+  list(): readonly PluginInfo[];
+  /** What is not used, and why; also what a change of a file could not replace. */
+  faults(): readonly PluginFault[];
+  /** For each protocol the name of the plugin whose provider is the outermost. */
+  winners(): Readonly<Record<string, string>>;
+  /** The page of a plugin, or null. Ask at each request: a reload may have brought another one. */
+  page(name: string): InstalledPage | null;
+  /**
+   * Looks at the files now and tries again what failed. Resolves when what changed is in use, or is a fault. Never throws.
+   * Nobody has to call it: a turn looks before it starts, and the server every second.
+   */
+  reload(): Promise<void>;
+}
+
+export interface PluginInfo {
+  readonly name: string;
+  readonly priority: number;
+  /** Path below the plugins folder; null for a built-in. */
+  readonly file: string | null;
+  readonly provides: readonly string[];
+  readonly hooks: readonly string[];
+  readonly tools: readonly string[];
+  /** Who may open its page; null = it has none. */
+  readonly access: "public" | "user" | "admin" | null;
+  readonly hasSettings: boolean;
+}
+
+export interface PluginFault {
+  readonly plugin: string;
+  /** Path below the plugins folder; null for one that is no file. */
+  readonly file: string | null;
+  /** A sentence that says what to mend. */
+  readonly message: string;
+}
+
+export interface InstalledPage extends PluginPage {
+  readonly access: "public" | "user" | "admin";
 }
 
 /** Hooks nest like an onion: preCall runs from high priority to low, filterStream and postCall the other way. */

@@ -14,6 +14,8 @@ export const CLOSING = "The server is shutting down. Try again in a moment.";
 /** What is running here. */
 export interface Engine {
   readonly core: Core;
+  /** The core for one turn, which stays as it is until it is released. */
+  readonly pin: () => { readonly core: Core; release(): void };
   readonly ownership: Ownership;
   /** Turns of this process, by id. */
   readonly running: Map<string, RunningTurn>;
@@ -42,10 +44,12 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
     throw error;
   });
   const release = () => ownership.release(threadId);
-  const turn = runTurn({ core, user, info, release, isClosing: () => engine.isClosing });
+  const pinned = engine.pin();
+  const turn = runTurn({ core: pinned.core, user, info, release, isClosing: () => engine.isClosing });
   running.set(turnId, turn);
   void turn.ended.then(() => {
     running.delete(turnId);
+    pinned.release();
     return publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
   });
   await publishFact(core, userTopic(username), { type: "turn-started", threadId, turnId });

@@ -5,7 +5,7 @@
 
 import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
-import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
+import type { Core, LiveTurn, TurnEvent, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { answer } from "./answer";
 import { approveCall } from "./approvals";
 import { askToSave, askToStop, unreachable } from "./asks";
@@ -22,9 +22,18 @@ export interface TurnEngine extends Turns {
   open(): Promise<void>;
 }
 
-export function createTurns(core: Core): TurnEngine {
+/** How plugins change under a running server. */
+export interface Changes {
+  /** Resolves when a turn that starts now may start. */
+  ready(): Promise<void>;
+  /** The core as it is now, for one turn. */
+  pin: Engine["pin"];
+}
+
+export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
   const engine: Engine = {
     core,
+    pin,
     ownership: createOwnership(core),
     running: new Map(),
     beginning: new Set(),
@@ -37,9 +46,15 @@ export function createTurns(core: Core): TurnEngine {
       await engine.ownership.start((claim) => recoverTurn(core, claim));
     },
 
-    start: (user, request) => start(engine, user, request),
+    async start(user, request) {
+      await ready();
+      return start(engine, user, request);
+    },
 
-    continue: (user, turnId) => continueTurn(engine, user, turnId),
+    async continue(user, turnId) {
+      await ready();
+      return continueTurn(engine, user, turnId);
+    },
 
     get: (user, turnId) => readTurn(core, user.username, turnId),
 
@@ -62,9 +77,10 @@ export function createTurns(core: Core): TurnEngine {
 
     async answer(user, request, signal) {
       if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
+      await ready();
       await takeFromLimit(core, user);
       const model = await chooseModel(core, user, request.model, null, "default");
-      return answer(core, user, { ...request, model }, signal);
+      return pinnedAnswer(engine, user, { ...request, model }, signal);
     },
 
     async shutdown(graceMs) {
@@ -87,6 +103,17 @@ async function start(engine: Engine, user: User, request: TurnRequest): Promise<
   if (plan.thread && request.stopRunning) await stopRunning(engine, plan.thread.id);
   return begin(engine, user, plan);
 }
+
+async function* pinnedAnswer(engine: Engine, ...[user, request, signal]: AnswerArguments): AsyncGenerator<TurnEvent> {
+  const { core, release } = engine.pin();
+  try {
+    yield* answer(core, user, request, signal);
+  } finally {
+    release();
+  }
+}
+
+type AnswerArguments = Parameters<typeof answer> extends [Core, ...infer Rest] ? Rest : never;
 
 async function takeFromLimit(core: Core, user: User): Promise<void> {
   const rate = core.config.rateLimitMessage;

@@ -3,7 +3,8 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createLog } from "../../src/log";
 import { createFaults } from "../../src/plugins/fault";
-import { findPlugins, sortPlugins } from "../../src/plugins/find";
+import { createFinder, sortPlugins } from "../../src/plugins/find";
+import { PATIENCE } from "../../src/plugins/patience";
 import { createSettingsFile } from "../../src/plugins/settings";
 import { appending, loadPlugins, writePlugins } from "../support/plugin-files";
 import { temporaryFolder } from "../support/temporary";
@@ -13,7 +14,8 @@ const SMALL = 'export default { name: "small" };';
 async function find(folder: string) {
   const log = createLog("error");
   const faults = createFaults(log);
-  const found = await findPlugins(folder, [], createSettingsFile(folder, log), faults);
+  const settings = createSettingsFile(folder, log);
+  const found = (await createFinder({ folder, given: [], settings, faults, patience: PATIENCE }).find()) ?? [];
   return { files: found.map(({ file }) => file), faults: faults.list(), found };
 }
 

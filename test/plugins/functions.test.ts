@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import { createLog } from "../../src/log";
 import { createFaults } from "../../src/plugins/fault";
-import { findPlugins } from "../../src/plugins/find";
+import { createFinder } from "../../src/plugins/find";
+import { PATIENCE } from "../../src/plugins/patience";
 import { createSettingsFile } from "../../src/plugins/settings";
 import type { Tool, Turn } from "../../src/protocols";
 import { codeBlocks, readGuides } from "../support/guides";
@@ -15,7 +16,8 @@ async function load(files: Files) {
   writePlugins(folder, files);
   const log = createLog("error", () => {});
   const faults = createFaults(log);
-  const plugins = await findPlugins(folder, [], createSettingsFile(folder, log), faults);
+  const settings = createSettingsFile(folder, log);
+  const plugins = (await createFinder({ folder, given: [], settings, faults, patience: PATIENCE }).find()) ?? [];
   const tools = plugins.flatMap(({ tools }) => (Array.isArray(tools) ? (tools as Tool[]) : []));
   return { folder, plugins, tools, wrong: faults.list().map(({ file, message }) => [file, message]) };
 }

@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createLog } from "../../src/log";
-import { type Installed, install } from "../../src/plugins";
+import { type Installed, type InstallOptions, install } from "../../src/plugins";
 import type { Config, Plugin } from "../../src/protocols";
 import { atEnd } from "./at-end";
 import { temporaryFolder, testConfig } from "./temporary";
@@ -28,13 +28,17 @@ export interface Loaded extends Installed {
 /** A core with the plugins of these files; a model that answers "base" is below them. */
 export async function loadPlugins(
   files: Files,
-  { plugins = [], ...overrides }: Partial<Config> & { readonly plugins?: readonly Plugin[] } = {},
+  {
+    plugins = [],
+    patience = {},
+    ...overrides
+  }: Partial<Config> & Pick<InstallOptions, "patience"> & { readonly plugins?: readonly Plugin[] } = {},
 ): Promise<Loaded> {
-  const config = testConfig(temporaryFolder(), { mode: "ephemeral", ...overrides });
+  const config = testConfig(overrides.dataPath ?? temporaryFolder(), { mode: "ephemeral", ...overrides });
   writePlugins(config.pluginsPath, files);
   const lines: string[] = [];
   const log = createLog("info", (_, line) => lines.push(line.replace(/^\S+ /, "")));
-  const installed = await install({ config, log, plugins: [baseModel, ...plugins] });
+  const installed = await install({ config, log, plugins: [baseModel, ...plugins], patience });
   let isStopped = false;
   const stop = async (graceMs = 0) => {
     if (!isStopped) await installed.stop(graceMs);

@@ -27,6 +27,8 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     usersFile: join(dataPath, "users.yaml"),
     uploadDir: join(dataPath, "uploads"),
     pluginsPath: join(dataPath, "plugins"),
+    skipPlugins: false,
+    tracePlugins: false,
     logLevel: "error",
     trustProxy: false,
     tokenTtlHours: 1,

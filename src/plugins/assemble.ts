@@ -1,0 +1,133 @@
+/**
+ * Makes a generation out of plugins. One that fails in any part is left out with all of its parts, as if its file were not there,
+ * and what it would have replaced stays; of a plugin that was changed the earlier one stays.
+ */
+
+import type { Config, Core, Log, Plugins, Turns } from "../protocols";
+import { createHookRunner } from "../turn/hooks";
+import { createTools } from "../turn/tools";
+import type { Faults } from "./fault";
+import { sortPlugins } from "./find";
+import type { Generation, Generations } from "./generations";
+import type { Found } from "./load";
+import { createCore, type Parts } from "./parts";
+import type { Patience } from "./patience";
+import { type Failure, type Made, provideAll } from "./provide";
+import { settingsOf } from "./settings";
+import { type Runnings, startAll } from "./start";
+import { traced, tracedTool } from "./trace";
+
+export interface Workshop {
+  readonly config: Config;
+  readonly log: Log;
+  readonly faults: Faults;
+  readonly patience: Patience;
+  readonly turns: Turns;
+  readonly background: Core["background"];
+  readonly plugins: Plugins;
+  readonly generations: Generations;
+  readonly running: Runnings;
+  made: Made;
+  /** Those that failed and are not tried again. */
+  failed: WeakSet<Found>;
+  /** What the first generation has so far, for those who ask before it is complete. */
+  building: Parts;
+}
+
+/** Throws when a built-in cannot be used. */
+export async function assemble(
+  shop: Workshop,
+  builtIns: readonly Found[],
+  wanted: readonly Found[],
+): Promise<Generation> {
+  const previous = shop.generations.current();
+  const earlier = (plugin: Found) =>
+    previous?.plugins.find(({ file }) => file !== null && file === plugin.file) ?? null;
+  const usable = wanted.flatMap((plugin) => (shop.failed.has(plugin) ? (earlier(plugin) ?? []) : plugin));
+  let candidates = sortPlugins([...builtIns, ...holdFixed(usable, previous, shop.faults)]);
+  const making: Making = { parts: null };
+  const core = coreOf(making, shop);
+  try {
+    for (;;) {
+      const parts = emptyParts(shop, candidates);
+      making.parts = parts;
+      if (!previous) shop.building = parts;
+      const failure = await build(shop, parts, core, candidates);
+      if (failure === null) return { parts, plugins: candidates };
+      const { plugin, cause } = failure;
+      if (plugin.isBuiltIn) throw cause;
+      shop.failed.add(plugin);
+      const substitute = earlier(plugin);
+      const replacement = substitute === plugin ? null : substitute;
+      shop.faults.add(plugin, cause, replacement !== null);
+      candidates = sortPlugins(candidates.flatMap((it) => (it === plugin ? (replacement ?? []) : it)));
+    }
+  } finally {
+    making.parts = null;
+  }
+}
+
+interface Making {
+  /** Null when it is made, or given up. */
+  parts: Parts | null;
+}
+
+/** What plugins are given: it shows what is being made, and later whatever is current. */
+function coreOf(making: Making, shop: Workshop): Core {
+  // Not inside the function that makes: plugins keep this, and it would keep all that came before, and so on.
+  return createCore(() => making.parts ?? shop.generations.current()?.parts ?? shop.building);
+}
+
+function emptyParts({ config, log, turns, background, plugins }: Workshop, candidates: readonly Found[]): Parts {
+  return { config, log, turns, background, plugins, settings: (name: string) => settingsOf(name, candidates) } as Parts;
+}
+
+async function build(shop: Workshop, parts: Parts, core: Core, candidates: readonly Found[]): Promise<Failure | null> {
+  const { config, log, running, patience } = shop;
+  const failure = provideAll(parts, core, candidates, shop.made);
+  if (failure) return failure;
+  const hooked = candidates.filter(({ hooks }) => hooks);
+  parts.hooks = createHookRunner(core, config.tracePlugins ? hooked.map((plugin) => traced(plugin, log)) : hooked);
+  const notStarted = await startAll(core, candidates, running, patience);
+  if (notStarted) {
+    if (!shop.generations.current()) await startOver(shop, parts);
+    return notStarted;
+  }
+  const tools = candidates.flatMap((plugin) => {
+    const own = running.get(plugin)?.tools ?? [];
+    return config.tracePlugins ? own.map((tool) => tracedTool(tool, plugin.name, log)) : own;
+  });
+  parts.tools = createTools(tools);
+  return null;
+}
+
+/** Others were built around the one that failed and may have used it, so all is built anew without it. */
+async function startOver(shop: Workshop, parts: Parts): Promise<void> {
+  await shop.generations.stopAll();
+  await parts.bus.close();
+  await parts.store.close();
+  shop.made = new WeakMap();
+}
+
+const FIXED = ["store", "bus"] as const;
+const FIXED_WHY =
+  "It provides store or bus, on which running turns and open pages depend: the change takes effect when the server starts again.";
+
+/** The plugins as they may be now: those that provide what running turns stand on stay as they are. */
+function holdFixed(wanted: readonly Found[], previous: Generation | null, faults: Faults): Found[] {
+  if (!previous) return [...wanted];
+  const fixed = previous.plugins.filter((plugin) => !plugin.isBuiltIn && isFixed(plugin));
+  for (const plugin of [...wanted.filter(isFixed), ...fixed]) {
+    if (!wanted.includes(plugin) || !previous.plugins.includes(plugin)) {
+      const isThere = fixed.some(({ file, name }) => file === plugin.file && name === plugin.name);
+      faults.add(plugin, new Error(FIXED_WHY), isThere);
+    }
+  }
+  const files = new Set(fixed.map(({ file, name }) => file ?? name));
+  const free = wanted.filter((plugin) => !isFixed(plugin) && !files.has(plugin.file ?? plugin.name));
+  return [...fixed, ...free];
+}
+
+function isFixed({ provide }: Found): boolean {
+  return FIXED.some((protocol) => provide?.[protocol]);
+}

@@ -1,0 +1,56 @@
+/** `core.plugins`: what is installed, for people to see; and what the log says of it. */
+
+import type { Log, PluginInfo, Plugins } from "../protocols";
+import type { Faults } from "./fault";
+import type { Generation, Generations } from "./generations";
+import type { Found } from "./load";
+import { winnersOf } from "./provide";
+import type { Runnings } from "./start";
+
+export function pluginsOf(
+  generations: Generations,
+  running: Runnings,
+  faults: Faults,
+  reload: () => Promise<void>,
+): Plugins {
+  const current = () => generations.current()?.plugins ?? [];
+  return {
+    list: () => current().map((plugin) => infoOf(plugin, running)),
+    faults: faults.list,
+    winners: () => Object.fromEntries([...winnersOf(current())].map(([protocol, { name }]) => [protocol, name])),
+    page(name) {
+      const plugin = current().find((it) => it.name === name);
+      return (plugin && running.get(plugin)?.page) ?? null;
+    },
+    reload,
+  };
+}
+
+function infoOf(plugin: Found, running: Runnings): PluginInfo {
+  const { name, priority, file, provide = {}, hooks = {}, page, access = "user", settings } = plugin;
+  return {
+    name,
+    priority,
+    file,
+    provides: Object.keys(provide),
+    hooks: Object.keys(hooks),
+    tools: (running.get(plugin)?.tools ?? []).map((tool) => tool.name),
+    access: page ? access : null,
+    hasSettings: settings !== undefined,
+  };
+}
+
+/** Of the first generation all, of later ones what is another. */
+export function tellWinners(log: Log, before: Generation | null, { plugins }: Generation): void {
+  const earlier = winnersOf(before?.plugins ?? []);
+  for (const [protocol, plugin] of winnersOf(plugins)) {
+    if (earlier.get(protocol) !== plugin) {
+      log.info(`${protocol} is provided by ${plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name)}`);
+    }
+  }
+  if (!before) return;
+  const added = plugins.filter((plugin) => !before.plugins.includes(plugin)).map(({ name }) => name);
+  const names = new Set(plugins.map(({ name }) => name));
+  const removed = before.plugins.filter(({ name }) => !names.has(name)).map(({ name }) => name);
+  log.info("Plugins have changed", { loaded: added.join(" ") || undefined, removed: removed.join(" ") || undefined });
+}

@@ -1,0 +1,100 @@
+/** Imports a plugin file, checks what it exports, and gives it its settings. */
+
+import { messageOf } from "../errors";
+import type { Plugin } from "../protocols";
+import type { Faults } from "./fault";
+import type { Seen } from "./files";
+import { type Exports, withFunctions } from "./functions";
+import { type Patience, within } from "./patience";
+import type { SettingsFile } from "./settings";
+import { checkPlugin } from "./shape";
+
+const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
+
+/** One that is loaded: the same object as long as neither its files nor its settings change. */
+export interface Found extends Plugin {
+  readonly priority: number;
+  /** Path below the plugins folder; null for one that is no file. */
+  readonly file: string | null;
+  /** One that fails is the end, because nothing is there to take its place. */
+  readonly isBuiltIn: boolean;
+  /** What `core.settings` gives; undefined for a plugin without a schema. */
+  readonly values: unknown;
+}
+
+/** What became of a file. */
+export interface Entry {
+  readonly identity: string;
+  /** In use; null = the file was never good. */
+  readonly plugin: Found | null;
+  readonly isBroken: boolean;
+}
+
+export interface LoadOptions {
+  readonly settings: SettingsFile;
+  readonly faults: Faults;
+  readonly patience: Patience;
+}
+
+/** A file that cannot be used is a fault; what was good `before` stays in use. */
+export async function load(
+  seen: Seen,
+  before: Entry | null,
+  { settings, faults, patience }: LoadOptions,
+): Promise<Entry> {
+  const { file, path, identity } = seen;
+  const source = { name: file.replace(/^.*\/|\.ts$/g, ""), file };
+  faults.clear(source);
+  try {
+    if (path === null) throw new Error("It cannot be loaded: it is a link to a file that is not there.");
+    const plugin = withDefaults(checkPlugin(await importPlugin(path, file, patience)), file, settings);
+    return { identity, plugin, isBroken: false };
+  } catch (error) {
+    const plugin = before?.plugin ?? null;
+    faults.add(source, error, plugin !== null);
+    return { identity, plugin, isBroken: true };
+  }
+}
+
+/** What a file exports as default; in tools/ its exported functions are tools too. */
+async function importPlugin(path: string, file: string, { loadS }: Patience): Promise<unknown> {
+  const exports = await importFile(path, loadS).catch((error) => {
+    throw new Error(`It cannot be loaded: ${reasonOf(error)}`);
+  });
+  const plugin = file.startsWith("tools/") ? await withFunctions(exports, path, file) : exports.default;
+  if (plugin !== undefined) return plugin;
+  throw new Error("It has no default export; export the plugin object as default, or functions if it is in tools/.");
+}
+
+/** How often files have been imported since they first hung. */
+const hung = new Map<string, number>();
+
+async function importFile(path: string, seconds: number): Promise<Exports> {
+  // A file that has not come to its end stays in the runtime's registry; under another name it can be run anew.
+  const round = hung.get(path);
+  if (round !== undefined) hung.set(path, round + 1);
+  const name = round === undefined ? path : `${path}?${round}`;
+  let isOver = false;
+  const importing = async () => {
+    const exports: Exports = await import(name);
+    isOver = true;
+    return exports;
+  };
+  return within(seconds, "file", importing).finally(() => {
+    if (!isOver && round === undefined) hung.set(path, 1);
+  });
+}
+
+/** Of what Bun found wrong in a text the first is said, with its line; later ones follow from it. */
+function reasonOf(error: unknown): string {
+  const first = error instanceof AggregateError ? error.errors[0] : error;
+  return first instanceof BuildMessage && first.position
+    ? `line ${first.position.line}: ${first.message}`
+    : messageOf(first);
+}
+
+/** Throws an Error when the settings do not fit. */
+export function withDefaults(plugin: Plugin, file: string | null, settings: SettingsFile): Found {
+  const values = settings.read(plugin);
+  return { ...plugin, priority: plugin.priority ?? PRIORITY, file, isBuiltIn: false, values };
+}

@@ -1,0 +1,28 @@
+/** How long plugins are waited for: one that hangs must not keep the server from starting, changing or ending. */
+
+export interface Patience {
+  /** For its file with all top-level `await`. */
+  readonly loadS: number;
+  /** For `start`, and for the function that gives its tools. */
+  readonly startS: number;
+  readonly stopS: number;
+}
+
+export const PATIENCE: Patience = {
+  loadS: 10,
+  startS: 30, // Servers of tools may have to be started, some of them by a package runner.
+  stopS: 5, // Less than the ten seconds after which a container is killed.
+};
+
+/** Throws an Error that names what took too long; what comes of it later is nobody's. */
+export async function within<T>(seconds: number, what: string, run: () => T | Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`Its ${what} took longer than ${seconds} seconds.`)), seconds * 1000);
+  const running = (async () => run())();
+  running.catch(() => {});
+  try {
+    return await Promise.race([running, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
