@@ -10,8 +10,10 @@
 
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
+    if (key === "Escape") target.closest(".edit")?.querySelector("a").click();
     if (key === "?" && !target.closest("input, textarea, select")) byId("keys")?.togglePopover();
-    if (target.id !== "text" || key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard) return;
+    const isText = target.matches("#text, .edit textarea");
+    if (!isText || key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard) return;
     event.preventDefault();
     // Without a submitter, so that Enter never means Stop.
     target.form.requestSubmit();
@@ -34,6 +36,7 @@
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
     const { sourceElement: form, request, response } = ctx;
     if (form.id === "title" && !response?.raw?.ok) form.reset();
+    if (form.matches(".edit, .again")) isAtEnd = true;
     if (form.id !== "composer" || !response.raw.ok) return;
     const { content: text, files } = form.elements;
     localStorage.removeItem(draftKey(text));
@@ -73,8 +76,14 @@
     if (scroll && isAtEnd) scroll.scrollTop = scroll.scrollHeight;
   };
   const observer = new ResizeObserver(toEnd);
+  let lastTop = 0;
   const watchEnd = ({ target }) => {
-    if (target.id === "scroll") isAtEnd = target.scrollHeight - target.scrollTop - target.clientHeight < 60;
+    if (target.id !== "scroll") return;
+    const toGo = target.scrollHeight - target.scrollTop - target.clientHeight;
+    // Whoever scrolls up only a little wants to read, and is not pulled back.
+    isAtEnd = toGo < (target.scrollTop < lastTop ? 2 : 60);
+    lastTop = target.scrollTop;
+    target.classList.toggle("behind", toGo > 200);
   };
   document.addEventListener("scroll", watchEnd, true);
 
@@ -111,12 +120,15 @@
   if (byId("text")) arrive();
 
   document.addEventListener("click", async ({ target }) => {
+    // Another version is read from its beginning.
+    if (target.closest(".version, .jump")) isAtEnd = target.closest(".jump") !== null;
+    toEnd();
     if (target.closest(".detach")) byId("files").value = "";
     showFiles();
     const button = target.closest(".copy");
     if (!button) return;
     const source =
-      button.closest("figure")?.querySelector("code") ?? button.closest(".message").querySelector(".parts");
+      button.closest("figure")?.querySelector("code") ?? button.closest(".message").querySelector(".parts, .bubble");
     // biome-ignore lint/performance/useDomNodeTextContent: as it is laid out, with its line breaks.
     await navigator.clipboard.writeText(source.innerText);
     button.classList.add("copied");

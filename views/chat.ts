@@ -42,9 +42,17 @@ ${chat.thread && (chat.thread.archived ? restoreForm(chat.thread, words) : archi
 </div>
 </header>
 <div id="scroll" class="scroll" tabindex="-1">${views.messages(chat.messages, words)}</div>
-<div class="dock">${views.status(chat.status, words)}${composer(chat.composer, words, views)}</div>
+<div class="dock">${jump(chat, words)}${views.status(chat.status, words)}${views.messageMenu(chat.menu, words)}${composer(chat.composer, words, views)}</div>
+<form id="act" method="post"></form>
 ${live(chat)}
 </main>`;
+}
+
+/** On a page of other messages than the latest it leads there; else the script scrolls, and shows it where it is of use. */
+function jump({ messages: { threadId, isLatest } }: ChatData, { messages: words }: Words): Html {
+  if (!isLatest)
+    return html`<a class="icon-button jump away" href="/t/${threadId}" aria-label="${words.jump}" title="${words.jump}">${icon("arrowDown")}</a>`;
+  return html`<button class="icon-button jump" type="button" aria-label="${words.jump}" title="${words.jump}">${icon("arrowDown")}</button>`;
 }
 
 export function title(thread: Thread | null, words: Words): Html {

@@ -4,14 +4,19 @@ import type { Html } from "../src/protocols";
 import { html } from "./html";
 
 const PATHS = {
+  again: "M19 12a7 7 0 1 1-2.3-5.2M19 4v4h-4",
   archive: "M4 7.5h16M5.5 7.5v11h13v-11M4 4.5h16v3H4zM10 11.5h4",
+  arrowDown: "M12 5v13.5M6 13l6 6 6-6",
   arrowUp: "M12 19V5.5M6 11l6-6 6 6",
   check: "M5 12.5l4.5 4.5L19 7.5",
   chevron: "M9 6l6 6-6 6",
   cross: "M6.5 6.5l11 11M17.5 6.5l-11 11",
   copy: "M9 9h10v11H9zM15 9V4.5H5V15h4",
+  edit: "M5 19l1-4L16 5l3 3L9 18zM14 7l3 3",
+  fork: "M7 4v16M7 12c0-3 10-1 10-5M17 7V4M15 6l2-2 2 2M5 18l2 2 2-2",
   keyboard: "M3 6.5h18v11H3zM6.5 10h.01M10.2 10h.01M13.8 10h.01M17.5 10h.01M6.5 14h.01M9.5 14h5M17.5 14h.01",
   menu: "M4 7h16M4 12h16M4 17h16",
+  more: "M5 12h1M11.5 12h1M18 12h1",
   plus: "M12 5v14M5 12h14",
   search: "M10.5 17a6.5 6.5 0 1 1 0-13 6.5 6.5 0 0 1 0 13zM15.5 15.5L20 20",
   signOut: "M10 4.5H5v15h5M15 8l4 4-4 4M19 12H9.5",

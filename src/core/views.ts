@@ -7,7 +7,8 @@ import { chatPage, main, pageTitle, status, title } from "../../views/chat";
 import { go } from "../../views/composer";
 import { errorPage, loginPage, setupPage } from "../../views/login";
 import { markdown, openMarkdown } from "../../views/markdown";
-import { message, messageFoot, messages } from "../../views/message";
+import { message, messageItems, messages } from "../../views/message";
+import { messageFoot, messageMenu } from "../../views/message-foot";
 import { part, partSummary } from "../../views/part";
 import { threadItem, threadItems, threadList } from "../../views/thread-list";
 import { languages } from "../../views/words";
@@ -27,8 +28,10 @@ export function createViews(core: Core): ViewsProtocol {
     threadItems: (list, words) => threadItems(list, words, core.views),
     threadItem,
     messages: (list, words) => messages(list, words, core.views),
+    messageItems: (list, words) => messageItems(list, words, core.views),
     message: (data, words) => message(data, words, core.views),
     messageFoot,
+    messageMenu,
     part: (data, words) => part(data, words, core.views),
     partSummary,
     markdown,

@@ -31,6 +31,21 @@ export interface MessageData {
   readonly siblings: Siblings | null;
   /** Id of the message in it that the page's address leads to. */
   readonly targetId?: string;
+  /** Of a user's message that is being edited: the text so far. */
+  readonly draft?: string;
+}
+
+/** More that can be done with a reply. */
+export interface MessageMenuData {
+  readonly threadId: string;
+  /** The message of the user that it answers. */
+  readonly parentId: string;
+  /** Where a fork ends; null = the reply has no text. */
+  readonly messageId: string | null;
+  /** Those that the user may use. */
+  readonly models: readonly string[];
+  /** True on a page without script, where the menu stands in the page. */
+  readonly isInPage: boolean;
 }
 
 /** The versions of a message, each the beginning of a branch. */

@@ -13,7 +13,7 @@
 
 import type { User } from "./auth";
 import type { JsonObject } from "./json";
-import type { MessageData, MessagesData, PartData } from "./message-data";
+import type { MessageData, MessageMenuData, MessagesData, PartData } from "./message-data";
 import type { SystemPrompt } from "./system-prompt";
 import type { Thread, ThreadHit } from "./thread";
 import type { Words } from "./words";
@@ -50,10 +50,14 @@ export interface ViewsProtocol {
 
   /** `#messages`: the branch that is shown. New messages are appended to it. */
   messages(messages: MessagesData, words: Words): Html;
+  /** Messages of a page, and the way to the page before. */
+  messageItems(messages: MessagesData, words: Words): Html;
   /** `#<message.id>`: a user's message, or a reply; a reply's parts are appended to `#<message.id>-parts`. */
   message(message: MessageData, words: Words): Html;
   /** `#<message.id>-foot`: what stands below a message: how a reply ended, other versions, and what can be done with it. */
   messageFoot(message: MessageData, words: Words): Html;
+  /** `#message-menu`: more that can be done with a reply. Null = none is chosen: an empty popover. */
+  messageMenu(menu: MessageMenuData | null, words: Words): Html;
   /** `#<part.id>`: one part of a reply. While it grows, `#<part.id>-tail` ends it and what is finished goes before that. */
   part(part: PartData, words: Words): Html;
   /** `#<part.id>-summary`: the line that stands for a part that can be opened. Empty for others. */
@@ -103,6 +107,8 @@ export interface ChatData extends PageData {
   readonly threads: ThreadListData;
   readonly messages: MessagesData;
   readonly composer: ComposerData;
+  /** A reply whose menu was asked for without script. */
+  readonly menu: MessageMenuData | null;
   readonly status: StatusData;
   /** Where the live channel goes on after what this page shows; null = the page shows an earlier part and stays as it is. */
   readonly cursor: string | null;

@@ -49,6 +49,27 @@ export interface Words {
     readonly reply: string;
     readonly copy: string;
     readonly copyReply: string;
+    readonly copyMessage: string;
+    readonly edit: string;
+    readonly editMessage: string;
+    /** Below the text that is edited. */
+    readonly editDetail: string;
+    readonly send: string;
+    readonly cancel: string;
+    readonly regenerate: string;
+    readonly regenerateReply: string;
+    /** Heading of a list of models. */
+    readonly regenerateWith: string;
+    readonly more: string;
+    /** Of the button that opens what more can be done with a reply. */
+    readonly menu: string;
+    readonly fork: string;
+    readonly versions: string;
+    version(position: number, count: number): string;
+    readonly previousVersion: string;
+    readonly nextVersion: string;
+    /** Goes to the end of the messages. */
+    readonly jump: string;
     readonly writing: string;
     readonly stopped: string;
     readonly interrupted: string;

@@ -2,7 +2,7 @@
 
 import type { Html } from "../protocols";
 
-export type Swap = "innerHTML" | "outerHTML" | "innerMorph" | "outerMorph" | "beforebegin" | "beforeend";
+export type Swap = "innerHTML" | "outerHTML" | "innerMorph" | "outerMorph" | "beforebegin" | "beforeend" | "delete";
 
 /**
  * `target` is the id of an element; with `depth` it is that many last children down from there. One that is not in the page

@@ -59,8 +59,8 @@ describe("the chat page", () => {
     const missing = await bob.fetch("/t/01a204c2-841e-757d-af1c-4ff9bc61511a", { headers: PAGE });
     expect([others.status, missing.status]).toEqual([404, 404]);
     expect(await others.text()).toBe(await missing.text());
-    for (const verb of ["messages", "title", "archive", "retry"]) {
-      const fields = { content: "x", title: "x", parent: "x" };
+    for (const verb of ["messages", "title", "archive", "retry?parent=x"]) {
+      const fields = { content: "x", title: "x" };
       expect((await send(bob, `${path}/${verb}`, fields)).status).toBe(404);
     }
     expect(await page(ann, path)).toContain('value="Mine"');
@@ -94,8 +94,8 @@ describe("the chat page", () => {
     const path = await converse(ann, "Will it fail?");
     const markup = await page(ann, path);
     expect(markup).toContain('class="outcome failed"');
-    const parent = /name="parent" value="([^"]+)"/.exec(markup)?.[1] ?? "";
-    const gone = await send(ann, `${path}/retry`, { parent });
+    const retry = /formaction="([^"]+retry[^"]+)"/.exec(markup)?.[1] ?? "";
+    const gone = await send(ann, retry, {});
     expect(gone.headers.get("location")).toBe(path);
     await upstream.request(upstream.requests.length);
     await settle(path);
@@ -163,7 +163,7 @@ describe("the chat page", () => {
       seen.unshift(...numbersIn(markup));
       expect(markup.includes("/live?t=")).toBe(pages === 0);
       expect(markup.includes('/messages" hx-post')).toBe(pages === 0);
-      path = /href="([^"]+)">Earlier/.exec(markup)?.[1] ?? null;
+      path = /href="([^"]+)"[^>]*>Earlier/.exec(markup)?.[1] ?? null;
     }
     expect(seen).toEqual(Array.from({ length: 250 }, (_, index) => index));
   });
@@ -197,7 +197,7 @@ describe("the chat page", () => {
     const path = await converse(ann, "Question");
     const id = path.split("/")[2] ?? "";
     const [question, first] = await server.core.thread.messages("ann", id);
-    await send(ann, `${path}/retry`, { parent: question?.id ?? "" });
+    await send(ann, `${path}/retry?parent=${question?.id}`, {});
     await settle(path);
     const [, second] = await server.core.thread.messages("ann", id);
     const markup = await page(ann, `${path}?at=${first?.id}`);

@@ -191,6 +191,7 @@ export function chat(fields: Partial<ChatData> = {}): ChatData {
       parentId: null,
       isLive: true,
     },
+    menu: null,
     status: { text: "", kind: "info" },
     cursor: "c1",
     ...fields,

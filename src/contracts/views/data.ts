@@ -4,6 +4,7 @@ import type {
   ChatData,
   Message,
   MessageData,
+  MessageMenuData,
   PartData,
   Thread,
   ThreadListData,
@@ -40,6 +41,7 @@ export function chat(views: ViewsProtocol, words: Words, text: string): ChatData
       parentId: null,
       isLive: true,
     },
+    menu: menu(text),
     status: { text, kind: "info" },
     cursor: text,
   };
@@ -89,6 +91,10 @@ export function reply(views: ViewsProtocol, words: Words, text: string): Message
     turn: turn(text),
     siblings: null,
   };
+}
+
+export function menu(text: string): MessageMenuData {
+  return { threadId: "t", parentId: "1", messageId: "7", models: [text], isInPage: false };
 }
 
 export function turn(text: string): TurnInfo {

@@ -1,12 +1,13 @@
 /** Every fragment and page, made with one text wherever a text can be. */
 
 import type { Html, ViewsProtocol, Words } from "../../protocols";
-import { chat, list, message, part, question, reply, thread, turn } from "./data";
+import { chat, list, menu, message, part, question, reply, thread, turn } from "./data";
 
 /** Fragments by the id that they must have, with `text` wherever a text can be. */
 export function fragments(views: ViewsProtocol, words: Words, text: string): [id: string, fragment: Html][] {
   const whole = reply(views, words, text);
   const parts = whole.parts.map((it): [string, Html] => [it.id, views.part(it, words)]);
+  const siblings = { parentId: null, position: 1, count: 2, previousId: null, nextId: "9" };
   const running = part(views, words, message({ type: "tool", role: "tool", name: text, arguments: text }));
   return [
     ["main", views.main(chat(views, words, text), words)],
@@ -16,7 +17,11 @@ export function fragments(views: ViewsProtocol, words: Words, text: string): [id
     ["threads", views.threadList({ ...list(text), query: text }, words)],
     ["messages", views.messages(chat(views, words, text).messages, words)],
     ["m-1", views.message(question(views, words, text), words)],
-    ["r-1", views.message(whole, words)],
+    ["m-1", views.message({ ...question(views, words, text), draft: text, targetId: "1" }, words)],
+    ["m-1-foot", views.messageFoot({ ...question(views, words, text), siblings }, words)],
+    ["message-menu", views.messageMenu(menu(text), words)],
+    ["message-menu", views.messageMenu(null, words)],
+    ["r-1", views.message({ ...whole, siblings, targetId: "2" }, words)],
     ["r-1-foot", views.messageFoot(whole, words)],
     ["r-1-foot", views.messageFoot({ ...whole, turn: { ...turn(text), status: "running", error: null } }, words)],
     ...parts,
@@ -38,6 +43,7 @@ export function pages(views: ViewsProtocol, words: Words, text: string): [name: 
     ["setup", views.setupPage({ ...page, token: text, username: text, error: text }, words)],
     ["error", views.errorPage({ ...page, status: 404, detail: text }, words)],
     ["page-title", views.pageTitle(thread(text), words)],
+    ["items", views.messageItems(chat(views, words, text).messages, words)],
     ["item", views.threadItem({ thread: thread(text), isCurrent: true, hit: list(text).hits[0] ?? null }, words)],
     ["markdown", views.markdown(text, words)],
     ["open markdown", views.openMarkdown(text, words).tail],

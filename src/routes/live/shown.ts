@@ -1,6 +1,6 @@
 /**
  * What one page shows of its thread, and how to bring it to the thread's present state with as little as will do: nothing,
- * the messages that are new, the one that changed last, or all. State is compared, not events, so it does not matter what
+ * the messages that are new or have changed, or all. State is compared, not events, so it does not matter what
  * was missed.
  */
 
@@ -50,23 +50,35 @@ export function difference(core: Core, words: Words, shown: Shown, branch: Branc
 }
 
 function messagesDifference(core: Core, words: Words, shown: Shown["messages"], { messages }: Branch): string {
+  const { views } = core;
   const list = messages.messages;
-  const all = () => partial("messages", "outerMorph", core.views.messages(messages, words));
-  if (shown === null || shown.length === 0 || list.length < shown.length) return all();
-  const same = shown.findIndex((it, index) => it !== fingerprintAt(list, index));
-  const isLastChanged = same === shown.length - 1 && idOf(shown[same]) === list[same]?.id;
-  if (same !== -1 && !isLastChanged) return all();
-  const [changed, added] = [isLastChanged ? list[same] : undefined, list.slice(shown.length)];
-  const first = changed ? partial(changed.id, "outerMorph", core.views.message(changed, words)) : "";
-  const markup = added.map((message) => core.views.message(message, words).markup).join("");
-  return first + (markup && partial("messages", "beforeend", { markup }));
+  // The page may show more above: what is loaded now begins further down, or the reader went upwards.
+  const start = shown?.findIndex((print) => idOf(print) === list[0]?.id) ?? -1;
+  if (!shown || start < 0) return partial("messages", "outerMorph", views.messages(messages, words));
+  const old = shown.slice(start);
+  const firstOther = old.findIndex((print, index) => idOf(print) !== list[index]?.id);
+  const same = firstOther < 0 ? old.length : firstOther;
+  const changed = list.slice(0, same).filter((message, index) => fingerprint(message) !== old[index]);
+  const [replaced, ...gone] = old.slice(same).map(idOf);
+  const markup = list
+    .slice(same)
+    .map((message) => views.message(message, words).markup)
+    .join("");
+  return [
+    ...changed.map((message) => tellChanged(core, words, message)),
+    ...gone.map((id) => partial(id, "delete", { markup: "" })),
+    replaced === undefined
+      ? markup && partial("messages", "beforeend", { markup })
+      : partial(replaced, markup ? "outerHTML" : "delete", { markup }),
+  ].join("");
 }
 
-function fingerprintAt(list: readonly MessageData[], index: number): string | null {
-  const message = list[index];
-  return message ? fingerprint(message) : null;
+/** What a user wrote stays, and may be under their hands in a form. */
+function tellChanged({ views }: Core, words: Words, message: MessageData): string {
+  if (message.role === "user") return partial(`${message.id}-foot`, "outerMorph", views.messageFoot(message, words));
+  return partial(message.id, "outerMorph", views.message(message, words));
 }
 
-function idOf(print: string | undefined): string | undefined {
-  return print?.split(" ", 1)[0];
+function idOf(print: string): string {
+  return print.split(" ", 1)[0] ?? "";
 }

@@ -5,12 +5,15 @@ import type {
   ChatData,
   ComposerData,
   Core,
+  MessageData,
+  MessageMenuData,
   MessagesData,
   StatusData,
   Thread,
   ThreadListData,
   User,
 } from "../../protocols";
+import { pathTo } from "../../turn/branch";
 import { pageData } from "../page-data";
 import type { Reader } from "../reader";
 import { type Branch, loadBranch } from "./branch";
@@ -28,6 +31,10 @@ export interface ChatRequest {
   /** Threads below this one instead of the newest. */
   readonly listBefore?: string | undefined;
   readonly draft?: string;
+  /** Text of the message that is edited; absent = as it was sent. */
+  readonly editDraft?: string;
+  /** A message whose menu is shown in the page. */
+  readonly menu?: string | undefined;
   readonly status?: StatusData;
 }
 
@@ -40,13 +47,16 @@ export async function loadChat(core: Core, reader: Reader, asked: ChatRequest): 
     loadThreadList(core, user, { currentId: asked.threadId, query: asked.query, before: asked.listBefore }),
     loadComposer(core, user, branch, asked.draft ?? ""),
   ]);
+  const shown = branch?.messages ?? NO_MESSAGES;
+  const menu = asked.threadId && asked.menu ? await loadMenu(core, user, asked.threadId, asked.menu) : null;
   return {
     ...pageData(core, user),
     user,
     thread: branch?.thread ?? null,
     threads,
-    messages: branch?.messages ?? NO_MESSAGES,
+    messages: { ...shown, messages: shown.messages.map((it) => withDraft(it, asked)) },
     composer,
+    menu: menu && { ...menu, isInPage: true },
     status: asked.status ?? { text: "", kind: "info" },
     cursor: branch?.messages.isLatest === false ? null : (branch?.cursor ?? ""),
   };
@@ -60,6 +70,25 @@ const NO_MESSAGES: MessagesData = {
   isLatest: true,
   isThreadsBranch: true,
 };
+
+function withDraft(message: MessageData, { window, editDraft }: ChatRequest): MessageData {
+  if (window?.edit === undefined || message.id !== `m-${window.edit}`) return message;
+  return { ...message, draft: editDraft ?? message.parts[0]?.message.content ?? "" };
+}
+
+/** What more can be done with the reply that has the message. Null when there is no such reply for the user. */
+export async function loadMenu(
+  core: Core,
+  user: User,
+  threadId: string,
+  messageId: string,
+): Promise<Omit<MessageMenuData, "isInPage"> | null> {
+  const path = pathTo(await core.thread.tree(user.username, threadId), messageId);
+  const parentId = path.findLast(({ role }) => role === "user")?.id;
+  if (parentId === undefined) return null;
+  const models = await allowedModels(core, user);
+  return { threadId, parentId, messageId: parentId === messageId ? null : messageId, models };
+}
 
 export interface ListRequest {
   readonly currentId: string | null;

@@ -12,12 +12,9 @@ import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
 import { readFiles } from "../uploads";
 import { loadChat } from "./chat-data";
+import { done, form, Id, isFromHtmx, plainText, readForm, saying } from "./form";
 
-const Id = t.Object({ id: t.String() });
 const TITLE_MAX = 500; // Characters.
-
-// Elysia would parse text that looks like JSON, and people do paste JSON.
-const form = { reader: true, parse: "none" } as const;
 
 export function formRoutes(core: Core) {
   return new Elysia()
@@ -81,24 +78,6 @@ function turnForms(core: Core) {
         return done(request, `/t/${id}`);
       },
       { ...form, params: Id },
-    )
-    .post(
-      "/t/:id/continue",
-      async ({ user, request, params: { id } }) => {
-        await core.turns.continue(user, (await readForm(request))("turn"));
-        return done(request, `/t/${id}`);
-      },
-      { ...form, params: Id },
-    )
-    .post(
-      "/t/:id/retry",
-      async ({ user, request, params: { id } }) => {
-        if (!(await core.thread.get(user.username, id))) throw new AppError("notFound", "There is no such chat.");
-        const parentId = (await readForm(request))("parent");
-        await core.turns.start(user, { content: null, threadId: id, parentId });
-        return done(request, `/t/${id}`);
-      },
-      { ...form, params: Id },
     );
 }
 
@@ -108,8 +87,7 @@ async function send(core: Core, reader: Reader, request: Request, threadId: stri
     field(name),
   );
   const asked: TurnRequest = {
-    // A form sends every line break as CR LF.
-    content: (content ?? "").replace(/\r\n?/g, "\n"),
+    content: plainText(content ?? ""),
     ...(threadId !== null && { threadId }),
     ...(model && { model }),
     ...(systemPrompt && { systemPrompt }),
@@ -146,38 +124,7 @@ async function newChat(core: Core, reader: Reader, threadId: string): Promise<Re
   return htmlResponse({ markup }, 200, headers);
 }
 
-function saying(core: Core, { words }: Reader, text: string, kind: StatusData["kind"]) {
-  return { markup: partial("status", "outerHTML", core.views.status({ text, kind }, words)) };
-}
-
 /** A send that comes too early is refused by the reply that runs, and its sentence goes with that. */
 function kindOf({ code }: { readonly code: string }): StatusData["kind"] {
   return code === "conflict" ? "busy" : "error";
-}
-
-function done(request: Request, path: string): Response {
-  return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(path);
-}
-
-function isFromHtmx(request: Request): boolean {
-  return request.headers.has("hx-request");
-}
-
-interface Form {
-  /** A field's text by its name; empty when there is none. */
-  (name: string): string;
-  files(name: string): File[];
-}
-
-async function readForm(request: Request): Promise<Form> {
-  const fields = await request.formData().catch((cause) => {
-    throw new AppError("invalid", "The form cannot be read.", { cause });
-  });
-  const text = (name: string) => {
-    const value = fields.get(name);
-    return typeof value === "string" ? value : "";
-  };
-  // A browser sends an empty file without a name where none was chosen.
-  const isChosen = (value: unknown) => value instanceof File && (value.size > 0 || Boolean(value.name));
-  return Object.assign(text, { files: (name: string) => fields.getAll(name).filter(isChosen) as File[] });
 }

@@ -8,10 +8,13 @@ import { htmlResponse } from "../respond";
 import { session } from "../session";
 import { type ChatRequest, loadChat, loadThreadList } from "./chat-data";
 import { formRoutes } from "./forms";
+import { messageRoutes } from "./message-forms";
 
 const Asked = t.Object({
   before: t.Optional(t.String({ description: "The page of messages before this one." })),
   at: t.Optional(t.String({ description: "The page of messages that has this one, on whichever branch." })),
+  edit: t.Optional(t.String({ description: "A message of the user's to edit." })),
+  menu: t.Optional(t.String({ description: "A reply's message whose menu to show." })),
   q: t.Optional(t.String({ maxLength: 500 })),
   list: t.Optional(t.String()),
 });
@@ -25,14 +28,15 @@ export function pageRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
     .use(formRoutes(core))
+    .use(messageRoutes(core))
     .get("/", ({ reader, query: { q, list } }) => show(reader, { threadId: null, query: q, listBefore: list }), {
       reader: true,
       query: Asked,
     })
     .get(
       "/t/:id",
-      ({ reader, params: { id }, query: { before, at, q, list } }) =>
-        show(reader, { threadId: id, window: { before, at }, query: q, listBefore: list }),
+      ({ reader, params: { id }, query: { before, at, edit, menu, q, list } }) =>
+        show(reader, { threadId: id, window: { before, at, edit }, menu, query: q, listBefore: list }),
       { reader: true, params: t.Object({ id: t.String() }), query: Asked },
     )
     .get(

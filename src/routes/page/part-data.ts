@@ -1,16 +1,26 @@
 /** Parts as the views want them: with their Markdown rendered, as far as it is finished. */
 
-import type { Core, Message, PartData, Words } from "../../protocols";
+import type { Core, Html, Message, PartData, Words } from "../../protocols";
 
 /** Id of a part's element. */
 export function partId(message: Pick<Message, "id">): string {
   return `p-${message.id}`;
 }
 
-/** Of a complete part. */
+/** Of a complete part. Its Markdown is rendered when it is looked at: who compares what a page shows looks at few. */
 export function storedPart(core: Core, words: Words, message: Message): PartData {
-  const body = core.views.markdown(isMarkdown(message) ? message.content : "", words);
-  return { id: partId(message), message, body, tail: null, progress: "", isWaiting: false };
+  let body: Html | null = null;
+  return {
+    id: partId(message),
+    message,
+    get body() {
+      body ??= core.views.markdown(isMarkdown(message) ? message.content : "", words);
+      return body;
+    },
+    tail: null,
+    progress: "",
+    isWaiting: false,
+  };
 }
 
 /** Of a part of a turn that runs; the last one may still grow. */

@@ -15,6 +15,8 @@ export interface Asked {
   readonly before?: string | undefined;
   /** What is around this message, on whichever branch it is. */
   readonly at?: string | undefined;
+  /** What is around this message, which is looked for to be edited. */
+  readonly edit?: string | undefined;
 }
 
 export interface Window {
@@ -31,14 +33,19 @@ export interface Window {
 }
 
 /** A message that is not in the thread is as one that was not asked for. */
-export function chooseWindow(nodes: readonly MessageNode[], headId: string | null, { before, at }: Asked): Window {
-  const asked = at ?? before;
+export function chooseWindow(
+  nodes: readonly MessageNode[],
+  headId: string | null,
+  { before, at, edit }: Asked,
+): Window {
+  const around = at ?? edit;
+  const asked = around ?? before;
   const threads = headId === null ? [] : pathTo(nodes, headId);
   const other = asked === undefined || isOn(threads, asked) ? [] : pathTo(nodes, newestEnd(nodes, asked));
   const isThreadsBranch = !isOn(other, asked);
   const path = isThreadsBranch ? threads : other;
   const position = path.findIndex(({ id }) => id === asked);
-  const [start, end] = rangeOf(path, position, position >= 0 && at === undefined);
+  const [start, end] = rangeOf(path, position, position >= 0 && around === undefined);
   return {
     shown: path.slice(start, end),
     before: start > 0 ? (path[start]?.id ?? null) : null,

@@ -1,0 +1,50 @@
+/** How forms of the page are read and answered: with script by a fragment or nothing, without by the page that shows the effect. */
+
+import { t } from "elysia";
+import { AppError } from "../../errors";
+import type { Core, StatusData } from "../../protocols";
+import { partial } from "../partial";
+import type { Reader } from "../reader";
+import { seeOther } from "../respond";
+
+/** Path of a form about one thread. */
+export const Id = t.Object({ id: t.String() });
+
+// Elysia would parse text that looks like JSON, and people do paste JSON.
+export const form = { reader: true, parse: "none" } as const;
+
+export function isFromHtmx(request: Request): boolean {
+  return request.headers.has("hx-request");
+}
+
+export function done(request: Request, path: string): Response {
+  return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(path);
+}
+
+export function saying(core: Core, { words }: Reader, text: string, kind: StatusData["kind"]) {
+  return { markup: partial("status", "outerHTML", core.views.status({ text, kind }, words)) };
+}
+
+export interface Form {
+  /** A field's text by its name; empty when there is none. */
+  (name: string): string;
+  files(name: string): File[];
+}
+
+export async function readForm(request: Request): Promise<Form> {
+  const fields = await request.formData().catch((cause) => {
+    throw new AppError("invalid", "The form cannot be read.", { cause });
+  });
+  const text = (name: string) => {
+    const value = fields.get(name);
+    return typeof value === "string" ? value : "";
+  };
+  // A browser sends an empty file without a name where none was chosen.
+  const isChosen = (value: unknown) => value instanceof File && (value.size > 0 || Boolean(value.name));
+  return Object.assign(text, { files: (name: string) => fields.getAll(name).filter(isChosen) as File[] });
+}
+
+/** A form sends every line break as CR LF. */
+export function plainText(content: string): string {
+  return content.replace(/\r\n?/g, "\n");
+}

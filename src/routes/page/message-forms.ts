@@ -1,0 +1,143 @@
+/** What can be done with a message of the page: edit, answer again, go on, show another version, fork; and earlier messages. */
+
+import { Elysia, t } from "elysia";
+import { AppError, HTTP_STATUS, isAppError } from "../../errors";
+import type { Core, MessageData } from "../../protocols";
+import { showBranch } from "../../turn/branch";
+import { partial } from "../partial";
+import type { Reader } from "../reader";
+import { htmlResponse, seeOther } from "../respond";
+import { session } from "../session";
+import { loadBranch } from "./branch";
+import { loadChat, loadMenu } from "./chat-data";
+import { done, form, Id, isFromHtmx, plainText, readForm, saying } from "./form";
+
+const MessageChoice = t.Object({ message: t.String() });
+
+const NO_CHAT = "There is no such chat.";
+const NO_MESSAGE = "There is no such message in this chat.";
+
+const one = { reader: true, params: Id, query: MessageChoice } as const;
+
+export function messageRoutes(core: Core) {
+  return new Elysia().use(fragmentRoutes(core)).use(formRoutes(core));
+}
+
+/** Fragments that are asked for. */
+function fragmentRoutes(core: Core) {
+  return new Elysia()
+    .use(session(core))
+    .get(
+      "/t/:id/message",
+      async ({ reader, params: { id }, query }) => {
+        const message = await findMessage(core, reader, id, query.message);
+        return htmlResponse(core.views.message(message, reader.words));
+      },
+      one,
+    )
+    .get(
+      "/t/:id/edit",
+      async ({ reader, params: { id }, query }) => {
+        const message = await findMessage(core, reader, id, query.message);
+        const draft = message.parts[0]?.message.content ?? "";
+        return htmlResponse(core.views.message({ ...message, draft }, reader.words));
+      },
+      one,
+    )
+    .get(
+      "/t/:id/menu",
+      async ({ reader, params: { id }, query }) => {
+        const menu = await loadMenu(core, reader.user, id, query.message);
+        if (!menu) throw new AppError("notFound", NO_MESSAGE);
+        return htmlResponse(core.views.messageMenu({ ...menu, isInPage: false }, reader.words));
+      },
+      one,
+    )
+    .get(
+      "/t/:id/earlier",
+      async ({ reader, params: { id }, query: { before } }) => {
+        const branch = await loadBranch(core, reader, id, { before });
+        if (!branch) throw new AppError("notFound", NO_CHAT);
+        return htmlResponse(core.views.messageItems(branch.messages, reader.words));
+      },
+      { reader: true, params: Id, query: t.Object({ before: t.String() }) },
+    );
+}
+
+function formRoutes(core: Core) {
+  return new Elysia()
+    .use(session(core))
+    .post(
+      "/t/:id/edit",
+      ({ reader, request, params, query }) => edit(core, reader, request, params.id, query.message),
+      {
+        ...form,
+        ...one,
+      },
+    )
+    .post(
+      "/t/:id/retry",
+      async ({ reader, request, params: { id }, query: { parent, model } }) => {
+        const asked = { content: null, threadId: id, parentId: parent, ...(model && { model }) };
+        await core.turns.start(reader.user, asked);
+        return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${id}`);
+      },
+      { ...form, params: Id, query: t.Object({ parent: t.String(), model: t.Optional(t.String()) }) },
+    )
+    .post(
+      "/t/:id/continue",
+      async ({ user, request, params: { id }, query }) => {
+        await core.turns.continue(user, query.turn);
+        return done(request, `/t/${id}`);
+      },
+      { ...form, params: Id, query: t.Object({ turn: t.String() }) },
+    )
+    .post(
+      "/t/:id/head",
+      async ({ user, request, params: { id }, query: { message } }) => {
+        await showBranch(core, user, id, message);
+        return done(request, `/t/${id}?at=${encodeURIComponent(message)}#m-${encodeURIComponent(message)}`);
+      },
+      { ...form, ...one },
+    )
+    .post(
+      "/t/:id/fork",
+      async ({ user, params: { id }, query }) => {
+        const fork = await core.thread.fork(user.username, id, query.message);
+        return seeOther(`/t/${fork.id}`);
+      },
+      { ...form, ...one },
+    );
+}
+
+/** The user's message beside which another version is sent; its files go along. */
+async function edit(core: Core, reader: Reader, request: Request, threadId: string, messageId: string) {
+  const old = (await findMessage(core, reader, threadId, messageId)).parts[0]?.message;
+  if (!old) throw new AppError("notFound", NO_MESSAGE);
+  const content = plainText((await readForm(request))("content"));
+  const { parentId, files } = old;
+  try {
+    await core.turns.start(reader.user, { content, threadId, parentId, ...(files && { files }) });
+    return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${threadId}`);
+  } catch (error) {
+    if (!isAppError(error) || isFromHtmx(request)) throw error;
+    const status = { text: error.message, kind: "error" as const };
+    const chat = await loadChat(core, reader, { threadId, window: { edit: messageId }, editDraft: content, status });
+    if (!chat) throw error;
+    return htmlResponse(core.views.chatPage(chat, reader.words), HTTP_STATUS[error.code]);
+  }
+}
+
+/** A message of the user, on whichever branch it is. */
+async function findMessage(core: Core, reader: Reader, threadId: string, messageId: string): Promise<MessageData> {
+  const branch = await loadBranch(core, reader, threadId, { edit: messageId });
+  const message = branch?.messages.messages.find(({ id }) => id === `m-${messageId}`);
+  if (!message) throw new AppError("notFound", NO_MESSAGE);
+  return message;
+}
+
+/** What was said last is over, and so is the menu. */
+function closed(core: Core, reader: Reader) {
+  const menu = partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words));
+  return { markup: saying(core, reader, "", "info").markup + menu };
+}

@@ -1,0 +1,132 @@
+import { describe, expect, test } from "bun:test";
+import { atEnd } from "../../support/at-end";
+import { type Client, startServer } from "../../support/server";
+import { httpError, reply, startUpstream } from "../../support/upstream";
+
+const upstream = startUpstream({ models: ["small-a", "small-b", "large-a"] });
+atEnd(() => upstream.stop());
+const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
+const { core } = server;
+const [ann, bob] = [await server.signIn("ann"), await server.signIn("bob")];
+
+const PAGE = { accept: "text/html" };
+const HTMX = { ...PAGE, "hx-request": "true" };
+
+async function page(client: Client, path: string): Promise<string> {
+  return (await client.fetch(path, { headers: PAGE })).text();
+}
+
+function send(
+  client: Client,
+  path: string,
+  fields: Record<string, string> = {},
+  headers: Record<string, string> = PAGE,
+) {
+  return client.fetch(path, { method: "POST", body: new URLSearchParams(fields), headers, redirect: "manual" });
+}
+
+async function settle(threadId: string): Promise<void> {
+  const user = { username: "ann", role: "admin" } as const;
+  const live = await core.turns.live(user, threadId);
+  const events = live && (await core.turns.follow(user, live.id, 0, new AbortController().signal));
+  for await (const _ of events ?? []);
+}
+
+interface Chat {
+  readonly id: string;
+  readonly path: string;
+  readonly question: string;
+  readonly answer: string;
+}
+
+async function converse(content: string, answer: string): Promise<Chat> {
+  upstream.script(reply(answer));
+  const path = (await send(ann, "/t", { content, model: "small-a" })).headers.get("location") ?? "";
+  const id = path.split("/")[2] ?? "";
+  await settle(id);
+  const [question, replied] = await core.thread.messages("ann", id);
+  return { id, path, question: question?.id ?? "", answer: replied?.id ?? "" };
+}
+
+const contents = async (id: string) => (await core.thread.messages("ann", id)).map(({ content }) => content);
+
+describe("what is done with a message of the page", () => {
+  test("an edit is a link to a form, whose text becomes another version of the message", async () => {
+    const { id, path, question } = await converse("Once", "One.");
+    const markup = await page(ann, path);
+    expect(markup).toContain(`href="${path}?edit=${question}#m-${question}"`);
+    expect(await page(ann, `${path}?edit=${question}`)).toMatch(/<textarea id="m-[^>]+>\nOnce<\/textarea>/);
+    upstream.script(reply("Two."));
+    const sent = await send(ann, `${path}/edit?message=${question}`, { content: "Twice\r\nsaid" });
+    expect(sent.headers.get("location")).toBe(path);
+    await settle(id);
+    expect(await contents(id)).toEqual(["Twice\nsaid", "Two."]);
+    const edited = await page(ann, path);
+    expect(edited).toContain('<span aria-label="Version 2 of 2">2/2</span>');
+    const back = /formaction="([^"]+head[^"]+)"/.exec(edited)?.[1] ?? "";
+    expect((await send(ann, back)).headers.get("location")).toBe(`${path}?at=${question}#m-${question}`);
+    expect(await contents(id)).toEqual(["Once", "One."]);
+  });
+
+  test("an edit that is refused keeps what was typed", async () => {
+    const { path, question } = await converse("Keep", "Kept.");
+    const refused = await send(ann, `${path}/edit?message=${question}`, { content: "  " });
+    expect(refused.status).toBe(400);
+    const markup = await refused.text();
+    expect(markup).toContain("The message is empty");
+    expect(markup).toContain(`id="m-${question}-edit"`);
+    const partial = await send(ann, `${path}/edit?message=${question}`, { content: " " }, HTMX);
+    expect(await partial.text()).toMatch(/^<hx-partial hx-target="#status".*<\/hx-partial>$/);
+  });
+
+  test("a reply is answered again by any model that the user may use, and no other", async () => {
+    const { id, path, question, answer } = await converse("Again?", "First.");
+    const menu = await page(ann, `${path}/menu?message=${answer}`);
+    expect(menu).toContain(`${path}/retry?parent=${question}&amp;model=small-b`);
+    expect(await page(ann, `${path}?menu=${answer}`)).toContain("small-b</button>");
+    upstream.script(reply("Second."));
+    await send(ann, `${path}/retry?parent=${question}&model=small-b`);
+    await settle(id);
+    expect(upstream.requests.at(-1)?.body.model).toBe("small-b");
+    expect(await contents(id)).toEqual(["Again?", "Second."]);
+    expect((await send(ann, `${path}/retry?parent=${question}&model=no-such`)).status).toBe(400);
+    expect((await send(ann, `${path}/retry?parent=${answer}`)).status).toBe(400);
+  });
+
+  test("a version that failed without a word leaves the others within reach", async () => {
+    const { id, path, question, answer } = await converse("Fail", "Well.");
+    upstream.script(httpError(401, "no"));
+    await send(ann, `${path}/retry?parent=${question}`);
+    await settle(id);
+    const markup = await page(ann, path);
+    expect(markup).toContain('<span aria-label="Version 2 of 2">2/2</span>');
+    await send(ann, `${path}/head?message=${answer}`);
+    expect(await page(ann, path)).toContain("Well.");
+  });
+
+  test("a fork is a chat of its own", async () => {
+    const { id, path, answer } = await converse("Fork", "Here.");
+    const fork = (await send(ann, `${path}/fork?message=${answer}`)).headers.get("location") ?? "";
+    expect(fork).not.toBe(path);
+    expect(await contents(fork.split("/")[2] ?? "")).toEqual(await contents(id));
+    expect(await page(ann, fork)).toContain("Here.");
+  });
+
+  test("another user's messages are answered as those that do not exist", async () => {
+    const { id, path, question, answer } = await converse("Mine", "Too.");
+    for (const read of [`edit?message=${question}`, `message?message=${question}`, `menu?message=${answer}`]) {
+      expect((await bob.fetch(`${path}/${read}`, { headers: PAGE })).status).toBe(404);
+    }
+    for (const write of [
+      `edit?message=${question}`,
+      `retry?parent=${question}`,
+      `head?message=${answer}`,
+      `fork?message=${answer}`,
+    ]) {
+      expect((await send(bob, `${path}/${write}`, { content: "x" })).status).toBe(404);
+    }
+    expect((await bob.fetch(`${path}/earlier?before=${answer}`, { headers: PAGE })).status).toBe(404);
+    expect((await send(ann, `${path}/edit?message=${answer}`, { content: "x" })).status).toBe(404);
+    expect(await contents(id)).toEqual(["Mine", "Too."]);
+  });
+});

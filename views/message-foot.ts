@@ -1,0 +1,94 @@
+/** What stands below a message: how a reply ended, its other versions, and what can be done with it. */
+
+import type { Html, MessageData, MessageMenuData, Siblings, TurnInfo, Words } from "../src/protocols";
+import { html } from "./html";
+import { icon } from "./icon";
+import { time } from "./time";
+
+export function messageFoot(data: MessageData, words: Words): Html {
+  const content = data.role === "user" ? userFoot(data, words) : replyFoot(data, words);
+  return html`<footer id="${data.id}-foot" class="message-foot">${content}</footer>`;
+}
+
+function userFoot(data: MessageData, words: Words): Html {
+  return html`${copyButton(words.messages.copyMessage, words)}${editLink(data, words)}${data.siblings && switcher(data.threadId, data.siblings, words)}`;
+}
+
+function replyFoot(data: MessageData, words: Words): Html {
+  const { turn, parts, siblings, threadId } = data;
+  if (turn?.status === "running") return html`<span class="writing">${words.messages.writing}</span>`;
+  const outcome = turn && outcomeOf(turn, words);
+  const isWhole = !turn || turn.status === "done";
+  return html`${(outcome || turn?.error) && html`<p class="outcome ${turn?.status}">${turn?.status === "failed" && icon("warning")} ${turn?.error ?? outcome}</p>`}${
+    siblings && switcher(threadId, siblings, words)
+  }${parts.length > 0 && copyButton(words.messages.copyReply, words)}${isWhole ? againButton(data, words) : goOn(data, words)}${menuButton(data, words)}${
+    turn && html`<span class="facts">${facts(turn, words)} · ${time(turn.started, words)}</span>`
+  }`;
+}
+
+function outcomeOf({ status }: TurnInfo, { messages: words }: Words): string {
+  return status === "done" || status === "running" ? "" : words[status];
+}
+
+function facts({ model, usage }: TurnInfo, words: Words): string {
+  return usage ? `${model} · ${words.messages.tokens(usage.outputTokens)}` : model;
+}
+
+function copyButton(label: string, { messages: { copy } }: Words): Html {
+  return html`<button class="icon-button copy" type="button" aria-label="${label}" title="${copy}">${icon("copy")}</button>`;
+}
+
+/** The field for the text takes over the id, and gives it back: htmx moves the focus along. */
+function editLink({ id, threadId }: MessageData, { messages: words }: Words): Html {
+  const messageId = encodeURIComponent(id.slice(2));
+  return html`<a id="${id}-edit" class="icon-button" href="/t/${threadId}?edit=${messageId}#${id}" hx-get="/t/${threadId}/edit?message=${messageId}" hx-target="closest .message" hx-swap="outerHTML" aria-label="${words.editMessage}" title="${words.edit}">${icon("edit")}</a>`;
+}
+
+/** Ids by the place, which stays while the message in it changes, so that the focus stays too. */
+function switcher(threadId: string, siblings: Siblings, { messages: words }: Words): Html {
+  const { parentId, position, count, previousId, nextId } = siblings;
+  const place = `v-${parentId ?? "first"}`;
+  return html`<span class="versions" role="group" aria-label="${words.versions}">${step(threadId, `${place}-previous`, previousId, words.previousVersion)}<span aria-label="${words.version(position, count)}">${position}/${count}</span>${step(threadId, `${place}-next`, nextId, words.nextVersion)}</span>`;
+}
+
+function step(threadId: string, id: string, messageId: string | null, label: string): Html {
+  if (messageId === null)
+    return html`<button id="${id}" class="icon-button version" aria-label="${label}" title="${label}" type="button" aria-disabled="true">${icon("chevron")}</button>`;
+  const path = `/t/${threadId}/head?message=${encodeURIComponent(messageId)}`;
+  return html`<button id="${id}" class="icon-button version" aria-label="${label}" title="${label}" form="act" formaction="${path}" hx-post="${path}" hx-swap="none">${icon("chevron")}</button>`;
+}
+
+function againButton({ id, threadId }: MessageData, { messages: words }: Words): Html {
+  const path = `/t/${threadId}/retry?parent=${encodeURIComponent(id.slice(2))}`;
+  return html`<button class="icon-button again" form="act" formaction="${path}" hx-post="${path}" hx-swap="none" aria-label="${words.regenerateReply}" title="${words.regenerate}">${icon("again")}</button>`;
+}
+
+/** Of a reply that did not come to its end. */
+function goOn({ id, threadId, turn, parts }: MessageData, { messages: words }: Words): Html {
+  const retry = `/t/${threadId}/retry?parent=${encodeURIComponent(id.slice(2))}`;
+  const on = `/t/${threadId}/continue?turn=${encodeURIComponent(turn?.id ?? "")}`;
+  return html`${
+    parts.length > 0 &&
+    html`<button class="quiet again" form="act" formaction="${on}" hx-post="${on}" hx-swap="none">${words.continue}</button>`
+  }<button class="quiet again" form="act" formaction="${retry}" hx-post="${retry}" hx-swap="none">${words.retry}</button>`;
+}
+
+/** The menu is the page's one, asked for when it is opened: a page has many messages, and there may be many models. */
+function menuButton({ id, threadId, parts }: MessageData, { messages: words }: Words): Html {
+  const messageId = encodeURIComponent(parts.at(-1)?.message.id ?? id.slice(2));
+  return html`<button class="icon-button" type="button" popovertarget="message-menu" hx-get="/t/${threadId}/menu?message=${messageId}" hx-target="#message-menu" hx-swap="outerMorph" aria-label="${words.menu}" title="${words.more}">${icon("more")}</button><a class="without-script" href="/t/${threadId}?menu=${messageId}#message-menu">${words.more}</a>`;
+}
+
+export function messageMenu(menu: MessageMenuData | null, { messages: words }: Words): Html {
+  if (!menu) return html`<div id="message-menu" class="message-menu" popover="auto"></div>`;
+  const { threadId, parentId, messageId, models } = menu;
+  const retry = `/t/${threadId}/retry?parent=${encodeURIComponent(parentId)}`;
+  const choices = models.map((model, index) => {
+    const path = `${retry}&model=${encodeURIComponent(model)}`;
+    return html`<button class="again" form="act" formaction="${path}" hx-post="${path}" hx-swap="none" ${index === 0 && html`autofocus="autofocus"`}>${model}</button>`;
+  });
+  const fork = `/t/${threadId}/fork?message=${encodeURIComponent(messageId ?? "")}`;
+  return html`<div id="message-menu" class="message-menu" ${!menu.isInPage && html`popover="auto"`}>${
+    models.length > 0 && html`<p>${words.regenerateWith}</p>${choices}`
+  }${messageId !== null && html`<button class="fork" form="act" formaction="${fork}">${icon("fork")} ${words.fork}</button>`}</div>`;
+}
