@@ -14,6 +14,7 @@ import { loginRoutes } from "./routes/login";
 import { messageRoutes } from "./routes/message";
 import { openapiRoutes } from "./routes/openapi";
 import { pageRoutes } from "./routes/page";
+import { pluginPageRoutes } from "./routes/plugin-pages";
 import { searchRoutes } from "./routes/search";
 import { SECURITY_HEADERS } from "./routes/security-headers";
 import { keepPeer } from "./routes/session";
@@ -48,6 +49,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
     .use(liveEventRoutes(core))
     .use(fileRoutes(core))
     .use(liveRoutes(core))
+    .use(pluginPageRoutes(core))
     .use(pageRoutes(core));
 }
 

@@ -16,7 +16,19 @@ const configurationGuide = guideAt("docs/configuration.md");
 const protocolSources = readSources("src/protocols");
 
 /** Interfaces of src/protocols beside the protocols that a plugin meets, each with a section under its own name. */
-const INTERFACES = ["AuthSetup", "Core", "Plugin", "PluginPage", "Plugins", "Hooks", "Tool", "Tools", "Turn", "Turns"];
+const INTERFACES = [
+  "AuthSetup",
+  "Core",
+  "Plugin",
+  "PluginPage",
+  "Look",
+  "Plugins",
+  "Hooks",
+  "Tool",
+  "Tools",
+  "Turn",
+  "Turns",
+];
 
 test("docs/protocols.md has a section for each protocol that names each of its members", () => {
   const missing = membersOf(protocolSources, "Protocols").flatMap((key) => {

@@ -10,6 +10,7 @@ import { markdown, openMarkdown } from "../../views/markdown";
 import { message, messageItems, messages } from "../../views/message";
 import { messageFoot, messageMenu } from "../../views/message-foot";
 import { part, partSummary } from "../../views/part";
+import { pluginPage } from "../../views/plugin-page";
 import { threadItem, threadItems, threadList } from "../../views/thread-list";
 import { languages } from "../../views/words";
 import type { Core, ViewsProtocol } from "../protocols";
@@ -21,6 +22,7 @@ export function createViews(core: Core): ViewsProtocol {
     loginPage,
     setupPage,
     errorPage,
+    pluginPage,
     main: (chat, words) => main(chat, words, core.views),
     pageTitle,
     title,

@@ -9,6 +9,8 @@ import type { Core, Protocols } from "./core";
 import type { ModelCall, ModelEvent, ToolCall, Usage } from "./model";
 import type { Tool } from "./tool";
 import type { Turn } from "./turn";
+import type { Html } from "./views";
+import type { Words } from "./words";
 
 export interface Plugin {
   /** Unique among plugins; `a-z 0-9 -`. Names its settings and its page. */
@@ -41,7 +43,25 @@ export interface Plugin {
 }
 
 export interface PluginPage {
-  handle(request: Request, user: User | null): Response | Promise<Response>;
+  /**
+   * Answers a request to an address below `/_plugin/<name>/`, of any method, with its body unread. A throw is logged with the
+   * plugin's name and answered by a page that says so; an AppError by its own status and message.
+   */
+  handle(request: Request, user: User | null, look: Look): Response | Promise<Response>;
+}
+
+/** How a plugin's page looks like the others: in their style, light and dark, in the language of who reads it. */
+export interface Look {
+  readonly words: Words;
+  /** A whole page with `body` in it, such as the `html` template makes; by `core.views.pluginPage`. */
+  page(content: PluginPageContent, init?: ResponseInit): Response;
+}
+
+export interface PluginPageContent {
+  readonly title: string;
+  readonly body: Html;
+  /** More for the document's head, such as a style sheet of `plugins/html/`. */
+  readonly head?: Html;
 }
 
 /** `core.plugins`: what is installed. */

@@ -14,6 +14,7 @@
 import type { User } from "./auth";
 import type { JsonObject } from "./json";
 import type { MessageData, MessageMenuData, MessagesData, PartData } from "./message-data";
+import type { PluginPageContent } from "./plugin";
 import type { SystemPrompt } from "./system-prompt";
 import type { Thread, ThreadHit } from "./thread";
 import type { Words } from "./words";
@@ -33,6 +34,8 @@ export interface ViewsProtocol {
   /** Where the first administrator is made. */
   setupPage(form: SetupData, words: Words): Html;
   errorPage(error: ErrorData, words: Words): Html;
+  /** A page of a plugin: its title and body with a way back to the chats. */
+  pluginPage(page: PluginPageData, words: Words): Html;
 
   /** `#main`: what belongs to one thread, that is all but the thread list. Holds the fragments below and `#live`. */
   main(chat: ChatData, words: Words): Html;
@@ -158,6 +161,8 @@ export interface StatusData {
   /** A page of this server where the person can do something about it. */
   readonly link?: { readonly path: string; readonly label: string };
 }
+
+export interface PluginPageData extends PageData, PluginPageContent {}
 
 export interface LoginData extends PageData {
   readonly username: string;

@@ -42,6 +42,8 @@ export interface ServerOptions {
   /** Default: a new one. */
   readonly dataPath?: string;
   readonly setupToken?: string;
+  /** Gets what is logged, instead of the terminal. */
+  readonly logged?: string[];
   /** False = no users.yaml. */
   readonly hasUsers?: boolean;
 }
@@ -50,7 +52,11 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const dataPath = options.dataPath ?? temporaryFolder();
   if (options.hasUsers !== false) writeFileSync(join(dataPath, "users.yaml"), USERS);
   const config = testConfig(dataPath, options.config);
-  const installed = await install({ config, log: createLog(config.logLevel), plugins: options.plugins ?? [] });
+  const { logged, plugins = [] } = options;
+  const log = logged
+    ? createLog(config.logLevel, (_level, line) => void logged.push(line))
+    : createLog(config.logLevel);
+  const installed = await install({ config, log, plugins });
   const app = createApp(installed.core, { setupToken: options.setupToken ?? null });
   await app.modules;
   app.listen({ hostname: "127.0.0.1", port: 0, development: false });

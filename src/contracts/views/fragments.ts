@@ -42,6 +42,7 @@ export function pages(views: ViewsProtocol, words: Words, text: string): [name: 
     ["login", views.loginPage({ ...page, username: text, error: text, next: "/" }, words)],
     ["setup", views.setupPage({ ...page, token: text, username: text, error: text }, words)],
     ["error", views.errorPage({ ...page, status: 404, detail: text }, words)],
+    ["plugin page", views.pluginPage({ ...page, title: text, body: views.markdown(text, words) }, words)],
     ["page-title", views.pageTitle(thread(text), words)],
     ["items", views.messageItems(chat(views, words, text).messages, words)],
     ["item", views.threadItem({ thread: thread(text), isCurrent: true, hit: list(text).hits[0] ?? null }, words)],

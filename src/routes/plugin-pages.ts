@@ -1,0 +1,87 @@
+/**
+ * /_plugin/<name>/*: pages that plugins serve. One route for all, which looks the page up at each request, because routes that are
+ * added to a server that listens are not found. What a page does wrong is told by its name and stays with it.
+ */
+
+import { Elysia } from "elysia";
+import { AppError, errorOf, isAppError } from "../errors";
+import type { Core, InstalledPage, Look, User } from "../protocols";
+import { failureResponse } from "./failure";
+import { pageData } from "./page-data";
+import { wordsFor } from "./reader";
+import { findUser, requireUser } from "./session";
+import type { IdleTimer } from "./stream";
+import { urlOf } from "./url";
+
+export function pluginPageRoutes(core: Core) {
+  const serve = async ({ params: { name }, request, server }: Called): Promise<Response> => {
+    const page = core.plugins.page(name);
+    if (!page) throw new AppError("notFound", "There is nothing at this address.");
+    const { pathname = "", search = "" } = urlOf(request) ?? {};
+    // Relative addresses of the page start below its name.
+    if (!pathname.slice("/_plugin/".length).includes("/")) {
+      return new Response(null, { status: 308, headers: { location: `${pathname}/${search}` } });
+    }
+    const user = await requireAccess(core, request, page);
+    const response = await answer(core, name, page, request, user);
+    // A stream may be silent for longer than an idle connection may.
+    if (isEventStream(response)) server?.timeout(request, 0);
+    return response;
+  };
+  return new Elysia().all("/_plugin/:name", serve, UNREAD).all("/_plugin/:name/*", serve, UNREAD);
+}
+
+const UNREAD = { parse: "none" } as const;
+
+interface Called {
+  readonly params: { readonly name: string };
+  readonly request: Request;
+  readonly server: IdleTimer | null;
+}
+
+/** Who opens the page. Throws AppError: "unauthenticated", "forbidden". */
+async function requireAccess(core: Core, request: Request, { access }: InstalledPage): Promise<User | null> {
+  if (access === "public") return findUser(core, request);
+  const user = await requireUser(core, request);
+  if (access === "admin" && user.role !== "admin") {
+    throw new AppError("forbidden", "Only an administrator may do this.");
+  }
+  return user;
+}
+
+async function answer(
+  core: Core,
+  name: string,
+  page: InstalledPage,
+  request: Request,
+  user: User | null,
+): Promise<Response> {
+  try {
+    const response: unknown = await page.handle(request, user, lookOf(core, request, user));
+    if (response instanceof Response) return response;
+    throw new Error("It did not answer with a Response.");
+  } catch (error) {
+    if (isAppError(error)) throw error;
+    core.log.error("The page of a plugin failed", { plugin: name, error: errorOf(error) });
+    const detail = `The page of the plugin ${name} failed; the server's log says why.`;
+    return failureResponse(core, request, { status: 500, detail, cause: null });
+  }
+}
+
+function lookOf(core: Core, request: Request, user: User | null): Look {
+  const words = wordsFor(core, request);
+  return {
+    words,
+    page(content, init = {}) {
+      const { markup } = core.views.pluginPage({ ...pageData(core, user), ...content }, words);
+      const response = new Response(markup, init);
+      response.headers.set("content-type", "text/html; charset=utf-8");
+      if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
+      return response;
+    },
+  };
+}
+
+function isEventStream(response: Response): boolean {
+  return response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+}
