@@ -17,6 +17,7 @@ import { createSystemPrompt } from "../core/system-prompt";
 import { createThread, declareThreadStores } from "../core/thread";
 import { createViews } from "../core/views";
 import type { Plugin } from "../protocols";
+import { admin } from "./admin";
 
 export const builtIns: readonly Plugin[] = [
   { name: "store", provide: { store: createLazyStore } },
@@ -31,4 +32,5 @@ export const builtIns: readonly Plugin[] = [
   { name: "context", provide: { context: createContext }, start: declareContextStores },
   { name: "message-processor", provide: { messageProcessor: createMessageProcessor } },
   { name: "views", provide: { views: createViews } },
+  admin,
 ];

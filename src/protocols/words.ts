@@ -135,6 +135,26 @@ export interface Words {
     /** How other browsers name the key that goes with a letter. */
     readonly elsewhere: string;
   };
+  /** The administrators' page of plugins. */
+  readonly admin: {
+    readonly title: string;
+    readonly detail: string;
+    readonly reload: string;
+    readonly faults: string;
+    readonly noFaults: string;
+    readonly yours: string;
+    readonly noneYours: string;
+    readonly builtIn: string;
+    readonly protocols: string;
+    readonly protocol: string;
+    readonly providedBy: string;
+    readonly plugin: string;
+    readonly provides: string;
+    readonly hooks: string;
+    readonly toolsOf: string;
+    readonly page: string;
+    readonly priority: string;
+  };
   readonly status: {
     readonly offline: string;
     readonly signedOut: string;

@@ -1,0 +1,59 @@
+/** What an administrator sees of plugins: those that fail first, then who provides what, then all of them. */
+
+import type { Html, PluginFault, PluginInfo, Words } from "../src/protocols";
+import { html } from "./html";
+import { icon } from "./icon";
+
+export interface AdminData {
+  readonly plugins: readonly PluginInfo[];
+  readonly faults: readonly PluginFault[];
+  /** Name of the plugin, by protocol. */
+  readonly winners: Readonly<Record<string, string>>;
+}
+
+export function adminPage({ plugins, faults, winners }: AdminData, words: Words): Html {
+  const { admin } = words;
+  const own = plugins.filter(({ file }) => file !== null);
+  const others = plugins.filter(({ file }) => file === null);
+  return html`<form class="tools" method="post" action="/_plugin/admin/reload"><p>${admin.detail}</p><button class="quiet">${admin.reload}</button></form>
+<section aria-labelledby="faults"><h2 id="faults">${admin.faults}</h2>${
+    faults.length === 0 ? html`<p>${admin.noFaults}</p>` : html`<ul class="faults">${faults.map(faultItem)}</ul>`
+  }</section>
+<section aria-labelledby="yours"><h2 id="yours">${admin.yours}</h2>${
+    own.length === 0 ? html`<p>${admin.noneYours}</p>` : table(own, admin.yours, words)
+  }</section>
+<section aria-labelledby="protocols"><h2 id="protocols">${admin.protocols}</h2>${protocolTable(winners, plugins, words)}</section>
+<section aria-labelledby="built-in"><h2 id="built-in">${admin.builtIn}</h2>${table(others, admin.builtIn, words)}</section>`;
+}
+
+function faultItem({ plugin, file, message }: PluginFault): Html {
+  return html`<li>${icon("warning")}<div><strong>${file ?? plugin}</strong><p>${message}</p></div></li>`;
+}
+
+function table(plugins: readonly PluginInfo[], label: string, { admin }: Words): Html {
+  const heads = [admin.plugin, admin.provides, admin.hooks, admin.toolsOf, admin.page, admin.priority];
+  return html`<div class="table" role="group" tabindex="0" aria-label="${label}"><table><thead><tr>${heads.map(
+    (head) => html`<th scope="col">${head}</th>`,
+  )}</tr></thead><tbody>${plugins.map(
+    (plugin) =>
+      html`<tr><th scope="row">${plugin.name}${plugin.file && html`<br><small>${plugin.file}</small>`}</th><td>${names(plugin.provides)}</td><td>${names(plugin.hooks)}</td><td>${names(plugin.tools)}</td><td>${pageOf(plugin)}</td><td class="right">${plugin.priority}</td></tr>`,
+  )}</tbody></table></div>`;
+}
+
+function names(list: readonly string[]): readonly Html[] {
+  return list.map((name, index) => html`${index > 0 && ", "}<code>${name}</code>`);
+}
+
+function pageOf({ name, access }: PluginInfo): Html | null {
+  return access && html`<a href="/_plugin/${name}/">${access}</a>`;
+}
+
+function protocolTable(winners: AdminData["winners"], plugins: readonly PluginInfo[], { admin }: Words): Html {
+  const isOwn = (name: string) => plugins.some((plugin) => plugin.name === name && plugin.file !== null);
+  return html`<div class="table" role="group" tabindex="0" aria-label="${admin.protocols}"><table><thead><tr><th scope="col">${admin.protocol}</th><th scope="col">${admin.providedBy}</th></tr></thead><tbody>${Object.entries(
+    winners,
+  ).map(
+    ([protocol, name]) =>
+      html`<tr><th scope="row"><code>${protocol}</code></th><td>${isOwn(name) ? html`<strong>${name}</strong>` : name}</td></tr>`,
+  )}</tbody></table></div>`;
+}
