@@ -26,6 +26,6 @@ process.exit(isGood ? 0 : 1);
 /** A host in the lock file would tie everybody to the registry of whoever wrote it. */
 async function checkLockFile(): Promise<CommandOutcome> {
   const lines = (await Bun.file(join(projectFolder, "bun.lock")).text()).split("\n");
-  const bad = lines.filter((line) => line.includes("http"));
+  const bad = lines.filter((line) => line.includes("://"));
   return { code: bad.length > 0 ? 1 : 0, output: ["bun.lock names a host:", ...bad].join("\n") };
 }

@@ -31,6 +31,7 @@ export async function startWithTools(library: readonly string[], files: Files = 
   const client = await server.signIn();
   return {
     core: server.core,
+    stop: server.stop,
     /** A turn in which the model calls a tool once, and then says something. */
     async call(name: string, args: object): Promise<ToolTurn> {
       const before = upstream.requests.length;

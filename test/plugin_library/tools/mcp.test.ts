@@ -1,0 +1,319 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Core, Tool, Turn } from "../../../src/protocols";
+import { atEnd } from "../../support/at-end";
+import { dataWith, startWithTools } from "../../support/library";
+import { projectFolder } from "../../support/project";
+import { temporaryFolder } from "../../support/temporary";
+import { startCore } from "../../support/test-core";
+
+const BUN = process.execPath;
+const EVERYTHING = join(projectFolder, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+const SCRIPTED = join(projectFolder, "test/support/mcp-server.ts");
+const TEST_MS = 30_000; // Servers are processes that have to start.
+
+type Server = Awaited<ReturnType<typeof startWithTools>>;
+let running: Server | null = null;
+
+/** One at a time, as in a real process. Resolves when the servers of these names are there. */
+async function start(servers: object, awaited = Object.keys(servers)): Promise<Server> {
+  const server = await startWithTools(["tools/mcp.ts"], {}, { mcp: { servers } });
+  running = server;
+  await until(async () => {
+    const names = await namesOf(server.core);
+    return awaited.every((name) => names.some((it) => it.startsWith(`${name}_`)));
+  });
+  return server;
+}
+
+afterEach(async () => {
+  await running?.stop();
+  running = null;
+});
+
+const everything = { command: BUN, args: [EVERYTHING, "stdio"] };
+
+/** The scripted server, and what it wrote down. */
+function scripted(mode = "") {
+  const log = join(temporaryFolder(), "log");
+  const lines = () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []);
+  const pids = () => lines().flatMap((line) => (line.startsWith("pid ") ? [Number(line.slice(4))] : []));
+  return { settings: { command: BUN, args: [SCRIPTED, log, mode] }, lines, pids };
+}
+
+function turnOf(core: Core, signal = new AbortController().signal): Turn {
+  return { core, signal, user: { username: "ann", role: "user" } } as Turn;
+}
+
+async function toolsOf(core: Core): Promise<readonly Tool[]> {
+  const call = { model: "test-model", messages: [], tools: [], parameters: {} };
+  return (await core.hooks.preCall(call, turnOf(core))).tools;
+}
+
+async function namesOf(core: Core): Promise<string[]> {
+  return (await toolsOf(core)).map(({ name }) => name);
+}
+
+/** What other processes do cannot be awaited, only looked at again. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 20_000;
+  while (!(await isSo())) {
+    if (performance.now() > endMs) throw new Error("It did not come to that in 20 s.");
+    await Bun.sleep(20);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The official server as a process of its own. */
+function startHttp(port: number) {
+  const child = Bun.spawn([BUN, EVERYTHING, "streamableHttp"], {
+    env: { PORT: String(port) },
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  atEnd(() => child.kill("SIGKILL"));
+  return child;
+}
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  listener.stop(true);
+  return listener.port;
+}
+
+describe.each(["stdio", "streamable HTTP"])("the official server over %s", (kind) => {
+  const begin = async (): Promise<Server> => {
+    if (kind === "stdio") return start({ all: everything });
+    const port = freePort();
+    startHttp(port);
+    return start({ all: { url: `http://127.0.0.1:${port}/mcp` } });
+  };
+
+  test(
+    "has its tools offered by prefixed names with their schemas, and they work",
+    async () => {
+      const { call } = await begin();
+      const { offered, outcome, told } = await call("all_echo", { message: "hello" });
+      expect(outcome).toEqual({ result: "Echo: hello" });
+      expect(told).toBe("Echo: hello");
+      const echo = offered.tools?.find((tool) => tool.function.name === "all_echo");
+      expect(echo?.function).toMatchObject({
+        description: "Echoes back the input string",
+        parameters: { type: "object", properties: { message: { type: "string" } }, required: ["message"] },
+      });
+      const wrong = await call("all_get-sum", { a: 1 });
+      expect(String(wrong.outcome.error)).toContain("must have b");
+    },
+    TEST_MS,
+  );
+
+  test(
+    "shows progress while a tool works",
+    async () => {
+      const { call } = await begin();
+      const { events, outcome } = await call("all_trigger-long-running-operation", { duration: 0.6, steps: 3 });
+      const updates = events.filter(({ event }) => event === "tool_update").map(({ data }) => data.content);
+      expect(updates).toEqual(["1 of 3", "2 of 3", "3 of 3"]);
+      expect(outcome.result).toContain("Long running operation completed");
+    },
+    TEST_MS,
+  );
+
+  test(
+    "gives images and resources as text and as files of the user",
+    async () => {
+      const { call, core } = await begin();
+      const image = String((await call("all_get-tiny-image", {})).outcome.result);
+      const id = /\[image\.png\]\(\/api\/v1\/files\/([^)]+)\)/.exec(image)?.[1] ?? "";
+      expect((await core.file.get("ann", id))?.type).toBe("image/png");
+      expect((await (await core.file.open("ann", id))?.bytes())?.slice(1, 4)).toEqual(new Uint8Array([80, 78, 71]));
+      expect(image.length).toBeLessThan(1000);
+      const reference = { resourceType: "Text", resourceId: 1 };
+      expect(String((await call("all_get-resource-reference", reference)).outcome.result)).toContain(
+        "demo://resource/",
+      );
+      expect(String((await call("all_get-resource-links", { count: 1 })).outcome.result)).toContain("demo://resource/");
+      const weather = String((await call("all_get-structured-content", { location: "New York" })).outcome.result);
+      expect(JSON.parse(weather)).toHaveProperty("temperature");
+    },
+    TEST_MS,
+  );
+
+  test(
+    "is let go of when the server ends",
+    async () => {
+      const server = await begin();
+      expect((await namesOf(server.core)).length).toBeGreaterThan(5);
+      await server.stop();
+      expect(await namesOf(server.core)).toEqual([]);
+    },
+    TEST_MS,
+  );
+});
+
+test(
+  "a server over HTTP that was started again is connected to again",
+  async () => {
+    const port = freePort();
+    const first = startHttp(port);
+    const { core } = await start({ all: { url: `http://127.0.0.1:${port}/mcp` } });
+    const echo = (await toolsOf(core)).find(({ name }) => name === "all_echo");
+    first.kill("SIGKILL");
+    await first.exited;
+    startHttp(port);
+    const run = async () => {
+      const call = { callId: "1", name: "all_echo", arguments: '{"message":"again"}' };
+      const events = await Array.fromAsync(core.tools.run(call, echo ? [echo] : [], turnOf(core)));
+      return events.at(-1);
+    };
+    expect(await run()).toMatchObject({ error: expect.stringContaining("The MCP server all") });
+    await until(async () => "result" in ((await run()) ?? {}));
+  },
+  TEST_MS,
+);
+
+describe("several servers", () => {
+  test(
+    "do not wait for one that fails, which is tried again until it works",
+    async () => {
+      const late = join(temporaryFolder(), "late.ts");
+      const good = scripted();
+      const servers = {
+        none: { command: "/nonexistent/command" },
+        late: { command: BUN, args: [late, join(temporaryFolder(), "log")] },
+        dead: { url: `http://127.0.0.1:${freePort()}/mcp` },
+        good: good.settings,
+      };
+      const { core, call } = await start(servers, ["good"]);
+      expect((await call("good_huge", {})).offered.tools?.map(({ function: { name } }) => name)).toContain(
+        "good_crash",
+      );
+      writeFileSync(late, readFileSync(SCRIPTED));
+      await until(async () => (await namesOf(core)).includes("late_crash"));
+      expect(await namesOf(core)).toContain("good_crash");
+    },
+    TEST_MS,
+  );
+
+  test(
+    "go on when one dies in the middle of a call, and it is started again",
+    async () => {
+      const [one, two] = [scripted(), scripted()];
+      const { core, call } = await start({ one: one.settings, two: two.settings });
+      const { outcome, offered } = await call("one_crash", {});
+      expect(String(outcome.error)).not.toBe("");
+      expect(offered.tools?.map(({ function: { name } }) => name)).toContain("two_crash");
+      await until(async () => (await namesOf(core)).includes("one_crash"));
+      expect(one.pids()).toHaveLength(2);
+      expect(two.pids()).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+});
+
+test(
+  "tools that a server gets later are offered, and names that models cannot take are changed",
+  async () => {
+    const { settings } = scripted();
+    const { core, call } = await start({ s: settings });
+    const before = await namesOf(core);
+    expect(before).not.toContain("s_grown");
+    expect(before.every((name) => /^[\w-]{1,64}$/.test(name))).toBe(true);
+    const odd = before.find((name) => name.startsWith("s_odd_name_with_many"));
+    expect((await call(odd ?? "", {})).outcome.result).toContain("odd name/with.many");
+    await call("s_grow", {});
+    await until(async () => (await namesOf(core)).includes("s_grown"));
+    expect((await call("s_grown", {})).outcome.result).toBe("grown is done");
+  },
+  TEST_MS,
+);
+
+test(
+  "a huge result is cut, and says so",
+  async () => {
+    const { settings } = scripted();
+    const { call } = await start({ s: settings });
+    const { outcome, told } = await call("s_huge", {});
+    expect(String(outcome.result)).toEndWith("[Cut: the whole has 1000000 characters.]");
+    expect(String(told).length).toBeLessThan(101_000);
+  },
+  TEST_MS,
+);
+
+test(
+  "a stopped turn and a time that is over are passed on to the server",
+  async () => {
+    const slow = scripted();
+    const { core } = await start({ s: slow.settings, t: { ...slow.settings, timeout_s: 0.2 } });
+    const stop = new AbortController();
+    const call = (name: string) => ({ callId: "1", name, arguments: "{}" });
+    const tools = await toolsOf(core);
+    const stopped = Array.fromAsync(core.tools.run(call("s_hang"), tools, turnOf(core, stop.signal)));
+    await until(() => slow.lines().includes("call hang"));
+    stop.abort();
+    expect((await stopped).at(-1)).toMatchObject({ error: "The turn was stopped." });
+    await until(() => slow.lines().includes("cancelled"));
+    const late = await Array.fromAsync(core.tools.run(call("t_hang"), tools, turnOf(core)));
+    expect(late.at(-1)).toMatchObject({ error: "The tool took longer than 0.2 seconds." });
+    await until(() => slow.lines().filter((line) => line === "cancelled").length === 2);
+    // Neither was the server's fault.
+    expect(slow.pids()).toHaveLength(2);
+  },
+  TEST_MS,
+);
+
+test(
+  "no process of a server is left behind, not even one that does not want to end",
+  async () => {
+    const [one, two] = [scripted(), scripted("stubborn")];
+    const server = await start({ one: one.settings, two: two.settings });
+    await namesOf(server.core);
+    const pids = [...one.pids(), ...two.pids()];
+    expect(pids).toHaveLength(2);
+    expect(pids.every(isAlive)).toBe(true);
+    await server.stop();
+    await until(() => !pids.some(isAlive));
+  },
+  TEST_MS,
+);
+
+test(
+  "only the tools that settings name are offered, with the user asked before each call where they say so",
+  async () => {
+    const { settings } = scripted();
+    const { core } = await start({ s: { ...settings, tools: ["hang", "nothing"], approval: true } });
+    expect((await toolsOf(core)).map(({ name, approval }) => [name, approval])).toEqual([["s_hang", true]]);
+  },
+  TEST_MS,
+);
+
+test(
+  "a model that cannot call tools is offered none",
+  async () => {
+    const { settings } = scripted();
+    const plugin = `export default { name: "poor-model", provide: { model: (_, base) => ({ ...base, describe: async (id) => ({ id, capabilities: ["vision"] }) }) } };`;
+    running = await startWithTools(["tools/mcp.ts"], { "core/poor.ts": plugin }, { mcp: { servers: { s: settings } } });
+    expect(await namesOf(running.core)).toEqual([]);
+  },
+  TEST_MS,
+);
+
+test.each([
+  [{ s: {} }, "s needs either a command or a url"],
+  [{ s: { command: "a", url: "http://b" } }, "s needs either a command or a url"],
+  [{ a_b: { command: "a" } }, "servers"],
+  [{ s: { command: "a", arguments: [] } }, "arguments"],
+])("with the servers %j it is left out with a sentence", async (servers, named) => {
+  const logged: string[] = [];
+  await startCore({ dataPath: dataWith(["tools/mcp.ts"], { mcp: { servers } }), logged });
+  expect(logged.find((line) => line.includes("quarantined"))).toContain(named);
+});

@@ -1,0 +1,51 @@
+/**
+ * An MCP server over stdio that behaves as a test says, since the official one never crashes, grows or hangs. Its tools are
+ * named after what they do. Started with `stubborn` it ends neither with its input nor when it is asked to.
+ */
+
+import { appendFileSync } from "node:fs";
+
+const [logFile = "", mode = ""] = process.argv.slice(2);
+const tools = ["crash", "grow", "hang", "huge", "odd name/with.many-characters-that-go-on-and-on-and-on-and-on-and-on"];
+
+function note(line: string): void {
+  appendFileSync(logFile, `${line}\n`);
+}
+
+function send(message: object): void {
+  process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+}
+
+function callTool(id: number, name: string): void {
+  if (name === "hang") return;
+  if (name === "crash") process.exit(1);
+  if (name === "grow") {
+    tools.push("grown");
+    send({ method: "notifications/tools/list_changed" });
+  }
+  const text = name === "huge" ? "x".repeat(1_000_000) : `${name} is done`;
+  send({ id, result: { content: [{ type: "text", text }] } });
+}
+
+function receive({ id, method, params }: { id: number; method: string; params: Record<string, string> }): void {
+  if (method === "initialize") {
+    const serverInfo = { name: "test", version: "1" };
+    const capabilities = { tools: { listChanged: true } };
+    send({ id, result: { protocolVersion: params.protocolVersion, capabilities, serverInfo } });
+  } else if (method === "tools/list") {
+    send({ id, result: { tools: tools.map((name) => ({ name, inputSchema: { type: "object" } })) } });
+  } else if (method === "tools/call") {
+    note(`call ${params.name}`);
+    callTool(id, params.name ?? "");
+  } else if (method === "notifications/cancelled") note("cancelled");
+}
+
+if (import.meta.main) {
+  note(`pid ${process.pid}`);
+  if (mode === "stubborn") {
+    process.on("SIGTERM", () => {});
+    setInterval(() => {}, 1000);
+  }
+  // The end of the input is a line too, an empty one.
+  for await (const line of console) if (line !== "") receive(JSON.parse(line));
+}
