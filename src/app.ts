@@ -4,6 +4,7 @@ import { Elysia } from "elysia";
 import type { Core } from "./protocols";
 import { assetRoutes } from "./routes/assets";
 import { catalogueRoutes } from "./routes/catalogue";
+import { packedPage } from "./routes/compress";
 import { failureOf, failureResponse } from "./routes/failure";
 import { fileRoutes } from "./routes/files";
 import { passGate } from "./routes/gate";
@@ -71,6 +72,9 @@ function boundary(core: Core) {
         core.log.error("A request failed", { request: started.get(request)?.id, error: failure.cause });
       }
       return failureResponse(core, request, failure);
+    })
+    .mapResponse({ as: "global" }, async ({ request, responseValue }) => {
+      return (await packedPage(request, responseValue)) ?? undefined;
     })
     .onAfterResponse({ as: "global" }, ({ request, set, responseValue }) => {
       const begun = started.get(request);

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { staticPlugin } from "@elysiajs/static";
 import { Elysia } from "elysia";
 import type { Core } from "../protocols";
+import { takesGzip } from "./compress";
 import { urlOf } from "./url";
 
 const PREFIX = "/static/";
@@ -65,6 +66,8 @@ interface Asset {
   readonly name: string;
   readonly bytes: Buffer<ArrayBuffer>;
   readonly hash: string;
+  /** Null when packing saves nothing. */
+  readonly packed: Uint8Array<ArrayBuffer> | null;
 }
 
 /** By name and the files it is made of with their times of change, so that an edit shows at once. */
@@ -81,7 +84,13 @@ function readAsset(core: Core, name: string): Asset | null {
   const [first = Buffer.alloc(0), ...others] = paths.map((path) => readFileSync(path));
   // A semicolon, because a file may end without one.
   const bytes = Buffer.concat([first, ...others.flatMap((it) => [Buffer.from("\n;"), it])]);
-  const asset = { name, bytes, hash: Bun.hash(bytes).toString(36) };
+  const packed = Bun.gzipSync(bytes, { level: 9 });
+  const asset = {
+    name,
+    bytes,
+    hash: Bun.hash(bytes).toString(36),
+    packed: packed.length < 0.9 * bytes.length ? packed : null,
+  };
   cache.set(name, { key, asset });
   return asset;
 }
@@ -97,13 +106,16 @@ function fileIn(folder: string, name: string): string | null {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ? path : null;
 }
 
-function assetResponse(request: Request, { name, bytes, hash }: Asset, version: string | null): Response {
-  const etag = `"${hash}"`;
+function assetResponse(request: Request, { name, bytes, hash, packed }: Asset, version: string | null): Response {
+  const isPacked = packed !== null && takesGzip(request);
+  const etag = isPacked ? `"${hash}-gzip"` : `"${hash}"`;
   const headers = {
     "content-type": Bun.file(name).type,
     "cache-control": version === hash ? "public, max-age=31536000, immutable" : "no-cache",
     etag,
+    ...(packed && { vary: "accept-encoding" }),
+    ...(isPacked && { "content-encoding": "gzip" }),
   };
   if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
-  return new Response(bytes, { headers });
+  return new Response(isPacked ? packed : bytes, { headers });
 }

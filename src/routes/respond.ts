@@ -10,7 +10,16 @@ export function htmlResponse(page: Html, status = 200, headers: Record<string, s
     vary: "accept-language",
     "content-security-policy": PAGE_POLICY,
   };
-  return new Response(page.markup, { status, headers: { ...own, ...headers } });
+  const response = new Response(page.markup, { status, headers: { ...own, ...headers } });
+  ours.add(response);
+  return response;
+}
+
+const ours = new WeakSet<Response>();
+
+/** Whether `htmlResponse` made it, all of it at once. */
+export function isPage(response: Response): boolean {
+  return ours.has(response);
 }
 
 /** After a form: the browser gets the page that shows the outcome. */
