@@ -1,0 +1,103 @@
+import { afterAll, expect, test } from "bun:test";
+import { dataWith } from "../../support/library";
+import { collectTurn, readTurn } from "../../support/read-sse";
+import { type Client, startServer } from "../../support/server";
+import { failingStore } from "../../support/test-core";
+import { gate, reply, startUpstream } from "../../support/upstream";
+
+const upstream = startUpstream();
+afterAll(() => upstream.stop());
+
+const TOKEN = "a token of enough letters";
+
+async function start(settings: object = {}, plugins: Parameters<typeof startServer>[0] = {}) {
+  const dataPath = dataWith(["functions/metrics.ts"], { metrics: settings });
+  return startServer({ dataPath, config: { openaiBaseUrl: upstream.baseUrl }, ...plugins });
+}
+
+/** Each sample by its name and labels. */
+async function read(client: Client): Promise<Map<string, number>> {
+  const response = await client.fetch("/_plugin/metrics/");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4");
+  const samples = new Map<string, number>();
+  let described = "";
+  for (const line of (await response.text()).trimEnd().split("\n")) {
+    const [, help] = /^# HELP (\w+) \S.*\.$/.exec(line) ?? [];
+    const [, typed] = /^# TYPE (\w+) (?:counter|gauge|histogram)$/.exec(line) ?? [];
+    const [, key, name, value] =
+      /^((\w+?)(?:_bucket|_sum|_count)?(?:\{(?:\w+="(?:[^"\\\n]|\\.)*",?)+\})?) (\S+)$/.exec(line) ?? [];
+    if (help) described = help;
+    else if (typed) expect(typed).toBe(described);
+    else {
+      expect(name).toBe(described);
+      samples.set(key ?? "", Number(value));
+    }
+  }
+  return samples;
+}
+
+test("turns are counted by how they end, with tokens and the time to the first word", async () => {
+  const server = await start();
+  const client = await server.signIn();
+  const before = await read(client);
+  const rise = async (key: string) => ((await read(client)).get(key) ?? 0) - (before.get(key) ?? 0);
+
+  upstream.script({ ...reply("Hello."), usage: { prompt_tokens: 11, completion_tokens: 7 } });
+  await collectTurn(await client.post("/api/v1/message", { content: "Go" }));
+  upstream.script({ status: 500, body: "no" });
+  await collectTurn(await client.post("/api/v1/message", { content: "Go" }));
+  upstream.script({ parts: ["Half", { wait: gate().opened }] });
+  const reader = readTurn(await client.post("/api/v1/message", { content: "Go" }));
+  const first = await reader.next();
+  await reader.next();
+  expect(await rise("skeleton_turns_running")).toBe(1);
+  expect(await rise('skeleton_open_streams{kind="turn"}')).toBe(1);
+  await client.fetch(`/api/v1/turns/${first.value?.data.turn_id}`, { method: "DELETE" });
+  for await (const _ of reader);
+
+  for (const status of ["done", "failed", "stopped"])
+    expect(await rise(`skeleton_turns_total{status="${status}"}`)).toBe(1);
+  expect(await rise('skeleton_tokens_total{model="test-model",direction="input"}')).toBe(11);
+  expect(await rise('skeleton_tokens_total{model="test-model",direction="output"}')).toBe(7);
+  expect(await rise("skeleton_first_word_seconds_count")).toBe(2);
+  expect(await rise('skeleton_first_word_seconds_bucket{le="+Inf"}')).toBe(2);
+  expect(await rise("skeleton_turns_running")).toBe(0);
+  expect(await rise('skeleton_open_streams{kind="turn"}')).toBe(0);
+});
+
+test("memory, processor time and the lag of the event loop are told", async () => {
+  const client = await (await start()).signIn();
+  const samples = await read(client);
+  expect(samples.get("process_resident_memory_bytes")).toBeGreaterThan(10_000_000);
+  expect(samples.get("process_cpu_seconds_total")).toBeGreaterThan(0);
+  const late = performance.now() + 1500;
+  while (performance.now() < late); // What the figure is there to show.
+  while (((await read(client)).get("skeleton_event_loop_lag_seconds_max") ?? 0) < 0.5) await Bun.sleep(50);
+});
+
+test("calls that the store could not do are counted, and what it refuses on purpose is not", async () => {
+  let isFull = false;
+  const server = await start({}, { plugins: [failingStore((name) => isFull && name === "things")] });
+  const client = await server.signIn();
+  const { store } = server.core;
+  await store.createStoreIfNotExists("things", { word: "str" });
+  const before = (await read(client)).get("skeleton_store_errors_total") ?? 0;
+  await store.add("ann", "things", { word: "a" }, "one");
+  await expect(store.add("ann", "things", { word: "a" }, "one")).rejects.toMatchObject({ code: "conflict" });
+  expect((await read(client)).get("skeleton_store_errors_total")).toBe(before);
+  isFull = true;
+  await expect(store.add("ann", "things", { word: "a" })).rejects.toThrow("full");
+  expect((await read(client)).get("skeleton_store_errors_total")).toBe(before + 1);
+});
+
+test("only administrators and who has the token may look", async () => {
+  const server = await start({ token: TOKEN.replaceAll(" ", "-") });
+  const get = (authorization?: string) =>
+    fetch(`${server.url}/_plugin/metrics/`, authorization === undefined ? {} : { headers: { authorization } });
+  expect((await get()).status).toBe(401);
+  expect((await get("Bearer another-token-of-enough-letters")).status).toBe(401);
+  expect((await get(`Bearer ${TOKEN.replaceAll(" ", "-")}`)).status).toBe(200);
+  expect((await (await server.signIn("ann")).fetch("/_plugin/metrics/")).status).toBe(200);
+  expect((await (await server.signIn("bob")).fetch("/_plugin/metrics/")).status).toBe(403);
+});
