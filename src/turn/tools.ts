@@ -8,6 +8,7 @@ import type { Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
 import { misfit } from "./json-schema";
 
 const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a slow page, short enough to wait for.
+const TIMER_MAX_MS = 2 ** 31 - 1; // 24 days. A timer that is told more, such as Infinity, fires at once.
 const RESULT_MAX = 100_000; // Characters given to the model. More would push everything else out of its context.
 const PROGRESS_MAX = 100_000; // Characters of one call, all updates together. Nobody reads more, and each is kept.
 const DENIED = "The user did not allow this call, so it was not run.";
@@ -23,14 +24,15 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
   const { callId, name } = call;
   const tool = offered.find((candidate) => candidate.name === name);
   let iterator: AsyncIterator<unknown, unknown> | null = null;
+  let deadline: Deadline | null = null;
   try {
     if (!tool) throw new Error(`There is no tool ${JSON.stringify(name)}. There are: ${namesOf(offered)}.`);
     const args = readArguments(call, tool);
     if (tool.approval && !(await turn.approval(call))) throw new Error(DENIED);
-    const deadline = AbortSignal.any([turn.signal, AbortSignal.timeout(tool.timeoutMs ?? TIMEOUT_MS)]);
-    iterator = begin(tool, args, { ...turn, signal: deadline });
+    deadline = createDeadline(tool, turn.signal);
+    iterator = begin(tool, args, { ...turn, signal: deadline.signal });
     for (let left = PROGRESS_MAX; ; ) {
-      const next = await orAborted(iterator.next(), deadline, tool, turn);
+      const next = await orAborted(iterator.next(), deadline.signal, tool, turn);
       if (next.done) {
         yield { type: "toolResult", callId, name, result: bounded(asText(next.value), RESULT_MAX) };
         return;
@@ -42,7 +44,30 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
   } catch (error) {
     leave(iterator);
     yield { type: "toolResult", callId, name, error: bounded(messageOf(error), RESULT_MAX) };
+  } finally {
+    deadline?.clear();
   }
+}
+
+interface Deadline {
+  /** Aborts with the turn, and when the tool has taken too long. */
+  readonly signal: AbortSignal;
+  clear(): void;
+}
+
+function createDeadline(tool: Tool, turnSignal: AbortSignal): Deadline {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, Math.min(tool.timeoutMs ?? TIMEOUT_MS, TIMER_MAX_MS));
+  if (turnSignal.aborted) abort();
+  turnSignal.addEventListener("abort", abort, { once: true });
+  return {
+    signal: controller.signal,
+    clear() {
+      clearTimeout(timer);
+      turnSignal.removeEventListener("abort", abort);
+    },
+  };
 }
 
 function namesOf(tools: readonly Tool[]): string {

@@ -58,7 +58,20 @@ describe("a tool", () => {
       /At once/,
     ],
     ["throws no error", () => Promise.reject("a word"), {}, /a word/],
-    ["gives what is no JSON", async () => 1n, {}, /BigInt/],
+    ["gives what is no JSON", async () => 1n, {}, /cannot be given as JSON.*BigInt/],
+    ["gives what JSON would empty", async () => ({ found: new Map([["a", 1]]) }), {}, /as JSON: it holds a Map/],
+    ["gives a promise in a list", async () => [Promise.resolve(1)], {}, /as JSON: it holds a Promise/],
+    ["gives a function", async () => () => 1, {}, /as JSON: it holds a function/],
+    [
+      "gives a circle",
+      async () => {
+        const circle: { self?: object } = {};
+        circle.self = circle;
+        return circle;
+      },
+      {},
+      /as JSON:/,
+    ],
     ["does not exist", async () => "", { name: "other" }, /no tool "other".*it/],
     ["takes too long", never, { timeoutMs: 20 }, /longer than 0.02 seconds/],
     ["is stopped", never, { signal: AbortSignal.abort() }, /was stopped/],
@@ -107,5 +120,57 @@ describe("a tool", () => {
     const text = event && "result" in event ? event.result : "";
     expect(text.length).toBeLessThan(101_000);
     expect(text).toContain("5000000 characters");
+  });
+
+  test("shows no more progress than somebody might read, and goes on", async () => {
+    const events = await run(async function* () {
+      for (let n = 0; n < 50; n++) yield "x".repeat(10_000);
+      return "whole";
+    });
+    const shown = events.map((event) => ("content" in event ? event.content.length : 0));
+    expect(shown.reduce((sum, length) => sum + length, 0)).toBeLessThan(101_000);
+    expect(events.at(-1)).toEqual(result("whole"));
+  });
+
+  test("learns from its signal that its time is over, and may have as much as it says", async () => {
+    const told = Promise.withResolvers<string>();
+    const [event] = await run(
+      (_args, { signal }) => {
+        signal.addEventListener("abort", () => told.resolve("aborted"), { once: true });
+        return never();
+      },
+      { timeoutMs: 20 },
+    );
+    expect(event).toMatchObject({ error: expect.stringContaining("longer than") });
+    expect(await told.promise).toBe("aborted");
+    const endless = async (_args: object, { signal }: Turn) => {
+      await new Promise(setImmediate);
+      return signal.aborted;
+    };
+    expect(await run(endless, { timeoutMs: Number.POSITIVE_INFINITY })).toEqual([result("false")]);
+  });
+
+  test("that asks runs only after a yes, and its arguments are looked at before", async () => {
+    const asked: string[] = [];
+    const tool: Tool = {
+      name: "it",
+      description: "",
+      parameters: Type.Object({ n: Type.Number() }),
+      approval: true,
+      execute: async ({ n }: { n: number }) => n,
+    };
+    const runWith = (answer: boolean, args: string) => {
+      const approval: Turn["approval"] = async ({ callId }) => {
+        asked.push(callId);
+        return answer;
+      };
+      const turn = { signal: new AbortController().signal, approval } as Turn;
+      return Array.fromAsync(createTools([tool]).run({ callId: "c", name: "it", arguments: args }, [tool], turn));
+    };
+    expect(await runWith(true, '{"n":1}')).toEqual([result("1")]);
+    expect(await runWith(false, '{"n":1}')).toMatchObject([{ error: expect.stringContaining("did not allow") }]);
+    expect(asked).toEqual(["c", "c"]);
+    expect(await runWith(true, "{}")).toMatchObject([{ error: expect.stringContaining("do not fit") }]);
+    expect(asked).toHaveLength(2);
   });
 });
