@@ -1,12 +1,14 @@
 /** The whole server as a process, from source and as one executable on a machine without bun and node. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { startAnthropic } from "./support/anthropic";
 import { build } from "./support/build";
 import { codeBlocks, readGuides } from "./support/guides";
 import { linkPlugin } from "./support/library";
 import { writePlugins } from "./support/plugin-files";
+import { projectFolder } from "./support/project";
 import { residentMegabytes, type ServerProcess, SOURCE, startServer } from "./support/server-process";
 import { checkHistory, getJson, sendMessage, setUp, signIn, textOf, visit } from "./support/smoke";
 import { temporaryFolder } from "./support/temporary";
@@ -24,6 +26,10 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const server of running) await server.stop("SIGKILL");
 });
+
+const library = join(projectFolder, "plugin_library");
+const MCP_SERVER = join(projectFolder, "test/support/mcp-server.ts");
+const HTML = { headers: { "content-type": "text/html" } };
 
 /** A package that only plugins use, and no node_modules is near. */
 const USES_A_PACKAGE = `import { Client } from "@modelcontextprotocol/client";
@@ -108,6 +114,58 @@ describe.each([
       ]);
       await end(server);
       await upstream.stop();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "every file of the library is taken as a copy, far from all packages, and those that need one work",
+    async () => {
+      const folder = temporaryFolder();
+      for (const path of new Bun.Glob("**/*.ts").scanSync(library)) {
+        mkdirSync(dirname(join(folder, "plugins", path)), { recursive: true });
+        copyFileSync(join(library, path), join(folder, "plugins", path));
+      }
+      const anthropic = startAnthropic("a key");
+      const upstream = startUpstream();
+      const page = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("<h1>Hello</h1>", HTML) });
+      const mcpServer = { command: process.execPath, args: [MCP_SERVER, join(folder, "mcp.log")] };
+      const settings = (servers: object) => ({
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the server puts the variable in.
+        "anthropic-model": { api_key: "${ANTHROPIC_API_KEY}", base_url: anthropic.url },
+        "fetch-url": { allow: [page.url.host] },
+        mcp: { servers },
+        "trusted-header-auth": { proxies: ["127.0.0.1"] },
+      });
+      const configure = (servers: object) => Bun.write(join(folder, "plugins.yaml"), JSON.stringify(settings(servers)));
+      await configure({ one: mcpServer });
+      const env = { OPENAI_BASE_URL: upstream.baseUrl, ANTHROPIC_API_KEY: "a key", SKELETON_MODE: "ephemeral" };
+      const server = await start(folder, env);
+      expect(server.output()).not.toContain("quarantined");
+
+      const headers = { "remote-user": "carol" };
+      expect(await getJson(server.address, "/api/v1/models", headers)).toEqual(["test-model", "claude-test"]);
+      const { token } = await signIn(server.address, "default", "default");
+      const callTool = async (name: string, args: object) => {
+        upstream.script({ parts: toolCall(name, args) });
+        const events = await sendMessage(server.address, token, { content: "Call it.", model: "test-model" });
+        return events.find(({ event }) => event === "tool_result")?.data;
+      };
+      expect((await callTool("fetch_url", { url: page.url.href }))?.result).toContain("# Hello");
+      const isThere = async (name: string) => (await callTool(name, {}))?.result === "grow is done";
+      while (!(await isThere("one_grow"))) await Bun.sleep(50);
+      await configure({ two: mcpServer });
+      while (!(await isThere("two_grow"))) await Bun.sleep(50);
+
+      const ask = { content: "Hi", model: "claude-test" };
+      expect(textOf(await sendMessage(server.address, token, ask))).toBe("Hello.");
+      const pids = [...readFileSync(join(folder, "mcp.log"), "utf8").matchAll(/^pid (\d+)$/gm)].map(([, pid]) =>
+        Number(pid),
+      );
+      expect(pids).toHaveLength(2);
+      await end(server);
+      for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+      await Promise.all([anthropic.stop(), upstream.stop(), page.stop(true)]);
     },
     TEST_MS,
   );
