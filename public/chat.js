@@ -36,7 +36,6 @@
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
     const { sourceElement: form, request, response } = ctx;
     if (form.id === "title" && !response?.raw?.ok) form.reset();
-    if (form.matches(".edit, .again")) isAtEnd = true;
     if (form.id !== "composer" || !response.raw.ok) return;
     const { content: text, files } = form.elements;
     localStorage.removeItem(draftKey(text));
@@ -69,23 +68,26 @@
   document.addEventListener("htmx:sse:after:connection", unsayOffline);
   addEventListener("online", unsayOffline);
 
-  // A reader who is within 60 px of the end stays at the end; one who scrolled up is left alone.
-  let isAtEnd = true;
+  // A reader within 60 px of the end stays there; one who scrolled up is left alone, also by earlier messages coming in above.
+  let [isAtEnd, lastTop] = [true, 0];
+  const toGo = ({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight;
   const toEnd = () => {
     const scroll = byId("scroll");
     if (scroll && isAtEnd) scroll.scrollTop = scroll.scrollHeight;
+    scroll?.classList.toggle("behind", toGo(scroll) > 60);
   };
   const observer = new ResizeObserver(toEnd);
-  let lastTop = 0;
   const watchEnd = ({ target }) => {
     if (target.id !== "scroll") return;
-    const toGo = target.scrollHeight - target.scrollTop - target.clientHeight;
-    // Whoever scrolls up only a little wants to read, and is not pulled back.
-    isAtEnd = toGo < (target.scrollTop < lastTop ? 2 : 60);
+    isAtEnd = toGo(target) < (target.scrollTop < lastTop ? 2 : 60);
     lastTop = target.scrollTop;
-    target.classList.toggle("behind", toGo > 200);
+    target.classList.toggle("behind", !isAtEnd);
   };
   document.addEventListener("scroll", watchEnd, true);
+  document.addEventListener("htmx:before:swap", ({ target }) => {
+    const [scroll, left] = target.matches(".earlier") ? [byId("scroll"), toGo(byId("scroll"))] : [];
+    if (scroll) requestAnimationFrame(() => scroll.scrollBy(0, toGo(scroll) - left));
+  });
 
   // A moment comes in UTC, and is shown in the person's zone and way. One that a swap brings has no title yet.
   const moments = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
@@ -120,7 +122,6 @@
   if (byId("text")) arrive();
 
   document.addEventListener("click", async ({ target }) => {
-    // Another version is read from its beginning.
     if (target.closest(".version, .jump")) isAtEnd = target.closest(".jump") !== null;
     toEnd();
     if (target.closest(".detach")) byId("files").value = "";

@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
+import type { Thread } from "../../src/protocols";
 import { markupOf, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
@@ -25,6 +26,7 @@ afterEach(async () => {
   expect(complaints).toEqual([]);
 });
 
+const ANN = { username: "ann", role: "admin" } as const;
 const TIMEOUT_MS = 30_000;
 
 /** A chat with a question and its reply, shown. */
@@ -47,6 +49,35 @@ async function expectAsFresh(page: Page, who: Person): Promise<void> {
 
 /** Id of what has the focus. */
 const focused = (page: Page) => page.evaluate("document.activeElement.id") as Promise<string>;
+
+/** How far the reader is from the end, in pixels. */
+const toEnd = (page: Page) =>
+  page.evaluate(
+    "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)(document.getElementById('scroll'))",
+  ) as Promise<number>;
+
+/** Asks again at each frame; the page's policy lets no `waitForFunction` in. */
+async function until(page: Page, isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await page.evaluate("new Promise(requestAnimationFrame)");
+}
+
+/** Where the message stands on the screen. */
+const topOf = (page: Page, id: string) =>
+  page.evaluate(`document.getElementById("m-${id}").getBoundingClientRect().top`) as Promise<number>;
+
+/** A thread whose messages say their number, made without a model. */
+async function longThread(count: number): Promise<{ thread: Thread; ids: string[] }> {
+  const thread = await server.core.thread.create("ann", { title: `Long ${count}` });
+  const ids: string[] = [];
+  for (let index = 0; index < count; index++) {
+    const role = index % 2 === 0 ? ("user" as const) : ("assistant" as const);
+    const content =
+      role === "user" ? `Question ${index}.` : `Answer ${index}.\n\n${"Some words. ".repeat(index % 70)}\n\n- a\n- b`;
+    const said = { role, type: "text" as const, content, turnId: "none", step: 0 };
+    ids.push((await server.core.thread.append("ann", thread.id, { ...said, parentId: ids.at(-1) ?? null })).id);
+  }
+  return { thread, ids };
+}
 
 describe.skipIf(noBrowser !== null)("messages", () => {
   test(
@@ -189,6 +220,129 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.waitForSelector(".reply >> text=Edited at last.");
       await page.waitForSelector("button.send");
       await expectAsFresh(page, ann);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a long chat opens at its end, and earlier messages come in above a reader without moving what they read",
+    async () => {
+      const { thread, ids } = await longThread(350);
+      const ann = await person();
+      const page = await ann.open(`/t/${thread.id}`);
+      await page.waitForSelector(`#m-${ids[348]}`);
+      expect(await toEnd(page)).toBeLessThan(2);
+      expect(await page.locator(".jump").isVisible()).toBe(false);
+      const first = ids[250] ?? "";
+      // As a person does who pulls the bar up: almost to the top at once.
+      for (const [top, next] of [
+        [40, ids[150]],
+        [0, ids[50]],
+      ] as const) {
+        const reading = await page.evaluate(
+          `(() => { const scroll = document.getElementById("scroll"); scroll.scrollTop = ${top}; return document.querySelector(".message.user").id.slice(2); })()`,
+        );
+        const before = await topOf(page, String(reading));
+        await page.waitForSelector(`#m-${next}`, { state: "attached" });
+        await page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))");
+        expect(Math.abs((await topOf(page, String(reading))) - before)).toBeLessThan(3);
+      }
+      expect(await page.locator(`#m-${first}`).count()).toBe(1);
+      await screenshot(page, "messages-long");
+      // Nothing is lost or doubled on the way, and what happens at the end leaves the reader alone.
+      await page.evaluate("document.getElementById('scroll').scrollTop = 0");
+      await page.waitForSelector(`#m-${ids[0]}`, { state: "attached" });
+      expect(await page.locator(".earlier").count()).toBe(0);
+      const shown = await page.evaluate("[...document.querySelectorAll('.message.user')].map(({ id }) => id.slice(2))");
+      expect(shown).toEqual(ids.filter((_, index) => index % 2 === 0));
+      const top = await topOf(page, ids[20] ?? "");
+      upstream.script(reply("From elsewhere."));
+      await server.core.turns.start(ANN, { content: "Sent elsewhere", threadId: thread.id });
+      await page.waitForSelector(".reply >> text=From elsewhere.", { state: "attached" });
+      expect(await topOf(page, ids[20] ?? "")).toBe(top);
+      expect(await page.locator(".message.user").count()).toBe(176);
+      await page.click(".jump");
+      expect(await toEnd(page)).toBeLessThan(2);
+      await page.waitForSelector(".jump", { state: "hidden" });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a stream is followed at the end, and a reader who scrolls up a little is left alone",
+    async () => {
+      const ann = await person();
+      const page = await converse(ann, "Tell me", "A short one.");
+      const steps = [gate(), gate(), gate()];
+      const lines = "A line.\n\n".repeat(40);
+      const parts = steps.flatMap((step, index) => [lines, `mark ${index}\n\n`, { wait: step.opened }]);
+      upstream.script({ parts: [...parts, "the end"] });
+      await page.fill("#text", "At length");
+      await page.press("#text", "Enter");
+      await page.waitForSelector(".reply >> text=mark 0");
+      await until(page, async () => (await toEnd(page)) < 2);
+      await page.mouse.move(700, 300);
+      await page.mouse.wheel(0, -30);
+      await until(page, async () => (await toEnd(page)) < 2);
+      steps[2]?.open();
+      await page.waitForSelector("button.send");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "an address leads to one message, shows it, and a send from there leads to the end",
+    async () => {
+      const { thread, ids } = await longThread(250);
+      const ann = await person();
+      const page = await ann.open(`/t/${thread.id}?at=${ids[41]}#m-${ids[41]}`);
+      expect(await topOf(page, ids[41] ?? "")).toBeLessThan(500);
+      expect(await topOf(page, ids[41] ?? "")).toBeGreaterThan(0);
+      await screenshot(page, "messages-found");
+      upstream.script(reply("At the end."));
+      await page.fill("#text", "And on");
+      await page.press("#text", "Enter");
+      await page.waitForURL(new RegExp(`/t/${thread.id}$`));
+      await page.waitForSelector(".reply >> text=At the end.");
+      expect(await page.locator(`#m-${ids[248]}`).count()).toBe(1);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "without script and on a phone, links and forms do the same",
+    async () => {
+      const ann = await person({
+        javaScriptEnabled: false,
+        viewport: { width: 320, height: 640 },
+        hasTouch: true,
+        colorScheme: "dark",
+      });
+      const { thread, ids } = await longThread(210);
+      const page = await ann.open(`/t/${thread.id}`);
+      await page.click("text=Earlier messages");
+      await page.waitForSelector(`#m-${ids[10]}`);
+      await page.goto(`/t/${thread.id}`);
+      const last = `#m-${ids[208]}`;
+      await page.click(`${last} [id$='-edit']`);
+      expect(await page.inputValue(".edit textarea")).toBe("Question 208.");
+      await screenshot(page, "messages-no-script-edit");
+      upstream.script(reply("Edited without script."));
+      await page.fill(".edit textarea", "Another wording");
+      await page.click(".edit .send");
+      await page.waitForSelector(".reply >> text=Edited without script.");
+      await page.click(".user .versions [id$='-previous']");
+      await page.waitForSelector(`${last} .bubble >> text=Question 208.`);
+      await page.click(".reply >> nth=-1 >> .without-script");
+      await page.waitForSelector("#message-menu >> text=small-b");
+      await screenshot(page, "messages-no-script-menu");
+      upstream.script(reply("By the other model."));
+      await page.click("#message-menu >> text=small-b");
+      await page.waitForSelector(".reply >> text=By the other model.");
+      await page.click(".reply >> nth=-1 >> .without-script");
+      await page.click("#message-menu .fork");
+      await page.waitForURL((url) => !url.pathname.includes(thread.id));
+      await page.waitForSelector(".reply >> text=By the other model.");
     },
     TIMEOUT_MS,
   );
