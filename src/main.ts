@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-/** The command line: `serve` (when nothing is said), `users`, `health`. The only file that acts when it is imported. */
+/** The command line: `serve` (when nothing is said), `users`, `check`, `health`. The only file that acts when it is imported. */
 
 import { ConfigError, loadConfig } from "./config";
 import { messageOf } from "./errors";
@@ -10,6 +10,7 @@ const USAGE = `Usage: skeleton [command]
 
   serve     Run the server (when no command is given)
   users     Add, change and check users; see: skeleton users --help
+  check     Load plugins without serving and say what is wrong: check [FILES], all that are installed without FILES
   health    Ask the running server whether it is well: exit code 0 or 1
   help      Show this
 
@@ -28,6 +29,7 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
   try {
     if (command === "serve") return await runServer(loadConfig());
     if (command === "users") return await editUsers(rest, loadConfig());
+    if (command === "check") return await checkFiles(rest, loadConfig());
     if (command === "health") return await askHealth(loadConfig());
   } catch (error) {
     console.error(error instanceof ConfigError ? error.message : `skeleton: ${messageOf(error)}`);
@@ -70,6 +72,12 @@ function endOnSignal(stop: () => Promise<void>): void {
 async function editUsers(args: readonly string[], config: Config): Promise<number> {
   const [{ runUsers }, { terminalIo }] = await Promise.all([import("./users"), import("./terminal")]);
   return runUsers([...args], terminalIo(config.usersFile));
+}
+
+/** Ends the process, which something that a plugin left open might keep alive. */
+async function checkFiles(files: readonly string[], config: Config): Promise<never> {
+  const { checkPlugins } = await import("./check");
+  process.exit(await checkPlugins(files, config, console.log));
 }
 
 async function askHealth(config: Config): Promise<number> {
