@@ -87,7 +87,9 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
   const failure = provideAll(parts, core, candidates, shop.made);
   if (failure) return failure;
   const hooked = candidates.filter(({ hooks }) => hooks);
-  parts.hooks = createHookRunner(core, config.tracePlugins ? hooked.map((plugin) => traced(plugin, log)) : hooked);
+  const isTraced = ({ isBuiltIn }: Found) => config.tracePlugins && !isBuiltIn;
+  const heard = hooked.map((plugin) => (isTraced(plugin) ? traced(plugin, log) : plugin));
+  parts.hooks = createHookRunner(core, heard);
   const notStarted = await startAll(core, candidates, running, patience);
   if (notStarted) {
     if (!shop.generations.current()) await startOver(shop, parts);
@@ -95,7 +97,7 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
   }
   const tools = candidates.flatMap((plugin) => {
     const own = running.get(plugin)?.tools ?? [];
-    return config.tracePlugins ? own.map((tool) => tracedTool(tool, plugin.name, log)) : own;
+    return isTraced(plugin) ? own.map((tool) => tracedTool(tool, plugin.name, log)) : own;
   });
   parts.tools = createTools(tools);
   return null;

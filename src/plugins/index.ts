@@ -12,7 +12,7 @@ import { builtIns } from "./built-ins";
 import { createFaults } from "./fault";
 import { createFinder } from "./find";
 import { createGenerations } from "./generations";
-import { pluginsOf, tellWinners } from "./info";
+import { pluginsOf, tellLoaded, tellWinners } from "./info";
 import { withDefaults } from "./load";
 import { createCore, type Parts } from "./parts";
 import { PATIENCE, type Patience } from "./patience";
@@ -63,6 +63,7 @@ export async function install({ config, log, plugins = [], ...options }: Install
     generations.commit(next);
     if (folder !== null) settings.warnOfUnknown(next.plugins);
     tellWinners(log, before, next);
+    if (config.tracePlugins) tellLoaded(log, before, next, running);
     if (before && before.parts.model !== next.parts.model)
       await publishFact(core, EVERYBODY, { type: "models-changed" });
   };

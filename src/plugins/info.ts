@@ -40,6 +40,19 @@ function infoOf(plugin: Found, running: Runnings): PluginInfo {
   };
 }
 
+/** For `SKELETON_TRACE_PLUGINS`: what each plugin that was loaded gives. */
+export function tellLoaded(log: Log, before: Generation | null, { plugins }: Generation, running: Runnings): void {
+  for (const plugin of plugins) {
+    if (plugin.isBuiltIn || before?.plugins.includes(plugin)) continue;
+    const { name, file, provides, hooks, tools } = infoOf(plugin, running);
+    const given = Object.entries({ provides, hooks, tools }).map(([what, names]) => [
+      what,
+      names.join(" ") || undefined,
+    ]);
+    log.info("Trace", { plugin: name, file, ...Object.fromEntries(given) });
+  }
+}
+
 /** Of the first generation all, of later ones what is another. */
 export function tellWinners(log: Log, before: Generation | null, { plugins }: Generation): void {
   const earlier = winnersOf(before?.plugins ?? []);

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import type { Plugin, Tool } from "../../src/protocols";
 import { appending, loadPlugins } from "../support/plugin-files";
+import { temporaryFolder } from "../support/temporary";
 
 const tool = (name: string): Tool => ({ name, description: "", parameters: {} as never, execute: async () => "" });
 
@@ -154,4 +156,86 @@ describe("tools", () => {
     expect(await toolNames(loaded)).toEqual(["taken"]);
     expect(loaded.core.hooks.filtersStream).toBe(false);
   });
+});
+
+describe("a plugin that hangs does not keep the server from starting or ending:", () => {
+  const patience = { loadS: 0.1, startS: 0.1, stopS: 0.1 };
+  const forever = "await new Promise(() => {})";
+  const bad: [what: string, text: string, message: string][] = [
+    [
+      "its file",
+      `${forever}; export default { name: "x" };`,
+      "It cannot be loaded: Its file took longer than 0.1 seconds.",
+    ],
+    [
+      "its start",
+      `export default { name: "x", async start() { ${forever}; } };`,
+      "Its start took longer than 0.1 seconds.",
+    ],
+    [
+      "its tools",
+      `export default { name: "x", tools: async () => { ${forever}; } };`,
+      "Its list of tools took longer than 0.1 seconds.",
+    ],
+  ];
+  test.each(bad)("%s", async (_, text, message) => {
+    const { core, wrong } = await loadPlugins({ "core/x.ts": text, "core/a.ts": appending("a") }, { patience });
+    expect(wrong).toEqual([["core/x.ts", message]]);
+    expect(await core.model.list()).toEqual(["basea"]);
+  });
+
+  test("its stop", async () => {
+    const { stop, lines } = await loadPlugins(
+      { "core/x.ts": `export default { name: "x", async stop() { ${forever}; } };` },
+      { patience },
+    );
+    await stop(0);
+    expect(lines).toContain('WARNING A plugin failed to stop plugin=x error="Its stop took longer than 0.1 seconds."');
+  });
+});
+
+test("a plugin that replaces the store leaves no file of the default behind", async () => {
+  const dataPath = temporaryFolder();
+  const memory = `import { Database } from "bun:sqlite";
+    export default { name: "memory-store", provide: { store: (core) => globalThis.otherStore } };`;
+  const other = await loadPlugins({});
+  Object.assign(globalThis, { otherStore: { ...other.core.store, close: async () => {} } });
+  const { core, wrong, stop } = await loadPlugins({ "core/memory.ts": memory }, { mode: "persistent", dataPath });
+  expect(wrong).toEqual([]);
+  expect((await core.thread.create("ann", { title: "kept elsewhere" })).title).toBe("kept elsewhere");
+  await stop(0);
+  expect(readdirSync(dataPath).filter((name) => name.startsWith("skeleton.db"))).toEqual([]);
+});
+
+test("SKELETON_TRACE_PLUGINS says which hooks and tools are called, and nothing that they are given", async () => {
+  const text = `export default {
+    name: "watched",
+    hooks: { preCall: (call) => ({ ...call }), async *filterStream(events) { yield* events; }, postCall() {} },
+    tools: [{ name: "look", description: "", parameters: {}, execute: async () => "seen" }],
+    provide: { model: (core, base) => ({ ...base, async *stream(call) {
+      const isAsked = call.messages.at(-1).role === "tool";
+      if (!isAsked) yield { type: "toolCall", callId: "1", name: "look", arguments: '{"at":"secret"}' };
+      yield { type: "finish", reason: "stop" };
+    } }) },
+  };`;
+  const { core, lines } = await loadPlugins({ "functions/watched.ts": text }, { tracePlugins: true });
+  const user = { username: "ann", role: "user" } as const;
+  const { id } = await core.turns.start(user, { content: "a secret question" });
+  for await (const _ of (await core.turns.follow(user, id, 0, new AbortController().signal)) ?? []);
+  const [loaded, ...traces] = lines.filter((line) => /^INFO Trace .*plugin=watched/.test(line));
+  expect(loaded).toMatch(
+    / file=functions\/watched.ts provides=model hooks="preCall filterStream postCall" tools=look$/,
+  );
+  expect(traces.map((line) => /plugin=watched (?:hook|tool)=(\w+)/.exec(line)?.[1])).toEqual([
+    "preCall",
+    "filterStream",
+    "look",
+    "postCall",
+    "preCall",
+    "filterStream",
+    "postCall",
+  ]);
+  expect(traces[0]).toMatch(/ turn=\S+ ms=[\d.]+ changed=true$/);
+  expect(traces[1]).toMatch(/ events=2$/);
+  expect(lines.join()).not.toContain("secret");
 });
