@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { projectFolder } from "../support/project";
 import { measureDisk } from "./disk";
 import { measureFollowers } from "./followers";
+import { measureHooks } from "./hooks";
 import { measureReading } from "./reading";
 import { measureStartUp } from "./start-up";
 import { measureStreams } from "./streams";
@@ -62,6 +63,7 @@ async function measure(upstream: Upstream, plan: typeof FULL): Promise<Row[]> {
     followers: () => measureFollowers(upstream, plan.followers.count, plan.followers.measureMs),
     disk: () => measureDisk(upstream, plan.disk.lengths, plan.disk.rate),
     reading: () => measureReading(upstream, plan.reading),
+    hooks: () => measureHooks(20_000, 5),
   };
   const rows: Row[] = [];
   for (const [name, part] of Object.entries(parts)) {
