@@ -43,8 +43,9 @@ async function startOne(core: Core, plugin: Found, running: Runnings, seconds: n
   await within(seconds, "start", async () => plugin.start?.(core));
   running.set(plugin, null);
   const own = typeof tools === "function" ? await within(seconds, "list of tools", () => tools(core)) : tools;
-  const { handle } = page ? checkPage(page(core)) : { handle: null };
-  running.set(plugin, { tools: checkTools(own), page: handle && { access, handle } });
+  const made = page ? checkPage(page(core)) : null;
+  // Called on its own object, which may be of a class.
+  running.set(plugin, { tools: checkTools(own), page: made && { access, handle: (...args) => made.handle(...args) } });
 }
 
 /** One that fails, or takes too long, does not keep the others from stopping. */
