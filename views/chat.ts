@@ -9,15 +9,13 @@ import { layout } from "./page";
 import { searchForm } from "./thread-list";
 
 export function chatPage(chat: ChatData, words: Words, views: ViewsProtocol): Html {
-  const isRunning = chat.composer.liveTurnId !== null;
-  const isWaiting = chat.messages.messages.at(-1)?.parts.some((part) => part.isWaiting) ?? false;
   return layout({
     page: chat,
     words,
     name: "chat",
     title: views.pageTitle(chat.thread, words),
-    // Without script, a reply that is being written is read by asking again; not while a question waits for an answer.
-    head: html`${isRunning && !isWaiting && html`<noscript><meta http-equiv="refresh" content="2"></noscript>`}`,
+    // Without script, a reply is read on the page that it is written into. What waits for the person keeps its page.
+    head: html`${mustMove(chat) && html`<noscript><meta http-equiv="refresh" content="0; url=/t/${chat.thread?.id}?stream=1"></noscript>`}`,
     body: html`<a class="skip-link" href="#text">${words.chat.skip}</a>
 <aside id="sidebar" class="sidebar" popover aria-label="${words.chat.chats}">
 <a class="new-chat" href="/" accesskey="n">${icon("plus")} ${words.chat.newChat}</a>
@@ -30,8 +28,18 @@ ${keys(words)}`,
   });
 }
 
+function mustMove({ composer, messages: { messages }, menu }: ChatData): boolean {
+  if (composer.liveTurnId === null || composer.isStreamed) return false;
+  const isWaiting = messages.at(-1)?.parts.some((part) => part.isWaiting) ?? false;
+  const isEdited = composer.draft !== "" || messages.some(({ draft }) => draft !== undefined);
+  return !isWaiting && !isEdited && !menu;
+}
+
 /** Everything that changes with the thread. */
 export function main(chat: ChatData, words: Words, views: ViewsProtocol): Html {
+  // A streamed page has its composer first, because the messages take long to come; the style puts it below them.
+  const scroll = html`<div id="scroll" class="scroll" tabindex="-1">${views.messages(chat.messages, words)}</div>`;
+  const dock = html`<div class="dock">${jump(chat, words)}${views.status(chat.status, words)}${views.messageMenu(chat.menu, words)}${composer(chat.composer, words, views)}</div>`;
   return html`<main id="main" class="main">
 <header class="bar">
 <button class="icon-button menu" type="button" popovertarget="sidebar" aria-label="${words.chat.chats}">${icon("menu")}</button>
@@ -41,8 +49,7 @@ ${chat.thread && (chat.thread.archived ? restoreForm(chat.thread, words) : archi
 <a class="icon-button" href="/" aria-label="${words.chat.newChat}" title="${words.chat.newChat}">${icon("plus")}</a>
 </div>
 </header>
-<div id="scroll" class="scroll" tabindex="-1">${views.messages(chat.messages, words)}</div>
-<div class="dock">${jump(chat, words)}${views.status(chat.status, words)}${views.messageMenu(chat.menu, words)}${composer(chat.composer, words, views)}</div>
+${chat.composer.isStreamed ? [dock, scroll] : [scroll, dock]}
 <form id="act" method="post"></form>
 ${live(chat)}
 </main>`;
@@ -71,7 +78,7 @@ export function status({ text, kind, link }: StatusData, words: Words): Html {
 }
 
 function archiveForm(thread: Thread, words: Words): Html {
-  return html`<form method="post" action="/t/${thread.id}/archive"><button class="icon-button" aria-label="${words.chat.archiveThis}" title="${words.chat.archive}">${icon("archive")}</button></form>`;
+  return html`<form method="post" action="/t/${thread.id}/archive"><button class="icon-button" aria-label="${words.chat.archiveThis}" title="${words.chat.archive}">${icon("archive", words.chat.archiveThis)}</button></form>`;
 }
 
 function restoreForm(thread: Thread, words: Words): Html {
@@ -82,7 +89,7 @@ function account(user: User, words: Words): Html {
   return html`<form class="account" method="post" action="/logout"><span>${user.username}</span>${
     user.role === "admin" &&
     html`<a class="icon-button" href="/_plugin/admin/" aria-label="${words.admin.title}" title="${words.admin.title}">${icon("plug")}</a>`
-  }<button class="icon-button" type="button" popovertarget="keys" aria-label="${words.keys.title}" title="${words.keys.title} (?)">${icon("keyboard")}</button><button class="icon-button" aria-label="${words.chat.signOut}" title="${words.chat.signOut}">${icon("signOut")}</button></form>`;
+  }<button class="icon-button" type="button" popovertarget="keys" aria-label="${words.keys.title}" title="${words.keys.title} (?)">${icon("keyboard")}</button><button class="icon-button" aria-label="${words.chat.signOut}" title="${words.chat.signOut}">${icon("signOut", words.chat.signOut)}</button></form>`;
 }
 
 /** The one connection of the page. It asks again every 10 s, because htmx does not retry the first try. */

@@ -28,6 +28,7 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
-export function icon(name: IconName): Html {
-  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="${PATHS[name]}"/></svg>`;
+/** `text` stands beside it where no style is: a browser of text shows neither the icon nor the name of a button. */
+export function icon(name: IconName, text?: string): Html {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="${PATHS[name]}"/></svg>${text && html`<span class="for-reader">${text}</span>`}`;
 }

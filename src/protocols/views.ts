@@ -127,6 +127,8 @@ export interface ComposerData {
   /** Text to start with, when a send was refused on a page without script. */
   readonly draft: string;
   readonly liveTurnId: string | null;
+  /** The page is one that a reply is written into while it loads, without script: it ends with `#ended`, and Stop is Send then. */
+  readonly isStreamed?: boolean;
   /** The message to go below; null = the end of the thread's branch. */
   readonly parentId: string | null;
   /** False on a page that does not follow its thread: what is sent shows on another one. */

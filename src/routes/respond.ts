@@ -3,14 +3,15 @@
 import type { Html } from "../protocols";
 import { PAGE_POLICY } from "./security-headers";
 
+export const PAGE_HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "cache-control": "no-store",
+  vary: "accept-language",
+  "content-security-policy": PAGE_POLICY,
+};
+
 export function htmlResponse(page: Html, status = 200, headers: Record<string, string> = {}): Response {
-  const own = {
-    "content-type": "text/html; charset=utf-8",
-    "cache-control": "no-store",
-    vary: "accept-language",
-    "content-security-policy": PAGE_POLICY,
-  };
-  const response = new Response(page.markup, { status, headers: { ...own, ...headers } });
+  const response = new Response(page.markup, { status, headers: { ...PAGE_HEADERS, ...headers } });
   ours.add(response);
   return response;
 }

@@ -15,7 +15,19 @@ export interface StreamOptions {
   readonly messages: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** Asked with each heartbeat: false ends the stream, because the session did. */
   readonly isAllowed?: () => Promise<boolean>;
+  /** What is streamed; absent = Server-Sent Events. */
+  readonly format?: StreamFormat;
 }
+
+export interface StreamFormat {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Says nothing, and keeps the connection open. */
+  readonly heartbeat: Uint8Array;
+  /** The last of a stream that the server ends early. */
+  readonly goodbye: () => Uint8Array;
+}
+
+const SSE: StreamFormat = { headers: SSE_HEADERS, heartbeat: HEARTBEAT, goodbye: encodeRetry };
 
 export interface IdleTimer {
   timeout(request: Request, seconds: number): void;
@@ -31,8 +43,9 @@ export function closeStreams(core: Core): void {
   for (const close of [...(open.get(core) ?? [])]) close();
 }
 
-export function streamResponse({ core, request, server, messages, isAllowed }: StreamOptions): Response {
-  if (request.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
+export function streamResponse(options: StreamOptions): Response {
+  const { core, request, server, messages, isAllowed, format = SSE } = options;
+  if (request.method === "HEAD") return new Response(null, { headers: format.headers });
   server?.timeout(request, 0);
   const gone = new AbortController();
   const iterator = messages(gone.signal)[Symbol.asyncIterator]();
@@ -53,17 +66,17 @@ export function streamResponse({ core, request, server, messages, isAllowed }: S
     {
       start(controller) {
         // The first bytes carry the headers to a client that waits for them.
-        controller.enqueue(HEARTBEAT);
+        controller.enqueue(format.heartbeat);
         close = () => {
           if (gone.signal.aborted) return;
           end();
-          controller.enqueue(encodeRetry());
+          controller.enqueue(format.goodbye());
           controller.close();
         };
         streams.add(close);
         heartbeat = setInterval(async () => {
           if (isAllowed && !(await isAllowed())) close();
-          else if (!gone.signal.aborted && (controller.desiredSize ?? 0) > 0) controller.enqueue(HEARTBEAT);
+          else if (!gone.signal.aborted && (controller.desiredSize ?? 0) > 0) controller.enqueue(format.heartbeat);
         }, HEARTBEAT_MS);
       },
       async pull(controller) {
@@ -84,5 +97,5 @@ export function streamResponse({ core, request, server, messages, isAllowed }: S
     },
     new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES }),
   );
-  return new Response(body, { headers: SSE_HEADERS });
+  return new Response(body, { headers: format.headers });
 }

@@ -297,38 +297,6 @@ describe.skipIf(noBrowser !== null)("the page", () => {
   );
 
   test(
-    "without script, forms and links do it all",
-    async () => {
-      const ann = await person(null, { javaScriptEnabled: false });
-      const page = await ann.open("/");
-      await page.fill("#username", "ann");
-      await page.fill("#password", "correct horse battery");
-      await page.click("form button");
-      const end = gate();
-      upstream.script({ parts: ["Half ", { wait: end.opened }, "and whole."] });
-      await page.fill("#text", "Without script");
-      await page.click("#go");
-      await page.waitForURL(/\/t\//);
-      await page.waitForSelector(".reply >> text=Half");
-      expect(await page.locator("meta[http-equiv=refresh]").count()).toBe(1);
-      end.open();
-      await page.waitForSelector(".reply >> text=whole");
-      await screenshot(page, "no-script");
-      upstream.script({ parts: ["Again ", { wait: new Promise(() => {}) }] });
-      await page.fill("#text", "And again");
-      await page.click("#go");
-      await page.waitForSelector(".reply >> text=Again");
-      await page.click("#go");
-      await page.waitForSelector("text=Stopped.");
-      await page.fill("#text", "x".repeat(3));
-      await page.fill(".search input", "script");
-      await page.press(".search input", "Enter");
-      await page.waitForSelector(".threads a");
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
     "it says when the server is away or the session has ended, keeps the text, and takes it back when all is well",
     async () => {
       const ann = await person("ann");

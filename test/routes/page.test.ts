@@ -23,9 +23,13 @@ function send(client: Client, path: string, fields: Record<string, string>, head
 async function converse(client: Client, content: string, path = "/t"): Promise<string> {
   const response = await send(client, path, { content, model: "small-a" });
   expect(response.status).toBe(303);
-  const location = response.headers.get("location") ?? "";
-  await settle(location);
-  return location;
+  await settle(pathOf(response));
+  return pathOf(response);
+}
+
+/** Of the chat that a form leads to. */
+function pathOf(response: Response): string {
+  return (response.headers.get("location") ?? "").replace(/\?.*/, "");
 }
 
 describe("the chat page", () => {
@@ -96,7 +100,7 @@ describe("the chat page", () => {
     expect(markup).toContain('class="outcome failed"');
     const retry = /formaction="([^"]+retry[^"]+)"/.exec(markup)?.[1] ?? "";
     const gone = await send(ann, retry, {});
-    expect(gone.headers.get("location")).toBe(path);
+    expect(gone.headers.get("location")).toBe(`${path}?stream=1`);
     await upstream.request(upstream.requests.length);
     await settle(path);
     expect(await page(ann, path)).toContain("Better.");
@@ -118,11 +122,11 @@ describe("the chat page", () => {
     await settle(path);
   });
 
-  test("while a reply is written it can be stopped, and a page without script asks again", async () => {
+  test("while a reply is written it can be stopped, and a page without script is led to where it is written", async () => {
     const begun = gate();
     upstream.script({ parts: ["Some ", { wait: begun.opened }, { wait: new Promise(() => {}) }] });
     const response = await send(ann, "/t", { content: "Go" });
-    const path = response.headers.get("location") ?? "";
+    const path = pathOf(response);
     const markup = await page(ann, path);
     expect(markup).toContain('http-equiv="refresh"');
     const stop = /formaction="([^"]+)"/.exec(markup)?.[1] ?? "";

@@ -111,13 +111,16 @@ describe("views", () => {
     expect(foot("failed", [])).not.toContain("Continue");
   });
 
-  test("a page without script asks again while a reply is written", () => {
+  test("a page without script leads to the one that the reply is written into, unless something here would be lost", () => {
     const running = { ...chat().composer, liveTurnId: "u1" };
-    expect(views.chatPage(chat({ composer: running }), en).markup).toContain('<noscript><meta http-equiv="refresh"');
+    expect(views.chatPage(chat({ composer: running }), en).markup).toContain(
+      '<noscript><meta http-equiv="refresh" content="0; url=/t/t1?stream=1"></noscript>',
+    );
+    expect(views.chatPage(chat({ composer: { ...running, draft: "Typed" } }), en).markup).not.toContain("refresh");
+    expect(views.chatPage(chat({ composer: { ...running, isStreamed: true } }), en).markup).not.toContain("refresh");
     expect(views.chatPage(chat(), en).markup).not.toContain("refresh");
     const tool = testPart({ role: "tool", type: "tool", name: "ask" }, { tail: html``, isWaiting: true });
     const messages = { ...chat().messages, messages: [reply("1", [tool], testTurn({ status: "running" }))] };
-    // Nobody can answer a question that is taken away every two seconds.
     expect(views.chatPage(chat({ composer: running, messages }), en).markup).not.toContain("refresh");
   });
 

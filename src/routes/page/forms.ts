@@ -75,7 +75,7 @@ function turnForms(core: Core) {
         if (answer !== "yes" && answer !== "no") throw new AppError("invalid", "Say yes or no.");
         if (!(await core.turns.approve(user, field("turn"), field("call"), answer === "yes")))
           throw new AppError("notFound", "There is no such reply.");
-        return done(request, `/t/${id}`);
+        return done(request, `/t/${id}?stream=1`);
       },
       { ...form, params: Id },
     );
@@ -98,7 +98,7 @@ async function send(core: Core, reader: Reader, request: Request, threadId: stri
     files = await readFiles(core, reader.user, field.files("files"));
     const turn = await core.turns.start(reader.user, { ...asked, files });
     files = []; // The message has them now.
-    if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}`);
+    if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}?stream=1`);
     return threadId === null ? newChat(core, reader, turn.threadId) : htmlResponse(saying(core, reader, "", "info"));
   } catch (error) {
     // The browser still has them, and sends them again with the text.

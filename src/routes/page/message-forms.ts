@@ -80,7 +80,7 @@ function formRoutes(core: Core) {
       async ({ reader, request, params: { id }, query: { parent, model } }) => {
         const asked = { content: null, threadId: id, parentId: parent, ...(model && { model }) };
         await core.turns.start(reader.user, asked);
-        return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${id}`);
+        return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${id}?stream=1`);
       },
       { ...form, params: Id, query: t.Object({ parent: t.String(), model: t.Optional(t.String()) }) },
     )
@@ -88,7 +88,7 @@ function formRoutes(core: Core) {
       "/t/:id/continue",
       async ({ user, request, params: { id }, query }) => {
         await core.turns.continue(user, query.turn);
-        return done(request, `/t/${id}`);
+        return done(request, `/t/${id}?stream=1`);
       },
       { ...form, params: Id, query: t.Object({ turn: t.String() }) },
     )
@@ -118,7 +118,7 @@ async function edit(core: Core, reader: Reader, request: Request, threadId: stri
   const { parentId, files } = old;
   try {
     await core.turns.start(reader.user, { content, threadId, parentId, ...(files && { files }) });
-    return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${threadId}`);
+    return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${threadId}?stream=1`);
   } catch (error) {
     if (!isAppError(error) || isFromHtmx(request)) throw error;
     const status = { text: error.message, kind: "error" as const };

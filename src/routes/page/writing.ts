@@ -1,0 +1,120 @@
+/**
+ * A reply as markup that only ever grows, for a page that is written while the reply is: text by finished blocks, and
+ * everything else once it is complete. Nothing that was written is taken back, since without a script it cannot be.
+ */
+
+import type { Core, Message, NumberedEvent, TurnInfo, Words } from "../../protocols";
+import { startOf } from "../../turn/numbered";
+import { isMarkdown, livePart, storedPart } from "./part-data";
+
+export interface Writing {
+  /** What the event adds; often nothing. */
+  add(event: NumberedEvent): string;
+  /** What is still to be written when no event follows. */
+  end(): string;
+}
+
+/** A part around what is written into it. */
+export interface Frame {
+  readonly before: string;
+  readonly after: string;
+}
+
+const SHORT = 1000; // Characters. An open block that is longer is looked at only when it has grown by a tenth.
+
+export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing {
+  let open: { readonly type: Message["type"]; readonly frame: Frame } | null = null;
+  let text = "";
+  let lookedAt = 0;
+  const calls = new Map<string, Message>();
+  const messageOf = (event: NumberedEvent, fields: Partial<Message>): Message => ({
+    ...EMPTY,
+    id: `${turn.id}-${startOf(event)}`,
+    threadId: turn.threadId,
+    turnId: turn.id,
+    timestamp: event.timestamp,
+    ...fields,
+  });
+  const close = (): string => {
+    if (!open) return "";
+    const markup = core.views.markdown(text, words).markup + open.frame.after;
+    open = null;
+    [text, lookedAt] = ["", 0];
+    return markup;
+  };
+  const begin = (message: Message): string => {
+    const closed = close();
+    const frame = frameOf(core, words, message);
+    open = { type: message.type, frame };
+    return closed + frame.before;
+  };
+  const grow = (more: string): string => {
+    text = (text + more).replace(/\r\n?(?!$)/g, "\n");
+    if (!more.includes("\n") || (text.length > SHORT && text.length < lookedAt * 1.1)) return "";
+    const { finished } = core.views.openMarkdown(text, words);
+    const blocks = text.slice(0, finished);
+    text = text.slice(finished);
+    lookedAt = text.length;
+    return blocks && core.views.markdown(blocks, words).markup;
+  };
+  const whole = (message: Message): string => close() + core.views.part(storedPart(core, words, message), words).markup;
+
+  return {
+    end: close,
+    add(numbered) {
+      const { event, timestamp } = numbered;
+      switch (event.type) {
+        case "text":
+        case "thinking": {
+          const role = event.type === "text" ? "assistant" : "thinking";
+          const begun = open?.type === event.type ? "" : begin(messageOf(numbered, { role, type: event.type }));
+          return begun + grow(event.text);
+        }
+        case "toolCall":
+          calls.set(event.callId, messageOf(numbered, { ...event, role: "tool", type: "tool" }));
+          return close();
+        case "approvalAsked": {
+          const call = calls.get(event.callId);
+          const state = { isLast: true, isWaiting: true };
+          return call ? close() + core.views.part(livePart(core, words, call, state), words).markup : "";
+        }
+        case "toolResult": {
+          const call = calls.get(event.callId);
+          if (!call) return "";
+          const durationMs = Date.parse(timestamp) - Date.parse(call.timestamp);
+          const outcome = "error" in event ? { error: event.error } : { content: event.result };
+          return whole({ ...call, durationMs, ...outcome });
+        }
+        case "file":
+          return whole(messageOf(numbered, { type: "file", files: [event.file] }));
+        case "notice":
+          return whole(messageOf(numbered, { type: "notice", content: event.text }));
+        case "step":
+        case "end":
+        case "error":
+          return close();
+        default:
+          return "";
+      }
+    },
+  };
+}
+
+/** What stands around the text of a part, whichever view shows it: it is shown with a mark, and cut there. */
+export function frameOf(core: Core, words: Words, message: Message): Frame {
+  const part = storedPart(core, words, { ...message, content: isMarkdown(message) ? crypto.randomUUID() : "" });
+  const [before = "", after = ""] = core.views.part(part, words).markup.split(part.body.markup);
+  return { before, after };
+}
+
+const EMPTY: Message = {
+  id: "",
+  threadId: "",
+  parentId: null,
+  role: "assistant",
+  type: "text",
+  content: "",
+  timestamp: "",
+  turnId: "",
+  step: 0,
+};
