@@ -3,8 +3,10 @@
 
 import { ConfigError, loadConfig } from "./config";
 import { messageOf } from "./errors";
+import { createLog } from "./log";
 import type { Config } from "./protocols";
 import { originOf, serve } from "./serve";
+import { surviveStrays } from "./strays";
 
 const USAGE = `Usage: skeleton [command]
 
@@ -41,6 +43,7 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
 
 /** Returns when the server listens; the process goes on until it is told to end. */
 async function runServer(config: Config): Promise<undefined> {
+  surviveStrays(createLog(config.logLevel));
   const serving = await serve(config);
   endOnSignal(serving.stop);
   if (config.mode === "ephemeral") {

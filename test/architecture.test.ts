@@ -32,6 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/users": BASICS,
   "src/terminal": [...BASICS, "src/users"],
   "src/check": [...BASICS, "src/log", "src/plugins", "src/contracts"],
+  "src/strays": BASICS,
   "src/serve": [...BASICS, "src/app", "src/log", "src/plugins"],
   "src/main": [
     ...BASICS,
@@ -39,6 +40,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/log",
     "src/serve",
     "src/check",
+    "src/strays",
     "src/users",
     "src/terminal",
     "src/plugins",
