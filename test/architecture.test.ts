@@ -64,6 +64,8 @@ const MAX_FUNCTION_LINES = 70;
 const LONGER: Record<string, string> = {
   "plugin_library/core/anthropic-model.ts":
     "a plugin is one file: what src/core/model/ does in sixteen, for another API",
+  "plugin_library/functions/openai-endpoint.ts":
+    "a plugin is one file: what a client may send, the answer whole and in pieces, errors, and threads",
   "plugin_library/tools/mcp.ts":
     "a plugin is one file: settings, connections that come and go, calls, and results of every kind",
   "plugin_library/tools/fetch-url.ts": "a plugin is one file: the guard, the fetching, and Markdown out of any markup",
