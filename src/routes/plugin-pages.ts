@@ -23,13 +23,16 @@ export function pluginPageRoutes(core: Core) {
       return new Response(null, { status: 308, headers: { location: `${pathname}/${search}` } });
     }
     const user = await requireAccess(core, request, page);
+    // What a page waits for, and what it streams, may be silent for longer than an idle connection may.
+    server?.timeout(request, 0);
     const response = await answer(core, name, page, request, user);
-    // A stream may be silent for longer than an idle connection may.
-    if (isEventStream(response)) server?.timeout(request, 0);
+    if (!isEventStream(response)) server?.timeout(request, SEND_S);
     return response;
   };
   return new Elysia().all("/_plugin/:name", serve, UNREAD).all("/_plugin/:name/*", serve, UNREAD);
 }
+
+const SEND_S = 30; // For a client to take something of an answer; one that went away must not hold its connection.
 
 const UNREAD = { parse: "none" } as const;
 
