@@ -93,7 +93,8 @@ async function request(url: URL, { allow }: Settings, signal: AbortSignal): Prom
   const addresses = await resolve(url, allow);
   let failure: unknown;
   for (const address of addresses) {
-    const target = new URL(url.pathname + url.search, url);
+    const target = new URL(url);
+    Object.assign(target, { username: "", password: "", hash: "" });
     target.hostname = isIP(address) === 6 ? `[${address}]` : address;
     const options: BunFetchRequestInit = {
       headers: {

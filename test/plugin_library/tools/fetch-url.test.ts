@@ -249,6 +249,19 @@ describe("the guard", () => {
     }
   });
 
+  test("keeps to the address, whatever the path looks like, and sends no name and password", async () => {
+    let seen: string | null = null;
+    pages.set("/127.0.0.2:1/x", (request) => {
+      seen = request.headers.get("authorization");
+      return new Response("arrived", { headers: { "content-type": "text/plain" } });
+    });
+    const { outcome } = await server.call("fetch_url", {
+      url: `http://ann:secret@127.0.0.1:${site.port}//127.0.0.2:1/x#y`,
+    });
+    expect(String(outcome.result)).toContain("arrived");
+    expect(seen).toBeNull();
+  });
+
   test("follows redirects, and refuses those that lead to a private address", async () => {
     pages.set("/a", () => Response.redirect("/b", 301));
     pages.set("/b", html("arrived", "text/plain"));
