@@ -67,20 +67,18 @@ export default {
   },
 } satisfies Plugin;
 
-const WAIT_MS = 5_000; // For servers that are being started; a person is waiting for a reply.
-
 async function addTools(call: ModelCall, turn: Turn): Promise<ModelCall | undefined> {
   const info = await turn.core.model.describe?.(call.model);
   if (info?.capabilities && !info.capabilities.includes("tools")) return undefined;
-  await Promise.race([Promise.all(connections.map((it) => it.firstTry())), Bun.sleep(WAIT_MS)]);
+  await Promise.all(connections.map((it) => it.ready()));
   const taken = new Set(call.tools.map(({ name }) => name));
   const added = connections.flatMap((it) => it.tools()).filter(({ name }) => !taken.has(name));
   return added.length === 0 ? undefined : { ...call, tools: [...call.tools, ...added] };
 }
 
 interface Connection {
-  /** Resolves when the try that is under way has ended, unless it is one of many. */
-  firstTry(): Promise<void>;
+  /** Resolves when the server is there, and at the latest when it has been waited for long enough. */
+  ready(): Promise<void>;
   /** None while the server is away. */
   tools(): readonly Tool[];
   /** Ends the server's process, if it is one. */
@@ -89,13 +87,17 @@ interface Connection {
 
 const CONNECT_MS = 60_000; // A package runner may have to fetch the server first.
 const RETRY_MAX_MS = 60_000;
+const STEADY_MS = 10_000; // A connection that lasts this long was good: a server that dies when used is not started in a loop.
+const WAIT_MS = 5_000; // Of a person, for a server that is being started. One that failed is not waited for.
 
 function createConnection(core: Core, name: string, own: ServerSettings): Connection {
   let transport: ReturnType<typeof createTransport> | null = null;
   let current: Client | null = null;
   let tools: readonly Tool[] = [];
   let failures = 0;
+  let connectedAtMs = 0;
   let trying: Promise<void> = Promise.resolve();
+  let patience: Promise<void> = trying;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
 
@@ -117,7 +119,7 @@ function createConnection(core: Core, name: string, own: ServerSettings): Connec
       const { tools: listed } = await client.listTools();
       if (isClosed) return await transport.close();
       current = client;
-      failures = 0;
+      connectedAtMs = performance.now();
       offer(listed);
       core.log.info("An MCP server is connected", { server: name, tools: tools.length });
     } catch (error) {
@@ -133,22 +135,26 @@ function createConnection(core: Core, name: string, own: ServerSettings): Connec
     const reason = error instanceof Error ? error.message : String(error);
     core.log.warn("An MCP server is not there", { server: name, reason, retryInMs: waitMs });
     failures++;
-    timer = setTimeout(() => {
-      trying = connect();
-    }, waitMs);
+    timer = setTimeout(begin, waitMs);
   };
 
   const lost = (client: Client, error: unknown): void => {
     if (client !== current) return;
     current = null;
     tools = [];
+    if (performance.now() - connectedAtMs > STEADY_MS) failures = 0;
     void transport?.close();
     retry(error);
   };
 
-  trying = connect();
+  const begin = (): void => {
+    trying = connect();
+    patience = Promise.race([trying, Bun.sleep(WAIT_MS)]);
+  };
+
+  begin();
   return {
-    firstTry: () => (failures <= 1 ? trying : Promise.resolve()),
+    ready: () => (failures <= 1 ? patience : Promise.resolve()),
     tools: () => tools,
     async close() {
       isClosed = true;
