@@ -136,6 +136,19 @@
     setTimeout(() => button.classList.remove("copied"), 1500);
   });
 
+  // Arrows go from chat to chat, and from the search into what it found.
+  document.addEventListener("keydown", (event) => {
+    const stops = [...document.querySelectorAll("#search input, #threads a.open")];
+    const at = stops.indexOf(event.target);
+    const next = at < 0 ? undefined : stops[at + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
+    next?.focus();
+    if (next) event.preventDefault();
+  });
+  // The server groups chats by the person's days, and has no other way to know their zone. htmx starts after this script.
+  const zone = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
+  if (!document.cookie.split("; ").includes(zone)) setTimeout(() => htmx.trigger(document.body, "threads-reload"));
+  Object.assign(document, { cookie: `${zone}; path=/; max-age=31536000; samesite=lax` });
+
   // A page in the background holds no connection (a browser has six); a new one goes on after the last message seen.
   document.addEventListener("htmx:sse:after:message", ({ target, detail }) => {
     if (detail.message.id) target.lastEventId = detail.message.id;

@@ -93,8 +93,8 @@ function account(user: User, words: Words): Html {
 }
 
 /** The one connection of the page. It asks again every 10 s, because htmx does not retry the first try. */
-function live({ thread, cursor }: ChatData): Html {
-  const query =
-    cursor === null || !thread ? "" : `?t=${encodeURIComponent(thread.id)}&after=${encodeURIComponent(cursor)}`;
-  return html`<div id="live" hx-sse:connect="/live${query}" hx-sse:close="signed-out" hx-trigger="load, every 10s, online from:window, visibilitychange from:document" hx-config="sse.reconnectDelay:200ms" hx-sync="this:drop" hx-swap="none"></div>`;
+function live({ thread, cursor, factCursor }: ChatData): Html {
+  const followed = cursor !== null && thread ? { t: thread.id, after: cursor } : {};
+  const query = new URLSearchParams({ ...followed, facts: factCursor });
+  return html`<div id="live" hx-sse:connect="/live?${query.toString()}" hx-sse:close="signed-out" hx-trigger="load, every 10s, online from:window, visibilitychange from:document" hx-config="sse.reconnectDelay:200ms" hx-sync="this:drop" hx-swap="none"></div>`;
 }

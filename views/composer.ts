@@ -12,7 +12,7 @@ ${data.parentId && html`<input type="hidden" name="parent" value="${data.parentI
 <textarea id="text" name="content" rows="1" maxlength="100000" placeholder="${words.composer.placeholder}" dir="auto" required autofocus accesskey="m" enterkeyhint="enter">${data.draft}</textarea>
 <div class="choices">
 ${attachment(words)}
-${modelSelect(data, words)}
+<select id="models" class="models" name="model" aria-label="${words.composer.model}">${views.models(data, words)}</select>
 ${promptSelect(data, words)}
 ${ownParameters(data, words)}
 ${views.go(data, words)}${data.isStreamed && laterSend(words)}
@@ -37,9 +37,10 @@ function attachment({ composer: words }: Words): Html {
   return html`<span class="attachment"><input id="files" type="file" name="files" multiple aria-label="${words.attach}" title="${words.attach}"><button class="icon-button detach" type="button" aria-label="${words.detach}" title="${words.detach}">${icon("cross")}</button></span>`;
 }
 
-function modelSelect({ models, model }: ComposerData, words: Words): Html {
-  if (models.length === 0) return html`<span class="no-model">${words.composer.noModel}</span>`;
-  return html`<select name="model" aria-label="${words.composer.model}">${models.map((id) => option(id, id, id === model))}</select>`;
+/** Each model has an id, so that those that come or go leave the choice as it is. */
+export function models({ models: ids, model }: Pick<ComposerData, "models" | "model">, words: Words): Html {
+  if (ids.length === 0) return html`<option value="">${words.composer.noModel}</option>`;
+  return html`${ids.map((id) => html`<option id="model-${encodeURIComponent(id)}" value="${id}" ${id === model && html`selected`}>${id}</option>`)}`;
 }
 
 function promptSelect({ prompts, systemPrompt }: ComposerData, words: Words): Html {

@@ -39,8 +39,8 @@ ${body}
 `;
 }
 
-// `open` is the reader's: a change of a <details> must not close it. The style of htmx's indicator is not used.
+// `open` and `selected` are the reader's: a change of a <details> must not close it, nor one of a list change the choice. The style of htmx's indicator is not used.
 const htmxConfig = html`<meta name="htmx-config" content="${JSON.stringify({
-  morphIgnore: ["data-htmx-powered", "open"],
+  morphIgnore: ["data-htmx-powered", "open", "selected"],
   includeIndicatorCSS: false,
 })}">`;

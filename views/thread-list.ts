@@ -1,41 +1,110 @@
-/** `#threads`: the list of chats, or what a search found. It fetches itself again, with the search, when chats changed. */
+/**
+ * `#threads`: the list of chats, or what a search found. The live channel moves entries in the list of all; the others, and
+ * a list that has to be made anew, fetch themselves again with their search, their filter and as far as they are shown.
+ */
 
-import type { Html, ThreadItemData, ThreadListData, ViewsProtocol, Words } from "../src/protocols";
+import type {
+  Html,
+  Thread,
+  ThreadFilter,
+  ThreadItemData,
+  ThreadListData,
+  ViewsProtocol,
+  Words,
+} from "../src/protocols";
 import { html } from "./html";
 import { icon } from "./icon";
+import { filterMenu, queryOf } from "./thread-filter";
 
 export function threadList(list: ThreadListData, words: Words, views: ViewsProtocol): Html {
-  return html`<nav id="threads" class="threads" aria-label="${words.chat.chats}" hx-get="/threads" hx-include="#search, #threads [name=current]" hx-trigger="threads-changed from:body" hx-swap="outerMorph">
-<input type="hidden" name="current" value="${list.currentId}" form="search">
-${list.query ? found(list, words, views) : html`<ul>${views.threadItems(list, words)}</ul>`}
+  const events = ["threads-reload", "threads-changed", "threads-active"];
+  const heard = events.slice(0, list.query ? 2 : isFiltered(list.filter) ? 3 : 1);
+  return html`<nav id="threads" class="threads" aria-label="${words.chat.chats}" hx-get="/threads" hx-include="#search, #threads > [name], #list-end [name], #threads [name=change]" hx-trigger="${heard.map((event) => `${event} from:body`).join(", ")}" hx-swap="outerMorph">
+<input type="hidden" name="current" value="${list.currentId}">
+${list.filter.archived && html`<input type="hidden" name="archived" value="true">`}${list.filter.tag !== null && html`<input type="hidden" name="tag" value="${list.filter.tag}">`}
+${list.query ? found(list, words, views) : html`${filterMenu(list, words)}<ul>${views.threadItems(list, words)}</ul>`}
 </nav>`;
 }
 
 /** A page of the list and the way to the next. */
 export function threadItems(list: ThreadListData, words: Words, views: ViewsProtocol): Html {
-  const items = list.threads.map((thread) =>
-    views.threadItem({ thread, isCurrent: thread.id === list.currentId, hit: null }, words),
+  const entry = (thread: Thread) => {
+    const item = itemOf(list, thread);
+    return thread.id === list.editedId ? views.threadForm(item, words) : views.threadItem(item, words);
+  };
+  const groups = list.groups.map(
+    ({ id, threads, isContinued }) => html`${!isContinued && views.threadGroup(id, words)}${threads.map(entry)}`,
   );
-  const next = `?list=${encodeURIComponent(list.before ?? "")}&current=${encodeURIComponent(list.currentId ?? "")}`;
-  return html`${items}${
-    list.before &&
-    html`<li class="more" hx-get="/threads${next}" hx-trigger="revealed" hx-swap="outerHTML"><a href="${next}">${words.list.more}</a></li>`
-  }`;
+  return html`${groups}${end(list, words)}`;
 }
 
-export function threadItem({ thread, isCurrent, hit }: ThreadItemData, words: Words): Html {
-  return html`<li><a href="/t/${thread.id}" ${isCurrent && html`aria-current="page"`}><span class="name" dir="auto">${thread.title || words.chat.newChat}</span>${
+/** `shown` says how much to fetch when the list is made anew. */
+function end({ before, filter, currentId, shown, groups }: ThreadListData, words: Words): Html {
+  const count = html`<input type="hidden" name="shown" value="${shown}">`;
+  if (before === null)
+    return html`<li id="list-end" class="end">${count}${groups.length === 0 && html`<p class="nothing">${words.list.nothingHere}</p>`}</li>`;
+  const next = queryOf(filter, { list: before, shown: String(shown) });
+  return html`<li id="list-end" class="end more" hx-get="/threads${next}&current=${currentId ?? ""}" hx-trigger="revealed" hx-swap="outerHTML"><a href="${next}">${words.list.more}</a>${count}</li>`;
+}
+
+export function threadGroup(id: string, words: Words): Html {
+  const { pinned, today, yesterday, thisWeek } = words.list;
+  const names: Readonly<Record<string, string>> = { pinned, today, yesterday, week: thisWeek };
+  return html`<li id="g-${id}" class="group"><h2>${names[id] ?? words.month(id)}</h2></li>`;
+}
+
+export function threadItem(item: ThreadItemData, words: Words): Html {
+  const { thread, isCurrent, isRunning, hit, filter, query } = item;
+  const title = thread.title || words.chat.newChat;
+  const path = `/t/${thread.id}${hit?.messageId === undefined ? "" : `?at=${encodeURIComponent(hit.messageId)}`}`;
+  const edit = queryOf(filter, { q: query, change: thread.id });
+  return html`<li id="${itemId(item)}" class="thread"><a class="open" href="${path}" ${isCurrent && html`aria-current="page"`}><span class="name" dir="auto">${title}</span>${
+    isRunning &&
+    html`<span class="running" title="${words.messages.writing}"><span class="for-reader">${words.messages.writing}</span></span>`
+  }${thread.pinned && html`<span class="pin">${icon("pin")}</span>`}${
     hit && hit.messageId !== undefined && html`<span class="snippet" dir="auto">${snippet(hit.snippet)}</span>`
-  }</a></li>`;
+  }</a><a class="icon-button edit" href="${edit}" hx-get="/threads/${thread.id}${edit}" hx-include="#threads [name=current]" hx-target="closest .thread" hx-swap="outerHTML" aria-label="${words.list.change(title)}" title="${words.list.change(title)}">${icon("more")}</a></li>`;
+}
+
+/** Filtered lists have ids of their own: the live channel places entries among those of all alone. */
+function itemId({ thread, filter, hit }: ThreadItemData): string {
+  return `${hit || isFiltered(filter) ? "f" : "c"}-${thread.id}`;
+}
+
+export function threadForm({ thread, filter, query, hit, isCurrent }: ThreadItemData, words: Words): Html {
+  const path = `/t/${thread.id}`;
+  const back = queryOf(filter, { q: hit ? query : "" });
+  const include = html`hx-include="#search, #threads > [name], #list-end [name]"`;
+  const moving = thread.archived ? "restore" : "archive";
+  return html`<li id="e-${thread.id}" class="thread-form ${isCurrent && "current"}"><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
+<input type="hidden" name="change" value="${thread.id}"><input type="hidden" name="back" value="${back}">
+<label>${words.list.title}<input name="title" value="${thread.title}" maxlength="500" autocomplete="off" required autofocus></label>
+<label>${words.list.tags}<input name="tags" value="${thread.tags.join(", ")}" placeholder="${words.list.tagsHint}" maxlength="1200" autocomplete="off"></label>
+<label class="check"><input type="checkbox" name="pinned" ${thread.pinned && html`checked`}>${words.list.pin}</label>
+<div class="buttons"><button class="quiet">${words.list.save}</button><button class="quiet" formaction="${path}/${moving}" formnovalidate hx-post="${path}/${moving}" ${include} hx-swap="none">${thread.archived ? words.chat.restore : words.chat.archive}</button><a class="cancel" href="${back || "?"}" hx-get="/threads" ${include} hx-target="#threads" hx-swap="outerMorph">${words.list.cancel}</a></div>
+</form></li>`;
 }
 
 export function searchForm({ query }: ThreadListData, words: Words): Html {
-  return html`<form id="search" class="search" role="search" method="get" hx-get="/threads" hx-trigger="input delay:150ms, submit" hx-target="#threads" hx-swap="outerMorph" hx-sync="this:replace">${icon("search")}<input type="search" name="q" accesskey="k" value="${query}" placeholder="${words.list.search}" aria-label="${words.list.searchInChats}" maxlength="500" autocomplete="off"></form>`;
+  return html`<form id="search" class="search" role="search" method="get" hx-get="/threads" hx-include="#threads > [name]" hx-trigger="input delay:150ms, submit" hx-target="#threads" hx-swap="outerMorph" hx-sync="this:replace">${icon("search")}<input type="search" name="q" accesskey="k" value="${query}" placeholder="${words.list.search}" aria-label="${words.list.searchInChats}" maxlength="500" autocomplete="off"></form>`;
 }
 
-function found({ hits, currentId, query }: ThreadListData, words: Words, views: ViewsProtocol): Html {
-  if (hits.length === 0) return html`<p class="nothing">${words.list.nothingFound(query)}</p>`;
-  return html`<ul>${hits.map((hit) => views.threadItem({ thread: hit.thread, isCurrent: hit.thread.id === currentId, hit }, words))}</ul>`;
+function found(list: ThreadListData, words: Words, views: ViewsProtocol): Html {
+  if (list.hits.length === 0) return html`<p class="nothing" role="status">${words.list.nothingFound(list.query)}</p>`;
+  const items = list.hits.map((hit) => {
+    const item = { ...itemOf(list, hit.thread), hit };
+    return hit.thread.id === list.editedId ? views.threadForm(item, words) : views.threadItem(item, words);
+  });
+  return html`<ul>${items}</ul>`;
+}
+
+function itemOf({ currentId, runningIds, filter, query }: ThreadListData, thread: Thread): ThreadItemData {
+  const isRunning = runningIds.includes(thread.id);
+  return { thread, isCurrent: thread.id === currentId, isRunning, filter, hit: null, query };
+}
+
+function isFiltered({ archived, tag }: ThreadFilter): boolean {
+  return archived || tag !== null;
 }
 
 /** The words found stand between U+0002 and U+0003. */

@@ -4,14 +4,14 @@
  */
 
 import { chatPage, main, pageTitle, status, title } from "../../views/chat";
-import { go } from "../../views/composer";
+import { go, models } from "../../views/composer";
 import { errorPage, loginPage, setupPage } from "../../views/login";
 import { markdown, openMarkdown } from "../../views/markdown";
 import { message, messageItems, messages } from "../../views/message";
 import { messageFoot, messageMenu } from "../../views/message-foot";
 import { part, partSummary } from "../../views/part";
 import { pluginPage } from "../../views/plugin-page";
-import { threadItem, threadItems, threadList } from "../../views/thread-list";
+import { threadForm, threadGroup, threadItem, threadItems, threadList } from "../../views/thread-list";
 import { languages } from "../../views/words";
 import type { Core, ViewsProtocol } from "../protocols";
 
@@ -28,7 +28,9 @@ export function createViews(core: Core): ViewsProtocol {
     title,
     threadList: (list, words) => threadList(list, words, core.views),
     threadItems: (list, words) => threadItems(list, words, core.views),
+    threadGroup,
     threadItem,
+    threadForm,
     messages: (list, words) => messages(list, words, core.views),
     messageItems: (list, words) => messageItems(list, words, core.views),
     message: (data, words) => message(data, words, core.views),
@@ -38,6 +40,7 @@ export function createViews(core: Core): ViewsProtocol {
     partSummary,
     markdown,
     openMarkdown,
+    models,
     go,
     status,
   };

@@ -9,6 +9,7 @@ export type * from "./fact";
 export type * from "./file";
 export type * from "./json";
 export type * from "./limit";
+export type * from "./list-data";
 export type * from "./log";
 export type * from "./message-data";
 export type * from "./message-processor";

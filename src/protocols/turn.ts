@@ -33,6 +33,9 @@ export interface Turns {
   /** The turns of a thread, or only those right below these messages, oldest first. */
   list(user: User, threadId: string, parentIds?: readonly string[]): Promise<TurnInfo[]>;
 
+  /** Ids of the threads in which a turn of the user runs, wherever it runs. */
+  running(user: User): Promise<string[]>;
+
   /** The turn that runs in the thread, wherever it runs, with its parts not yet in the thread; or null. */
   live(user: User, threadId: string): Promise<LiveTurn | null>;
 

@@ -13,10 +13,11 @@
 
 import type { User } from "./auth";
 import type { JsonObject } from "./json";
+import type { ThreadItemData, ThreadListData } from "./list-data";
 import type { MessageData, MessageMenuData, MessagesData, PartData } from "./message-data";
 import type { PluginPageContent } from "./plugin";
 import type { SystemPrompt } from "./system-prompt";
-import type { Thread, ThreadHit } from "./thread";
+import type { Thread } from "./thread";
 import type { Words } from "./words";
 
 /** Markup that is safe to send: made by the `html` template, which escapes, or vouched for with `raw`. */
@@ -46,10 +47,14 @@ export interface ViewsProtocol {
 
   /** `#threads`: the list, or what was found when `query` is not empty. */
   threadList(list: ThreadListData, words: Words): Html;
-  /** Entries of a page of the list, and the way to the next page. */
+  /** Entries of a page of the list under their headings, and `#list-end`: the way to the next page, or nothing. */
   threadItems(list: ThreadListData, words: Words): Html;
-  /** One entry of the list. */
+  /** `#g-<id>`: the heading of a group. */
+  threadGroup(id: string, words: Words): Html;
+  /** One entry: `#c-<thread.id>` in the list of all that are not archived, else `#f-<thread.id>`. */
   threadItem(item: ThreadItemData, words: Words): Html;
+  /** `#e-<thread.id>`: an entry while its title, tags and pin are changed. */
+  threadForm(item: ThreadItemData, words: Words): Html;
 
   /** `#messages`: the branch that is shown. New messages are appended to it. */
   messages(messages: MessagesData, words: Words): Html;
@@ -76,6 +81,8 @@ export interface ViewsProtocol {
    */
   openMarkdown(text: string, words: Words): OpenMarkdown;
 
+  /** What stands in the `<select id=models>`: the models to choose from. */
+  models(composer: Pick<ComposerData, "models" | "model">, words: Words): Html;
   /** `#go`: Send, or Stop while a turn runs. */
   go(go: GoData, words: Words): Html;
   /** `#status`: one sentence on what just happened; empty = nothing to say. */
@@ -115,6 +122,8 @@ export interface ChatData extends PageData {
   readonly status: StatusData;
   /** Where the live channel goes on after what this page shows; null = the page shows an earlier part and stays as it is. */
   readonly cursor: string | null;
+  /** Where the live channel goes on with facts about the list: an id of the facts' journal. */
+  readonly factCursor: string;
 }
 
 export interface ComposerData {
@@ -133,22 +142,6 @@ export interface ComposerData {
   readonly parentId: string | null;
   /** False on a page that does not follow its thread: what is sent shows on another one. */
   readonly isLive: boolean;
-}
-
-export interface ThreadListData {
-  readonly threads: readonly Thread[];
-  /** With a query: what was found, instead of `threads`. */
-  readonly hits: readonly ThreadHit[];
-  readonly query: string;
-  readonly currentId: string | null;
-  /** Id to ask for the next page with; null = no more. */
-  readonly before: string | null;
-}
-
-export interface ThreadItemData {
-  readonly thread: Thread;
-  readonly isCurrent: boolean;
-  readonly hit: ThreadHit | null;
 }
 
 export interface GoData {

@@ -12,6 +12,8 @@ export interface Words {
   duration(ms: number): string;
   /** A moment, given as ISO 8601, in UTC. The page's script shows it in the person's own zone and way. */
   moment(iso: string): string;
+  /** A month, given as `2026-01`. */
+  month(month: string): string;
 
   /** Of every page. */
   readonly page: {
@@ -35,6 +37,24 @@ export interface Words {
     readonly searchInChats: string;
     readonly more: string;
     nothingFound(query: string): string;
+    readonly nothingHere: string;
+    /** Headings of its groups; a month has its own name. */
+    readonly pinned: string;
+    readonly today: string;
+    readonly yesterday: string;
+    readonly thisWeek: string;
+    /** What it shows. */
+    readonly show: string;
+    readonly all: string;
+    readonly archived: string;
+    /** Of the entry of one chat. */
+    change(title: string): string;
+    readonly title: string;
+    readonly tags: string;
+    readonly tagsHint: string;
+    readonly pin: string;
+    readonly save: string;
+    readonly cancel: string;
   };
   readonly messages: {
     readonly messages: string;

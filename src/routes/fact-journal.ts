@@ -18,6 +18,8 @@ export interface FactJournals {
    * reader is too slow. A null fact comes first when `after` cannot be served: reload everything.
    */
   listen(username: string, after: string | null, signal: AbortSignal): AsyncIterable<Told>;
+  /** Id of the last fact until now: what happens after this moment is told after it. */
+  position(username: string): Promise<string>;
 }
 
 interface Journal {
@@ -29,12 +31,21 @@ interface Journal {
   readonly end: () => void;
 }
 
-export function createFactJournals(core: Core): FactJournals {
+const known = new WeakMap<Core, FactJournals>();
+
+/** Those of the server, which its pages and its API share. */
+export function factJournals(core: Core): FactJournals {
+  const journals = known.get(core) ?? createFactJournals(core);
+  known.set(core, journals);
+  return journals;
+}
+
+function createFactJournals(core: Core): FactJournals {
   const journals = new Map<string, Promise<Journal>>();
 
   const open = (username: string): Promise<Journal> => {
-    const known = journals.get(username);
-    if (known) return known;
+    const already = journals.get(username);
+    if (already) return already;
     const opened = startJournal(core, username);
     journals.set(username, opened);
     opened.catch(() => journals.delete(username));
@@ -43,6 +54,7 @@ export function createFactJournals(core: Core): FactJournals {
 
   const leave = (username: string, journal: Journal): void => {
     if (journal.wakers.size > 0) return;
+    if (journal.forget) clearTimeout(journal.forget);
     journal.forget = setTimeout(() => {
       journals.delete(username);
       journal.end();
@@ -51,6 +63,12 @@ export function createFactJournals(core: Core): FactJournals {
   };
 
   return {
+    async position(username) {
+      const journal = await open(username);
+      leave(username, journal);
+      return idOf(journal, journal.last);
+    },
+
     async *listen(username, after, signal) {
       const journal = await open(username);
       if (journal.forget) clearTimeout(journal.forget);

@@ -6,12 +6,12 @@
 import { Elysia } from "elysia";
 import type { Core } from "../protocols";
 import { encodeSse } from "../sse";
-import { createFactJournals, type Told } from "./fact-journal";
+import { factJournals, type Told } from "./fact-journal";
 import { findUser, session } from "./session";
 import { streamResponse } from "./stream";
 
 export function liveEventRoutes(core: Core) {
-  const journals = createFactJournals(core);
+  const journals = factJournals(core);
   return new Elysia().use(session(core)).get(
     "/api/v1/live",
     ({ user, request, server }) => {

@@ -3,7 +3,15 @@
 import { openapi } from "@elysiajs/openapi";
 
 /** What serves the page is no part of the API. */
-const OF_THE_PAGE = [/^\/$/, /^\/t(?:\/|$)/, /^\/threads$/, /^\/live$/, /^\/static/, /^\/openapi/];
+const OF_THE_PAGE = [
+  /^\/$/,
+  /^\/t(?:\/|$)/,
+  /^\/threads(?:\/|$)/,
+  /^\/live$/,
+  /^\/static/,
+  /^\/openapi/,
+  /^\/_plugin\//,
+];
 
 export function openapiRoutes() {
   return openapi({

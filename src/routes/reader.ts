@@ -1,11 +1,30 @@
-/** In which language a page speaks: the one that the browser wants most of those there are. */
+/** Who reads a page, in which language (the one that the browser wants most of those there are) and in which time zone. */
 
 import type { Core, User, Words } from "../protocols";
 
-/** Who looks at a page, and the words for it. */
+/** Who looks at a page, the words for it, and whose days. */
 export interface Reader {
   readonly user: User;
   readonly words: Words;
+  /** Time zone whose days the page speaks of. */
+  readonly zone: string;
+}
+
+/** As the page's script has put it into a cookie. A browser without script has the days of the server. */
+export function zoneOf(request: Request): string {
+  const zone = /(?:^|;\s*)zone=([\w+/-]{1,64})(?:;|$)/.exec(request.headers.get("cookie") ?? "")?.[1];
+  return zone !== undefined && isZone(zone) ? zone : SERVER_ZONE;
+}
+
+const SERVER_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+function isZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false; // It throws, and has no other way to say no.
+  }
 }
 
 export function wordsFor(core: Core, request: Request): Words {

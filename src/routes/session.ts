@@ -7,7 +7,7 @@
 import { Elysia } from "elysia";
 import { AppError } from "../errors";
 import type { Core, User } from "../protocols";
-import { type Reader, wordsFor } from "./reader";
+import { type Reader, wordsFor, zoneOf } from "./reader";
 import { urlOf } from "./url";
 
 export const SESSION_COOKIE = "skeleton_session";
@@ -21,7 +21,11 @@ export function session(core: Core) {
     user: { resolve: async ({ request }) => ({ user: await requireUser(core, request) }) },
     reader: {
       resolve: async ({ request }) => {
-        const reader: Reader = { user: await requireUser(core, request), words: wordsFor(core, request) };
+        const reader: Reader = {
+          user: await requireUser(core, request),
+          words: wordsFor(core, request),
+          zone: zoneOf(request),
+        };
         return { reader, ...reader };
       },
     },

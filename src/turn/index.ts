@@ -60,6 +60,8 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
 
     list: (user, threadId, parentIds) => listTurns(core, user.username, threadId, parentIds),
 
+    running: (user) => engine.ownership.threadsOf(user.username),
+
     live: (user, threadId) => findLive(engine, user, threadId),
 
     async follow(user, turnId, after, signal) {

@@ -9,7 +9,7 @@ import { isAppError } from "../errors";
 import type { Core, StoreFields, StoreRecord } from "../protocols";
 
 const CLAIMS: StoreFields = {
-  username: "str",
+  username: { type: "str", index: true },
   turn_id: "str",
   process_id: { type: "str", index: true },
 };
@@ -36,6 +36,8 @@ export interface Ownership {
   abandon(claim: Claim): void;
   /** The turn that runs in the thread, in any process, or null. */
   find(threadId: string): Promise<Claim | null>;
+  /** Ids of the user's threads in which a turn runs, in any process. */
+  threadsOf(username: string): Promise<string[]>;
   /** Takes over what dead processes left, now and at every heartbeat. */
   start(takeOver: (claim: Claim) => Promise<void>): Promise<void>;
   stop(): Promise<void>;
@@ -115,6 +117,11 @@ export function createOwnership(core: Core): Ownership {
     async find(threadId) {
       const record = await core.store.get(null, "turn_claims", threadId);
       return record && toClaim(record);
+    },
+
+    async threadsOf(username) {
+      const records = await core.store.find(null, "turn_claims", { where: { username }, select: [] });
+      return records.map(({ id }) => id);
     },
 
     async start(takeOver) {

@@ -170,7 +170,18 @@ export function chat(fields: Partial<ChatData> = {}): ChatData {
     asset: (name) => `/static/${name}`,
     ephemeral: false,
     thread: threads[0] ?? null,
-    threads: { threads, hits: [], query: "", currentId: "t1", before: null },
+    threads: {
+      groups: [{ id: "today", threads, isContinued: false }],
+      hits: [],
+      query: "",
+      filter: { archived: false, tag: null },
+      tags: ["trip"],
+      currentId: "t1",
+      runningIds: [],
+      editedId: null,
+      before: null,
+      shown: threads.length,
+    },
     messages: {
       threadId: "t1",
       messages: conversation,
@@ -194,6 +205,7 @@ export function chat(fields: Partial<ChatData> = {}): ChatData {
     menu: null,
     status: { text: "", kind: "info" },
     cursor: "c1",
+    factCursor: "f1",
     ...fields,
   };
 }

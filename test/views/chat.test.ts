@@ -48,7 +48,7 @@ describe("views", () => {
       user: { username: HOSTILE, role: "user" },
       thread,
       threads: {
-        threads: [],
+        ...chat().threads,
         hits: [{ thread, snippet: `\u0002${HOSTILE}\u0003`, messageId: "1" }],
         query: HOSTILE,
         currentId: "t1",
@@ -91,9 +91,19 @@ describe("views", () => {
 
   test("the words found are marked, and nothing else", () => {
     const hit = { thread: testThread("t1", "T"), snippet: "a \u0002b\u0003 c <i>\u0002d\u0003", messageId: "1" };
-    expect(views.threadItem({ thread: hit.thread, isCurrent: false, hit }, en).markup).toContain(
-      "a <mark>b</mark> c &lt;i&gt;<mark>d</mark>",
-    );
+    expect(
+      views.threadItem(
+        {
+          thread: hit.thread,
+          isCurrent: false,
+          isRunning: false,
+          filter: { archived: false, tag: null },
+          query: "",
+          hit,
+        },
+        en,
+      ).markup,
+    ).toContain("a <mark>b</mark> c &lt;i&gt;<mark>d</mark>");
   });
 
   test("a running turn has Stop, and each way to end says so and offers what can be done", () => {

@@ -44,6 +44,7 @@ export function chat(views: ViewsProtocol, words: Words, text: string): ChatData
     menu: menu(text),
     status: { text, kind: "info" },
     cursor: text,
+    factCursor: text,
   };
 }
 
@@ -64,7 +65,18 @@ export function thread(title: string): Thread {
 
 export function list(text: string): ThreadListData {
   const hit = { thread: thread(text), snippet: `${text}\u0002${text}\u0003${text}`, messageId: "1" };
-  return { threads: [thread(text)], hits: [hit], query: "", currentId: "t", before: "t" };
+  return {
+    groups: [{ id: "2026-01", threads: [thread(text)], isContinued: false }],
+    hits: [hit],
+    query: "",
+    filter: { archived: false, tag: text },
+    tags: [text],
+    currentId: "t",
+    runningIds: ["t"],
+    editedId: null,
+    before: "t",
+    shown: 1,
+  };
 }
 
 export function question(views: ViewsProtocol, words: Words, text: string): MessageData {

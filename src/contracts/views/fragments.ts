@@ -1,6 +1,6 @@
 /** Every fragment and page, made with one text wherever a text can be. */
 
-import type { Html, ViewsProtocol, Words } from "../../protocols";
+import type { Html, ThreadItemData, ViewsProtocol, Words } from "../../protocols";
 import { chat, list, menu, message, part, question, reply, thread, turn } from "./data";
 
 /** Fragments by the id that they must have, with `text` wherever a text can be. */
@@ -15,6 +15,12 @@ export function fragments(views: ViewsProtocol, words: Words, text: string): [id
     ["title", views.title(null, words)],
     ["threads", views.threadList(list(text), words)],
     ["threads", views.threadList({ ...list(text), query: text }, words)],
+    ["threads", views.threadList({ ...list(text), editedId: "t" }, words)],
+    ["g-2026-01", views.threadGroup("2026-01", words)],
+    ["c-t", views.threadItem({ ...item(text), filter: { archived: false, tag: null } }, words)],
+    ["f-t", views.threadItem(item(text), words)],
+    ["f-t", views.threadItem({ ...item(text), hit: list(text).hits[0] ?? null }, words)],
+    ["e-t", views.threadForm(item(text), words)],
     ["messages", views.messages(chat(views, words, text).messages, words)],
     ["m-1", views.message(question(views, words, text), words)],
     ["m-1", views.message({ ...question(views, words, text), draft: text, targetId: "1" }, words)],
@@ -45,8 +51,14 @@ export function pages(views: ViewsProtocol, words: Words, text: string): [name: 
     ["plugin page", views.pluginPage({ ...page, title: text, body: views.markdown(text, words) }, words)],
     ["page-title", views.pageTitle(thread(text), words)],
     ["items", views.messageItems(chat(views, words, text).messages, words)],
-    ["item", views.threadItem({ thread: thread(text), isCurrent: true, hit: list(text).hits[0] ?? null }, words)],
+    ["models", views.models({ models: [text, `${text} 2`], model: text }, words)],
+    ["models", views.models({ models: [], model: null }, words)],
     ["markdown", views.markdown(text, words)],
     ["open markdown", views.openMarkdown(text, words).tail],
   ];
+}
+
+function item(text: string): ThreadItemData {
+  const filter = { archived: true, tag: text };
+  return { thread: thread(text), isCurrent: true, isRunning: true, filter, hit: null, query: text };
 }

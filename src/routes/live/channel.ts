@@ -3,11 +3,13 @@
  * the state, so a page that was away for a second or a day catches up by the same few lines that keep it up to date.
  */
 
-import { userTopic } from "../../facts";
-import type { Core, Fact, Json, Words } from "../../protocols";
+import { allowedModels } from "../../allowed";
+import type { Core, Words } from "../../protocols";
 import { encodeSse } from "../../sse";
+import { factJournals } from "../fact-journal";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
+import { followList } from "./list";
 import { createOutbox } from "./outbox";
 import type { Replies } from "./replies";
 import { followThread } from "./thread";
@@ -20,6 +22,8 @@ export interface ChannelOptions {
   readonly threadId: string | null;
   /** Cursor of what the page shows. */
   readonly after: string;
+  /** Id of the last fact that the page's list knows of. */
+  readonly facts: string;
   /** False when the session has ended meanwhile. */
   readonly isSignedIn: () => Promise<boolean>;
 }
@@ -32,12 +36,21 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
   const outbox = createOutbox(signal);
   const page =
     options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: outbox.put });
-  const hear = (message: Json): void => {
-    const fact = message as unknown as Fact;
-    if (fact.type === "threads-changed") outbox.put(THREADS_CHANGED);
-    if ("threadId" in fact && fact.threadId === options.threadId) page?.sync();
+  const list = followList({ core, reader, threadId: options.threadId, put: outbox.put });
+  const hear = async (): Promise<void> => {
+    for await (const { fact } of factJournals(core).listen(reader.user.username, options.facts, signal)) {
+      if (fact === null) {
+        // What was missed is not known any more.
+        list.reload();
+        page?.sync();
+      } else {
+        list.hear(fact);
+        if (fact.type === "models-changed") outbox.put(await models(core, reader));
+        else if (fact.threadId === options.threadId) page?.sync();
+      }
+    }
   };
-  const unsubscribe = await core.bus.subscribe(userTopic(reader.user.username), hear);
+  hear().catch((error) => core.log.error("A page hears nothing any more", { error }));
   const timer = setInterval(async () => {
     if (await options.isSignedIn()) return;
     outbox.put(signedOut(core, reader.words));
@@ -48,9 +61,15 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
     for (let message = await outbox.take(); message; message = await outbox.take()) yield message;
   } finally {
     clearInterval(timer);
-    unsubscribe();
+    list.leave();
     page?.leave();
   }
+}
+
+/** Options alone, of which none is chosen: the choice is the reader's, and stays while it is among them. */
+async function models(core: Core, { user, words }: Reader): Promise<Uint8Array> {
+  const choice = { models: await allowedModels(core, user), model: null };
+  return encodeSse({ data: partial("models", "innerMorph", core.views.models(choice, words)) });
 }
 
 /** Says so on the page, and closes the channel by the event that `#live` names. */
@@ -62,5 +81,3 @@ export function signedOut(core: Core, words: Words): Uint8Array {
   );
   return Buffer.concat([encodeSse({ data }), encodeSse({ event: "signed-out", data: "" })]);
 }
-
-const THREADS_CHANGED = encodeSse({ event: "threads-changed", data: "" });

@@ -2,7 +2,7 @@
 
 import { Elysia, t } from "elysia";
 import type { Core, Words } from "../../protocols";
-import { wordsFor } from "../reader";
+import { wordsFor, zoneOf } from "../reader";
 import { findUser } from "../session";
 import { streamResponse } from "../stream";
 import { channel, signedOut } from "./channel";
@@ -14,17 +14,19 @@ export function liveRoutes(core: Core) {
     "/live",
     async ({ request, server, query }) => {
       const [user, words] = [await findUser(core, request), wordsFor(core, request)];
+      const zone = zoneOf(request);
       const isSignedIn = async () => (await findUser(core, request)) !== null;
       const after = request.headers.get("last-event-id") ?? query.after ?? "";
-      const options = { core, replies, threadId: query.t ?? null, after, isSignedIn };
+      const options = { core, replies, threadId: query.t ?? null, after, facts: query.facts ?? "", isSignedIn };
       return streamResponse({
         core,
         request,
         server,
-        messages: (signal) => (user ? channel({ ...options, reader: { user, words } }, signal) : farewell(core, words)),
+        messages: (signal) =>
+          user ? channel({ ...options, reader: { user, words, zone } }, signal) : farewell(core, words),
       });
     },
-    { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()) }) },
+    { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()), facts: t.Optional(t.String()) }) },
   );
 }
 

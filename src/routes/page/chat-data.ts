@@ -10,26 +10,23 @@ import type {
   MessagesData,
   StatusData,
   Thread,
-  ThreadListData,
   User,
 } from "../../protocols";
 import { pathTo } from "../../turn/branch";
+import { factJournals } from "../fact-journal";
 import { pageData } from "../page-data";
 import type { Reader } from "../reader";
 import { type Branch, loadBranch } from "./branch";
+import { type ListRequest, loadThreadList } from "./list-data";
 import type { Asked } from "./window";
-
-const THREADS_PER_PAGE = 50;
 
 /** What a person asked to see, by the address of the page. */
 export interface ChatRequest {
   readonly threadId: string | null;
   /** Other messages than the latest. */
   readonly window?: Asked;
-  /** What to search for. */
-  readonly query?: string | undefined;
-  /** Threads below this one instead of the newest. */
-  readonly listBefore?: string | undefined;
+  /** Of the list of threads. */
+  readonly list?: Omit<ListRequest, "currentId">;
   readonly draft?: string;
   /** Text of the message that is edited; absent = as it was sent. */
   readonly editDraft?: string;
@@ -41,10 +38,12 @@ export interface ChatRequest {
 /** Null when there is no such thread for the user. */
 export async function loadChat(core: Core, reader: Reader, asked: ChatRequest): Promise<ChatData | null> {
   const { user } = reader;
+  // Before anything is read: what happens from here on is told by the live channel.
+  const factCursor = await factJournals(core).position(user.username);
   const branch = asked.threadId === null ? null : await loadBranch(core, reader, asked.threadId, asked.window);
   if (asked.threadId !== null && !branch) return null;
   const [threads, composer] = await Promise.all([
-    loadThreadList(core, user, { currentId: asked.threadId, query: asked.query, before: asked.listBefore }),
+    loadThreadList(core, reader, { ...asked.list, currentId: asked.threadId }),
     loadComposer(core, user, branch, asked.draft ?? ""),
   ]);
   const shown = branch?.messages ?? NO_MESSAGES;
@@ -58,6 +57,7 @@ export async function loadChat(core: Core, reader: Reader, asked: ChatRequest): 
     composer,
     menu: menu && { ...menu, isInPage: true },
     status: asked.status ?? { text: "", kind: "info" },
+    factCursor,
     cursor: branch?.messages.isLatest === false ? null : (branch?.cursor ?? ""),
   };
 }
@@ -88,25 +88,6 @@ export async function loadMenu(
   if (parentId === undefined) return null;
   const models = await allowedModels(core, user);
   return { threadId, parentId, messageId: parentId === messageId ? null : messageId, models };
-}
-
-export interface ListRequest {
-  readonly currentId: string | null;
-  readonly query?: string | undefined;
-  readonly before?: string | undefined;
-}
-
-export async function loadThreadList(core: Core, user: User, asked: ListRequest): Promise<ThreadListData> {
-  const query = (asked.query ?? "").trim();
-  const { currentId } = asked;
-  if (query !== "") {
-    const hits = await core.thread.search(user.username, query);
-    return { threads: [], hits, query, currentId, before: null };
-  }
-  const page = { limit: THREADS_PER_PAGE, ...(asked.before && { before: asked.before }) };
-  const threads = await core.thread.list(user.username, page);
-  const last = threads.length === THREADS_PER_PAGE ? threads.at(-1) : undefined;
-  return { threads, hits: [], query, currentId, before: last?.id ?? null };
 }
 
 async function loadComposer(core: Core, user: User, branch: Branch | null, draft: string): Promise<ComposerData> {

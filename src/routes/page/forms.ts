@@ -14,8 +14,6 @@ import { readFiles } from "../uploads";
 import { loadChat } from "./chat-data";
 import { done, form, Id, isFromHtmx, plainText, readForm, saying } from "./form";
 
-const TITLE_MAX = 500; // Characters.
-
 export function formRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
@@ -24,35 +22,7 @@ export function formRoutes(core: Core) {
     .post("/t/:id/messages", async ({ reader, request, params }) => send(core, reader, request, params.id), {
       ...form,
       params: Id,
-    })
-    .post(
-      "/t/:id/title",
-      async ({ user, request, params: { id } }) => {
-        const title = (await readForm(request))("title").trim().slice(0, TITLE_MAX);
-        if (title === "") throw new AppError("invalid", "A chat needs a title.");
-        if (!(await core.thread.update(user.username, id, { title })))
-          throw new AppError("notFound", "There is no such chat.");
-        return done(request, `/t/${id}`);
-      },
-      { ...form, params: Id },
-    )
-    .post(
-      "/t/:id/archive",
-      async ({ user, params: { id } }) => {
-        if (!(await core.thread.archive(user.username, id))) throw new AppError("notFound", "There is no such chat.");
-        return seeOther("/");
-      },
-      { ...form, params: Id },
-    )
-    .post(
-      "/t/:id/restore",
-      async ({ user, params: { id } }) => {
-        const thread = await core.thread.update(user.username, id, { archived: false });
-        if (!thread) throw new AppError("notFound", "There is no such chat.");
-        return seeOther(`/t/${id}`);
-      },
-      { ...form, params: Id },
-    );
+    });
 }
 
 /** What can be done with a turn and what it wrote. */

@@ -1,4 +1,4 @@
-/** The pages of the chat, and the thread list as a fragment. */
+/** The pages of the chat. */
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../../errors";
@@ -7,18 +7,18 @@ import type { Reader } from "../reader";
 import { htmlResponse, PAGE_HEADERS } from "../respond";
 import { findUser, session } from "../session";
 import { type IdleTimer, type StreamFormat, streamResponse } from "../stream";
-import { type ChatRequest, loadChat, loadThreadList } from "./chat-data";
+import { type ChatRequest, loadChat } from "./chat-data";
 import { formRoutes } from "./forms";
+import { ListQuery, listAsked, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
 import { streamedPage, writePage } from "./streamed";
 
 const Asked = t.Object({
+  ...ListQuery,
   before: t.Optional(t.String({ description: "The page of messages before this one." })),
   at: t.Optional(t.String({ description: "The page of messages that has this one, on whichever branch." })),
   edit: t.Optional(t.String({ description: "A message of the user's to edit." })),
   menu: t.Optional(t.String({ description: "A reply's message whose menu to show." })),
-  q: t.Optional(t.String({ maxLength: 500 })),
-  list: t.Optional(t.String()),
   stream: t.Optional(t.Literal("1", { description: "Without script: write the reply that runs into the page." })),
 });
 
@@ -47,26 +47,17 @@ export function pageRoutes(core: Core) {
     .use(session(core))
     .use(formRoutes(core))
     .use(messageRoutes(core))
-    .get("/", ({ reader, query: { q, list } }) => show(reader, { threadId: null, query: q, listBefore: list }), {
+    .use(listRoutes(core))
+    .get("/", ({ reader, query }) => show(reader, { threadId: null, list: listAsked(query) }), {
       reader: true,
       query: Asked,
     })
     .get(
       "/t/:id",
-      async ({ reader, request, server, params: { id }, query: { before, at, edit, menu, q, list, stream } }) => {
-        const asked = { threadId: id, window: { before, at, edit }, menu, query: q, listBefore: list };
+      async ({ reader, request, server, params: { id }, query: { before, at, edit, menu, stream, ...query } }) => {
+        const asked = { threadId: id, window: { before, at, edit }, menu, list: listAsked(query) };
         return stream ? showStreamed(reader, asked, request, server) : show(reader, asked);
       },
       { reader: true, params: t.Object({ id: t.String() }), query: Asked },
-    )
-    .get(
-      "/threads",
-      async ({ user, words, query: { q, list, current } }) => {
-        const data = await loadThreadList(core, user, { currentId: current || null, query: q, before: list });
-        return htmlResponse(
-          list === undefined ? core.views.threadList(data, words) : core.views.threadItems(data, words),
-        );
-      },
-      { reader: true, query: t.Composite([Asked, t.Object({ current: t.Optional(t.String()) })]) },
     );
 }

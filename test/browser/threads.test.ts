@@ -1,0 +1,388 @@
+/** The list of chats as a person uses it: live in every tab, paged, filtered, searched, changed in place, by key and without script. */
+
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { startServer } from "../support/server";
+import { gate, reply, startUpstream } from "../support/upstream";
+
+const upstream = startUpstream({ models: ["small-a", "small-b"] });
+afterAll(() => upstream.stop());
+upstream.otherwise(reply("Noted."));
+const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
+const { core } = server;
+
+const TIMEOUT_MS = 30_000;
+const people: Person[] = [];
+
+async function person(username: string, options: Parameters<typeof newPerson>[2] = {}): Promise<Person> {
+  const someone = await newPerson(server.url, username, options);
+  people.push(someone);
+  return someone;
+}
+
+afterEach(async () => {
+  const complaints = people.flatMap((someone) => someone.complaints);
+  for (const someone of people.splice(0)) await someone.context.close();
+  for (const username of ["ann", "bob"]) await clear(username);
+  expect(complaints).toEqual([]);
+});
+
+/** Puts every chat away for good, as far as a list can tell. */
+async function clear(username: string): Promise<void> {
+  for (const archived of [false, true]) {
+    for (const { id } of await core.thread.list(username, { archived, limit: 1000 })) {
+      await core.store.delete(username, "threads", id);
+    }
+  }
+  for (const { id } of await core.store.find(username, "thread_tags"))
+    await core.store.delete(username, "thread_tags", id);
+}
+
+interface Told {
+  readonly at?: string;
+  readonly says?: string;
+  readonly tags?: readonly string[];
+  readonly pinned?: boolean;
+}
+
+async function addChat(title: string, { at, says = "Hello", ...fields }: Told = {}): Promise<string> {
+  const { id } = await core.thread.create("ann", { title, ...fields });
+  const message = { parentId: null, role: "user", type: "text", content: says, turnId: "t", step: 0 } as const;
+  await core.thread.append("ann", id, { ...message, ...(at && { timestamp: at }) });
+  return id;
+}
+
+/** Titles in the order of the list, with headings as `# Today`. */
+async function listOf(page: Page): Promise<string[]> {
+  return page.$$eval("#threads > ul > li:not(.end)", (items) =>
+    items
+      .filter((item) => (item as unknown as { checkVisibility(): boolean }).checkVisibility())
+      .map((item) => {
+        const heading = item.querySelector("h2")?.textContent;
+        return heading ? `# ${heading}` : (item.querySelector(".name")?.textContent ?? "(form)");
+      }),
+  );
+}
+
+/** Waits until it is so. A chat that moves is taken out and put in: for a moment it is nowhere. */
+async function expectList(page: Page, titles: readonly string[]): Promise<void> {
+  const end = performance.now() + 5000;
+  let list = await listOf(page);
+  while (list.join() !== titles.join() && performance.now() < end) {
+    await Bun.sleep(25);
+    list = await listOf(page);
+  }
+  expect(list).toEqual([...titles]);
+}
+
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const end = performance.now() + 5000;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`It took too long until ${what}`);
+    await Bun.sleep(25);
+  }
+}
+
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+
+async function edit(page: Page, title: string): Promise<void> {
+  await page.hover(`.thread:has-text("${title}")`);
+  await page.click(`.thread:has-text("${title}") .edit`);
+  await page.waitForSelector(".thread-form");
+}
+
+describe.skipIf(noBrowser !== null)("the list of chats", () => {
+  test(
+    "what is done in one tab, or by the API, shows in every tab where it belongs",
+    async () => {
+      await addChat("Older", { at: daysAgo(400) });
+      const first = await addChat("First");
+      const ann = await person("ann");
+      const [page, other] = [await ann.open(`/t/${first}`), await ann.open("/")];
+      const month = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric" }).format(
+        Date.parse(daysAgo(400)),
+      );
+      await expectList(other, ["# Today", "First", `# ${month}`, "Older"]);
+      const api = await server.signIn("ann");
+      await (await api.post("/api/v1/message", { content: "By the API" })).text();
+      await expectList(other, ["# Today", "By the API", "First", `# ${month}`, "Older"]);
+      await page.bringToFront();
+      await expectList(page, ["# Today", "By the API", "First", `# ${month}`, "Older"]);
+      await edit(page, "Older");
+      await screenshot(page, "list-edit");
+      await page.fill(".thread-form [name=title]", "Renamed");
+      await page.press(".thread-form [name=title]", "Enter");
+      await expectList(page, ["# Today", "Renamed", "By the API", "First"]);
+      await other.bringToFront();
+      await expectList(other, ["# Today", "Renamed", "By the API", "First"]);
+      await page.bringToFront();
+      await page.fill("#title input", "At the top again");
+      await page.press("#title input", "Enter");
+      await other.bringToFront();
+      await expectList(other, ["# Today", "At the top again", "Renamed", "By the API"]);
+      await (await api.post(`/api/v1/threads/${first}`, { archived: true })).text();
+      await expectList(other, ["# Today", "Renamed", "By the API"]);
+      await (await api.post(`/api/v1/threads/${first}`, { archived: false, pinned: true })).text();
+      await expectList(other, ["# Pinned", "At the top again", "# Today", "Renamed", "By the API"]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a chat in which a reply is written shows it, until that ends",
+    async () => {
+      const id = await addChat("Busy");
+      await addChat("Idle");
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      await expectList(page, ["# Today", "Idle", "Busy"]);
+      const end = gate();
+      upstream.script({ parts: ["Working ", { wait: end.opened }, "done."] });
+      await core.turns.start({ username: "ann", role: "admin" }, { content: "Go", threadId: id });
+      await page.waitForSelector(".thread:has-text('Busy') .running");
+      await expectList(page, ["# Today", "Busy", "Idle"]);
+      await screenshot(page, "list-running");
+      expect(await page.locator(".running").count()).toBe(1);
+      end.open();
+      await page.waitForSelector(".running", { state: "detached" });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "chats are pinned, tagged and found by their tag, and archived ones are found and restored",
+    async () => {
+      for (const title of ["One", "Two", "Three"]) await addChat(title);
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      await edit(page, "One");
+      await page.fill(".thread-form [name=tags]", "trip, home");
+      await page.check(".thread-form [name=pinned]");
+      await page.click(".thread-form button >> text=Save");
+      await expectList(page, ["# Pinned", "One", "# Today", "Three", "Two"]);
+      await page.click(".filter summary");
+      await screenshot(page, "list-filter");
+      await page.click(".filter a >> text=trip");
+      await expectList(page, ["# Pinned", "One"]);
+      expect(new URL(page.url()).search).toBe("?tag=trip");
+      await addChat("Four", { tags: ["trip"] });
+      await expectList(page, ["# Pinned", "One", "# Today", "Four"]);
+      await page.reload();
+      await expectList(page, ["# Pinned", "One", "# Today", "Four"]);
+      await edit(page, "Four");
+      await page.click(".thread-form button >> text=Archive");
+      await expectList(page, ["# Pinned", "One"]);
+      await page.click(".filter summary");
+      await page.click(".filter a >> text=Archived");
+      await expectList(page, ["# Today", "Four"]);
+      await screenshot(page, "list-archived");
+      await edit(page, "Four");
+      await page.click(".thread-form button >> text=Restore");
+      await expectList(page, []);
+      await page.click(".filter summary");
+      await page.click(".filter a >> text=All chats");
+      await expectList(page, ["# Pinned", "One", "# Today", "Four", "Three", "Two"]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a search shows where the words were said, leads there, and gives the list back",
+    async () => {
+      const id = await addChat("Animals", { says: "The quokka smiles at people." });
+      await addChat("Plants", { says: "Nothing smiles here." });
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      await page.locator(".search input").pressSequentially("quok");
+      await page.waitForSelector(".threads mark");
+      expect(await page.textContent(".threads mark")).toBe("quok");
+      await expectList(page, ["Animals"]);
+      await core.thread.update("ann", id, { title: "Marsupials" });
+      await expectList(page, ["Marsupials"]);
+      await screenshot(page, "list-search");
+      await page.press(".search input", "ArrowDown");
+      expect(await page.evaluate("document.activeElement.className")).toBe("open");
+      const [message] = await core.thread.messages("ann", id);
+      await page.keyboard.press("Enter");
+      await page.waitForURL(`**/t/${id}?at=${message?.id}`);
+      await page.waitForSelector(".bubble >> text=The quokka smiles");
+      await page.fill(".search input", "no such word");
+      await page.waitForSelector(".nothing >> text=Nothing found");
+      await page.fill(".search input", "");
+      await expectList(page, ["# Today", "Marsupials", "Plants"]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "five hundred chats come in pages while scrolling, and stay where they are when something happens",
+    async () => {
+      const ids: string[] = [];
+      for (let number = 0; number < 500; number++)
+        ids.push(await addChat(`Chat ${number}.`, { at: daysAgo(1 + number) }));
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      const count = () => page.locator(".thread").count();
+      expect(await count()).toBe(50);
+      for (let pages = 2; pages <= 10; pages++) {
+        await page.locator("#list-end").scrollIntoViewIfNeeded();
+        await until(async () => (await count()) === pages * 50, `page ${pages} is there`);
+      }
+      const titles = (await listOf(page)).filter((title) => !title.startsWith("#"));
+      expect(titles).toEqual(Array.from({ length: 500 }, (_, number) => `Chat ${number}.`));
+      const headings = (await listOf(page)).filter((title) => title.startsWith("#"));
+      expect(headings).toEqual([...new Set(headings)]);
+      await core.thread.update("ann", ids[300] ?? "", { title: "Moved" });
+      await until(async () => (await page.locator(".thread .name").first().textContent()) === "Moved", "it moved");
+      expect(await count()).toBe(500);
+      expect(await page.locator(".thread >> text='Chat 300.'").count()).toBe(0);
+      await core.thread.archive("ann", ids[400] ?? "");
+      await until(async () => (await count()) === 499, "the archived one is gone");
+      await page.locator(".thread >> text='Chat 499.'").scrollIntoViewIfNeeded();
+      await screenshot(page, "list-long");
+    },
+    2 * TIMEOUT_MS,
+  );
+
+  test(
+    "the list is used by key alone",
+    async () => {
+      for (const title of ["One", "Two", "Three"]) await addChat(title);
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      await page.focus(".search input");
+      for (const key of ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"]) await page.keyboard.press(key);
+      const focused = () => page.evaluate("document.activeElement.textContent");
+      expect(await focused()).toBe("Two");
+      await page.keyboard.press("Tab");
+      await screenshot(page, "list-keys");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(".thread-form");
+      await until(
+        async () => (await page.evaluate("document.activeElement.name")) === "title",
+        "the title has the focus",
+      );
+      await page.keyboard.press("ControlOrMeta+a");
+      await page.keyboard.type("Second");
+      await page.keyboard.press("Enter");
+      await expectList(page, ["# Today", "Second", "Three", "One"]);
+      await page.focus(".search input");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("#title input");
+      expect(await page.inputValue("#title input")).toBe("Second");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "days are those of the person's zone",
+    async () => {
+      // In one of the two it is another day than in the other, whenever this runs.
+      await addChat("Just now");
+      await addChat("Earlier", { at: new Date(Date.now() - 13 * 3_600_000).toISOString() });
+      for (const timezoneId of ["Pacific/Kiritimati", "Pacific/Pago_Pago"]) {
+        const dayIn = (ms: number) => new Intl.DateTimeFormat("sv", { timeZone: timezoneId }).format(ms);
+        const isToday = dayIn(Date.now()) === dayIn(Date.now() - 13 * 3_600_000);
+        const ann = await person("ann", { timezoneId });
+        const page = await ann.open("/");
+        const groups = isToday ? ["Just now", "Earlier"] : ["Just now", "# Yesterday", "Earlier"];
+        await expectList(page, ["# Today", ...groups]);
+        await page.reload();
+        await expectList(page, ["# Today", ...groups]);
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "models that come or go show in the choice, which stays",
+    async () => {
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      await page.selectOption("#models", "small-b");
+      const list = core.model.list;
+      let models = ["large-new", "small-a", "small-b", "z"];
+      Object.assign(core.model, { list: async () => models });
+      await core.bus.publish("everybody", { type: "models-changed" });
+      const offered = async (count: number) => (await page.locator("#models option").count()) === count;
+      await until(() => offered(4), "four are offered");
+      expect(await page.inputValue("#models")).toBe("small-b");
+      models = ["z", "small-b"];
+      await core.bus.publish("everybody", { type: "models-changed" });
+      await until(() => offered(2), "two are offered");
+      expect(await page.inputValue("#models")).toBe("small-b");
+      models = [];
+      await core.bus.publish("everybody", { type: "models-changed" });
+      await page.waitForSelector("#models option >> text=No model", { state: "attached" });
+      Object.assign(core.model, { list });
+      await core.bus.publish("everybody", { type: "models-changed" });
+      await until(() => offered(2), "they are offered again");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "without script, links and forms do it all",
+    async () => {
+      await addChat("Words", { says: "The quokka smiles." });
+      for (let number = 0; number < 60; number++) await addChat(`Chat ${number}.`);
+      const ann = await person("ann", { javaScriptEnabled: false });
+      const page = await ann.open("/");
+      await page.click(".more a");
+      await page.waitForSelector(".thread >> text=Words");
+      await page.click(".thread:has-text('Words') .edit", { force: true });
+      await page.fill(".thread-form [name=title]", "Other words");
+      await page.fill(".thread-form [name=tags]", "trip");
+      await page.check(".thread-form [name=pinned]");
+      await screenshot(page, "list-no-script");
+      await page.click(".thread-form button >> text=Save");
+      await page.waitForSelector(".thread >> nth=0 >> text=Other words");
+      await page.click(".filter summary");
+      await page.click(".filter a >> text=trip");
+      expect(await page.locator(".thread").count()).toBe(1);
+      await page.click(".thread .edit", { force: true });
+      await page.click(".thread-form button >> text=Archive");
+      await page.waitForSelector(".nothing");
+      await page.goto("/?archived=true");
+      await page.click(".thread .edit", { force: true });
+      await page.click(".thread-form button >> text=Restore");
+      await page.goto("/?q=quokka");
+      await page.click(".thread .open");
+      await page.waitForSelector(".bubble >> text=The quokka smiles");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "it fits phones, in light and dark",
+    async () => {
+      const long = "A title that is much longer than any phone is wide, and goes on";
+      await addChat(long, { tags: ["a tag of a length that nobody expects to see"], pinned: true });
+      await addChat("Trip to Lisbon", { at: daysAgo(1) });
+      for (const [width, colorScheme] of [
+        [390, "light"],
+        [390, "dark"],
+        [320, "light"],
+      ] as const) {
+        const viewport = { width, height: 760 };
+        const ann = await person("ann", { viewport, colorScheme, hasTouch: true, isMobile: true });
+        const page = await ann.open("/");
+        await page.click(".menu");
+        await page.waitForSelector("#sidebar:popover-open");
+        await page.click(".filter summary");
+        await screenshot(page, `list-${width}-${colorScheme}`);
+        await page.click(".filter a >> text=a tag of");
+        await expectList(page, ["# Pinned", long]);
+        await page.click(".thread .edit");
+        await page.waitForSelector(".thread-form");
+        await screenshot(page, `list-${width}-${colorScheme}-edit`);
+        expect(await page.locator("#sidebar:popover-open").count()).toBe(1);
+        expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+        expect(await page.$eval("#threads", (list) => list.scrollWidth - list.clientWidth)).toBe(0);
+      }
+    },
+    TIMEOUT_MS,
+  );
+});

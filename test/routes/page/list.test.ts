@@ -1,0 +1,130 @@
+import { describe, expect, test } from "bun:test";
+import { type Client, startServer } from "../../support/server";
+
+const server = await startServer();
+const { core } = server;
+const [ann, bob] = [await server.signIn("ann"), await server.signIn("bob")];
+const PAGE = { accept: "text/html" };
+const HTMX = { ...PAGE, "hx-request": "true" };
+
+async function get(client: Client, path: string, headers: Record<string, string> = PAGE): Promise<string> {
+  return (await client.fetch(path, { headers })).text();
+}
+
+function send(client: Client, path: string, fields: Record<string, string>, headers: Record<string, string> = PAGE) {
+  return client.fetch(path, { method: "POST", body: new URLSearchParams(fields), headers, redirect: "manual" });
+}
+
+const create = async (title: string, fields: object = {}) => (await core.thread.create("ann", { title, ...fields })).id;
+const namesIn = (markup: string) => [...markup.matchAll(/class="name" dir="auto">([^<]*)</g)].map(([, name]) => name);
+
+describe("the list of chats", () => {
+  test("groups what is pinned and what is of one time, and a group goes on over pages without a second heading", async () => {
+    const pinned = await create("on top", { pinned: true });
+    for (let number = 0; number < 60; number++) await create(`day ${number}`);
+    const first = await get(ann, "/threads");
+    expect(first).toMatch(/id="g-pinned".*on top.*id="g-today".*day 59/s);
+    const next = /hx-get="(\/threads\?list=[^"]+)"/.exec(first)?.[1]?.replaceAll("&amp;", "&") ?? "";
+    const second = await get(ann, next);
+    expect(second).not.toContain("<h2>");
+    expect([...namesIn(first), ...namesIn(second)]).toHaveLength(61);
+    expect(second).toContain('name="shown" value="61"');
+    expect(namesIn(await get(ann, "/threads?shown=61"))).toHaveLength(61);
+    await core.thread.archive("ann", pinned);
+    for (const { id } of await core.thread.list("ann", { limit: 100 })) await core.thread.archive("ann", id);
+  });
+
+  test("shows the chats of a tag, and archived ones", async () => {
+    const id = await create("tagged", { tags: ["a & b"] });
+    const other = await create("other");
+    expect(namesIn(await get(ann, "/threads?tag=a+%26+b"))).toEqual(["tagged"]);
+    expect(await get(ann, "/?tag=a+%26+b")).toContain('<input type="hidden" name="tag" value="a &amp; b">');
+    expect(await get(ann, "/threads")).toContain('href="?tag=a+%26+b"');
+    await core.thread.archive("ann", other);
+    expect(namesIn(await get(ann, "/threads?archived=true"))).toContain("other");
+    expect(namesIn(await get(ann, "/threads"))).toEqual(["tagged"]);
+    await core.thread.archive("ann", id);
+    expect(await get(ann, "/threads")).toContain("Nothing here yet.");
+  });
+
+  test("an entry is changed by one form, with the list made anew or the page shown again", async () => {
+    const id = await create("before");
+    const form = await get(ann, `/threads/${id}?change=${id}`);
+    expect(form).toContain(`id="e-${id}"`);
+    expect(await get(ann, `/?change=${id}`)).toContain(`id="e-${id}"`);
+    const fields = { change: id, back: "?tag=x", title: " after ", tags: "x, y ,x", pinned: "on" };
+    const plain = await send(ann, `/t/${id}/details`, fields, { ...PAGE, referer: `${server.url}/t/${id}?change=1` });
+    expect(plain.headers.get("location")).toBe(`/t/${id}?tag=x`);
+    expect(await core.thread.get("ann", id)).toMatchObject({ title: "after", tags: ["x", "y"], pinned: true });
+    const swapped = await send(ann, `/t/${id}/details`, { ...fields, pinned: "", tag: "y" }, HTMX);
+    const markup = await swapped.text();
+    expect(markup).toStartWith('<hx-partial hx-target="#threads" hx-swap="outerMorph">');
+    expect(markup).toContain('name="tag" value="y"');
+    expect(markup).not.toContain(`id="e-${id}"`);
+    expect((await core.thread.get("ann", id))?.pinned).toBe(false);
+    expect((await send(ann, `/t/${id}/details`, { ...fields, title: " " })).status).toBe(400);
+    expect((await send(ann, `/t/${id}/details`, { ...fields, tags: "x".repeat(51) })).status).toBe(400);
+    await core.thread.archive("ann", id);
+  });
+
+  test("what is archived or restored while it is open is shown anew", async () => {
+    const id = await create("open");
+    const archived = await send(ann, `/t/${id}/archive`, { change: id, current: id }, HTMX);
+    expect([archived.status, archived.headers.get("hx-redirect")]).toEqual([204, "/"]);
+    const restored = await send(ann, `/t/${id}/restore`, { change: id, current: id }, HTMX);
+    expect([restored.status, restored.headers.get("hx-redirect")]).toEqual([204, `/t/${id}`]);
+    const elsewhere = await send(ann, `/t/${id}/archive`, { change: id, current: "another" }, HTMX);
+    expect(await elsewhere.text()).toContain('hx-target="#threads"');
+  });
+
+  test("a form leads to no other site, whatever it and the page before say", async () => {
+    const id = await create("safe");
+    for (const [referer, back] of [
+      ["https://evil.example//evil.example", "?x"],
+      [`${server.url}//evil.example`, "?x"],
+      ["", "//evil.example"],
+      [`${server.url}/`, "/\\evil.example"],
+    ] as const) {
+      const fields = { change: id, back, title: "x", tags: "" };
+      const answer = await send(ann, `/t/${id}/details`, fields, { ...PAGE, ...(referer && { referer }) });
+      const target = new URL(answer.headers.get("location") ?? "", server.url);
+      expect(target.origin).toBe(server.url);
+    }
+  });
+
+  test("another user's chat is as one that does not exist", async () => {
+    const id = await create("mine");
+    const fields = { title: "x", tags: "", change: id };
+    const tried = [
+      await bob.fetch(`/threads/${id}`, { headers: HTMX }),
+      await send(bob, `/t/${id}/details`, fields, HTMX),
+      await send(bob, `/t/${id}/restore`, fields, HTMX),
+      await send(bob, `/t/${id}/archive`, fields, HTMX),
+    ];
+    expect(tried.map(({ status }) => status)).toEqual([404, 404, 404, 404]);
+    expect(await get(bob, `/?change=${id}`)).not.toContain("mine");
+    expect((await core.thread.get("ann", id))?.title).toBe("mine");
+  });
+
+  test("days are those of the zone in the cookie, and a cookie that makes no sense is passed over", async () => {
+    const id = await create("zoned");
+    const message = { parentId: null, role: "user", type: "text", content: "x", turnId: "t", step: 0 } as const;
+    await core.thread.append("ann", id, { ...message, timestamp: new Date(Date.now() - 13 * 3_600_000).toISOString() });
+    const groupsOf = async (zone: string) => {
+      const markup = await get(ann, "/threads", { ...PAGE, cookie: `zone=${zone}` });
+      return /id="g-(\w+)"[^i]*><h2>[^<]*<\/h2><\/li><li id="c-[^"]*" class="thread"><a[^>]*><span[^>]*>zoned/.exec(
+        markup,
+      )?.[1];
+    };
+    const zones = ["Etc/GMT-14", "Etc/GMT-2", "Etc/GMT+11"];
+    const days = zones.map((zone) => {
+      const day = (ms: number) => new Intl.DateTimeFormat("sv", { timeZone: zone }).format(ms);
+      return day(Date.now()) === day(Date.now() - 13 * 3_600_000) ? undefined : "yesterday";
+    });
+    for (const [index, zone] of zones.entries()) if (days[index]) expect(await groupsOf(zone)).toBe("yesterday");
+    expect(days).toContain("yesterday");
+    for (const zone of ["Nowhere/Land", "../../etc", "x".repeat(500), "%00"]) {
+      expect((await ann.fetch("/threads", { headers: { ...PAGE, cookie: `zone=${zone}` } })).status).toBe(200);
+    }
+  });
+});
