@@ -5,6 +5,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CONFIG_VARIABLES } from "../src/config";
 import { parseEndpoints } from "../src/core/model/models-yaml";
+import type { Plugin } from "../src/protocols";
 import { codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
 import { projectFolder, runTool } from "./support/project";
 import { membersOf, readSources } from "./support/sources";
@@ -12,6 +13,7 @@ import { membersOf, readSources } from "./support/sources";
 const guides = readGuides();
 const everything = guides.map(({ text }) => text).join("\n");
 const protocolGuide = guideAt("docs/protocols.md");
+const pluginGuide = guideAt("docs/plugins.md");
 const configurationGuide = guideAt("docs/configuration.md");
 const protocolSources = readSources("src/protocols");
 
@@ -72,6 +74,28 @@ test("every plugin of the library is named in a guide", () => {
   const files = [...new Bun.Glob("plugin_library/**/*.ts").scanSync({ cwd: projectFolder })];
   expect(files.filter((path) => !everything.includes(path.replace("plugin_library/", "")))).toEqual([]);
 });
+
+test("docs/plugins.md has a row for each protocol and hook, for tools and pages, with a plugin that uses it", () => {
+  const names = [...membersOf(protocolSources, "Protocols"), ...membersOf(protocolSources, "Hooks"), "tools", "page"];
+  const rows = pluginGuide.text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  const wrong = names.filter((name) => {
+    const cells = rows.find((row) => row.length === 8 && row[1] === `\`${name}\``)?.slice(1, -1) ?? [];
+    return cells.length < 6 || cells.includes("") || !/^`[\w./-]+\.ts`$/.test(cells[5] ?? "");
+  });
+  expect([names.length > 10, wrong]).toEqual([true, []]);
+});
+
+test("docs/plugins.md names each setting of each plugin of the library in the row of its file", async () => {
+  const files = [...new Bun.Glob("**/*.ts").scanSync({ cwd: join(projectFolder, "plugin_library") })];
+  const missing: string[] = [];
+  for (const file of files) {
+    const { default: plugin }: { default?: Plugin } = await import(join(projectFolder, "plugin_library", file));
+    const row = pluginGuide.text.split("\n").find((line) => line.startsWith(`| \`${file}\` |`));
+    const settings = Object.keys(plugin?.settings?.properties ?? {});
+    missing.push(...settings.filter((name) => !row || !isNamed(row, name)).map((name) => `${file}: ${name}`));
+  }
+  expect(missing).toEqual([]);
+}, 60_000);
 
 test("every path that a guide names exists", () => {
   expect(guides.flatMap((guide) => missingPaths(guide).map((path) => `${guide.path} names ${path}`))).toEqual([]);

@@ -36,6 +36,12 @@ const USES_A_PACKAGE = `import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 export default { name: "uses-a-package", start: () => void [new Client({ name: "x", version: "1" }), new StdioClientTransport({ command: "x" })] };`;
 
+const SAYS_A_WORD = `import { word } from "./_words";
+export default { name: "says", provide: { model: () => ({
+  list: async () => ["says"],
+  async *stream() { yield { type: "text", text: "It is " + word + "." }; yield { type: "finish", reason: "stop" }; },
+}) } };`;
+
 describe.each([
   ["from source", SOURCE],
   ["as one executable", [executable]],
@@ -64,6 +70,35 @@ describe.each([
       expect(again.output()).not.toContain("/setup?");
       await checkHistory(again.address, seen);
       await end(again);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "a plugin that is saved, or a file that it imports, is in the next turn; and `check` says what is wrong with one",
+    async () => {
+      const folder = temporaryFolder();
+      const save = (path: string, text: string) => Bun.write(join(folder, "plugins/core", path), text);
+      await save("_words.ts", 'export const word = "first";');
+      await save("says.ts", SAYS_A_WORD);
+      const server = await start(folder, { SKELETON_MODE: "ephemeral" });
+      const { token } = await signIn(server.address, "default", "default");
+      const answer = async () => textOf(await sendMessage(server.address, token, { content: "say" }));
+      expect(await answer()).toBe("It is first.");
+      await save("_words.ts", 'export const word = "second";');
+      await Bun.sleep(100); // The server looks at most every 50 ms.
+      expect(await answer()).toBe("It is second.");
+      await save("says.ts", SAYS_A_WORD.replace("It is", "Now it is"));
+      await Bun.sleep(100);
+      expect(await answer()).toBe("Now it is second.");
+      await save("says.ts", "export default {");
+      await Bun.sleep(100);
+      expect(await answer()).toBe("Now it is second.");
+      expect(server.output()).toContain("what was there before stays in use plugin=says file=core/says.ts");
+
+      const check = Bun.spawn([...command, "check", "plugins/core/says.ts"], { cwd: folder, env: {}, stdout: "pipe" });
+      expect(await check.stdout.text()).toContain("FAULT It cannot be loaded: line 1");
+      expect(await check.exited).toBe(1);
     },
     TEST_MS,
   );
@@ -181,7 +216,10 @@ test(
       .filter(({ code }) => code.includes("satisfies Plugin"));
     expect(plugins.length).toBeGreaterThan(3);
     for (const [at, { code }] of plugins.entries()) await Bun.write(join(folder, `plugins/core/${at}.ts`), code);
-    const server = await startServer({ command: SOURCE, folder, env: { SKELETON_MODE: "ephemeral" } });
+    const settings = guides.find(({ path }) => path === "docs/plugins.md");
+    await Bun.write(join(folder, "plugins.yaml"), settings ? (codeBlocks(settings, "yaml")[0]?.code ?? "") : "");
+    const env = { SKELETON_MODE: "ephemeral", NEWS_TOKEN: "a token" };
+    const server = await startServer({ command: SOURCE, folder, env });
     running.add(server);
     const { paths } = await getJson(server.address, "/openapi/json");
     const guide = guides.find(({ path }) => path === "docs/api.md")?.text ?? "";
