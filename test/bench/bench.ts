@@ -9,6 +9,7 @@ import { projectFolder } from "../support/project";
 import { measureDisk } from "./disk";
 import { measureFollowers } from "./followers";
 import { measureHooks } from "./hooks";
+import { measurePage, type PagePlan } from "./page";
 import { measureReading } from "./reading";
 import { measureStartUp } from "./start-up";
 import { measureStreams } from "./streams";
@@ -21,6 +22,7 @@ const FULL = {
   disk: { lengths: [1000, 10_000, 50_000], rate: 2500 },
   startUps: 7,
   reading: { messages: 200_000, threadLength: 1000, rounds: 9, searchMs: 4000 },
+  page: { lengths: [10_000, 50_000], rate: 700, threadLength: 1000, rounds: 9 } as PagePlan,
 };
 
 const QUICK: typeof FULL = {
@@ -29,6 +31,7 @@ const QUICK: typeof FULL = {
   disk: { lengths: [1000, 5000], rate: 2500 },
   startUps: 3,
   reading: { messages: 20_000, threadLength: 1000, rounds: 3, searchMs: 1000 },
+  page: { lengths: [2000, 10_000], rate: 700, threadLength: 1000, rounds: 3 },
 };
 
 const isQuick = process.argv.includes("--quick");
@@ -64,6 +67,7 @@ async function measure(upstream: Upstream, plan: typeof FULL): Promise<Row[]> {
     disk: () => measureDisk(upstream, plan.disk.lengths, plan.disk.rate),
     reading: () => measureReading(upstream, plan.reading),
     hooks: () => measureHooks(20_000, 5),
+    page: () => measurePage(upstream, plan.page),
   };
   const rows: Row[] = [];
   for (const [name, part] of Object.entries(parts)) {

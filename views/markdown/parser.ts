@@ -60,14 +60,15 @@ rules.link_open = (tokens, index, options, _env, self) => {
 parser.core.ruler.at("inline", (state) => {
   for (const token of state.tokens) {
     if (token.type !== "inline") continue;
-    if (
-      token.content.length <= MAX_INLINE_LENGTH &&
-      token.content.split("[", MAX_BRACKETS + 2).length <= MAX_BRACKETS + 1
-    )
-      state.md.inline.parse(token.content, state.md, state.env, token.children ?? []);
+    if (isBounded(token.content)) state.md.inline.parse(token.content, state.md, state.env, token.children ?? []);
     else token.children = [Object.assign(new state.Token("text", "", 0), { content: token.content })];
   }
 });
+
+function isBounded(text: string): boolean {
+  if (text.length <= MAX_BRACKETS) return true;
+  return text.length <= MAX_INLINE_LENGTH && text.split("[").length <= MAX_BRACKETS;
+}
 
 // The policy of the page refuses inline styles, so the alignment of a column is a class.
 for (const name of ["th_open", "td_open"]) {

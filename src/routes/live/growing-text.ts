@@ -64,7 +64,7 @@ export function createGrowingText(core: Core, words: Words): GrowingText {
       const all = waiting + text;
       // The other half of this line break may be under way.
       waiting = all.endsWith("\r") ? "\r" : "";
-      const more = all.slice(0, all.length - waiting.length).replace(/\r\n?/g, "\n");
+      const more = all.includes("\r") ? all.slice(0, all.length - waiting.length).replace(/\r\n?/g, "\n") : all;
       open += more;
       hasMore ||= more !== "";
     },

@@ -16,6 +16,9 @@ export interface Growth {
 
 /** One part, and how the pages show it. */
 interface Shown {
+  /** Of its element. */
+  readonly id: string;
+  /** As it is; it costs in proportion to its length. */
   readonly read: () => Message;
   /** Of a text or thinking that may still grow. */
   text: GrowingText | null;
@@ -72,6 +75,7 @@ function newShown(core: Core, words: Words, read: () => Message): Shown {
   const message = read();
   const text = isMarkdown(message) ? createGrowingText(core, words) : null;
   return {
+    id: partId(message),
     read,
     text,
     isOpen: text !== null || message.type === "tool",
@@ -95,21 +99,20 @@ function tellNew(core: Core, words: Words, part: Shown): string {
 /** A text that grows is told bit by bit; anything else as a whole. */
 function tellChange(core: Core, words: Words, part: Shown): string {
   const { views } = core;
-  const message = part.read();
-  const id = partId(message);
+  const { id } = part;
   if (!part.text) return partial(id, "outerMorph", views.part(toData(core, words, part), words));
   if (part.isOpen) return part.text.takeChanges(`${id}-tail`);
-  const end = part.text.takeEnd(`${id}-tail`, views.markdown(message.content, words));
+  const end = part.text.takeEnd(`${id}-tail`, views.markdown(part.read().content, words));
   const data = toData(core, words, part);
   if (end === null) return partial(id, "outerMorph", views.part(data, words));
   const summary = views.partSummary(data, words);
   return summary.markup === "" ? end : end + partial(`${id}-summary`, "outerHTML", summary);
 }
 
-function toData(core: Core, words: Words, { read, text, isOpen, isWaiting, progress }: Shown): PartData {
+function toData(core: Core, words: Words, { id, read, text, isOpen, isWaiting, progress }: Shown): PartData {
   const message = read();
   const { markdown } = core.views;
-  const common = { id: partId(message), message, progress, isWaiting };
+  const common = { id, message, progress, isWaiting };
   if (text && isOpen) return { ...common, ...text.shown() };
   return {
     ...common,

@@ -1,0 +1,220 @@
+/** What the page costs: a reply as HTML against the same as JSON, the page of a long thread, and a first visit in a browser. */
+
+import { rmSync } from "node:fs";
+import { chromium } from "playwright-core";
+import { createViews } from "../../src/core/views";
+import type { Core, NumberedEvent, TurnInfo } from "../../src/protocols";
+import { createGrowth } from "../../src/routes/live/growth";
+import { encodeSse } from "../../src/sse";
+import { findChromium } from "../support/chromium";
+import { startUpstream as startScripted } from "../support/upstream";
+import { median } from "./figures";
+import { fill } from "./filling";
+import { markdownTokens } from "./page-text";
+import { readProcess } from "./process-figures";
+import { createFolder, jsonBody, type Skeleton, startSkeleton, type Upstream } from "./subjects";
+import type { Row } from "./table";
+
+export interface PagePlan {
+  /** Of replies, in tokens; the second is compared with the first. */
+  readonly lengths: readonly [number, number];
+  readonly rate: number;
+  readonly threadLength: number;
+  readonly rounds: number;
+}
+
+export async function measurePage(upstream: Upstream, plan: PagePlan): Promise<Row[]> {
+  const own = plan.lengths.map((tokens) => ownWork(tokens, plan.rate));
+  const spread = (own[1]?.us ?? 0) / (own[0]?.us ?? 1);
+  return [
+    ...own.flatMap(({ us, bytes }, at) => ownRows(plan.lengths[at] ?? 0, plan.rate, us, bytes)),
+    row("CPU of the page's work per token, longer ÷ shorter reply", "", spread, 1.2),
+    ...(await measureReply(plan.lengths[0], plan.rate)),
+    ...(await measureThread(upstream, plan)),
+    ...(await measureVisit(upstream)),
+  ];
+}
+
+function row(what: string, unit: string, ours: number | null, atMost?: number): Row {
+  return {
+    what,
+    unit,
+    limit: null,
+    ours,
+    ...(atMost !== undefined && { target: { of: "ours", is: "at most", value: atMost } }),
+  };
+}
+
+function ownRows(tokens: number, rate: number, us: number, bytes: number): Row[] {
+  const what = `Markdown reply of ${tokens.toLocaleString("en")} tokens at ${rate.toLocaleString("en")}/s`;
+  return [
+    row(`${what}: bytes to the page per token`, "bytes", bytes, 60),
+    row(`${what}: CPU of the page's work per token`, "µs", us, 10),
+  ];
+}
+
+const UPDATES_PER_SECOND = 20;
+
+/** The page's part of the work alone: fold, render and encode, in this process. The first time warms the code up. */
+function ownWork(count: number, rate: number): { readonly us: number; readonly bytes: number } {
+  tell(markdownTokens(2000), 10);
+  const tokens = markdownTokens(count);
+  const begun = process.cpuUsage();
+  const bytes = tell(tokens, Math.max(1, Math.round(rate / UPDATES_PER_SECOND)));
+  const { user, system } = process.cpuUsage(begun);
+  return { us: (user + system) / count, bytes: bytes / count };
+}
+
+function tell(tokens: readonly string[], perUpdate: number): number {
+  const core = {} as { views: Core["views"] };
+  core.views = createViews(core as Core);
+  const [words] = core.views.languages;
+  if (!words) throw new Error("There are no words.");
+  const growth = createGrowth(core as Core, words, TURN);
+  let [bytes, seq] = [0, 0];
+  const take = () => {
+    const data = growth.takeChanges("parts");
+    if (data !== "") bytes += encodeSse({ data }).length;
+  };
+  const add = (event: NumberedEvent["event"], length: number) => {
+    seq += length;
+    growth.add({ seq, timestamp: TURN.started, event });
+  };
+  for (const [index, text] of tokens.entries()) {
+    add({ type: "text", text }, text.length);
+    if ((index + 1) % perUpdate === 0) take();
+  }
+  add({ type: "end", reason: "stop", usage: null }, 1);
+  take();
+  return bytes;
+}
+
+const TURN: TurnInfo = {
+  id: "01a2054d-f70e-702c-93d9-dc982a381e5e",
+  threadId: "thread",
+  parentId: "message",
+  status: "running",
+  model: "test-model",
+  systemPrompt: "default",
+  parameters: {},
+  started: "2026-01-01T00:00:00.000Z",
+  error: null,
+  usage: null,
+};
+
+/** The whole server while one reply is written and followed, by its events as JSON and by a page. */
+async function measureReply(count: number, rate: number): Promise<Row[]> {
+  const json = await followed(count, rate, "json");
+  const page = await followed(count, rate, "page");
+  const what = `Markdown reply of ${count.toLocaleString("en")} tokens at ${rate.toLocaleString("en")}/s`;
+  return [
+    row(`${what}: bytes per token, followed as JSON`, "bytes", json.bytes / count),
+    row(`${what}: bytes per token, followed by a page`, "bytes", page.bytes / count, 60),
+    row(`${what}: CPU of the server per token, followed as JSON`, "µs", (json.cpuMs * 1000) / count),
+    row(`${what}: CPU of the server per token, followed by a page`, "µs", (page.cpuMs * 1000) / count),
+  ];
+}
+
+async function followed(count: number, rate: number, by: "json" | "page"): Promise<{ bytes: number; cpuMs: number }> {
+  const scripted = startScripted({ canReset: false });
+  const skeleton = await startSkeleton({ upstream: { url: scripted.baseUrl, pid: process.pid, stop: scripted.stop } });
+  try {
+    scripted.script({ parts: paced(markdownTokens(count), rate) });
+    const before = readProcess(skeleton.pid).cpuMs;
+    const bytes = by === "json" ? await readJson(skeleton) : await readPage(skeleton);
+    return { bytes, cpuMs: readProcess(skeleton.pid).cpuMs - before };
+  } finally {
+    await skeleton.stop();
+    await scripted.stop();
+  }
+}
+
+async function readJson(skeleton: Skeleton): Promise<number> {
+  const bytes = await (await skeleton.fetch("/api/v1/message", jsonBody({ content: "go" }))).bytes();
+  if (!new TextDecoder().decode(bytes.slice(-1000)).includes("stream_end")) throw new Error("The reply failed.");
+  return bytes.length;
+}
+
+/** Sends as the page does, connects as it does, and reads until Send is back. */
+async function readPage(skeleton: Skeleton): Promise<number> {
+  const headers = { "hx-request": "true", "content-type": "application/x-www-form-urlencoded" };
+  const sent = await skeleton.fetch("/t", { method: "POST", headers, body: "content=go" });
+  const path = /hx-sse:connect="([^"]+)"/.exec(await sent.text())?.[1]?.replaceAll("&amp;", "&");
+  if (!path) throw new Error("The page says nothing of its channel.");
+  const live = await skeleton.fetch(path);
+  let [bytes, end] = [0, ""];
+  for await (const chunk of live.body ?? []) {
+    bytes += chunk.length;
+    end = (end + new TextDecoder().decode(chunk)).slice(-20_000);
+    if (/id="go" class="go send"/.test(end)) return bytes;
+  }
+  throw new Error("The channel ended before the reply.");
+}
+
+async function* paced(tokens: readonly string[], rate: number): AsyncGenerator<string> {
+  const begun = performance.now();
+  for (const [index, token] of tokens.entries()) {
+    const waitMs = begun + (index * 1000) / rate - performance.now();
+    if (waitMs > 0) await Bun.sleep(waitMs);
+    yield token;
+  }
+}
+
+async function measureThread(upstream: Upstream, { threadLength, rounds }: PagePlan): Promise<Row[]> {
+  const folder = createFolder();
+  const { threadId } = await fill(folder, threadLength, threadLength);
+  const skeleton = await startSkeleton({ upstream, folder });
+  try {
+    const times: number[] = [];
+    let [bytes, packed] = [0, 0];
+    for (let round = 0; round <= rounds; round++) {
+      const begun = performance.now();
+      const text = await (await skeleton.fetch(`/t/${threadId}`, { headers: { accept: "text/html" } })).text();
+      if (round > 0) times.push(performance.now() - begun);
+      bytes = text.length;
+      packed = Bun.gzipSync(text).length;
+    }
+    const what = `page of a thread of ${threadLength.toLocaleString("en")} messages`;
+    return [
+      row(what, "ms", median(times), 100),
+      row(`${what}: size`, "kB", bytes / 1000),
+      row(`${what}: packed`, "kB", packed / 1000),
+    ];
+  } finally {
+    await skeleton.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A browser that was never here. What it got is what its network says, headers left out. */
+async function measureVisit(upstream: Upstream): Promise<Row[]> {
+  const executablePath = findChromium();
+  if (executablePath === null) return [];
+  const skeleton = await startSkeleton({ upstream });
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  try {
+    const context = await browser.newContext({ extraHTTPHeaders: { authorization: `Bearer ${skeleton.token}` } });
+    const page = await context.newPage();
+    let [requests, bytes] = [0, 0];
+    page.on("requestfinished", async (request) => {
+      bytes += (await request.sizes()).responseBodySize;
+    });
+    page.on("request", () => {
+      requests++;
+    });
+    await page.goto(skeleton.address, { waitUntil: "load" });
+    await page.waitForFunction("performance.getEntriesByName('first-contentful-paint').length > 0");
+    const paint = await page.evaluate<number>("performance.getEntriesByName('first-contentful-paint')[0].startTime");
+    await Bun.sleep(SETTLE_MS);
+    return [
+      row("first visit: requests", "", requests, 6),
+      row("first visit: bytes, packed", "kB", bytes / 1000, 60),
+      row("first visit: first paint after", "ms", paint),
+    ];
+  } finally {
+    await browser.close();
+    await skeleton.stop();
+  }
+}
+
+const SETTLE_MS = 500; // For requests that scripts make.
