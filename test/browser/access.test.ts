@@ -1,0 +1,172 @@
+/** What may shut people out: every page in light and dark by axe-core, touch targets, narrow and magnified pages, languages. */
+
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import axe from "axe-core";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { SAMPLE } from "../support/chat-data";
+import { PASSWORD, startServer } from "../support/server";
+import { httpError, reply, startUpstream } from "../support/upstream";
+
+const upstream = startUpstream({ models: ["small-a", "small-b"] });
+afterAll(() => upstream.stop());
+const config = { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl };
+const server = await startServer({ config });
+const fresh = await startServer({ config, hasUsers: false, setupToken: "a-token-for-this-test" });
+const TIMEOUT_MS = 90_000;
+
+const people: Person[] = [];
+const person = async (username: string | null, options: BrowserContextOptions = {}, url = server.url) => {
+  const someone = await newPerson(url, username, options);
+  people.push(someone);
+  return someone;
+};
+
+afterEach(async () => {
+  const complaints = people.flatMap((someone) => someone.complaints);
+  for (const someone of people.splice(0)) await someone.context.close();
+  expect(complaints).toEqual([]);
+});
+
+/** The rules broken, each with the elements that break it. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as axe.AxeResults;
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(" | ")}`);
+}
+
+async function expectNone(page: Page, name: string): Promise<void> {
+  await screenshot(page, name);
+  expect({ name, violations: await violations(page) }).toEqual({ name, violations: [] });
+}
+
+async function converse(page: Page, text: string): Promise<void> {
+  await page.fill("#text", text);
+  await page.click("#go");
+  await page.waitForURL(/\/t\//);
+  await page.waitForSelector("button.send");
+}
+
+const PHONE = { viewport: { width: 390, height: 760 }, hasTouch: true, isMobile: true } as const;
+
+describe.skipIf(noBrowser !== null)("nobody is shut out", () => {
+  test.each([
+    ["light", {}],
+    ["dark", {}],
+    ["light", PHONE],
+    ["dark", PHONE],
+  ] as const)(
+    "of any page in %s, %o",
+    async (colorScheme, options) => {
+      const look = { colorScheme, ...options };
+      const name = (state: string) => `access-${state}-${colorScheme}${"viewport" in options ? "-phone" : ""}`;
+      const nobody = await person(null, look);
+      const login = await nobody.open("/login");
+      await login.fill("#username", "ann");
+      await login.fill("#password", "wrong");
+      await login.click(".primary");
+      await login.waitForSelector("[role=alert]");
+      await expectNone(login, name("login"));
+      const founder = await person(null, look, fresh.url);
+      await expectNone(await founder.open("/setup?token=a-token-for-this-test"), name("setup"));
+
+      const ann = await person("ann", look);
+      const page = await ann.open("/t/none");
+      await expectNone(page, name("error"));
+      await page.goto("/");
+      await expectNone(page, name("new-chat"));
+      // The levels of a model's headings are its own; these are in order.
+      const sample = SAMPLE.replace("###", "#");
+      upstream.script({ parts: [{ reasoning: "Let me see." }, ...reply(sample).parts] });
+      await converse(page, "Show me everything");
+      await page.locator(".thinking summary").click();
+      await expectNone(page, name("chat"));
+      upstream.script(httpError(503, "Overloaded."));
+      await converse(page, "And fail");
+      await page.waitForSelector(".outcome.failed");
+      await page.setInputFiles("#files", { name: "one.txt", mimeType: "text/plain", buffer: Buffer.from("one") });
+      await expectNone(page, name("failed"));
+      if ("viewport" in options) await page.click(".menu");
+      await page.locator(".search input").pressSequentially("everything");
+      await page.waitForSelector(".threads mark");
+      await expectNone(page, name("search"));
+      await page.click(".account [popovertarget=keys]");
+      await page.waitForSelector("#keys:popover-open");
+      await expectNone(page, name("keys"));
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "by small targets: on a phone every control is at least 44 px high, and nothing is cut off at 320 px",
+    async () => {
+      for (const width of [390, 320]) {
+        const ann = await person("ann", { ...PHONE, viewport: { width, height: 640 } });
+        const page = await ann.open("/");
+        upstream.script(reply(SAMPLE));
+        await converse(page, "Show me everything");
+        // 640 px at 200 % zoom are the same 320 px.
+        expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+        await screenshot(page, `access-${width}`);
+        const small = `[...document.querySelectorAll("button, select, textarea, input:not([type=hidden]), .bar a, .sidebar a")]
+          .filter((it) => it.checkVisibility() && it.getBoundingClientRect().height < 44 && it.id !== "text")
+          .map((it) => it.outerHTML.slice(0, 120) + " " + it.getBoundingClientRect().height)`;
+        expect(await page.evaluate(small)).toEqual([]);
+        await page.click(".menu");
+        await page.waitForSelector("#sidebar:popover-open");
+        expect(await page.evaluate(small)).toEqual([]);
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "by motion: who wants less of it sees none",
+    async () => {
+      const ann = await person("ann", { reducedMotion: "reduce" });
+      const page = await ann.open("/");
+      upstream.script({ parts: ["Writing ", { wait: new Promise(() => {}) }] });
+      await page.fill("#text", "Go");
+      await page.click("#go");
+      await page.waitForSelector(".writing");
+      expect(await page.evaluate("document.getAnimations().length")).toBe(0);
+      await page.click("button.stop");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "by language: the page is German for who asks for it, its dates are the browser's, and Arabic runs from the right",
+    async () => {
+      const ann = await person("ann", { locale: "de-DE", timezoneId: "Europe/Berlin" });
+      const page = await ann.open("/");
+      expect(await page.textContent(".welcome h2")).toBe("Was beschäftigt dich?");
+      upstream.script(reply("مرحبا بالعالم"));
+      await converse(page, "Grüß dich");
+      await page.waitForSelector(".message-foot time[title]");
+      const iso = (await page.getAttribute(".message-foot time", "datetime")) ?? "";
+      const shown = new Intl.DateTimeFormat("de-DE", {
+        dateStyle: "medium",
+        timeStyle: "short",
+        timeZone: "Europe/Berlin",
+      }).format(new Date(iso));
+      expect(await page.locator(".reply .message-foot time").textContent()).toBe(shown);
+      expect(await page.evaluate("getComputedStyle(document.querySelector('.reply .part')).direction")).toBe("rtl");
+      await screenshot(page, "access-german");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "by a language that is not theirs on the way in: sign-in speaks German, too",
+    async () => {
+      const nobody = await person(null, { locale: "de-DE" });
+      const page = await nobody.open("/");
+      await page.fill("#username", "ann");
+      await page.fill("#password", PASSWORD);
+      await page.click("text=Anmelden >> nth=-1");
+      await page.waitForSelector("text=Neuer Chat");
+    },
+    TIMEOUT_MS,
+  );
+});
