@@ -63,7 +63,7 @@ export function threadItem(item: ThreadItemData, words: Words): Html {
     html`<span class="running" title="${words.messages.writing}"><span class="for-reader">${words.messages.writing}</span></span>`
   }${thread.pinned && html`<span class="pin">${icon("pin")}</span>`}${
     hit && hit.messageId !== undefined && html`<span class="snippet" dir="auto">${snippet(hit.snippet)}</span>`
-  }</a><a class="icon-button edit" href="${edit}" hx-get="/threads/${thread.id}${edit}" hx-include="#threads [name=current]" hx-target="closest .thread" hx-swap="outerHTML" aria-label="${words.list.change(title)}" title="${words.list.change(title)}">${icon("more")}</a></li>`;
+  }</a><a class="icon-button change" href="${edit}" hx-get="/threads/${thread.id}${edit}" hx-include="#threads [name=current]" hx-target="closest .thread" hx-swap="outerHTML" aria-label="${words.list.change(title)}" title="${words.list.change(title)}">${icon("more")}</a></li>`;
 }
 
 /** Filtered lists have ids of their own: the live channel places entries among those of all alone. */

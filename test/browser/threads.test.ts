@@ -88,7 +88,7 @@ const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISO
 
 async function edit(page: Page, title: string): Promise<void> {
   await page.hover(`.thread:has-text("${title}")`);
-  await page.click(`.thread:has-text("${title}") .edit`);
+  await page.click(`.thread:has-text("${title}") .change`);
   await page.waitForSelector(".thread-form");
 }
 
@@ -332,7 +332,7 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       const page = await ann.open("/");
       await page.click(".more a");
       await page.waitForSelector(".thread >> text=Words");
-      await page.click(".thread:has-text('Words') .edit", { force: true });
+      await page.click(".thread:has-text('Words') .change", { force: true });
       await page.fill(".thread-form [name=title]", "Other words");
       await page.fill(".thread-form [name=tags]", "trip");
       await page.check(".thread-form [name=pinned]");
@@ -342,11 +342,11 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       await page.click(".filter summary");
       await page.click(".filter a >> text=trip");
       expect(await page.locator(".thread").count()).toBe(1);
-      await page.click(".thread .edit", { force: true });
+      await page.click(".thread .change", { force: true });
       await page.click(".thread-form button >> text=Archive");
       await page.waitForSelector(".nothing");
       await page.goto("/?archived=true");
-      await page.click(".thread .edit", { force: true });
+      await page.click(".thread .change", { force: true });
       await page.click(".thread-form button >> text=Restore");
       await page.goto("/?q=quokka");
       await page.click(".thread .open");
@@ -375,7 +375,7 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
         await screenshot(page, `list-${width}-${colorScheme}`);
         await page.click(".filter a >> text=a tag of");
         await expectList(page, ["# Pinned", long]);
-        await page.click(".thread .edit");
+        await page.click(".thread .change");
         await page.waitForSelector(".thread-form");
         await screenshot(page, `list-${width}-${colorScheme}-edit`);
         expect(await page.locator("#sidebar:popover-open").count()).toBe(1);
