@@ -1,6 +1,7 @@
 /**
  * An MCP server over stdio that behaves as a test says, since the official one never crashes, grows or hangs. Its tools are
- * named after what they do. Started with `stubborn` it ends neither with its input nor when it is asked to.
+ * named after what they do. Started with `stubborn` it ends neither with its input nor when it is asked to, with `mute` it never
+ * answers, with `mayfly` it dies when it has said which tools it has.
  */
 
 import { appendFileSync } from "node:fs";
@@ -34,6 +35,7 @@ function receive({ id, method, params }: { id: number; method: string; params: R
     send({ id, result: { protocolVersion: params.protocolVersion, capabilities, serverInfo } });
   } else if (method === "tools/list") {
     send({ id, result: { tools: tools.map((name) => ({ name, inputSchema: { type: "object" } })) } });
+    if (mode === "mayfly") setTimeout(() => process.exit(1), 20);
   } else if (method === "tools/call") {
     note(`call ${params.name}`);
     callTool(id, params.name ?? "");
@@ -47,5 +49,5 @@ if (import.meta.main) {
     setInterval(() => {}, 1000);
   }
   // The end of the input is a line too, an empty one.
-  for await (const line of console) if (line !== "") receive(JSON.parse(line));
+  for await (const line of console) if (line !== "" && mode !== "mute") receive(JSON.parse(line));
 }

@@ -287,6 +287,34 @@ test(
 );
 
 test(
+  "a server that does not answer is waited for once, and ended with the others",
+  async () => {
+    const [mute, good] = [scripted("mute"), scripted()];
+    const server = await start({ mute: mute.settings, good: good.settings }, ["good"]);
+    const begun = performance.now();
+    for (let call = 0; call < 20; call++) expect(await namesOf(server.core)).toContain("good_hang");
+    expect(performance.now() - begun).toBeLessThan(2000);
+    const pids = [...mute.pids(), ...good.pids()];
+    expect(pids).toHaveLength(2);
+    await server.stop();
+    await until(() => !pids.some(isAlive));
+  },
+  TEST_MS,
+);
+
+test(
+  "a server that always dies is not started in a loop",
+  async () => {
+    const mayfly = scripted("mayfly");
+    await start({ s: mayfly.settings }, []);
+    await until(() => mayfly.pids().length >= 2);
+    await Bun.sleep(1500); // Another start follows at once and one after a second; a loop would be at dozens.
+    expect(mayfly.pids().length).toBeLessThan(6);
+  },
+  TEST_MS,
+);
+
+test(
   "only the tools that settings name are offered, with the user asked before each call where they say so",
   async () => {
     const { settings } = scripted();
