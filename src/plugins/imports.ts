@@ -92,13 +92,14 @@ const RELATIVE = /\b(?:from|import|require)\s*\(?\s*(["'])(\.{1,2}\/[^"'\n]+)\1/
 
 function importsOf(path: string): string[] {
   const text = readFileSync(path, "utf8");
-  return [...text.matchAll(RELATIVE)].map((match) => find(resolve(dirname(path), match[2] ?? "")));
+  return [...text.matchAll(RELATIVE)].flatMap((match) => find(resolve(dirname(path), match[2] ?? "")));
 }
 
 const ENDINGS = ["", ".ts", ".tsx", ".js", ".mjs", ".json", "/index.ts", "/index.js"];
 
-/** As it is written when there is no such file yet: it may come. */
-function find(path: string): string {
-  const ending = ENDINGS.find((it) => statSync(path + it, { throwIfNoEntry: false })?.isFile());
-  return path + (ending ?? "");
+/** All that it could be when there is no such file yet: it may come. */
+function find(path: string): string[] {
+  const paths = ENDINGS.map((ending) => path + ending);
+  const found = paths.find((it) => statSync(it, { throwIfNoEntry: false })?.isFile());
+  return found === undefined ? paths : [found];
 }

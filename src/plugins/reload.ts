@@ -17,7 +17,7 @@ export interface Reloader {
 
 const LOOK_MS = 50; // Nobody saves a file and sends a message in less; a thousand turns a second cost twenty looks.
 const EVERY_MS = 1000;
-const READY_MS = 2000; // A plugin that starts a server of its own takes longer; its next turn has it.
+const READY_MS = 1000; // A plugin that starts a server of its own takes longer; a turn after this one has it.
 
 export function createReloader(change: (isForced: boolean) => Promise<void>, log: Log): Reloader {
   let changing: Promise<void> | null = null;

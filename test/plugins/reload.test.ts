@@ -77,6 +77,18 @@ describe("what is saved is used:", () => {
     expect([after.a[1] === after.b[1], after.a[1] === before.a[1], faults()]).toEqual([true, false, []]);
   });
 
+  test("without anybody asking, also when what was missing comes later", async () => {
+    const { answers, faults, folder } = await open({
+      "tools/a.ts": answering("a", "later", 'import { later } from "./_lib/later";'),
+    });
+    expect(faults()[0]?.[1]).toContain("It cannot be loaded");
+    writePlugins(folder, { "tools/_lib/later.ts": 'export const later = "here";' });
+    while (faults().length > 0) await Bun.sleep(20);
+    expect(await answers()).toEqual({ a: "here" });
+    rmSync(join(folder, "tools/a.ts"));
+    while (Object.keys(await answers()).length > 0) await Bun.sleep(20);
+  });
+
   test("a link that leads elsewhere, and a changed file behind a link", async () => {
     const library = temporaryFolder();
     writePlugins(library, { "one.ts": answering("x", "1"), "two.ts": answering("x", "2") });
