@@ -41,7 +41,8 @@ interface Chat {
 
 async function converse(content: string, answer: string): Promise<Chat> {
   upstream.script(reply(answer));
-  const path = (await send(ann, "/t", { content, model: "small-a" })).headers.get("location") ?? "";
+  const location = (await send(ann, "/t", { content, model: "small-a" })).headers.get("location") ?? "";
+  const [path = ""] = location.split("?");
   const id = path.split("/")[2] ?? "";
   await settle(id);
   const [question, replied] = await core.thread.messages("ann", id);
@@ -58,7 +59,7 @@ describe("what is done with a message of the page", () => {
     expect(await page(ann, `${path}?edit=${question}`)).toMatch(/<textarea id="m-[^>]+>\nOnce<\/textarea>/);
     upstream.script(reply("Two."));
     const sent = await send(ann, `${path}/edit?message=${question}`, { content: "Twice\r\nsaid" });
-    expect(sent.headers.get("location")).toBe(path);
+    expect(sent.headers.get("location")).toBe(`${path}?stream=1`);
     await settle(id);
     expect(await contents(id)).toEqual(["Twice\nsaid", "Two."]);
     const edited = await page(ann, path);
