@@ -179,6 +179,9 @@ export interface Words {
     readonly offline: string;
     readonly signedOut: string;
     readonly signIn: string;
+    /** Another chat asks for a yes or no; the link to it. */
+    readonly waiting: string;
+    readonly open: string;
   };
   readonly signIn: {
     readonly signIn: string;

@@ -107,6 +107,26 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
   );
 
   test(
+    "is told of on the pages of other chats, until it is answered",
+    async () => {
+      const ann = await person();
+      const listening = ann.context.waitForEvent("response", (response) => response.url().includes("/live"));
+      const other = await ann.open("/");
+      await listening;
+      const page = await ann.open("/");
+      await ask(page);
+      await other.getByText("Another chat waits for your answer.").waitFor();
+      await screenshot(other, "approval-elsewhere");
+      const path = new URL(page.url()).pathname;
+      expect(await other.getByRole("link", { name: "Open it" }).getAttribute("href")).toBe(path);
+      expect(await page.textContent("#status")).toBe("");
+      await page.getByRole("button", { name: "Do not allow" }).click();
+      await other.waitForSelector("#status:empty", { state: "attached" });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "can be stopped instead of answered",
     async () => {
       const ann = await person();

@@ -161,6 +161,8 @@ export const de: Words = {
     offline: "Der Server ist nicht erreichbar. Was du geschrieben hast, ist noch da.",
     signedOut: "Du bist abgemeldet. Lade die Seite neu, um dich wieder anzumelden; dein Text bleibt bis dahin stehen.",
     signIn: "Anmelden",
+    waiting: "Ein anderer Chat wartet auf deine Antwort.",
+    open: "Öffnen",
   },
   signIn: {
     signIn: "Anmelden",

@@ -162,6 +162,8 @@ export const en: Words = {
     offline: "The server cannot be reached. What you wrote is still here.",
     signedOut: "You are signed out. Reload the page to sign in again; what you typed stays until then.",
     signIn: "Sign in",
+    waiting: "Another chat waits for your answer.",
+    open: "Open it",
   },
   signIn: {
     signIn: "Sign in",

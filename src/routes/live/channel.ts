@@ -9,6 +9,7 @@ import { encodeSse } from "../../sse";
 import { factJournals } from "../fact-journal";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
+import { createElsewhere } from "./elsewhere";
 import { followList } from "./list";
 import { createOutbox } from "./outbox";
 import type { Replies } from "./replies";
@@ -36,6 +37,7 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
   const outbox = createOutbox(signal);
   const page =
     options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: outbox.put });
+  const elsewhere = createElsewhere(core, reader.words, options.threadId);
   const list = followList({ core, reader, threadId: options.threadId, put: outbox.put });
   const hear = async (): Promise<void> => {
     for await (const { fact } of factJournals(core).listen(reader.user.username, options.facts, signal)) {
@@ -45,6 +47,8 @@ export async function* channel(options: ChannelOptions, signal: AbortSignal): As
         page?.sync();
       } else {
         list.hear(fact);
+        const said = elsewhere(fact);
+        if (said) outbox.put(said);
         if (fact.type === "models-changed") outbox.put(await models(core, reader));
         else if (fact.threadId === options.threadId) page?.sync();
       }
