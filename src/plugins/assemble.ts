@@ -125,9 +125,11 @@ function holdFixed(wanted: readonly Found[], previous: Generation | null, faults
       faults.add(plugin, new Error(FIXED_WHY), isThere);
     }
   }
-  const files = new Set(fixed.map(({ file, name }) => file ?? name));
-  const free = wanted.filter((plugin) => !isFixed(plugin) && !files.has(plugin.file ?? plugin.name));
-  return [...fixed, ...free];
+  const keyOf = ({ file, name }: Found) => file ?? name;
+  const kept = new Map(fixed.map((plugin) => [keyOf(plugin), plugin]));
+  // In the order of the files, which decides who wraps whom; one whose file is gone comes last.
+  const there = wanted.flatMap((plugin) => kept.get(keyOf(plugin)) ?? (isFixed(plugin) ? [] : plugin));
+  return [...there, ...fixed.filter((plugin) => !there.includes(plugin))];
 }
 
 function isFixed({ provide }: Found): boolean {

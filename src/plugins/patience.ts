@@ -14,8 +14,9 @@ export const PATIENCE: Patience = {
   stopS: 5, // Less than the ten seconds after which a container is killed.
 };
 
-/** Throws an Error that names what took too long; what comes of it later is nobody's. */
-export async function within<T>(seconds: number, what: string, run: () => T | Promise<T>): Promise<T> {
+/** Without seconds it waits for ever. Throws an Error that names what took too long; what comes of it later is nobody's. */
+export async function within<T>(seconds: number | null, what: string, run: () => T | Promise<T>): Promise<T> {
+  if (seconds === null) return run();
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`Its ${what} took longer than ${seconds} seconds.`)), seconds * 1000);
   const running = (async () => run())();

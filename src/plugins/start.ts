@@ -26,7 +26,8 @@ export async function startAll(
   const names = new Set<string>();
   for (const plugin of plugins) {
     try {
-      if (!running.has(plugin)) await startOne(core, plugin, running, startS);
+      // A built-in may have to change the tables of a large database, which takes as long as it takes.
+      if (!running.has(plugin)) await startOne(core, plugin, running, plugin.isBuiltIn ? null : startS);
       for (const { name } of running.get(plugin)?.tools ?? []) {
         if (names.has(name)) throw new Error(`There is a tool ${name} already. Give one of them another name.`);
         names.add(name);
@@ -38,7 +39,7 @@ export async function startAll(
   return null;
 }
 
-async function startOne(core: Core, plugin: Found, running: Runnings, seconds: number): Promise<void> {
+async function startOne(core: Core, plugin: Found, running: Runnings, seconds: number | null): Promise<void> {
   const { tools = [], page, access = "user" } = plugin;
   await within(seconds, "start", async () => plugin.start?.(core));
   running.set(plugin, null);

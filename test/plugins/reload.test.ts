@@ -190,6 +190,21 @@ describe("a change that cannot be used leaves the earlier plugin in use, and say
     expect([await answers(), faults()]).toEqual([{ a: 4, b: 3 }, []]);
   });
 
+  test("it provided the store when the server started: it stays, in its place among the others", async () => {
+    const store = "store: (core, base) => ({ ...base, find: async () => [] }), model:";
+    const { save, core, faults } = await open({
+      "core/a.ts": appending("a"),
+      "core/m.ts": appending("m").replace("model:", store),
+      "core/z.ts": appending("z"),
+    });
+    await save({ "core/m.ts": appending("n"), "core/a.ts": appending("b") });
+    expect(await core.model.list()).toEqual(["basebmz"]);
+    expect(faults()).toEqual([["core/m.ts", expect.stringMatching(/when the server starts again/)]]);
+    await save({ "core/m.ts": null });
+    expect(await core.thread.list("ann")).toEqual([]);
+    expect(core.plugins.list().map(({ name }) => name)).toContain("appends-m");
+  });
+
   test("it provides the store, on which running turns depend", async () => {
     const { save, core, faults } = await open({ "core/a.ts": appending("a") });
     const text =
