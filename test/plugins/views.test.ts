@@ -53,11 +53,14 @@ test("a plugin can wrap each fragment, and what it makes of it is what people se
   const after = /after=([^"&]+)/.exec(page)?.[1] ?? "";
   const live = readSse(await ann.fetch(`/live?t=${turn.threadId}&after=${after}`));
   hold.open();
-  // The end of the reply brings its foot.
-  while (!seen.includes("<!--go-->") || !/hx-partial[^>]*-foot/.test(seen))
-    seen += (await live.next()).value?.data ?? "";
+  let told = "";
+  while (!["go", "messageFoot"].every((name) => told.includes(`<!--${name}-->`))) {
+    told += (await live.next()).value?.data ?? "";
+  }
+  seen += told;
   await live.return(undefined);
-  for (const path of ["/", "/threads", "/nowhere", "/_plugin/dressed/"]) await look(ann.fetch(path, html));
+  for (const path of ["/", "/threads", `/threads/${turn.threadId}`, "/nowhere", "/_plugin/dressed/"])
+    await look(ann.fetch(path, html));
   await look(fetch(`${server.url}/login`, html));
   await look(fetch(`${empty.url}/setup?token=token`, html));
   const names = Object.entries(server.core.views).flatMap(([name, view]) => (typeof view === "function" ? name : []));
