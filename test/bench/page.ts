@@ -1,19 +1,18 @@
-/** What the page costs: a reply as HTML against the same as JSON, the page of a long thread, and a first visit in a browser. */
+/** What the page costs: a reply as HTML against the same as JSON, and the page of a long thread. */
 
 import { rmSync } from "node:fs";
-import { chromium } from "playwright-core";
 import { createViews } from "../../src/core/views";
 import type { Core, NumberedEvent, TurnInfo } from "../../src/protocols";
 import { createGrowth } from "../../src/routes/live/growth";
 import { encodeSse } from "../../src/sse";
-import { findChromium } from "../support/chromium";
 import { startUpstream as startScripted } from "../support/upstream";
 import { median } from "./figures";
 import { fill } from "./filling";
 import { markdownTokens } from "./page-text";
 import { readProcess } from "./process-figures";
 import { createFolder, jsonBody, type Skeleton, startSkeleton, type Upstream } from "./subjects";
-import type { Row } from "./table";
+import { type Row, rowOf } from "./table";
+import { measureVisit } from "./visit";
 
 export interface PagePlan {
   /** Of replies, in tokens; the second is compared with the first. */
@@ -28,28 +27,18 @@ export async function measurePage(upstream: Upstream, plan: PagePlan): Promise<R
   const spread = (own[1]?.us ?? 0) / (own[0]?.us ?? 1);
   return [
     ...own.flatMap(({ us, bytes }, at) => ownRows(plan.lengths[at] ?? 0, plan.rate, us, bytes)),
-    row("CPU of the page's work per token, longer ÷ shorter reply", "", spread, 1.2),
+    rowOf("CPU of the page's work per token, longer ÷ shorter reply", "", spread, 1.2),
     ...(await measureReply(plan.lengths[0], plan.rate)),
     ...(await measureThread(upstream, plan)),
     ...(await measureVisit(upstream)),
   ];
 }
 
-function row(what: string, unit: string, ours: number | null, atMost?: number): Row {
-  return {
-    what,
-    unit,
-    limit: null,
-    ours,
-    ...(atMost !== undefined && { target: { of: "ours", is: "at most", value: atMost } }),
-  };
-}
-
 function ownRows(tokens: number, rate: number, us: number, bytes: number): Row[] {
   const what = `Markdown reply of ${tokens.toLocaleString("en")} tokens at ${rate.toLocaleString("en")}/s`;
   return [
-    row(`${what}: bytes to the page per token`, "bytes", bytes, 60),
-    row(`${what}: CPU of the page's work per token`, "µs", us, 10),
+    rowOf(`${what}: bytes to the page per token`, "bytes", bytes, 60),
+    rowOf(`${what}: CPU of the page's work per token`, "µs", us, 10),
   ];
 }
 
@@ -108,10 +97,10 @@ async function measureReply(count: number, rate: number): Promise<Row[]> {
   const page = await followed(count, rate, "page");
   const what = `Markdown reply of ${count.toLocaleString("en")} tokens at ${rate.toLocaleString("en")}/s`;
   return [
-    row(`${what}: bytes per token, followed as JSON`, "bytes", json.bytes / count),
-    row(`${what}: bytes per token, followed by a page`, "bytes", page.bytes / count, 60),
-    row(`${what}: CPU of the server per token, followed as JSON`, "µs", (json.cpuMs * 1000) / count),
-    row(`${what}: CPU of the server per token, followed by a page`, "µs", (page.cpuMs * 1000) / count),
+    rowOf(`${what}: bytes per token, followed as JSON`, "bytes", json.bytes / count),
+    rowOf(`${what}: bytes per token, followed by a page`, "bytes", page.bytes / count, 60),
+    rowOf(`${what}: CPU of the server per token, followed as JSON`, "µs", (json.cpuMs * 1000) / count),
+    rowOf(`${what}: CPU of the server per token, followed by a page`, "µs", (page.cpuMs * 1000) / count),
   ];
 }
 
@@ -176,45 +165,12 @@ async function measureThread(upstream: Upstream, { threadLength, rounds }: PageP
     }
     const what = `page of a thread of ${threadLength.toLocaleString("en")} messages`;
     return [
-      row(what, "ms", median(times), 100),
-      row(`${what}: size`, "kB", bytes / 1000),
-      row(`${what}: packed`, "kB", packed / 1000),
+      rowOf(what, "ms", median(times), 100),
+      rowOf(`${what}: size`, "kB", bytes / 1000),
+      rowOf(`${what}: packed`, "kB", packed / 1000),
     ];
   } finally {
     await skeleton.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-/** A browser that was never here. What it got is what its network says, headers left out. */
-async function measureVisit(upstream: Upstream): Promise<Row[]> {
-  const executablePath = findChromium();
-  if (executablePath === null) return [];
-  const skeleton = await startSkeleton({ upstream });
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
-  try {
-    const context = await browser.newContext({ extraHTTPHeaders: { authorization: `Bearer ${skeleton.token}` } });
-    const page = await context.newPage();
-    let [requests, bytes] = [0, 0];
-    page.on("requestfinished", async (request) => {
-      bytes += (await request.sizes()).responseBodySize;
-    });
-    page.on("request", () => {
-      requests++;
-    });
-    await page.goto(skeleton.address, { waitUntil: "load" });
-    await page.waitForFunction("performance.getEntriesByName('first-contentful-paint').length > 0");
-    const paint = await page.evaluate<number>("performance.getEntriesByName('first-contentful-paint')[0].startTime");
-    await Bun.sleep(SETTLE_MS);
-    return [
-      row("first visit: requests", "", requests, 6),
-      row("first visit: bytes, packed", "kB", bytes / 1000, 60),
-      row("first visit: first paint after", "ms", paint),
-    ];
-  } finally {
-    await browser.close();
-    await skeleton.stop();
-  }
-}
-
-const SETTLE_MS = 500; // For requests that scripts make.

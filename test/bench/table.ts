@@ -18,6 +18,12 @@ export interface Target {
   readonly value: number;
 }
 
+/** One of which the pass-through does nothing. */
+export function rowOf(what: string, unit: string, ours: number | null, atMost?: number): Row {
+  const target: Target | null = atMost === undefined ? null : { of: "ours", is: "at most", value: atMost };
+  return { what, unit, limit: null, ours, ...(target && { target }) };
+}
+
 const HEAD = ["measure", "unit", "pass-through", "Skeleton", "ratio", "target", ""];
 
 export function toTable(rows: readonly Row[]): string {
