@@ -151,7 +151,7 @@ async function* answer(core: Core, user: User, asked: Asked, signal: AbortSignal
       // The arguments do not fit the client's own schema: the model was told and tries again.
       calls = calls.filter(({ callId }) => callId !== event.callId);
     } else if (event.type === "step") {
-      usage = { inputTokens: 0, outputTokens: 0, ...sum(usage, event.usage) };
+      usage = sum(usage, event.usage);
       if (calls.length > 0) return yield { type: "end", reason: "tool_calls", calls, usage };
     } else if (event.type === "end") yield { type: "end", reason: event.reason, calls: [], usage: event.usage };
   }
