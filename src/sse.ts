@@ -8,13 +8,16 @@ export interface SseMessage {
   readonly event?: string;
 }
 
+export function encodeSse(message: SseMessage): Uint8Array {
+  return encoder.encode(sseText(message));
+}
+
 /** Line breaks in `data` become `data:` lines of one message; those in `id` or `event` are dropped. */
-export function encodeSse({ data, id, event }: SseMessage): Uint8Array {
+export function sseText({ data, id, event }: SseMessage): string {
   let text = "";
   if (id !== undefined) text += `id: ${oneLine(String(id))}\n`;
   if (event !== undefined) text += `event: ${oneLine(event)}\n`;
-  text += `data: ${data.replace(/\r\n|\r|\n/g, "\ndata: ")}`;
-  return encoder.encode(`${text}\n\n`);
+  return `${text}data: ${data.replace(/\r\n|\r|\n/g, "\ndata: ")}\n\n`;
 }
 
 /** How long a client waits before it connects again; a little different for each, so that not all come at once. */

@@ -53,6 +53,13 @@ export interface Turns {
   ): Promise<AsyncIterable<readonly NumberedEvent[]> | null>;
 
   /**
+   * The same by calls, which costs next to nothing while the turn says nothing: `take` gets each batch in the moment it is
+   * known, so it must be quick. After the last event, or when no more can be told (follow again), `end` is called. The
+   * function returned stops the telling, `end` included. Null when there is no turn that the user may see.
+   */
+  listen(user: User, turnId: string, after: number, listener: TurnListener): Promise<(() => void) | null>;
+
+  /**
    * Says yes or no to a call that waits for the user (`approvalAsked`). On return the answer survives the death of the process. The
    * same answer again changes nothing. False when there is no turn that the user may see.
    * Throws AppError: "notFound" when the turn made no such call, "conflict" when the call does not wait (any more) or was
@@ -79,6 +86,12 @@ export interface Turns {
 
   /** No turn is started any more; running ones get `graceMs` to end, then are kept as interrupted. */
   shutdown(graceMs: number): Promise<void>;
+}
+
+export interface TurnListener {
+  take(events: readonly NumberedEvent[]): void;
+  /** With an error when the store failed. */
+  end(error?: Error): void;
 }
 
 export interface TurnRequest {

@@ -14,10 +14,10 @@ export type Told = { readonly id: string; readonly fact: Fact } | { readonly id:
 
 export interface FactJournals {
   /**
-   * Facts after the one with the id `after` (null = from now on), and then as they come, until `signal` aborts or the
-   * reader is too slow. A null fact comes first when `after` cannot be served: reload everything.
+   * Tells facts after the one with the id `after` (null = from now on), and then as they come, until the function returned is
+   * called. A null fact comes first when `after` cannot be served: reload everything.
    */
-  listen(username: string, after: string | null, signal: AbortSignal): AsyncIterable<Told>;
+  listen(username: string, after: string | null, tell: (told: Told) => void): Promise<() => void>;
   /** Id of the last fact until now: what happens after this moment is told after it. */
   position(username: string): Promise<string>;
 }
@@ -26,7 +26,7 @@ interface Journal {
   readonly name: string;
   readonly told: { readonly number: number; readonly fact: Fact }[];
   last: number;
-  readonly wakers: Set<() => void>;
+  readonly listeners: Set<(told: Told) => void>;
   forget: Timer | null;
   readonly end: () => void;
 }
@@ -53,7 +53,7 @@ function createFactJournals(core: Core): FactJournals {
   };
 
   const leave = (username: string, journal: Journal): void => {
-    if (journal.wakers.size > 0) return;
+    if (journal.listeners.size > 0) return;
     if (journal.forget) clearTimeout(journal.forget);
     journal.forget = setTimeout(() => {
       journals.delete(username);
@@ -69,31 +69,19 @@ function createFactJournals(core: Core): FactJournals {
       return idOf(journal, journal.last);
     },
 
-    async *listen(username, after, signal) {
+    async listen(username, after, tell) {
       const journal = await open(username);
       if (journal.forget) clearTimeout(journal.forget);
-      let wake = (): void => {};
-      const waker = (): void => wake();
-      journal.wakers.add(waker);
-      signal.addEventListener("abort", waker, { once: true });
-      try {
-        const position = positionOf(journal, after);
-        if (position === null) yield { id: idOf(journal, journal.last), fact: null };
-        let read = position ?? journal.last;
-        while (!signal.aborted && !isTooFarBack(journal, read)) {
-          for (const { number, fact } of journal.told.filter((entry) => entry.number > read)) {
-            yield { id: idOf(journal, number), fact };
-            read = number;
-          }
-          if (read < journal.last || signal.aborted) continue;
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
-      } finally {
-        journal.wakers.delete(waker);
-        leave(username, journal);
+      const position = positionOf(journal, after);
+      if (position === null) tell({ id: idOf(journal, journal.last), fact: null });
+      for (const { number, fact } of journal.told) {
+        if (number > (position ?? journal.last)) tell({ id: idOf(journal, number), fact });
       }
+      journal.listeners.add(tell);
+      return () => {
+        journal.listeners.delete(tell);
+        leave(username, journal);
+      };
     },
   };
 }
@@ -104,7 +92,7 @@ async function startJournal(core: Core, username: string): Promise<Journal> {
     name: Bun.randomUUIDv7(),
     told: [],
     last: 0,
-    wakers: new Set(),
+    listeners: new Set(),
     forget: null,
     end: () => {
       for (const end of ends) end();
@@ -112,9 +100,10 @@ async function startJournal(core: Core, username: string): Promise<Journal> {
   };
   const tell = (message: Json): void => {
     journal.last += 1;
-    journal.told.push({ number: journal.last, fact: message as unknown as Fact });
+    const fact = message as unknown as Fact;
+    journal.told.push({ number: journal.last, fact });
     if (journal.told.length > KEPT) journal.told.shift();
-    for (const wake of journal.wakers) wake();
+    for (const listener of [...journal.listeners]) listener({ id: idOf(journal, journal.last), fact });
   };
   for (const topic of [userTopic(username), EVERYBODY]) ends.push(await core.bus.subscribe(topic, tell));
   return journal;

@@ -16,22 +16,24 @@ export function liveEventRoutes(core: Core) {
     "/api/v1/live",
     ({ user, request, server }) => {
       const after = request.headers.get("last-event-id");
-      const messages = (signal: AbortSignal) => encodeAll(journals.listen(user.username, after, signal));
-      const isAllowed = async () => (await findUser(core, request)) !== null;
-      return streamResponse({ core, request, server, messages, isAllowed });
+      return streamResponse({
+        core,
+        request,
+        server,
+        begin: ({ send }) => journals.listen(user.username, after, (told) => send(encode(told))),
+        isAllowed: async () => (await findUser(core, request)) !== null,
+      });
     },
     { user: true },
   );
 }
 
-async function* encodeAll(told: AsyncIterable<Told>): AsyncGenerator<Uint8Array> {
-  for await (const { id, fact } of told) {
-    const { type, ...ids } = fact ?? { type: "reset" };
-    const data: Record<string, string> = { timestamp: new Date().toISOString() };
-    for (const [name, value] of Object.entries(ids)) data[snakeCase(name)] = value;
-    const message = { id, data: JSON.stringify({ event: type.replaceAll("-", "_"), data }) };
-    yield encodeSse(fact ? message : { ...message, event: "reset" });
-  }
+function encode({ id, fact }: Told): Uint8Array {
+  const { type, ...ids } = fact ?? { type: "reset" };
+  const data: Record<string, string> = { timestamp: new Date().toISOString() };
+  for (const [name, value] of Object.entries(ids)) data[snakeCase(name)] = value;
+  const message = { id, data: JSON.stringify({ event: type.replaceAll("-", "_"), data }) };
+  return encodeSse(fact ? message : { ...message, event: "reset" });
 }
 
 function snakeCase(name: string): string {

@@ -1,8 +1,10 @@
 /**
- * A response that streams Server-Sent Events out of an async iterable of messages. It stops when the client goes away,
- * keeps quiet connections alive, reads on only as fast as the client does, and ends in order when the server does.
+ * A response that streams messages, Server-Sent Events as a rule, to a client for as long as either wants. What the client has not read waits in
+ * the response itself, bounded: one that does not read is let go and may come back. Quiet connections are kept alive, and
+ * all end in order when the server does.
  */
 
+import { errorOf } from "../errors";
 import type { Core } from "../protocols";
 import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../sse";
 
@@ -11,10 +13,12 @@ export interface StreamOptions {
   readonly request: Request;
   /** Where the server is asked not to cut the connection when it is idle; null in tests without one. */
   readonly server: IdleTimer | null;
-  /** Encoded messages. Is handed a signal that aborts when the client is gone. */
-  readonly messages: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Called once. Resolves with what is called when the client is gone or was let go. */
+  readonly begin: (client: StreamClient) => Promise<() => void>;
   /** Asked with each heartbeat: false ends the stream, because the session did. */
   readonly isAllowed?: () => Promise<boolean>;
+  /** Default HEARTBEAT_MS. */
+  readonly heartbeatMs?: number;
   /** What is streamed; absent = Server-Sent Events. */
   readonly format?: StreamFormat;
 }
@@ -29,73 +33,138 @@ export interface StreamFormat {
 
 const SSE: StreamFormat = { headers: SSE_HEADERS, heartbeat: HEARTBEAT, goodbye: encodeRetry };
 
+export interface StreamClient {
+  /** Sends encoded messages. Nothing happens once the client is gone. */
+  send(messages: Uint8Array): void;
+  /** Ends the response after what was sent; with an error it is cut, which is all the answer there is after the first byte. */
+  end(error?: Error): void;
+}
+
 export interface IdleTimer {
   timeout(request: Request, seconds: number): void;
 }
 
-const BUFFER_BYTES = 64 * 1024; // Ahead of a slow reader; what waits beyond it is bounded where it is made.
+const UNREAD_BYTES = 2 * 1024 * 1024; // Many minutes of a fast model.
 
-/** Those that are open, of each server of this process. */
-const open = new WeakMap<Core, Set<() => void>>();
+/** A chunk's size is its bytes. None are asked for ahead, because Bun would reserve memory for that in each connection. */
+const BY_BYTES: QueuingStrategy<Uint8Array> = { highWaterMark: 0, size: (bytes) => bytes?.byteLength ?? 0 };
+
+/** A `begin` that sends what an iterable gives, and then ends. */
+export function sendAll(messages: (signal: AbortSignal) => AsyncIterable<Uint8Array>): StreamOptions["begin"] {
+  return async ({ send, end }) => {
+    const gone = new AbortController();
+    const all = async () => {
+      for await (const message of messages(gone.signal)) send(message);
+    };
+    all().then(
+      () => end(),
+      (error) => end(errorOf(error)),
+    );
+    return () => gone.abort();
+  };
+}
 
 /** Ends every stream of the server, asking its client to connect again in a moment. */
 export function closeStreams(core: Core): void {
-  for (const close of [...(open.get(core) ?? [])]) close();
+  for (const stream of [...streamsOf(core)]) stream.close();
 }
 
 export function streamResponse(options: StreamOptions): Response {
-  const { core, request, server, messages, isAllowed, format = SSE } = options;
+  const { request, server, format = SSE } = options;
   if (request.method === "HEAD") return new Response(null, { headers: format.headers });
   server?.timeout(request, 0);
-  const gone = new AbortController();
-  const iterator = messages(gone.signal)[Symbol.asyncIterator]();
-  const streams = open.get(core) ?? new Set();
-  open.set(core, streams);
-  let close = () => {};
-  let heartbeat: Timer | null = null;
-  const end = () => {
-    if (heartbeat) clearInterval(heartbeat);
-    request.signal.removeEventListener("abort", end);
-    streams.delete(close);
-    gone.abort();
-    // A generator that nobody reads on would wait at its last message for ever, subscribed to what it follows.
-    iterator.return?.().catch(() => {});
-  };
-  request.signal.addEventListener("abort", end, { once: true });
+  let leave = (): void => {};
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        // The first bytes carry the headers to a client that waits for them.
-        controller.enqueue(format.heartbeat);
-        close = () => {
-          if (gone.signal.aborted) return;
-          end();
-          controller.enqueue(format.goodbye());
-          controller.close();
-        };
-        streams.add(close);
-        heartbeat = setInterval(async () => {
-          if (isAllowed && !(await isAllowed())) close();
-          else if (!gone.signal.aborted && (controller.desiredSize ?? 0) > 0) controller.enqueue(format.heartbeat);
-        }, HEARTBEAT_MS);
+        leave = openStream(options, controller);
       },
-      async pull(controller) {
-        try {
-          const next = await iterator.next();
-          if (gone.signal.aborted) return;
-          if (!next.done) return controller.enqueue(next.value);
-          end();
-          controller.close();
-        } catch (error) {
-          end();
-          // After the first byte there is no status to change: the cut connection is the answer.
-          if (!request.signal.aborted) core.log.error("A stream failed", { error: error as Error });
-          controller.error(error);
-        }
-      },
-      cancel: end,
+      cancel: () => leave(),
     },
-    new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES }),
+    BY_BYTES,
   );
   return new Response(body, { headers: format.headers });
 }
+
+/** Returns what is called when the client is gone. */
+function openStream(options: StreamOptions, controller: ReadableStreamDefaultController<Uint8Array>): () => void {
+  const { core, begin, isAllowed, heartbeatMs = HEARTBEAT_MS, format = SSE } = options;
+  let isGone = false;
+  let stop = (): void => {};
+  const unreadBytes = () => -(controller.desiredSize ?? 0);
+
+  const leave = (): void => {
+    if (isGone) return;
+    isGone = true;
+    streamsOf(core).delete(stream);
+    stop();
+  };
+  const send = (messages: Uint8Array): void => {
+    if (isGone || messages.length === 0) return;
+    // What is sent at once may be more than that: one who has read all the rest is not slow.
+    if (unreadBytes() > UNREAD_BYTES) end();
+    else controller.enqueue(messages);
+  };
+  const end = (error?: Error): void => {
+    if (isGone) return;
+    leave();
+    if (error) core.log.error("A stream failed", { error });
+    if (error) controller.error(error);
+    else controller.close();
+  };
+  const close = (): void => {
+    send(format.goodbye());
+    end();
+  };
+  const beat = async (): Promise<void> => {
+    if (isAllowed && !(await isAllowed())) close();
+    else if (unreadBytes() <= 0) send(format.heartbeat);
+  };
+
+  const stream: OpenStream = { beatDueMs: performance.now() + heartbeatMs, beat, close };
+  keepBeating(core, heartbeatMs).add(stream);
+  // The first bytes carry the headers to a client that waits for them.
+  send(format.heartbeat);
+  begin({ send, end }).then(
+    (begun) => {
+      stop = begun;
+      if (isGone) stop();
+    },
+    (error) => end(errorOf(error)),
+  );
+  return leave;
+}
+
+interface OpenStream {
+  beatDueMs: number;
+  beat(): Promise<void>;
+  close(): void;
+}
+
+/** Those that are open, of each server of this process, the next heartbeat first. */
+const streams = new WeakMap<Core, Set<OpenStream>>();
+
+function streamsOf(core: Core): Set<OpenStream> {
+  const known = streams.get(core) ?? new Set();
+  streams.set(core, known);
+  return known;
+}
+
+/** One timer looks whose heartbeat is due: ten thousand timers would cost more than the streams. */
+function keepBeating(core: Core, heartbeatMs: number): Set<OpenStream> {
+  const open = streamsOf(core);
+  if (open.size > 0) return open;
+  const timer = setInterval(() => {
+    if (open.size === 0) clearInterval(timer);
+    for (const stream of open) {
+      if (stream.beatDueMs > performance.now()) break;
+      stream.beatDueMs = performance.now() + heartbeatMs;
+      open.delete(stream);
+      open.add(stream);
+      stream.beat().catch((error) => core.log.error("A stream's session could not be looked at", { error }));
+    }
+  }, heartbeatMs / BEATS_LOOKED_AT);
+  return open;
+}
+
+const BEATS_LOOKED_AT = 15; // Times per heartbeat, so that those of many streams are spread over time.

@@ -2,13 +2,10 @@
 
 import { AppError } from "../errors";
 import type { Core, NumberedEvent, User } from "../protocols";
-import { encodeSse } from "../sse";
+import { sseText } from "../sse";
 import { eventJson } from "./json";
 import { findUser } from "./session";
 import { type IdleTimer, streamResponse } from "./stream";
-
-const encoded = new WeakMap<NumberedEvent, Uint8Array>();
-const NOTHING = new Uint8Array();
 
 /** Follows the turn after position `after`. Throws AppError("notFound") when there is none that the user may see. */
 export async function turnStream(
@@ -24,38 +21,37 @@ export async function turnStream(
     core,
     request,
     server,
-    messages: (signal) => encodeTurn(core, user, turnId, after, signal),
+    async begin({ send, end }) {
+      const take = (events: readonly NumberedEvent[]) => send(encode(events));
+      const stop = await core.turns.listen(user, turnId, after, { take, end });
+      // Nobody can have deleted it: there is no way to.
+      if (!stop) throw new Error("A turn is gone.");
+      return stop;
+    },
     isAllowed: async () => (await findUser(core, request)) !== null,
   });
 }
 
-async function* encodeTurn(
-  core: Core,
-  user: User,
-  turnId: string,
-  after: number,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const batches = await core.turns.follow(user, turnId, after, signal);
-  if (!batches) return;
-  for await (const batch of batches) {
-    const [first, ...others] = batch;
-    if (first && others.length === 0) yield encodeEvent(first);
-    else yield Buffer.concat(batch.map(encodeEvent));
-  }
+const encoder = new TextEncoder();
+
+/** By what was heard at once, which is the same array for all who follow in this process. */
+const encoded = new WeakMap<readonly NumberedEvent[], Uint8Array>();
+
+function encode(events: readonly NumberedEvent[]): Uint8Array {
+  const known = encoded.get(events);
+  if (known) return known;
+  const bytes = encoder.encode(events.map(textOf).join(""));
+  encoded.set(events, bytes);
+  return bytes;
 }
 
-function encodeEvent(numbered: NumberedEvent): Uint8Array {
-  const known = encoded.get(numbered);
-  if (known) return known;
+function textOf(numbered: NumberedEvent): string {
   const json = eventJson(numbered);
-  if (!json) return NOTHING;
+  if (!json) return "";
   const isReset = numbered.event.type === "reset";
-  const bytes = encodeSse({
+  return sseText({
     data: JSON.stringify(json),
     // A browser's EventSource must not take the position of a reset for its own.
     ...(isReset ? { event: "reset", id: 0 } : { id: numbered.seq }),
   });
-  encoded.set(numbered, bytes);
-  return bytes;
 }

@@ -1,4 +1,4 @@
-/** What a follower has been sent and has not read yet: bounded, so that one who does not read costs little and is dropped. */
+/** What a follower has been told and has not read yet: bounded, so that one who does not read costs little and is dropped. */
 
 import type { NumberedEvent } from "../protocols";
 import { lengthOf } from "./numbered";
@@ -7,51 +7,48 @@ const WAITING_AT_MOST = 1_000_000; // UTF-16 units and events: 2 MB, many minute
 
 export interface Inbox {
   put(events: readonly NumberedEvent[]): void;
-  /**
-   * All that waits, as soon as anything does; empty when nothing came within `patienceMs` (null = without end). Null when
-   * the reader was dropped or `signal` aborted.
-   */
-  take(patienceMs: number | null): Promise<readonly NumberedEvent[] | null>;
+  /** Nothing more comes; what waits is still given out, and then the error thrown. */
+  end(error?: Error): void;
+  /** All that waits, as soon as anything does. Null at the end, when the reader was dropped, or when `signal` aborted. */
+  take(): Promise<readonly NumberedEvent[] | null>;
 }
 
 export function createInbox(signal: AbortSignal): Inbox {
   let waiting: (readonly NumberedEvent[])[] = [];
   let size = 0;
-  let isDropped = false;
+  let isEnded = false;
+  let failure: Error | null = null;
   let wake: (() => void) | null = null;
   signal.addEventListener("abort", () => wake?.(), { once: true });
 
   return {
     put(events) {
-      if (isDropped) return;
+      if (isEnded) return;
       for (const { event } of events) size += lengthOf(event);
       // What comes at once may be larger than that: one who has read everything else is not slow.
-      isDropped = size > WAITING_AT_MOST && waiting.length > 0;
-      if (isDropped) waiting = [];
+      isEnded = size > WAITING_AT_MOST && waiting.length > 0;
+      if (isEnded) waiting = [];
       else waiting.push(events);
       wake?.();
     },
-    async take(patienceMs) {
-      const isIdle = () => waiting.length === 0 && !isDropped && !signal.aborted;
-      let isPatient = true;
-      const timer =
-        patienceMs === null
-          ? null
-          : setTimeout(() => {
-              isPatient = false;
-              wake?.();
-            }, patienceMs);
-      while (isPatient && isIdle()) {
+    end(error) {
+      isEnded = true;
+      failure = error ?? null;
+      wake?.();
+    },
+    async take() {
+      while (waiting.length === 0 && !isEnded && !signal.aborted) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      if (timer) clearTimeout(timer);
-      if (signal.aborted || isDropped) return null;
+      if (signal.aborted) return null;
+      if (waiting.length === 0 && failure) throw failure;
       const [first, ...others] = waiting;
       waiting = [];
       size = 0;
-      return others.length === 0 ? (first ?? []) : [first ?? [], ...others].flat();
+      if (!first) return null;
+      return others.length === 0 ? first : [first, ...others].flat();
     },
   };
 }

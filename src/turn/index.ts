@@ -12,6 +12,7 @@ import { askToSave, askToStop, unreachable } from "./asks";
 import { BUSY, begin, CLOSING, type Engine } from "./begin";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
+import { listen } from "./listen";
 import { createOwnership, declareOwnershipStores } from "./ownership";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
@@ -67,6 +68,11 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
     async follow(user, turnId, after, signal) {
       const turn = await readTurn(core, user.username, turnId);
       return turn && follow(core, user.username, turn, after, signal);
+    },
+
+    async listen(user, turnId, after, listener) {
+      const turn = await readTurn(core, user.username, turnId);
+      return turn && listen(core, user.username, turn, after, listener);
     },
 
     approve: (user, turnId, callId, approve) => approveCall(core, user, turnId, callId, approve),

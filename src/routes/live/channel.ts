@@ -4,14 +4,15 @@
  */
 
 import { allowedModels } from "../../allowed";
+import { errorOf } from "../../errors";
 import type { Core, Words } from "../../protocols";
 import { encodeSse } from "../../sse";
-import { factJournals } from "../fact-journal";
+import { factJournals, type Told } from "../fact-journal";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
+import type { StreamClient } from "../stream";
 import { createElsewhere } from "./elsewhere";
 import { followList } from "./list";
-import { createOutbox } from "./outbox";
 import type { Replies } from "./replies";
 import { followThread } from "./thread";
 
@@ -31,49 +32,48 @@ export interface ChannelOptions {
 
 const SESSION_CHECK_MS = 15_000; // How long a page still hears what happens after its user was removed.
 
-/** Encoded messages until `signal` aborts. */
-export async function* channel(options: ChannelOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+/** Tells the client what to change until the function returned is called. */
+export async function channel(options: ChannelOptions, { send, end }: StreamClient): Promise<() => void> {
   const { core, reader } = options;
-  const outbox = createOutbox(signal);
-  const page =
-    options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: outbox.put });
+  const page = options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: send });
   const elsewhere = createElsewhere(core, reader.words, options.threadId);
-  const list = followList({ core, reader, threadId: options.threadId, put: outbox.put });
-  const hear = async (): Promise<void> => {
-    for await (const { fact } of factJournals(core).listen(reader.user.username, options.facts, signal)) {
-      if (fact === null) {
-        // What was missed is not known any more.
-        list.reload();
-        page?.sync();
-      } else {
-        list.hear(fact);
-        const said = elsewhere(fact);
-        if (said) outbox.put(said);
-        if (fact.type === "models-changed") outbox.put(await models(core, reader));
-        else if (fact.threadId === options.threadId) page?.sync();
-      }
+  const list = followList({ core, reader, threadId: options.threadId, put: send });
+  const hear = ({ fact }: Told): void => {
+    if (fact === null) {
+      // What was missed is not known any more.
+      list.reload();
+      page?.sync();
+      return;
     }
+    list.hear(fact);
+    const said = elsewhere(fact);
+    if (said) send(said);
+    if (fact.type === "models-changed") void tellModels(core, reader, send);
+    else if (fact.threadId === options.threadId) page?.sync();
   };
-  hear().catch((error) => core.log.error("A page hears nothing any more", { error }));
+  const unsubscribe = await factJournals(core).listen(reader.user.username, options.facts, hear);
   const timer = setInterval(async () => {
     if (await options.isSignedIn()) return;
-    outbox.put(signedOut(core, reader.words));
-    outbox.end();
+    send(signedOut(core, reader.words));
+    end();
   }, SESSION_CHECK_MS);
-  try {
-    page?.sync();
-    for (let message = await outbox.take(); message; message = await outbox.take()) yield message;
-  } finally {
+  page?.sync();
+  return () => {
     clearInterval(timer);
+    unsubscribe();
     list.leave();
     page?.leave();
-  }
+  };
 }
 
 /** Options alone, of which none is chosen: the choice is the reader's, and stays while it is among them. */
-async function models(core: Core, { user, words }: Reader): Promise<Uint8Array> {
-  const choice = { models: await allowedModels(core, user), model: null };
-  return encodeSse({ data: partial("models", "innerMorph", core.views.models(choice, words)) });
+async function tellModels(core: Core, { user, words }: Reader, send: StreamClient["send"]): Promise<void> {
+  try {
+    const choice = { models: await allowedModels(core, user), model: null };
+    send(encodeSse({ data: partial("models", "innerMorph", core.views.models(choice, words)) }));
+  } catch (error) {
+    core.log.error("A page was not told of other models", { error: errorOf(error) });
+  }
 }
 
 /** Says so on the page, and closes the channel by the event that `#live` names. */

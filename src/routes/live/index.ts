@@ -4,7 +4,7 @@ import { Elysia, t } from "elysia";
 import type { Core, Words } from "../../protocols";
 import { wordsFor, zoneOf } from "../reader";
 import { findUser } from "../session";
-import { streamResponse } from "../stream";
+import { type StreamClient, streamResponse } from "../stream";
 import { channel, signedOut } from "./channel";
 import { createReplies } from "./replies";
 
@@ -22,14 +22,16 @@ export function liveRoutes(core: Core) {
         core,
         request,
         server,
-        messages: (signal) =>
-          user ? channel({ ...options, reader: { user, words, zone } }, signal) : farewell(core, words),
+        begin: (client) =>
+          user ? channel({ ...options, reader: { user, words, zone } }, client) : farewell(core, words, client),
       });
     },
     { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()), facts: t.Optional(t.String()) }) },
   );
 }
 
-async function* farewell(core: Core, words: Words): AsyncGenerator<Uint8Array> {
-  yield signedOut(core, words);
+async function farewell(core: Core, words: Words, { send, end }: StreamClient): Promise<() => void> {
+  send(signedOut(core, words));
+  end();
+  return () => {};
 }

@@ -6,7 +6,7 @@ import type { Core } from "../../protocols";
 import type { Reader } from "../reader";
 import { htmlResponse, PAGE_HEADERS } from "../respond";
 import { findUser, session } from "../session";
-import { type IdleTimer, type StreamFormat, streamResponse } from "../stream";
+import { type IdleTimer, type StreamFormat, sendAll, streamResponse } from "../stream";
 import { type ChatRequest, loadChat } from "./chat-data";
 import { formRoutes } from "./forms";
 import { ListQuery, listAsked, listRoutes } from "./list";
@@ -40,8 +40,8 @@ export function pageRoutes(core: Core) {
     const page = chat && streamedPage(core, reader, chat);
     if (!page) return show(reader, asked);
     const isAllowed = async () => (await findUser(core, request)) !== null;
-    const messages = (signal: AbortSignal) => writePage(core, reader, page, signal);
-    return streamResponse({ core, request, server, messages, isAllowed, format: HTML_STREAM });
+    const begin = sendAll((signal) => writePage(core, reader, page, signal));
+    return streamResponse({ core, request, server, begin, isAllowed, format: HTML_STREAM });
   };
   return new Elysia()
     .use(session(core))
