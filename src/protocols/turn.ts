@@ -53,9 +53,8 @@ export interface Turns {
   ): Promise<AsyncIterable<readonly NumberedEvent[]> | null>;
 
   /**
-   * The same by calls, which costs next to nothing while the turn says nothing: `take` gets each batch in the moment it is
-   * known, so it must be quick. After the last event, or when no more can be told (follow again), `end` is called. The
-   * function returned stops the telling, `end` included. Null when there is no turn that the user may see.
+   * The same by calls, for many who wait at once: `take` gets each batch in the moment it is known, so it must be quick; `end`
+   * comes after the last, or when no more can be told (listen again). The function returned stops both. Null as above.
    */
   listen(user: User, turnId: string, after: number, listener: TurnListener): Promise<(() => void) | null>;
 
