@@ -29,7 +29,7 @@
   const person = document.querySelector(".account span")?.textContent;
   const draftKey = ({ form }) => `draft ${person} ${form.getAttribute("action")}`;
   const keepDraft = (text) => localStorage.setItem(draftKey(text), text.value);
-  on("input", ({ target }) => target.id === "text" && keepDraft(target));
+  on("input", ({ target }) => (target.id === "text" ? keepDraft(target) : showFiles()));
   on("submit", ({ target }) => {
     // One that htmx does not send leaves the page, and comes back with the text if it is refused.
     if (target.matches("#composer:not([hx-post])")) localStorage.removeItem(draftKey(target.elements.text));
@@ -51,7 +51,6 @@
 
   // Files that are pasted or dropped join those that were chosen.
   const showFiles = () => byId("files")?.classList.toggle("some", byId("files").value !== "");
-  on("change", showFiles);
   on("paste drop", (event) => {
     const { files } = event.clipboardData ?? event.dataTransfer;
     const input = event.target.closest(".composer")?.elements.files;
