@@ -6,7 +6,7 @@ import { icon } from "./icon";
 
 export function composer(data: ComposerData, words: Words, views: ViewsProtocol): Html {
   const path = data.threadId ? `/t/${data.threadId}/messages` : "/t";
-  return html`<form id="composer" class="composer" method="post" enctype="multipart/form-data" action="${path}" ${data.isLive && html`hx-post="${path}"`} hx-swap="none" hx-sync="this:drop">
+  return html`<form id="composer" class="composer" method="post" enctype="multipart/form-data" action="${path}" hx-post="${data.isLive ? path : `${path}?whole=1`}" hx-swap="none" hx-sync="this:drop">
 ${data.parentId && html`<input type="hidden" name="parent" value="${data.parentId}">`}
 <label class="for-reader" for="text">${words.composer.message}</label>
 <textarea id="text" name="content" rows="1" maxlength="100000" placeholder="${words.composer.placeholder}" dir="auto" required autofocus accesskey="m" enterkeyhint="enter">${data.draft}</textarea>

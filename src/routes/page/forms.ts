@@ -18,11 +18,13 @@ export function formRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
     .use(turnForms(core))
-    .post("/t", async ({ reader, request }) => send(core, reader, request, null), form)
-    .post("/t/:id/messages", async ({ reader, request, params }) => send(core, reader, request, params.id), {
-      ...form,
-      params: Id,
-    });
+    .post("/t", async ({ reader, request }) => send(core, reader, request, { threadId: null, isWhole: true }), form)
+    .post(
+      "/t/:id/messages",
+      async ({ reader, request, params: { id }, query: { whole } }) =>
+        send(core, reader, request, { threadId: id, isWhole: whole !== undefined }),
+      { ...form, params: Id, query: t.Object({ whole: t.Optional(t.String()) }) },
+    );
 }
 
 /** What can be done with a turn and what it wrote. */
@@ -51,7 +53,14 @@ function turnForms(core: Core) {
     );
 }
 
-async function send(core: Core, reader: Reader, request: Request, threadId: string | null): Promise<Response> {
+interface SendTo {
+  /** Null = a new chat. */
+  readonly threadId: string | null;
+  /** Whether the page shows something else than the end of the thread, and has to change as a whole. */
+  readonly isWhole: boolean;
+}
+
+async function send(core: Core, reader: Reader, request: Request, { threadId, isWhole }: SendTo): Promise<Response> {
   const field = await readForm(request);
   const [content, model, systemPrompt, parentId] = ["content", "model", "system_prompt", "parent"].map((name) =>
     field(name),
@@ -69,7 +78,7 @@ async function send(core: Core, reader: Reader, request: Request, threadId: stri
     const turn = await core.turns.start(reader.user, { ...asked, files });
     files = []; // The message has them now.
     if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}?stream=1`);
-    return threadId === null ? newChat(core, reader, turn.threadId) : htmlResponse(saying(core, reader, "", "info"));
+    return isWhole ? wholeChat(core, reader, turn.threadId) : htmlResponse(saying(core, reader, "", "info"));
   } catch (error) {
     // The browser still has them, and sends them again with the text.
     for (const { id } of files) await core.file.remove(reader.user.username, id);
@@ -83,8 +92,8 @@ async function send(core: Core, reader: Reader, request: Request, threadId: stri
   }
 }
 
-/** Turns the page of a new chat into that of its thread, without loading it anew. */
-async function newChat(core: Core, reader: Reader, threadId: string): Promise<Response> {
+/** Turns the page of a new chat, or of an old part of one, into that of the thread's end, without loading it anew. */
+async function wholeChat(core: Core, reader: Reader, threadId: string): Promise<Response> {
   const chat = await loadChat(core, reader, { threadId });
   if (!chat) throw new AppError("notFound", "The chat was removed meanwhile.");
   const list = partial("threads", "outerHTML", core.views.threadList(chat.threads, reader.words));
