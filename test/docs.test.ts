@@ -97,6 +97,15 @@ test("docs/plugins.md names each setting of each plugin of the library in the ro
   expect(missing).toEqual([]);
 }, 60_000);
 
+test("decision records are numbered without a gap and have the headings of the template", () => {
+  const records = guides.filter(({ path }) => /\/\d{4}-[a-z0-9-]+\.md$/.test(path));
+  const headings = (text: string) => text.match(/^## .*$/gm)?.join() ?? "";
+  const template = headings(records[0]?.text ?? "");
+  expect(template).toContain("## Cost");
+  expect(records.filter(({ text }) => headings(text) !== template).map(({ path }) => path)).toEqual([]);
+  expect(records.map(({ path }) => Number(/\d{4}/.exec(path)?.[0]))).toEqual([...records.keys()]);
+});
+
 test("every path that a guide names exists", () => {
   expect(guides.flatMap((guide) => missingPaths(guide).map((path) => `${guide.path} names ${path}`))).toEqual([]);
 });

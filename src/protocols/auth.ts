@@ -1,4 +1,4 @@
-/** `auth`: who a person is and which models they may use. Default: src/core/auth.ts, on `users.yaml`. */
+/** `auth`: who a person is and which models they may use. Default: src/core/auth/, on `users.yaml`. */
 
 export type UserRole = "admin" | "user";
 

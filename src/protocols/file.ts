@@ -1,4 +1,4 @@
-/** `file`: bytes that people upload and turns make, content-addressed. Default: src/core/file.ts, in `UPLOAD_DIR`. */
+/** `file`: bytes that people upload and turns make, content-addressed. Default: src/core/file/, in `UPLOAD_DIR`. */
 
 export interface FileProtocol {
   /**

@@ -1,5 +1,5 @@
 /**
- * `model`: turns a list of messages into a stream of events. Default: src/core/model.ts, any number of OpenAI-compatible
+ * `model`: turns a list of messages into a stream of events. Default: src/core/model/, any number of OpenAI-compatible
  * endpoints.
  */
 
