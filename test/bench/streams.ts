@@ -40,9 +40,12 @@ export async function measureStreams(upstream: Upstream, plan: StreamsPlan): Pro
 async function measureScene(upstream: Upstream, scene: Scene, plan: StreamsPlan): Promise<Row[]> {
   const limit: (LoadFigures | null)[] = [];
   const ours: (LoadFigures | null)[] = [];
+  const reEncoded: (LoadFigures | null)[] = [];
+  const isLarge = scene.streams === 1000;
   for (let round = 0; round < plan.rounds; round++) {
     limit.push(await runScene(upstream, await startPassThrough(upstream), scene, plan));
     ours.push(await runScene(upstream, await startSkeleton({ upstream }), scene, plan));
+    if (isLarge) reEncoded.push(await runScene(upstream, await startPassThrough(upstream, "--re-encode"), scene, plan));
   }
   const row = (what: string, unit: string, of: (figures: LoadFigures) => number | null, target?: Target): Row => ({
     what: `${scene.name}: ${what}`,
@@ -51,7 +54,12 @@ async function measureScene(upstream: Upstream, scene: Scene, plan: StreamsPlan)
     ours: medianOf(ours, of),
     ...(target && { target }),
   });
-  const isLarge = scene.streams === 1000;
+  const bare = (what: string, unit: string, of: (figures: LoadFigures) => number | null): Row => ({
+    what: `${scene.name}: ${what}, bare server that re-encodes`,
+    unit,
+    limit: medianOf(reEncoded, of),
+    ours: null,
+  });
   return [
     row("delivered", "tokens/s", ({ tokens, seconds }) => tokens / seconds),
     row("per CPU second", "tokens", perCpuSecond, isLarge ? PER_CPU_SECOND : undefined),
@@ -64,7 +72,13 @@ async function measureScene(upstream: Upstream, scene: Scene, plan: StreamsPlan)
           row("latency p99", "ms", ({ latencyMs }) => latencyMs?.p99 ?? null, isLarge ? LATENCY_P99 : undefined),
         ]),
     { ...row("written to disk per token", "bytes", ({ writtenBytes, tokens }) => writtenBytes / tokens), limit: null },
-    ...(isLarge ? [row("memory per live turn and its follower", "KiB", (it) => perStream(it, scene.streams))] : []),
+    ...(isLarge
+      ? [
+          row("memory per live turn and its follower", "KiB", (it) => perStream(it, scene.streams)),
+          bare("per CPU second", "tokens", perCpuSecond),
+          bare("latency p99", "ms", ({ latencyMs }) => latencyMs?.p99 ?? null),
+        ]
+      : []),
   ];
 }
 

@@ -46,8 +46,10 @@ export async function startUpstream(): Promise<Upstream> {
   return startBun(join(import.meta.dir, "../support/upstream.ts"), "--no-reset", "--models", MODEL);
 }
 
-export async function startPassThrough(upstream: Upstream): Promise<Subject> {
-  const { url, pid, stop } = await startBun(join(import.meta.dir, "pass-through.ts"), new URL(upstream.url).origin);
+/** With `--re-encode` it reads and writes each event. */
+export async function startPassThrough(upstream: Upstream, ...mode: readonly "--re-encode"[]): Promise<Subject> {
+  const { origin } = new URL(upstream.url);
+  const { url, pid, stop } = await startBun(join(import.meta.dir, "pass-through.ts"), origin, ...mode);
   const request = (stream: StreamSpec) =>
     post("/v1/chat/completions", {
       model: MODEL,
