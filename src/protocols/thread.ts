@@ -123,6 +123,8 @@ export interface MessagePath {
   readonly head?: string;
   readonly limit?: number;
   readonly before?: string;
+  /** The thread's `tree`, or the part of it that the entries are in, from a caller who has read it: it is not read again. */
+  readonly tree?: readonly MessageNode[];
 }
 
 /** The author of a message. */

@@ -42,6 +42,7 @@ async function keep(state: RunState, end: TurnEnd, last: TurnEvent): Promise<boo
     await addToThread(state);
     await state.log.saveLast(last);
     await endTurn(core, user.username, info.id, end);
+    state.hasEnded = true;
     await state.release();
     return true;
   } catch (error) {

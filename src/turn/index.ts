@@ -158,9 +158,11 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
   return begin(engine, user, { thread, content: null, files: [], parentId, model, systemPrompt, parameters });
 }
 
-async function findLive({ core, ownership }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
+async function findLive({ core, ownership, running }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
   const claim = await ownership.find(threadId);
   if (claim?.username !== user.username) return null;
+  const ours = running.get(claim.turnId);
+  if (ours) return ours.live();
   // A turn that is not stored yet has said nothing, and nobody would answer.
   if (!(await readTurn(core, user.username, claim.turnId))) return null;
   await askToSave(core, claim.turnId);

@@ -4,7 +4,7 @@
  */
 
 import { AppError } from "../errors";
-import type { FinishReason, Turn, TurnEvent, TurnInfo, Usage } from "../protocols";
+import type { FinishReason, LiveTurn, Turn, TurnEvent, TurnInfo, Usage } from "../protocols";
 import { type Approvals, createApprovals } from "./approvals";
 import { answerAsks } from "./asks";
 import { createEventLog } from "./event-log";
@@ -19,6 +19,8 @@ export const TOO_LONG = "The reply grew longer than any reply should and was end
 
 export interface RunningTurn {
   readonly info: TurnInfo;
+  /** As it is at this moment, saved or not; null once its record says that it has ended. */
+  live(): LiveTurn | null;
   /** Resolves when the turn has ended and its thread is free; never rejects. */
   readonly ended: Promise<void>;
   cut(cause: CutCause): void;
@@ -36,6 +38,7 @@ export function runTurn(options: RunOptions): RunningTurn {
     messages: [],
     stepping: Promise.resolve(),
     isEnding: false,
+    hasEnded: false,
     usage: null,
     cutCause: null,
     signal: controller.signal,
@@ -45,7 +48,13 @@ export function runTurn(options: RunOptions): RunningTurn {
     controller.abort();
   };
   const ended = run(state, cut).catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }));
-  return { info, ended, cut };
+  return { info, live: () => liveOf(state), ended, cut };
+}
+
+/** What is on its way into the thread is told too: it is there, or here, or for a moment in both. */
+function liveOf({ info, log, parts, waiting, hasEnded }: RunState): LiveTurn | null {
+  if (hasEnded) return null;
+  return { ...info, seq: log.seq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
 }
 
 async function run(state: RunState, cut: (cause: CutCause) => void): Promise<void> {

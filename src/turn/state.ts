@@ -28,6 +28,8 @@ export interface RunState extends RunOptions {
   /** The end of a step that is under way; never rejects. */
   stepping: Promise<unknown>;
   isEnding: boolean;
+  /** The turn's record says so. */
+  hasEnded: boolean;
   usage: Usage | null;
   cutCause: CutCause | null;
 }

@@ -86,6 +86,9 @@ export const branches: readonly ContractCase[] = [
         earlier.map(({ content }) => content),
         ["0", "1", "2", "3", "4", "5", "6"],
       );
+      const tree = await core.thread.tree("ann", id);
+      deepEqual(await core.thread.messages("ann", id, { limit: 100, before, tree }), earlier);
+      deepEqual(await core.thread.messages("ann", id, { limit: 3, tree: tree.slice(-3) }), last);
     },
   },
   {

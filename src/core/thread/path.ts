@@ -12,7 +12,7 @@ export async function readPath(core: Core, username: string, threadId: string, p
     const records = await core.store.find(username, "messages", { where: { thread_id: threadId } });
     return walkUp(records.map(toMessage), head);
   }
-  const nodes = walkUp(await core.thread.tree(username, threadId), head);
+  const nodes = walkUp(path.tree ?? (await core.thread.tree(username, threadId)), head);
   const end = path.before === undefined ? nodes.length : nodes.findIndex(({ id }) => id === path.before);
   const start = path.limit === undefined ? 0 : Math.max(0, end - path.limit);
   return end < 0 ? [] : readMessages(core, username, nodes.slice(start, end));

@@ -32,7 +32,8 @@ export async function loadBranch(
   const nodes = await core.thread.tree(user.username, threadId);
   const { shown, before, next, endId, isThreadsBranch } = chooseWindow(nodes, thread.headId, asked);
   const ids = shown.map(({ id }) => id);
-  const path = { limit: ids.length, ...(ids.length > 0 && { head: ids.at(-1) as string }) };
+  const head = ids.at(-1);
+  const path = head === undefined ? { limit: 0 } : { head, limit: ids.length, tree: shown };
   const stored = await core.thread.messages(user.username, threadId, path);
   const turns = await core.turns.list(user, threadId, ids);
   const isLatest = next === null && isThreadsBranch;
