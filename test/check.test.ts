@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkPlugins } from "../src/check";
+import { codeBlocks, readGuides } from "./support/guides";
 import { writePlugins } from "./support/plugin-files";
 import { projectFolder } from "./support/project";
 import { temporaryFolder, testConfig } from "./support/temporary";
@@ -90,5 +91,18 @@ test("the command checks files of the library where they are", async () => {
   );
   const [output, code] = [await child.stdout.text(), await child.exited];
   expect(output).toBe(`${join(projectFolder, "plugin_library/tools/ping.ts")}\n  ok    ping: tools ping\n`);
+  expect(code).toBe(0);
+});
+
+test("the plugins that README.md shows load and keep their contracts", async () => {
+  const [tool = "", model = ""] = codeBlocks(readGuides()[0] ?? { path: "", text: "" }, "ts").map(({ code }) => code);
+  const { code, lines } = await check({ "tools/dice.ts": tool, "core/echo.ts": model });
+  expect(lines).toEqual([
+    "tools/dice.ts",
+    "  ok    dice: tools roll_dice",
+    "core/echo.ts",
+    "  ok    echo: provides model",
+    expect.stringMatching(/^ {2}ok {4}model keeps its \d+ promises$/),
+  ]);
   expect(code).toBe(0);
 });
