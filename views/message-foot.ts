@@ -19,9 +19,9 @@ function replyFoot(data: MessageData, words: Words): Html {
   if (turn?.status === "running") return html`<span class="writing">${words.messages.writing}</span>`;
   const outcome = turn && outcomeOf(turn, words);
   const isWhole = !turn || turn.status === "done";
-  return html`${(outcome || turn?.error) && html`<p class="outcome ${turn?.status}">${turn?.status === "failed" && icon("warning")} ${turn?.error ?? outcome}</p>`}${
-    siblings && switcher(threadId, siblings, words)
-  }${parts.length > 0 && copyButton(words.messages.copyReply, words)}${isWhole ? againButton(data, words) : goOn(data, words)}${menuButton(data, words)}${
+  return html`${(outcome || turn?.error) && html`<p class="outcome ${turn?.status}">${turn?.status === "failed" && icon("warning")} ${turn?.error ?? outcome}</p>`}${!isWhole && goOn(data, words)}${siblings && switcher(threadId, siblings, words)}${
+    parts.length > 0 && copyButton(words.messages.copyReply, words)
+  }${isWhole && againButton(data, words)}${menuButton(data, words)}${
     turn && html`<span class="facts">${facts(turn, words)} · ${time(turn.started, words)}</span>`
   }`;
 }
