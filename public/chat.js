@@ -66,7 +66,10 @@
   const say = (it, textContent, kind) => it && Object.assign(it, { textContent, className: `status ${kind}` });
   const sayOffline = () => say(byId("status"), byId("status")?.dataset.offline, "error offline");
   const unsayOffline = () => say(document.querySelector("#status.offline"), "", "info");
-  on("htmx:error", ({ detail: { ctx } }) => ctx && sayOffline());
+  on(
+    "htmx:error htmx:sse:error",
+    ({ detail: { ctx, connection } }) => (ctx || connection?.attempt > 1) && sayOffline(),
+  );
   on("htmx:after:request", ({ detail: { ctx } }) => ctx.response?.raw && unsayOffline());
   on("htmx:sse:after:connection online", unsayOffline);
 

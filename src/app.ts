@@ -9,6 +9,7 @@ import { failureOf, failureResponse } from "./routes/failure";
 import { fileRoutes } from "./routes/files";
 import { passGate } from "./routes/gate";
 import { healthRoutes } from "./routes/health";
+import { signInAgain } from "./routes/kept-form";
 import { liveRoutes } from "./routes/live";
 import { liveEventRoutes } from "./routes/live-events";
 import { loginRoutes } from "./routes/login";
@@ -65,13 +66,13 @@ function boundary(core: Core) {
       keepPeer(request, server);
       await passGate(core, request);
     })
-    .onError({ as: "global" }, ({ error, code, request, set }) => {
+    .onError({ as: "global" }, async ({ error, code, request, set }) => {
       const failure = failureOf(error, code);
       set.status = failure.status;
       if (failure.cause) {
         core.log.error("A request failed", { request: started.get(request)?.id, error: failure.cause });
       }
-      return failureResponse(core, request, failure);
+      return (failure.status === 401 && (await signInAgain(core, request))) || failureResponse(core, request, failure);
     })
     .mapResponse({ as: "global" }, async ({ request, responseValue }) => {
       return (await packedPage(request, responseValue)) ?? undefined;

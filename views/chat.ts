@@ -96,5 +96,5 @@ function account(user: User, words: Words): Html {
 function live({ thread, cursor, factCursor }: ChatData): Html {
   const followed = cursor !== null && thread ? { t: thread.id, after: cursor } : {};
   const query = new URLSearchParams({ ...followed, facts: factCursor });
-  return html`<div id="live" hx-sse:connect="/live?${query.toString()}" hx-sse:close="signed-out" hx-trigger="load, every 10s, online from:window, visibilitychange from:document" hx-config="sse.reconnectDelay:200ms" hx-sync="this:drop" hx-swap="none"></div>`;
+  return html`<div id="live" hx-sse:connect="/live?${query.toString()}" hx-sse:close="signed-out" hx-trigger="load, every 10s, online from:window, visibilitychange from:document" hx-config="sse.reconnectDelay:200ms, sse.reconnectMaxDelay:5s" hx-sync="this:drop" hx-swap="none"></div>`;
 }

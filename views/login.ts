@@ -12,6 +12,7 @@ export function loginPage(form: LoginData, words: Words): Html {
     html`<form method="post" action="/login">
 ${notice(form.error)}
 <input type="hidden" name="next" value="${form.next}">
+${form.draft && html`<input type="hidden" name="draft" value="${form.draft}">`}
 ${field("username", words.signIn.name, form.username, "username")}
 ${field("password", words.signIn.password, "", "current-password")}
 <button class="primary">${words.signIn.signIn}</button>

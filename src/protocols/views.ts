@@ -164,6 +164,8 @@ export interface LoginData extends PageData {
   readonly error: string | null;
   /** Where to go after sign-in: a path of this server. */
   readonly next: string;
+  /** A message that was sent after the session had ended: the form must send it along as `draft`. */
+  readonly draft?: string;
 }
 
 export interface SetupData extends PageData {

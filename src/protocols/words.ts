@@ -178,13 +178,14 @@ export interface Words {
   readonly status: {
     readonly offline: string;
     readonly signedOut: string;
-    readonly signIn: string;
     /** Another chat asks for a yes or no; the link to it. */
     readonly waiting: string;
     readonly open: string;
   };
   readonly signIn: {
     readonly signIn: string;
+    /** Before a text was sent, which is kept. */
+    readonly expired: string;
     readonly name: string;
     readonly password: string;
     readonly setup: string;

@@ -51,7 +51,7 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   const isProgram = pathname.startsWith("/api/") || !wantsPage(request);
   const words = wordsFor(core, request);
   if (request.headers.has("hx-request")) {
-    const link = status === 401 ? { link: { path: signInPath(request), label: words.status.signIn } } : {};
+    const link = status === 401 ? { link: { path: signInPath(request), label: words.signIn.signIn } } : {};
     const said = core.views.status({ text: detail, kind: status === 409 ? "busy" : "error", ...link }, words);
     const markup = partial("status", "outerHTML", said);
     return htmlResponse({ markup }, status, headers);

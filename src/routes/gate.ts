@@ -21,7 +21,8 @@ const BODY_LIMITS: readonly (readonly [path: RegExp, json: number, form: number]
   [/^\/api\/v1\/files$/, 0, BODY_MAX_BYTES],
   [/^\/_plugin\//, BODY_MAX_BYTES, BODY_MAX_BYTES],
   [/^\/t(?:\/[^/]+\/messages)?$/, 0, 2 * KIB * KIB],
-  [/^\/(?:login|logout|setup)$/, 16 * KIB, 16 * KIB],
+  [/^\/login$/, 16 * KIB, KIB * KIB], // It may carry a text that was written before the session ended.
+  [/^\/(?:logout|setup)$/, 16 * KIB, 16 * KIB],
   [/^/, 64 * KIB, 64 * KIB],
 ];
 

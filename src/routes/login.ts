@@ -4,7 +4,8 @@
 
 import { Elysia, t } from "elysia";
 import { HTTP_STATUS, isAppError } from "../errors";
-import type { Core } from "../protocols";
+import type { Core, LoginData, PageData } from "../protocols";
+import { pageWithDraft } from "./kept-form";
 import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
@@ -15,37 +16,42 @@ const Credentials = t.Object({
   username: t.String(),
   password: t.String(),
   next: t.Optional(t.String({ description: "Of the form: the path to go to." })),
+  draft: t.Optional(t.String({ description: "Of the form: a text to find there." })),
 });
 
 export function loginRoutes(core: Core) {
-  const form = (request: Request, username: string, error: string | null, next: string) =>
-    core.views.loginPage({ ...pageData(core, null), username, error, next }, wordsFor(core, request));
+  const form = (request: Request, asked: Omit<LoginData, keyof PageData>) =>
+    core.views.loginPage({ ...pageData(core, null), ...asked }, wordsFor(core, request));
   return new Elysia()
     .get(
       "/login",
       async ({ query, request }) => {
         const next = ownPath(query.next);
         if (await findUser(core, request)) return seeOther(next);
-        return htmlResponse(form(request, "", null, next));
+        return htmlResponse(form(request, { username: "", error: null, next }));
       },
       { query: t.Object({ next: t.Optional(t.String()) }) },
     )
     .post(
       "/login",
-      async ({ body: { username, password, next }, request, server, set }) => {
+      async ({ body: { username, password, ...asked }, request, server, set }) => {
         const address = addressOf(core, request, server);
         if (!wantsPage(request)) {
           const { token } = await signIn(core, username, password, address);
           set.headers["set-cookie"] = sessionCookie(core, request, token);
           return { access_token: token, token_type: "bearer" };
         }
+        const [next, draft] = [ownPath(asked.next), asked.draft];
         try {
-          const { token } = await signIn(core, username, password, address);
-          return seeOther(ownPath(next), { "set-cookie": sessionCookie(core, request, token) });
+          const { user, token } = await signIn(core, username, password, address);
+          const cookie = sessionCookie(core, request, token);
+          if (draft) return pageWithDraft(core, request, { user, cookie, next, draft });
+          return seeOther(next, { "set-cookie": cookie });
         } catch (error) {
           // The form again, with the name kept; anything unexpected is the app's to catch.
           if (!isAppError(error)) throw error;
-          return htmlResponse(form(request, username, error.message, ownPath(next)), HTTP_STATUS[error.code]);
+          const again = { username, error: error.message, next, ...(draft && { draft }) };
+          return htmlResponse(form(request, again), HTTP_STATUS[error.code]);
         }
       },
       { body: Credentials },

@@ -5,6 +5,7 @@ import { Type } from "@sinclair/typebox";
 import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
 import { markupOf, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { startCable } from "../support/cable";
 import { SAMPLE } from "../support/chat-data";
 import { startServer } from "../support/server";
 import { gate, httpError, reply, startUpstream, toolCall } from "../support/upstream";
@@ -327,6 +328,34 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       upstream.script(reply("I am."));
       await page.press("#text", "Enter");
       await page.waitForSelector(".reply >> text=I am.");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a server that goes away while nobody does anything is told of quietly, and what was missed is there when it is back",
+    async () => {
+      const cable = await startCable(server.url);
+      const ann = await newPerson(cable.url);
+      const page = await ann.open("/");
+      upstream.script(reply("Hello."));
+      await say(page, "Hi");
+      await page.waitForSelector("text=Hello.");
+      await page.waitForSelector("button.send");
+      await page.fill("#text", "half a thought");
+      cable.pull();
+      await page.waitForSelector("#status.offline:not(:empty)");
+      await screenshot(page, "server-away");
+      const threadId = new URL(page.url()).pathname.slice("/t/".length);
+      upstream.script(reply("While you were away."));
+      const other = await server.signIn("ann");
+      const sent = await other.post("/api/v1/message", { content: "From elsewhere", thread_id: threadId });
+      await sent.text();
+      cable.plugIn();
+      await page.waitForSelector(".reply >> text=While you were away.");
+      await page.waitForSelector("#status:empty", { state: "attached" });
+      expect(await page.inputValue("#text")).toBe("half a thought");
+      await ann.context.close();
     },
     TIMEOUT_MS,
   );

@@ -3,6 +3,7 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
 import { PASSWORD, startServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
@@ -115,6 +116,61 @@ describe.skipIf(noBrowser !== null)("without script", () => {
       expect(markup).not.toContain("refresh");
       end.open();
       await other.waitForSelector("text=end.");
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe.skipIf(noBrowser !== null)("a session that ends without script", () => {
+  const signIn = async (page: Page, password = PASSWORD) => {
+    await page.fill("#username", "ann");
+    await page.fill("#password", password);
+    await page.click(".primary");
+  };
+
+  test(
+    "keeps the text of a message, and shows it in its chat after sign-in",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      upstream.script(reply("Hello."));
+      await page.fill("#text", "First");
+      await page.click("#go");
+      await page.waitForSelector(".reply >> text=Hello.");
+      const typed = '{"not": ["lost"]}\n<b>ß</b>';
+      await ann.context.clearCookies();
+      await page.fill("#text", typed);
+      await page.click(".go.send:visible");
+      await page.waitForSelector("text=Your session has ended.");
+      await screenshot(page, "no-script-expired");
+      await signIn(page, "wrong");
+      await page.waitForSelector("text=Wrong user name or password.");
+      await signIn(page);
+      expect(await page.inputValue("#text")).toBe(typed);
+      expect(await page.locator(".user .bubble").textContent()).toBe("First");
+      upstream.script(reply("Found again."));
+      await page.click(".go.send:visible");
+      await page.waitForSelector(".reply >> text=Found again.");
+      expect(await page.locator(".user .bubble").nth(1).textContent()).toBe(typed);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "keeps the text of an edited message",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      upstream.script(reply("Hello."));
+      await page.fill("#text", "First");
+      await page.click("#go");
+      await page.waitForSelector(".reply >> text=Hello.");
+      await page.click("[aria-label='Edit your message']");
+      await ann.context.clearCookies();
+      await page.fill(".edit textarea", "Better");
+      await page.click(".edit .send");
+      await signIn(page);
+      expect(await page.inputValue(".edit textarea")).toBe("Better");
     },
     TIMEOUT_MS,
   );

@@ -160,12 +160,12 @@ export const de: Words = {
   status: {
     offline: "Der Server ist nicht erreichbar. Was du geschrieben hast, ist noch da.",
     signedOut: "Du bist abgemeldet. Lade die Seite neu, um dich wieder anzumelden; dein Text bleibt bis dahin stehen.",
-    signIn: "Anmelden",
     waiting: "Ein anderer Chat wartet auf deine Antwort.",
     open: "Öffnen",
   },
   signIn: {
     signIn: "Anmelden",
+    expired: "Deine Sitzung ist zu Ende. Melde dich an, und dein Text ist wieder da.",
     name: "Name",
     password: "Passwort",
     setup: "Den ersten Administrator anlegen",

@@ -161,12 +161,12 @@ export const en: Words = {
   status: {
     offline: "The server cannot be reached. What you wrote is still here.",
     signedOut: "You are signed out. Reload the page to sign in again; what you typed stays until then.",
-    signIn: "Sign in",
     waiting: "Another chat waits for your answer.",
     open: "Open it",
   },
   signIn: {
     signIn: "Sign in",
+    expired: "Your session has ended. Sign in, and what you wrote is back.",
     name: "Name",
     password: "Password",
     setup: "Make the first administrator",

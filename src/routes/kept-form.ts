@@ -1,0 +1,55 @@
+/**
+ * A message that was sent by a form after the session had ended: whoever wrote it signs in on the page that answers, which
+ * carries the text along, and finds it where it was written. With script the text never leaves the page, see chat.js.
+ */
+
+import type { Core, User } from "../protocols";
+import { loadChat } from "./page/chat-data";
+import { readForm } from "./page/form";
+import { pageData } from "./page-data";
+import { wordsFor, zoneOf } from "./reader";
+import { htmlResponse, wantsPage } from "./respond";
+import { urlOf } from "./url";
+
+const PLACE = /^\/t(?:\/([^/]+)\/(messages|edit))?$/;
+const MAX_BYTES = 1024 * 1024; // The longest text of a message, in any script, encoded as a form.
+
+/** The page to sign in; null when the request is none that has a text to keep. */
+export async function signInAgain(core: Core, request: Request): Promise<Response | null> {
+  const { pathname = "", searchParams } = urlOf(request) ?? {};
+  const place = PLACE.exec(pathname);
+  const isForm = request.method === "POST" && wantsPage(request) && !request.headers.has("hx-request");
+  // Nobody knows who sends it, so little is read of it.
+  if (!place || !isForm || !(Number(request.headers.get("content-length") ?? Infinity) <= MAX_BYTES)) return null;
+  const field = await readForm(request).catch(() => null); // It is refused anyway.
+  const draft = field?.("content");
+  if (!draft) return null;
+  const [, id, kind] = place;
+  const edited = kind === "edit" ? `?edit=${encodeURIComponent(searchParams?.get("message") ?? "")}` : "";
+  const next = id === undefined ? "/" : `/t/${id}${edited}`;
+  const words = wordsFor(core, request);
+  const form = { ...pageData(core, null), username: "", error: words.signIn.expired, next, draft };
+  return htmlResponse(core.views.loginPage(form, words), 401);
+}
+
+/** The page `next` with the text in it. A chat that another account signed in to see is a new one. */
+export async function pageWithDraft(core: Core, request: Request, signedIn: SignedIn): Promise<Response> {
+  const { user, cookie, next, draft } = signedIn;
+  const reader = { user, words: wordsFor(core, request), zone: zoneOf(request) };
+  const { pathname, searchParams } = new URL(next, "http://localhost");
+  const threadId = /^\/t\/([^/]+)$/.exec(pathname)?.[1] ?? null;
+  const edit = searchParams.get("edit");
+  const asked = edit ? { window: { edit }, editDraft: draft } : { draft };
+  const chat =
+    (await loadChat(core, reader, { threadId, ...asked })) ?? (await loadChat(core, reader, { threadId: null, draft }));
+  if (!chat) throw new Error("There is always a new chat.");
+  return htmlResponse(core.views.chatPage(chat, reader.words), 200, { "set-cookie": cookie });
+}
+
+interface SignedIn {
+  readonly user: User;
+  readonly cookie: string;
+  /** A path of this server. */
+  readonly next: string;
+  readonly draft: string;
+}
