@@ -83,7 +83,7 @@ export interface Turns {
    */
   answer(user: User, request: AnswerRequest, signal: AbortSignal): Promise<AsyncIterable<TurnEvent>>;
 
-  /** No turn is started any more; running ones get `graceMs` to end, then are kept as interrupted. */
+  /** No turn is started any more; running ones get `graceMs` to end, those that wait for the user none; then they are kept as interrupted. */
   shutdown(graceMs: number): Promise<void>;
 }
 

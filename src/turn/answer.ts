@@ -19,7 +19,8 @@ import type {
 import { createAnswerContext } from "./answer-context";
 import { lengthOf } from "./numbered";
 import { createParts } from "./parts";
-import { LENGTH_MAX, sum, TOO_LONG } from "./run";
+import { LENGTH_MAX, TOO_LONG } from "./run";
+import { sum } from "./step";
 
 export async function* answer(
   core: Core,

@@ -96,12 +96,21 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
       // One that passed the check before is in `running` when it has begun.
       await Promise.allSettled(engine.beginning);
       const ended = () => Promise.all([...engine.running.values()].map((turn) => turn.ended));
+      const looking = setInterval(() => cutWaiting(engine), LOOK_MS);
       await Promise.race([ended(), Bun.sleep(graceMs)]);
+      clearInterval(looking);
       for (const turn of engine.running.values()) turn.cut("interrupted");
       await ended();
       await engine.ownership.stop();
     },
   };
+}
+
+const LOOK_MS = 50; // While the server ends.
+
+/** A person may take hours to answer. Nothing has run, and Continue asks again. */
+function cutWaiting({ running }: Engine): void {
+  for (const turn of running.values()) if (turn.isWaiting()) turn.cut("interrupted");
 }
 
 async function start(engine: Engine, user: User, request: TurnRequest): Promise<TurnInfo> {

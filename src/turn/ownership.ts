@@ -48,7 +48,7 @@ export async function declareOwnershipStores(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists("processes", PROCESSES);
 }
 
-export function createOwnership(core: Core): Ownership {
+export function createOwnership(core: Core, heartbeatMs = HEARTBEAT_MS): Ownership {
   const processId = Bun.randomUUIDv7();
   ownIds.add(processId);
   let timer: Timer | null = null;
@@ -128,7 +128,7 @@ export function createOwnership(core: Core): Ownership {
       await beatOnce(takeOver);
       timer = setInterval(() => {
         beatOnce(takeOver).catch((error) => core.log.error("The heartbeat of this process failed", { error }));
-      }, HEARTBEAT_MS);
+      }, heartbeatMs);
       timer.unref();
     },
 

@@ -4,13 +4,14 @@
  */
 
 import { AppError } from "../errors";
-import type { FinishReason, LiveTurn, Turn, TurnEvent, TurnInfo, Usage } from "../protocols";
+import type { FinishReason, LiveTurn, Turn, TurnInfo } from "../protocols";
 import { type Approvals, createApprovals } from "./approvals";
 import { answerAsks } from "./asks";
 import { createEventLog } from "./event-log";
 import { finish, type Outcome } from "./finish";
 import { createParts } from "./parts";
-import { addToThread, type CutCause, push, type RunOptions, type RunState, takeParts } from "./state";
+import { type CutCause, push, type RunOptions, type RunState } from "./state";
+import { aborted, endStep } from "./step";
 
 // UTF-16 units and events, some million tokens: more than any model writes, and less than what a broken endpoint that
 // never ends would fill memory and disk with.
@@ -24,6 +25,8 @@ export interface RunningTurn {
   /** Resolves when the turn has ended and its thread is free; never rejects. */
   readonly ended: Promise<void>;
   cut(cause: CutCause): void;
+  /** Whether only the user's answers can bring it on: calls wait, and nothing else runs. */
+  isWaiting(): boolean;
 }
 
 export function runTurn(options: RunOptions): RunningTurn {
@@ -48,7 +51,12 @@ export function runTurn(options: RunOptions): RunningTurn {
     controller.abort();
   };
   const ended = run(state, cut).catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }));
-  return { info, live: () => liveOf(state), ended, cut };
+  return { info, live: () => liveOf(state), ended, cut, isWaiting: () => isWaiting(state) };
+}
+
+function isWaiting({ parts }: RunState): boolean {
+  const count = parts.waiting().length;
+  return count > 0 && count === parts.missingResults().length;
 }
 
 /** What is on its way into the thread is told too: it is there, or here, or for a moment in both. */
@@ -69,6 +77,7 @@ async function run(state: RunState, cut: (cause: CutCause) => void): Promise<voi
     push(state, { type: "start", threadId: state.info.threadId, turnId: state.info.id });
     const answering = { save: state.log.save, stop, approve: approvals.answer };
     stopAnswering = await answerAsks(state.core, state.info.id, answering);
+    // A processor that does not look at the signal must not keep the turn from ending.
     return Promise.race([produce(state, approvals), aborted(state.signal)]);
   };
   try {
@@ -77,14 +86,6 @@ async function run(state: RunState, cut: (cause: CutCause) => void): Promise<voi
     ending.resolve();
     stopAnswering();
   }
-}
-
-/** A processor that does not look at the signal must not keep the turn from ending. */
-function aborted(signal: AbortSignal): Promise<"cut"> {
-  const { promise, resolve } = Promise.withResolvers<"cut">();
-  if (signal.aborted) resolve("cut");
-  signal.addEventListener("abort", () => resolve("cut"), { once: true });
-  return promise;
 }
 
 async function produce(state: RunState, approvals: Approvals): Promise<FinishReason | "cut"> {
@@ -119,17 +120,4 @@ function createTurn(state: RunState, approvals: Approvals): Turn {
     },
     approval: approvals.ask,
   };
-}
-
-/** The mark that the step has ended comes after its parts: without it a recovery adds them again, with the same ids. */
-async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Promise<void> {
-  state.waiting.push(...takeParts(state, step.model));
-  await addToThread(state);
-  state.usage = sum(state.usage, step.usage);
-  state.log.push(step);
-}
-
-export function sum(a: Usage | null, b: Usage | null): Usage | null {
-  if (!a || !b) return a ?? b;
-  return { inputTokens: a.inputTokens + b.inputTokens, outputTokens: a.outputTokens + b.outputTokens };
 }

@@ -299,3 +299,40 @@ test("an answer that cannot be saved runs nothing", async () => {
   expect(events.find(({ event }) => event === "tool_result")?.data.error).toContain("could not be saved");
   expect(runs).toEqual([]);
 }, 15_000);
+
+test("a server that ends does not wait for an answer, but for a tool that runs beside the question", async () => {
+  const running = Promise.withResolvers<void>();
+  const waits: Tool = {
+    name: "walk",
+    description: "",
+    parameters: Type.Object({}),
+    async execute() {
+      await running.promise;
+      return "walked";
+    },
+  };
+  const server = await start({ plugins: [{ name: "walking", tools: [waits] }] });
+  const ann = await server.signIn();
+  const walk = toolCall("walk", {}, { index: 1, id: "call_1" });
+  const held = await sendAsking(ann, toolCall("delete_file", { path: "a" }), walk);
+  const graceMs = 60_000;
+  const shutdown = server.core.turns.shutdown(graceMs);
+  // More looks than one of the engine: the walk is still on, so the turn is.
+  await Bun.sleep(200);
+  expect(await server.core.turns.get({ username: "ann", role: "admin" }, held.turnId)).toMatchObject({
+    status: "running",
+  });
+  running.resolve();
+  await shutdown;
+  const events = await held.end();
+  const results = events.filter(({ event }) => event === "tool_result").map(({ data }) => [data.call_id, data.result]);
+  expect(results).toEqual([
+    ["call_1", "walked"],
+    ["call_0", undefined],
+  ]);
+  expect(events.at(-1)?.data.message).toContain("Continue");
+  expect(runs).toEqual([]);
+  expect(await server.core.turns.get({ username: "ann", role: "admin" }, held.turnId)).toMatchObject({
+    status: "interrupted",
+  });
+}, 15_000);

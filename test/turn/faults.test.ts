@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
 import { collectTurn, textOf } from "../support/read-sse";
 import { type Client, startServer } from "../support/server";
-import { deadUrl, FAULTS, type FaultName, reply, startUpstream, type Upstream } from "../support/upstream";
+import { deadUrl, FAULTS, type FaultName, reply, startUpstream, toolCall, type Upstream } from "../support/upstream";
 
 const KEY = "sk-the-owners-own-key-0123456789";
-const IDLE_S = 0.3;
+const IDLE_S = 1.5; // More than the first call of a process takes on a busy machine.
 
 interface Expected {
   /** What the error says; null = the turn ends normally. */
@@ -28,8 +29,8 @@ const TABLE: Record<FaultName, Expected> = {
   badGateway: { error: /problem of its own \(HTTP 502\)/ },
   cutAtOnce: { error: /closes the connection|broke before/ },
   cut: { error: /broke before the reply was complete/, kept: "Half of the " },
-  hang: { error: /sent nothing for 0.3 seconds/ },
-  hangAfterText: { error: /sent nothing for 0.3 seconds/, kept: HALF },
+  hang: { error: /sent nothing for 1.5 seconds/ },
+  hangAfterText: { error: /sent nothing for 1.5 seconds/, kept: HALF },
   malformedChunk: { error: /not an answer of a model/, kept: HALF },
   errorInStream: { error: /The engine is overloaded/, kept: HALF },
   longLine: { error: null, kept: "0123456789abcdef".repeat((3 * 1024 * 1024) / 16) },
@@ -103,6 +104,31 @@ describe("an upstream fault", () => {
     }
     expect(lines.join("")).not.toMatch(/owners-own-key|secret question/);
   });
+});
+
+test("an endpoint that refuses the connection in the middle of a turn fails it, and what the tool gave is kept", async () => {
+  const upstream = startUpstream();
+  const unplug = { name: "unplug", description: "", parameters: Type.Object({}) };
+  const execute = async () => {
+    await upstream.stop();
+    return "It is dark.";
+  };
+  const config = { openaiBaseUrl: upstream.baseUrl, openaiApiKey: KEY, modelMaxRetries: 0 };
+  const plugins = [{ name: "unplugging", tools: [{ ...unplug, execute }] }];
+  const ann = await (await startServer({ config, plugins })).signIn();
+  upstream.script({ parts: ["I pull. ", ...toolCall("unplug", {})] });
+  const events = await collectTurn(await ann.post("/api/v1/message", { content: "Go" }));
+  expect(events.filter(({ event }) => event === "error" || event === "stream_end")).toHaveLength(1);
+  expect(events.at(-1)?.data.message).toMatch(/cannot be reached|not reachable|does not answer/);
+  expect(JSON.stringify(events)).not.toContain(KEY);
+  const history = await ann.json<Entry[]>(`/api/v1/threads/${events[0]?.data.thread_id}/messages`);
+  expect(history.map(({ role, content }) => [role, content])).toEqual([
+    ["user", "Go"],
+    ["assistant", "I pull. "],
+    ["tool", "It is dark."],
+  ]);
+  const turn = await ann.json<object>(`/api/v1/turns/${events[0]?.data.turn_id}`);
+  expect(turn).toMatchObject({ status: "failed" });
 });
 
 interface Entry {

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import type { Core } from "../../src/protocols";
+import { type Claim, createOwnership } from "../../src/turn/ownership";
+import { temporaryFolder } from "../support/temporary";
+import { startCore } from "../support/test-core";
+
+const BEAT_MS = 20;
+const CLAIM: Claim = { threadId: "thread", username: "ann", turnId: "turn" };
+
+/** A process on another machine, of which nothing is known but its heartbeat. */
+async function elsewhere(core: Core): Promise<void> {
+  await core.store.add(null, "processes", { host: "elsewhere", pid: 1, heartbeat: 0 }, "far");
+  const { threadId, username, turnId } = CLAIM;
+  await core.store.add(null, "turn_claims", { username, turn_id: turnId, process_id: "far" }, threadId);
+}
+
+test("a process elsewhere is dead after four of our beats without one of its own, and not before", async () => {
+  const core = await startCore({ dataPath: temporaryFolder() });
+  await elsewhere(core);
+  const ownership = createOwnership(core, BEAT_MS);
+  const taken = Promise.withResolvers<Claim>();
+  let heartbeat = 0;
+  let isTaken = false;
+  await ownership.start(async (claim) => {
+    isTaken = true;
+    taken.resolve(claim);
+  });
+  // It lives through many times the silence that would be its end, whatever its clock says.
+  for (; heartbeat < 12; heartbeat++) {
+    await core.store.update(null, "processes", "far", { heartbeat: -heartbeat });
+    await Bun.sleep(BEAT_MS);
+  }
+  expect(isTaken).toBe(false);
+  const silentMs = performance.now();
+  expect(await taken.promise).toEqual(CLAIM);
+  expect(performance.now() - silentMs).toBeGreaterThan(2 * BEAT_MS);
+  expect(await core.store.get(null, "processes", "far")).toBeNull();
+  await ownership.stop();
+});
+
+test("a turn of a dead process is taken over by one of two that notice", async () => {
+  const dataPath = temporaryFolder();
+  const cores = [await startCore({ dataPath }), await startCore({ dataPath })] as const;
+  await elsewhere(cores[0]);
+  const taken: number[] = [];
+  const owners = cores.map((core) => createOwnership(core, BEAT_MS));
+  await Promise.all(owners.map((owner, n) => owner.start(async () => void taken.push(n))));
+  while ((await cores[0].store.find(null, "processes")).some(({ id }) => id === "far")) await Bun.sleep(BEAT_MS);
+  // Beats after that find nothing more to take.
+  await Bun.sleep(5 * BEAT_MS);
+  expect(taken).toHaveLength(1);
+  await Promise.all(owners.map((owner) => owner.stop()));
+});
