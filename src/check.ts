@@ -3,6 +3,7 @@
  * contract of its protocol. On temporary cores in temporary folders: the owner's data is not opened.
  */
 
+import { AssertionError } from "node:assert";
 import { copyFile, mkdir, mkdtemp, realpath, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
@@ -155,10 +156,17 @@ async function brokenBy(it: ContractCase, config: Config): Promise<string | null
     await Promise.race([it.run(core), late]);
     return null;
   } catch (error) {
-    return messageOf(error).replace(/\s+/g, " ").slice(0, 300);
+    return (differenceOf(error) ?? messageOf(error)).replace(/\s+/g, " ").slice(0, 300);
   } finally {
     clearTimeout(timer);
     // A case of `store` closes it, and a server whose store is closed cannot end in order.
     await stop(0).catch(() => {});
   }
+}
+
+/** Of an assertion that compares, what came and what was promised; its own message is made for a screen of lines. */
+function differenceOf(error: unknown): string | null {
+  if (!(error instanceof AssertionError) || !error.generatedMessage || error.operator === "fail") return null;
+  const words = (value: unknown) => Bun.inspect(value, { depth: 4, compact: true }).replace(/\s+/g, " ").slice(0, 120);
+  return `it gave ${words(error.actual)} and not ${words(error.expected)}`;
 }

@@ -69,7 +69,7 @@ test("a provider of the store is held to its contract, of which a case closes it
   const { code, lines } = await check({ "core/wrapped.ts": wrapped });
   expect(lines.at(-1)).toMatch(/^ {2}ok {4}store keeps its \d+ promises$/);
   expect(code).toBe(0);
-});
+}, 120_000);
 
 test("a file that is not there is a fault, and a folder without plugins is not", async () => {
   expect(await check({}, ["nowhere.ts"])).toMatchObject({

@@ -4,6 +4,7 @@
  */
 
 import type { Config, Core, Log, Plugins, Turns } from "../protocols";
+import type { Background } from "../turn/background";
 import { createHookRunner } from "../turn/hooks";
 import { createTools } from "../turn/tools";
 import type { Faults } from "./fault";
@@ -23,7 +24,7 @@ export interface Workshop {
   readonly faults: Faults;
   readonly patience: Patience;
   readonly turns: Turns;
-  readonly background: Core["background"];
+  readonly background: Background;
   readonly plugins: Plugins;
   readonly generations: Generations;
   readonly running: Runnings;
@@ -57,6 +58,7 @@ export async function assemble(
       const { plugin, cause } = failure;
       if (plugin.isBuiltIn) throw cause;
       shop.failed.add(plugin);
+      await shop.background.endOf(plugin);
       const substitute = earlier(plugin);
       const replacement = substitute === plugin ? null : substitute;
       shop.faults.add(plugin, cause, replacement !== null);
@@ -79,7 +81,15 @@ function coreOf(making: Making, shop: Workshop): Core {
 }
 
 function emptyParts({ config, log, turns, background, plugins }: Workshop, candidates: readonly Found[]): Parts {
-  return { config, log, turns, background, plugins, settings: (name: string) => settingsOf(name, candidates) } as Parts;
+  const named = (name: string) => candidates.find((plugin) => plugin.name === name);
+  return {
+    config,
+    log,
+    turns,
+    background: (name, work) => background.begin(named(name) ?? null, name, work),
+    plugins,
+    settings: (name: string) => settingsOf(name, candidates),
+  } as Parts;
 }
 
 async function build(shop: Workshop, parts: Parts, core: Core, candidates: readonly Found[]): Promise<Failure | null> {
@@ -89,8 +99,8 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
   const hooked = candidates.filter(({ hooks }) => hooks);
   const isTraced = ({ isBuiltIn }: Found) => config.tracePlugins && !isBuiltIn;
   const heard = hooked.map((plugin) => (isTraced(plugin) ? traced(plugin, log) : plugin));
-  parts.hooks = createHookRunner(core, heard);
-  const notStarted = await startAll(core, candidates, running, patience);
+  parts.hooks = createHookRunner(core, heard, shop.patience.hookS);
+  const notStarted = await startAll({ core, running, patience, log }, candidates);
   if (notStarted) {
     if (!shop.generations.current()) await startOver(shop, parts);
     return notStarted;

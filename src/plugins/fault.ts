@@ -21,8 +21,9 @@ export function createFaults(log: Log): Faults {
   return {
     add(source, cause, isReplacing = false) {
       const { name: plugin, file } = source;
-      if (faults.get(keyOf(source))?.message === messageOf(cause)) return;
-      const fault = { plugin, file, message: messageOf(cause) };
+      const message = sentenceOf(cause);
+      if (faults.get(keyOf(source))?.message === message) return;
+      const fault = { plugin, file, message };
       faults.set(keyOf(source), fault);
       const fields = { plugin, file: file ?? undefined, reason: fault.message };
       if (isReplacing) log.error("A changed plugin cannot be used; what was there before stays in use", fields);
@@ -31,6 +32,13 @@ export function createFaults(log: Log): Faults {
     clear: (source) => void faults.delete(keyOf(source)),
     list: () => [...faults.values()],
   };
+}
+
+const MESSAGE_MAX = 500; // Characters. Some errors quote the whole text of a file.
+
+function sentenceOf(cause: unknown): string {
+  const message = messageOf(cause).replace(/\s+/g, " ").trim();
+  return message.length > MESSAGE_MAX ? `${message.slice(0, MESSAGE_MAX)}…` : message;
 }
 
 function keyOf({ name, file }: Source): string {

@@ -1,5 +1,6 @@
 /** The plugin files of a folder, and the state that each is in. */
 
+import { statSync } from "node:fs";
 import { readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Imports, State } from "./imports";
@@ -13,6 +14,8 @@ export interface Seen extends State {
   readonly file: string;
   /** The real one, so that imports are found where the file is and not where a link is. Null = a link to nothing. */
   readonly path: string | null;
+  /** Bytes; null = it is no file but a folder, a pipe or the like. */
+  readonly size: number | null;
 }
 
 /** By their names, whatever their folder. None when there is no folder. */
@@ -21,7 +24,9 @@ export async function look(folder: string | null, imports: Imports): Promise<See
   return Promise.all(
     files.map(async (file) => {
       const path = await realpath(join(folder ?? "", file)).catch(() => null);
-      return { file, path, ...(path === null ? { identity: "", changedAt: 0 } : imports.stateOf(path)) };
+      if (path === null) return { file, path, size: null, identity: "", changedAt: 0 };
+      const stats = statSync(path, { throwIfNoEntry: false });
+      return { file, path, size: stats?.isFile() ? stats.size : null, ...imports.stateOf(path) };
     }),
   );
 }

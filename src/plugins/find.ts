@@ -18,6 +18,8 @@ export interface FinderOptions extends LoadOptions {
   readonly folder: string | null;
   /** More plugins, as if they were files. */
   readonly given: readonly Plugin[];
+  /** Names that no plugin may have: those of the built-ins. */
+  readonly taken?: readonly string[];
 }
 
 export interface Finder {
@@ -28,10 +30,10 @@ export interface Finder {
   find(isForced?: boolean): Promise<readonly Found[] | null>;
 }
 
-export function createFinder({ folder, given, settings, faults, patience }: FinderOptions): Finder {
+export function createFinder({ folder, given, taken = [], settings, faults, patience }: FinderOptions): Finder {
   const imports = createImports();
   const gifts = given.map((plugin) => withDefaults(checkPlugin(plugin), null, settings));
-  const hideTwins = createTwinCheck(faults);
+  const hideTwins = createTwinCheck(faults, taken);
   let entries: ReadonlyMap<string, Entry> | null = null;
   let version: unknown = null;
 
@@ -91,17 +93,17 @@ function isBeingWritten({ changedAt }: Seen): boolean {
   return now >= changedAt && now - changedAt < SETTLE_MS;
 }
 
-/** Of plugins with one name the first is used. */
-function createTwinCheck(faults: Faults): (plugins: readonly Found[]) => Found[] {
+/** Of plugins with one name the first is used, and a built-in comes before all. */
+function createTwinCheck(faults: Faults, taken: readonly string[]): (plugins: readonly Found[]) => Found[] {
   let twins: readonly Found[] = [];
   return (plugins) => {
     const before = twins;
     const first = new Map(plugins.toReversed().map((plugin) => [plugin.name, plugin]));
-    const used = plugins.filter((plugin) => first.get(plugin.name) === plugin);
+    const used = plugins.filter((plugin) => first.get(plugin.name) === plugin && !taken.includes(plugin.name));
     twins = plugins.filter((plugin) => !used.includes(plugin));
     for (const twin of before) if (!twins.includes(twin)) faults.clear(twin);
     for (const twin of twins) {
-      const other = first.get(twin.name)?.file;
+      const other = taken.includes(twin.name) ? "a built-in plugin" : first.get(twin.name)?.file;
       faults.add(twin, new Error(`The name ${twin.name} is taken by ${other}. Give one of them another name.`));
     }
     return used;

@@ -4,6 +4,7 @@
  */
 
 import type { Core, Log } from "../protocols";
+import type { Background } from "../turn/background";
 import type { Found } from "./load";
 import { createCore, type Parts } from "./parts";
 import type { Patience } from "./patience";
@@ -33,7 +34,14 @@ export interface Generations {
 
 const STOP_AFTER_MS = 1000; // Calls that came from elsewhere than a turn are over by then.
 
-export function createGenerations(log: Log, running: Runnings, patience: Patience): Generations {
+interface Options {
+  readonly log: Log;
+  readonly running: Runnings;
+  readonly patience: Patience;
+  readonly background: Background;
+}
+
+export function createGenerations({ log, running, patience, background }: Options): Generations {
   /** How many turns use each, besides whoever comes now. */
   const users = new Map<Generation, number>();
   const stopping = new Map<Found, Timer>();
@@ -42,7 +50,10 @@ export function createGenerations(log: Log, running: Runnings, patience: Patienc
   const stop = async (plugin: Found): Promise<void> => {
     clearTimeout(stopping.get(plugin));
     stopping.delete(plugin);
-    if (running.delete(plugin)) await stopOne(log, plugin, patience);
+    if (!running.delete(plugin)) return;
+    // Its work may use what its stop takes away.
+    await background.endOf(plugin);
+    await stopOne(log, plugin, patience);
   };
 
   const sweep = (): void => {

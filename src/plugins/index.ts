@@ -45,9 +45,17 @@ export async function install({ config, log, plugins = [], ...options }: Install
   const faults = createFaults(log);
   const settings = createSettingsFile(config.dataPath, log);
   const running: Runnings = new Map();
-  const generations = createGenerations(log, running, patience);
+  const background = createBackground(log);
+  const generations = createGenerations({ log, running, patience, background });
   const folder = config.skipPlugins ? null : config.pluginsPath;
-  const finder = createFinder({ folder, given: plugins, settings, faults, patience });
+  const finder = createFinder({
+    folder,
+    given: plugins,
+    taken: builtIns.map(({ name }) => name),
+    settings,
+    faults,
+    patience,
+  });
   const core = createCore(() => generations.current()?.parts ?? shop.building);
   const own = builtIns.map((plugin) => ({
     ...withDefaults({ priority: 0, ...plugin }, null, settings),
@@ -69,7 +77,6 @@ export async function install({ config, log, plugins = [], ...options }: Install
   };
 
   const reloader = createReloader(change, log);
-  const background = createBackground(log);
   const turns = createTurns(core, { ready: reloader.ready, pin: generations.pin });
   const shop: Workshop = {
     config,
@@ -77,7 +84,7 @@ export async function install({ config, log, plugins = [], ...options }: Install
     faults,
     patience,
     turns,
-    background: background.begin,
+    background,
     plugins: pluginsOf(generations, running, faults, reloader.reload),
     generations,
     running,

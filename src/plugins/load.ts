@@ -10,6 +10,7 @@ import type { SettingsFile } from "./settings";
 import { checkPlugin } from "./shape";
 
 const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
+const FILE_MAX = 16 * 1024 ** 2; // Bytes. The largest bundle is a tenth of it, and to parse 60 MiB stops the server for 10 s.
 
 /** One that is loaded: the same object as long as neither its files nor its settings change. */
 export interface Found extends Plugin {
@@ -42,11 +43,13 @@ export async function load(
   before: Entry | null,
   { settings, faults, patience }: LoadOptions,
 ): Promise<Entry> {
-  const { file, path, identity } = seen;
+  const { file, path, size, identity } = seen;
   const source = { name: file.replace(/^.*\/|\.ts$/g, ""), file };
   faults.clear(source);
   try {
     if (path === null) throw new Error("It cannot be loaded: it is a link to a file that is not there.");
+    if (size === null) throw new Error("It cannot be loaded: it is not a file.");
+    if (size > FILE_MAX) throw new Error(`It cannot be loaded: it is larger than ${FILE_MAX / 1024 ** 2} MiB.`);
     const plugin = withDefaults(checkPlugin(await importPlugin(path, file, patience)), file, settings);
     return { identity, plugin, isBroken: false };
   } catch (error) {

@@ -1,4 +1,4 @@
-/** How long plugins are waited for: one that hangs must not keep the server from starting, changing or ending. */
+/** How long plugins are waited for: one that hangs must not keep the server from starting, changing or ending, nor a turn. */
 
 export interface Patience {
   /** For its file with all top-level `await`. */
@@ -6,12 +6,15 @@ export interface Patience {
   /** For `start`, and for the function that gives its tools. */
   readonly startS: number;
   readonly stopS: number;
+  /** For a preCall or postCall hook, which a turn waits for. */
+  readonly hookS: number;
 }
 
 export const PATIENCE: Patience = {
   loadS: 10,
   startS: 30, // Servers of tools may have to be started, some of them by a package runner.
   stopS: 5, // Less than the ten seconds after which a container is killed.
+  hookS: 60, // As a tool that does not say: a hook may ask a model or a search engine.
 };
 
 /** Without seconds it waits for ever. Throws an Error that names what took too long; what comes of it later is nobody's. */

@@ -1,5 +1,6 @@
 /** Puts the providers of plugins around one another: each factory is given what its provider replaces. */
 
+import { messageOf } from "../errors";
 import type { Core, ProtocolName } from "../protocols";
 import type { Found } from "./load";
 import type { Parts } from "./parts";
@@ -43,13 +44,23 @@ function provideOne(parts: Parts, core: Core, plugin: Found, made: Made): Partia
     if (!factory) continue;
     const base = parts[protocol];
     const before = known.get(protocol);
-    const provider = before?.base === base && before ? before.provider : factory(core, base);
+    const provider =
+      before?.base === base && before ? before.provider : called(plugin, protocol, () => factory(core, base));
     const lack = missingMembers(protocol, provider, base ?? {});
     if (lack !== null) throw new Error(lack);
     known.set(protocol, { base, provider });
     providers[protocol] = provider;
   }
   return providers;
+}
+
+function called(plugin: Found, protocol: ProtocolName, make: () => unknown): unknown {
+  try {
+    return make();
+  } catch (error) {
+    if (plugin.isBuiltIn) throw error;
+    throw new Error(`Its factory of ${protocol} failed: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** The type of factory and base is that of the same protocol, which the compiler cannot follow through a loop. */

@@ -35,8 +35,8 @@ export function checkPlugin(value: unknown): Plugin {
   }
   if (access !== undefined && !ACCESS.includes(String(access)))
     throw new Error(`Its access must be one of ${ACCESS.join(", ")}.`);
-  if (settings !== undefined && !isObject(settings))
-    throw new Error("Its settings must be a schema, such as t.Object({…}).");
+  if (settings !== undefined && !isObjectSchema(settings))
+    throw new Error("Its settings must be the schema of an object, such as t.Object({…}).");
   checkFunctions("provide", provide, Object.keys(PROTOCOLS), "protocol");
   checkFunctions("hooks", hooks, HOOKS, "hook");
   if (tools !== undefined && typeof tools !== "function") checkTools(tools);
@@ -67,7 +67,7 @@ function checkTool(tool: unknown): void {
     throw new Error("The name of each of its tools must be 1 to 64 of a-z, A-Z, 0-9, _ and -.");
   }
   if (typeof description !== "string") throw new Error(`Its tool ${name} needs a description.`);
-  if (!isObject(parameters)) throw new Error(`Its tool ${name} needs parameters, a JSON schema of an object.`);
+  if (!isObjectSchema(parameters)) throw new Error(`Its tool ${name} needs parameters, a JSON schema of an object.`);
   if (typeof execute !== "function") throw new Error(`Its tool ${name} needs a function execute.`);
   if (timeoutMs !== undefined && !(Number(timeoutMs) > 0)) {
     throw new Error(`The timeoutMs of its tool ${name} must be a number of milliseconds.`);
@@ -76,12 +76,15 @@ function checkTool(tool: unknown): void {
 
 /** What a provider lacks of what it replaces, or null when it is complete. */
 export function missingMembers(protocol: ProtocolName, provider: unknown, base: object): string | null {
-  if (!isObject(provider)) return "The factory did not return an object.";
-  const missing = Object.entries(base)
-    .filter(([member]) => !PROTOCOLS[protocol].includes(member))
-    .filter(([member, value]) => typeof provider[member] !== typeof value)
-    .map(([member]) => member);
-  return missing.length === 0 ? null : `Its ${protocol} lacks ${missing.join(", ")}.`;
+  if (!isObject(provider)) return `Its factory of ${protocol} did not return an object.`;
+  if (provider instanceof Promise) return `Its factory of ${protocol} must not be async: it returns the object itself.`;
+  const wrong = Object.entries(base)
+    .filter(([member]) => provider[member] !== undefined || !PROTOCOLS[protocol].includes(member))
+    .filter(([member, value]) => typeof provider[member] !== typeof value);
+  const missing = wrong.filter(([member]) => provider[member] === undefined).map(([member]) => member);
+  if (missing.length > 0) return `Its ${protocol} lacks ${missing.join(", ")}.`;
+  const [member, value] = wrong[0] ?? [];
+  return member === undefined ? null : `Its ${protocol}.${member} must be a ${typeof value}.`;
 }
 
 function checkFunctions(member: string, value: unknown, known: readonly string[], word: string): void {
@@ -96,6 +99,10 @@ function checkFunctions(member: string, value: unknown, known: readonly string[]
 function refuseUnknown(word: string, names: readonly string[], known: readonly string[]): void {
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new Error(`There is no ${word} ${unknown.join(", ")}; there are ${known.join(", ")}.`);
+}
+
+function isObjectSchema(value: unknown): boolean {
+  return isObject(value) && (value.type === undefined || value.type === "object");
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 /** Starts plugins, asks them for their tools and pages, and stops them. */
 
-import { errorOf } from "../errors";
+import { errorOf, messageOf } from "../errors";
 import type { Core, InstalledPage, Log, Tool } from "../protocols";
 import type { Found } from "./load";
 import { type Patience, within } from "./patience";
@@ -16,18 +16,20 @@ export interface Running {
 /** The plugins that run, in the order in which they started; null = its start came through and the rest did not. */
 export type Runnings = Map<Found, Running | null>;
 
+export interface Starting {
+  readonly core: Core;
+  readonly running: Runnings;
+  readonly patience: Patience;
+  readonly log: Log;
+}
+
 /** Starts those that do not run yet. Returns the first failure, which ends the starting, or null. */
-export async function startAll(
-  core: Core,
-  plugins: readonly Found[],
-  running: Runnings,
-  { startS }: Patience,
-): Promise<Failure | null> {
+export async function startAll(starting: Starting, plugins: readonly Found[]): Promise<Failure | null> {
+  const { running } = starting;
   const names = new Set<string>();
   for (const plugin of plugins) {
     try {
-      // A built-in may have to change the tables of a large database, which takes as long as it takes.
-      if (!running.has(plugin)) await startOne(core, plugin, running, plugin.isBuiltIn ? null : startS);
+      if (!running.has(plugin)) await startOne(starting, plugin);
       for (const { name } of running.get(plugin)?.tools ?? []) {
         if (names.has(name)) throw new Error(`There is a tool ${name} already. Give one of them another name.`);
         names.add(name);
@@ -39,14 +41,45 @@ export async function startAll(
   return null;
 }
 
-async function startOne(core: Core, plugin: Found, running: Runnings, seconds: number | null): Promise<void> {
+async function startOne(starting: Starting, plugin: Found): Promise<void> {
+  const { core, running } = starting;
   const { tools = [], page, access = "user" } = plugin;
-  await within(seconds, "start", async () => plugin.start?.(core));
+  await inTime(starting, plugin, "start", async () => plugin.start?.(core));
   running.set(plugin, null);
-  const own = typeof tools === "function" ? await within(seconds, "list of tools", () => tools(core)) : tools;
-  const made = page ? checkPage(page(core)) : null;
+  const own =
+    typeof tools === "function" ? await inTime(starting, plugin, "list of tools", async () => tools(core)) : tools;
+  const made = page ? checkPage(await named(plugin, "page", async () => page(core))) : null;
   // Called on its own object, which may be of a class.
   running.set(plugin, { tools: checkTools(own), page: made && { access, handle: (...args) => made.handle(...args) } });
+}
+
+/** What comes too late has begun something all the same: it is stopped when it is there, and not while it is on its way. */
+async function inTime<T>(
+  { running, patience, log }: Starting,
+  plugin: Found,
+  what: string,
+  run: () => Promise<T>,
+): Promise<T> {
+  let isLate = false;
+  const begun = named(plugin, what, run);
+  const stopIt = () => (isLate ? stopOne(log, plugin, patience) : undefined);
+  begun.then(stopIt, what === "start" ? () => {} : stopIt);
+  // A built-in may have to change the tables of a large database, which takes as long as it takes.
+  return within(plugin.isBuiltIn ? null : patience.startS, what, () => begun).catch((error) => {
+    isLate = Bun.peek.status(begun) === "pending";
+    if (isLate) running.delete(plugin);
+    throw error;
+  });
+}
+
+/** A failure says in which part of the plugin it was, except of a built-in, whose message is the owner's to read. */
+async function named<T>(plugin: Found, what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (plugin.isBuiltIn) throw error;
+    throw new Error(`Its ${what} failed: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** One that fails, or takes too long, does not keep the others from stopping. */

@@ -46,8 +46,9 @@ export interface Core extends Protocols {
   readonly plugins: Plugins;
   /**
    * Begins work that nobody waits for, such as a title or a summary made after a turn. `name` is the plugin's: a throw is
-   * logged with it and ends nothing else. When the server ends, `signal` aborts once the last turn has ended; the work
-   * then has some seconds before plugins are stopped and the store closes. Work that comes later is not begun.
+   * logged with it and ends nothing else. `signal` aborts when that plugin is about to be stopped, because it was replaced,
+   * and when the server ends, after the last turn; the work then has 3 seconds before the plugin is stopped and the store
+   * closes. When the server is ending no work is begun.
    */
   background(name: string, work: (signal: AbortSignal) => Promise<void>): void;
   /**

@@ -13,7 +13,7 @@ import type { Html } from "./views";
 import type { Words } from "./words";
 
 export interface Plugin {
-  /** Unique among plugins; `a-z 0-9 -`. Names its settings and its page. */
+  /** Unique among plugins, the built-ins included; `a-z 0-9 -`. Names its settings and its page. */
   readonly name: string;
   /** Built-ins are 0, plugins 10 unless they say otherwise. Higher wraps lower; equal ones in file-name order. */
   readonly priority?: number;
@@ -34,11 +34,15 @@ export interface Plugin {
   readonly settings?: TSchema;
   /**
    * When all plugins are installed, and before anybody uses this one; after a change of its file while the old one still
-   * runs. A throw, or more than 30 seconds, leaves the whole plugin out. When a plugin fails at the start of the server the
-   * others are stopped and started again without it, so `start` may come once more after `stop`.
+   * runs. A throw, or more than 30 seconds, leaves the whole plugin out; one that comes to an end later is then stopped. When
+   * a plugin fails at the start of the server the others are stopped and started again without it, so `start` may come once
+   * more after `stop`.
    */
   start?(core: Core): void | Promise<void>;
-  /** When the server ends, or the plugin was replaced and no turn uses it any more. It gets 5 seconds. */
+  /**
+   * When the server ends, or the plugin was replaced and no turn uses it any more; after its background work. It gets 5
+   * seconds.
+   */
   stop?(): void | Promise<void>;
 }
 
@@ -106,7 +110,10 @@ export interface InstalledPage extends PluginPage {
   readonly access: "public" | "user" | "admin";
 }
 
-/** Hooks nest like an onion: preCall runs from high priority to low, filterStream and postCall the other way. */
+/**
+ * Hooks nest like an onion: preCall runs from high priority to low, filterStream and postCall the other way. The turn waits for
+ * preCall and postCall, 60 seconds at most; longer work is for `core.background`.
+ */
 export interface Hooks {
   /** Before every model call. Returns the call to make instead; nothing = as it is. Changes this call only. */
   preCall?(call: ModelCall, turn: Turn): ModelCall | undefined | Promise<ModelCall | undefined>;

@@ -7,7 +7,7 @@ import { errorOf } from "../errors";
 import type { Core, HookRunner, Log, ModelEvent, Plugin, Turn } from "../protocols";
 
 /** `plugins` go from low priority to high. */
-export function createHookRunner(core: Core, plugins: readonly Plugin[]): HookRunner {
+export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly Plugin[], seconds: number): HookRunner {
   const inner = plugins.filter(({ hooks }) => hooks);
   const outer = inner.toReversed();
   return {
@@ -15,9 +15,9 @@ export function createHookRunner(core: Core, plugins: readonly Plugin[]): HookRu
       let current = call;
       for (const { name, hooks } of outer) {
         try {
-          current = (await hooks?.preCall?.(current, turn)) ?? current;
+          current = (await inTime(seconds, hooks?.preCall?.(current, turn))) ?? current;
         } catch (error) {
-          warn(core.log, name, "preCall", turn, error);
+          warn(log, name, "preCall", turn, error);
         }
       }
       return current;
@@ -28,7 +28,7 @@ export function createHookRunner(core: Core, plugins: readonly Plugin[]): HookRu
     filterStream(events, turn) {
       let current = events;
       for (const { name, hooks } of inner) {
-        if (hooks?.filterStream) current = guarded(core.log, name, current, hooks.filterStream, turn);
+        if (hooks?.filterStream) current = guarded(log, name, current, hooks.filterStream, turn);
       }
       return current;
     },
@@ -36,13 +36,25 @@ export function createHookRunner(core: Core, plugins: readonly Plugin[]): HookRu
     async postCall(reply, turn) {
       for (const { name, hooks } of inner) {
         try {
-          await hooks?.postCall?.(reply, turn);
+          await inTime(seconds, hooks?.postCall?.(reply, turn));
         } catch (error) {
-          warn(core.log, name, "postCall", turn, error);
+          warn(log, name, "postCall", turn, error);
         }
       }
     },
   };
+}
+
+/** Most hooks answer at once, and cost no timer. */
+async function inTime<T>(seconds: number, answer: T | Promise<T>): Promise<T> {
+  if (!(answer instanceof Promise)) return answer;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`It took longer than ${seconds} seconds.`)), seconds * 1000);
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 type FilterStream = (events: AsyncIterable<ModelEvent>, turn: Turn) => AsyncIterable<ModelEvent>;

@@ -61,10 +61,34 @@ describe("plugin files", () => {
     mkdirSync(join(folder, "core", "folder.ts"));
     const { files, faults } = await find(folder);
     expect(files).toEqual(["core/small.ts"]);
-    expect(faults.map(({ plugin, file }) => [plugin, file])).toEqual([
-      ["broken", "core/broken.ts"],
-      ["folder", "core/folder.ts"],
+    expect(faults).toEqual([
+      {
+        plugin: "broken",
+        file: "core/broken.ts",
+        message: expect.stringContaining("a link to a file that is not there"),
+      },
+      { plugin: "folder", file: "core/folder.ts", message: "It cannot be loaded: it is not a file." },
     ]);
+  });
+
+  test("that are larger than any bundle are not read, and what an error quotes of a file is cut", async () => {
+    const folder = temporaryFolder();
+    writePlugins(folder, {
+      "core/huge.ts": "x".repeat(17 * 1024 ** 2),
+      "core/long.ts": `throw "${"y ".repeat(5000)}";`,
+    });
+    const messages = (await find(folder)).faults.map(({ message }) => message);
+    expect(messages[0]).toBe("It cannot be loaded: it is larger than 16 MiB.");
+    expect(messages[1]).toMatch(/^It cannot be loaded: y .*…$/);
+    expect(messages[1]?.length).toBeLessThan(600);
+  });
+
+  test("may not have the name of a built-in", async () => {
+    const { core, wrong } = await loadPlugins({ "core/mine.ts": 'export default { name: "admin" };' });
+    expect(wrong).toEqual([
+      ["core/mine.ts", "The name admin is taken by a built-in plugin. Give one of them another name."],
+    ]);
+    expect(core.plugins.page("admin")).not.toBeNull();
   });
 
   test("go from low priority to high, 10 when they do not say, equal ones by file name", async () => {

@@ -39,10 +39,14 @@ describe("providers", () => {
 describe("a plugin that cannot provide is left out, and what it would have replaced stays:", () => {
   const bad: [what: string, factory: string, message: RegExp][] = [
     ["it lacks methods", "() => ({ list: async () => ['bad'] })", /^Its model lacks stream\.$/],
-    ["a method is no function", "(core, base) => ({ ...base, list: ['bad'] })", /^Its model lacks list\.$/],
-    ["its factory throws", "() => { throw new Error('no key'); }", /^no key$/],
+    [
+      "a method is no function",
+      "(core, base) => ({ ...base, list: ['bad'] })",
+      /^Its model\.list must be a function\.$/,
+    ],
+    ["its factory throws", "() => { throw new Error('no key'); }", /^Its factory of model failed: no key$/],
     ["its factory returns nothing", "() => {}", /did not return an object/],
-    ["its factory is async", "async (core, base) => base", /^Its model lacks list, stream\.$/],
+    ["its factory is async", "async (core, base) => base", /^Its factory of model must not be async/],
     ["its factory uses a part too early", "(core, base) => { core.hooks.preCall(); return base; }", /./],
   ];
   test.each(bad)("%s", async (_, factory, message) => {

@@ -82,9 +82,9 @@ describe("a plugin whose start fails", () => {
       "core/inner.ts": appending("i"),
       "core/outer.ts": appending("o", "priority: 20,"),
     });
-    expect(loaded.wrong).toEqual([["core/failing.ts", "no network"]]);
+    expect(loaded.wrong).toEqual([["core/failing.ts", "Its start failed: no network"]]);
     expect(loaded.lines.filter((line) => line.startsWith("WARNING"))).toEqual([
-      'WARNING A plugin is quarantined plugin=failing file=core/failing.ts reason="no network"',
+      'WARNING A plugin is quarantined plugin=failing file=core/failing.ts reason="Its start failed: no network"',
     ]);
     expect(await loaded.core.model.list()).toEqual(["baseio"]);
     expect(loaded.core.hooks.filtersStream).toBe(false);
@@ -139,10 +139,15 @@ describe("tools", () => {
   const bad: [what: string, tools: string, message: RegExp][] = [
     ["whose name another has", "[tool('taken')]", /^There is a tool taken already/],
     ["of which two have one name", "[tool('x'), tool('x')]", /^There is a tool x already/],
-    ["from a function that throws", "() => { throw new Error('no index'); }", /^no index$/],
+    ["from a function that throws", "() => { throw new Error('no index'); }", /^Its list of tools failed: no index$/],
     ["from a function that gives none", "async () => {}", /tools must be a list/],
     ["with a name that models refuse", "() => [tool('find it')]", /name of each of its tools/],
     ["without parameters", "() => [{ ...tool('x'), parameters: undefined }]", /tool x needs parameters/],
+    [
+      "whose parameters are no object",
+      "() => [{ ...tool('x'), parameters: { type: 'string' } }]",
+      /schema of an object/,
+    ],
     ["with a time-out that is none", "() => [{ ...tool('x'), timeoutMs: -1 }]", /timeoutMs of its tool x/],
   ];
   test.each(bad)("%s leave their plugin out, whole", async (_, tools, message) => {
@@ -183,6 +188,33 @@ describe("a plugin that hangs does not keep the server from starting or ending:"
     expect(wrong).toEqual([["core/x.ts", message]]);
     expect(await core.model.list()).toEqual(["basea"]);
   });
+
+  const late = {
+    start: (wait: string) => `async start() { ${wait} }`,
+    tools: (wait: string) => `tools: async () => { ${wait} return []; }`,
+  };
+  test.each(Object.entries(late))(
+    "its %s, which gets its stop when it comes to an end after all",
+    async (_, member) => {
+      const gate = Promise.withResolvers<void>();
+      const shared = globalThis as { gate?: Promise<void>; told?: (what: string) => void };
+      const events: string[] = [];
+      const stopped = Promise.withResolvers<void>();
+      shared.gate = gate.promise;
+      shared.told = (what) => {
+        events.push(what);
+        if (what === "stopped") stopped.resolve();
+      };
+      const text = `export default { name: "x", ${member("await globalThis.gate; globalThis.told('begun');")},
+      stop() { globalThis.told("stopped"); } };`;
+      const { wrong } = await loadPlugins({ "core/x.ts": text }, { patience });
+      expect(wrong).toEqual([["core/x.ts", expect.stringMatching(/took longer than 0\.1 seconds/)]]);
+      expect(events).toEqual([]);
+      gate.resolve();
+      await stopped.promise;
+      expect(events).toEqual(["begun", "stopped"]);
+    },
+  );
 
   test("its stop", async () => {
     const { stop, lines } = await loadPlugins(

@@ -20,7 +20,7 @@ function runner(hooks: Record<string, Hooks>): { hooks: HookRunner; logged: stri
   const logged: string[] = [];
   const core = { log: createLog("warn", (_level, line) => void logged.push(line)) } as Core;
   const plugins = Object.entries(hooks).map(([name, own]) => ({ name, hooks: own }));
-  return { hooks: createHookRunner(core, plugins), logged };
+  return { hooks: createHookRunner(core, plugins, 0.05), logged };
 }
 
 async function* source(...texts: string[]): AsyncGenerator<ModelEvent> {
@@ -125,6 +125,18 @@ describe("hooks", () => {
     const { hooks, logged } = runner({ early });
     expect(await textThrough(hooks, source("a", "b"))).toBe("ab[finish]");
     expect(logged.join()).toContain("ended before");
+  });
+
+  test("that never answer are left out after a time, and named", async () => {
+    const never = () => new Promise<undefined>(() => {});
+    const { hooks, logged } = runner({ low: naming("L", []), hanging: { preCall: never, postCall: never } });
+    expect((await hooks.preCall(CALL, TURN)).model).toBe("mL");
+    await hooks.postCall(REPLY, TURN);
+    expect(logged).toEqual(
+      ["preCall", "postCall"].map((hook) =>
+        expect.stringMatching(new RegExp(`plugin=hanging hook=${hook} .*It took longer than 0.05 seconds`)),
+      ),
+    );
   });
 
   test("are not blamed for an error of the model, which goes on to the turn", async () => {
