@@ -4,7 +4,7 @@
  */
 
 import type { Html, Words } from "../src/protocols";
-import { raw } from "./html";
+import { html, raw } from "./html";
 import { parser, plain } from "./markdown/parser";
 
 export { openMarkdown } from "./markdown/open";
@@ -14,4 +14,8 @@ const MAX_LENGTH = 300_000;
 
 export function markdown(text: string, words: Words): Html {
   return text.length > MAX_LENGTH ? plain(text) : raw(parser.render(text, { words }));
+}
+
+export function join(fragments: readonly Html[]): Html {
+  return html`${fragments}`;
 }

@@ -6,7 +6,7 @@
 import { chatPage, main, pageTitle, status, title } from "../../views/chat";
 import { go, models } from "../../views/composer";
 import { errorPage, loginPage, setupPage } from "../../views/login";
-import { markdown, openMarkdown } from "../../views/markdown";
+import { join, markdown, openMarkdown } from "../../views/markdown";
 import { message, messageItems, messages } from "../../views/message";
 import { messageFoot, messageMenu } from "../../views/message-foot";
 import { part, partSummary } from "../../views/part";
@@ -40,6 +40,7 @@ export function createViews(core: Core): ViewsProtocol {
     partSummary,
     markdown,
     openMarkdown,
+    join,
     models,
     go,
     status,

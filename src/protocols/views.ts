@@ -72,7 +72,8 @@ export interface ViewsProtocol {
   partSummary(part: PartData, words: Words): Html;
   /**
    * What a model or a plugin wrote, as markup. Streams call it with whole top-level blocks, one or several at a time: the
-   * blocks' markup joined must be that of the whole. Where it is not, the part is sent again once it is complete.
+   * blocks' markup joined must be that of the whole, unless "]:" stands in the text, as where a link is defined: then the
+   * part is sent again once it is complete. It must depend on nothing else, since what it gives is kept.
    */
   markdown(text: string, words: Words): Html;
   /**
@@ -80,6 +81,8 @@ export interface ViewsProtocol {
    * meanwhile. Half-finished syntax is held back, so that nothing which was shown is taken back when it is completed.
    */
   openMarkdown(text: string, words: Words): OpenMarkdown;
+  /** Fragments one after the other. */
+  join(fragments: readonly Html[]): Html;
 
   /** What stands in the `<select id=models>`: the models to choose from. */
   models(composer: Pick<ComposerData, "models" | "model">, words: Words): Html;

@@ -23,9 +23,11 @@ export interface PagePlan {
 }
 
 export async function measurePage(upstream: Upstream, plan: PagePlan): Promise<Row[]> {
-  const own = plan.lengths.map((tokens) => ownWork(tokens, plan.rate));
+  const first = ownWork(plan.lengths[0], plan.rate);
+  const own = warmWork(plan);
   const spread = (own[1]?.us ?? 0) / (own[0]?.us ?? 1);
   return [
+    rowOf(`the same for the first reply of a process, ${plan.lengths[0].toLocaleString("en")} tokens`, "µs", first.us),
     ...own.flatMap(({ us, bytes }, at) => ownRows(plan.lengths[at] ?? 0, plan.rate, us, bytes)),
     rowOf("CPU of the page's work per token, longer ÷ shorter reply", "", spread, 1.2),
     ...(await measureReply(plan.lengths[0], plan.rate)),
@@ -44,9 +46,25 @@ function ownRows(tokens: number, rate: number, us: number, bytes: number): Row[]
 
 const UPDATES_PER_SECOND = 20;
 
-/** The page's part of the work alone: fold, render and encode, in this process. The first time warms the code up. */
-function ownWork(count: number, rate: number): { readonly us: number; readonly bytes: number } {
-  tell(markdownTokens(2000), 10);
+const WARM_UP = 4; // Rounds of all lengths. After about that many a round costs no less than the one before.
+
+/** What it costs in a server that has written some replies: the median of several rounds, for each length. */
+function warmWork({ lengths, rate, rounds }: PagePlan): Work[] {
+  const all = Array.from({ length: WARM_UP + rounds }, () => lengths.map((tokens) => ownWork(tokens, rate)));
+  const warm = all.slice(WARM_UP);
+  return lengths.map((_, at) => ({
+    us: median(warm.map((round) => round[at]?.us ?? 0)) ?? 0,
+    bytes: warm[0]?.[at]?.bytes ?? 0,
+  }));
+}
+
+interface Work {
+  readonly us: number;
+  readonly bytes: number;
+}
+
+/** The page's part of the work alone: fold, render and encode, in this process. */
+function ownWork(count: number, rate: number): Work {
   const tokens = markdownTokens(count);
   const begun = process.cpuUsage();
   const bytes = tell(tokens, Math.max(1, Math.round(rate / UPDATES_PER_SECOND)));

@@ -4,6 +4,7 @@
  */
 
 import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
+import { isSumOfBlocks, keepRendered, rendered } from "../page/rendered";
 import { partial } from "../partial";
 import { addedTo, endTags } from "./append";
 
@@ -13,14 +14,13 @@ export interface GrowingText {
   shown(): { readonly body: Html; readonly tail: Html };
   /** What to change in a page that shows it as it was told last; `tail` is the id of the element that ends it. */
   takeChanges(tail: string): string;
-  /** The same once nothing more comes. Null when the page must show the whole anew, because the end changed the beginning. */
-  takeEnd(tail: string, whole: Html): string | null;
+  /** The same once nothing more comes and `text` is all. Null when the page must show the whole anew, because the end changed the beginning. */
+  takeEnd(tail: string, text: string): string | null;
 }
 
 export function createGrowingText(core: Core, words: Words): GrowingText {
   const { views } = core;
-  let finished = "";
-  let told = "";
+  const told: Html[] = [];
   /** Source from the start of the open block on. */
   let open = "";
   /** As much of it as was told. */
@@ -45,10 +45,9 @@ export function createGrowingText(core: Core, words: Words): GrowingText {
   const tellBlocks = (id: string, length: number): string => {
     const source = open.slice(0, length);
     open = open.slice(length);
-    finished += source;
-    const { markup } = views.markdown(source, words);
-    told += markup;
-    return partial(id, "beforebegin", { markup });
+    const blocks = views.markdown(source, words);
+    told.push(blocks);
+    return partial(id, "beforebegin", blocks);
   };
   const tellTail = (id: string, opened: OpenMarkdown): string => {
     const before = tail;
@@ -69,7 +68,7 @@ export function createGrowingText(core: Core, words: Words): GrowingText {
       hasMore ||= more !== "";
     },
     shown() {
-      return { body: views.markdown(finished, words), tail: views.openMarkdown(toldOpen, words).tail };
+      return { body: views.join(told), tail: views.openMarkdown(toldOpen, words).tail };
     },
     takeChanges(id) {
       if (!hasMore) return "";
@@ -85,10 +84,13 @@ export function createGrowingText(core: Core, words: Words): GrowingText {
       toldOpen = open;
       return blocks + tellTail(id, opened);
     },
-    takeEnd(id, whole) {
+    takeEnd(id, text) {
       settleFence();
-      const rest = views.markdown(open + waiting, words).markup;
-      return told + rest === whole.markup ? partial(id, "outerHTML", { markup: rest }) : null;
+      const rest = views.markdown(open + waiting, words);
+      const blocks = views.join([...told, rest]);
+      if (isSumOfBlocks(text)) keepRendered(core, words, text, blocks);
+      const { markup } = rendered(core, words, text);
+      return blocks.markup === markup ? partial(id, "outerHTML", rest) : null;
     },
   };
 }

@@ -3,6 +3,7 @@
 import type { Core, Message, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
 import { createParts, type PartChange } from "../../turn/parts";
 import { isMarkdown, partId } from "../page/part-data";
+import { rendered } from "../page/rendered";
 import { partial } from "../partial";
 import { createGrowingText, type GrowingText } from "./growing-text";
 
@@ -102,7 +103,7 @@ function tellChange(core: Core, words: Words, part: Shown): string {
   const { id } = part;
   if (!part.text) return partial(id, "outerMorph", views.part(toData(core, words, part), words));
   if (part.isOpen) return part.text.takeChanges(`${id}-tail`);
-  const end = part.text.takeEnd(`${id}-tail`, views.markdown(part.read().content, words));
+  const end = part.text.takeEnd(`${id}-tail`, part.read().content);
   const data = toData(core, words, part);
   if (end === null) return partial(id, "outerMorph", views.part(data, words));
   const summary = views.partSummary(data, words);
@@ -116,7 +117,7 @@ function toData(core: Core, words: Words, { id, read, text, isOpen, isWaiting, p
   if (text && isOpen) return { ...common, ...text.shown() };
   return {
     ...common,
-    body: markdown(isMarkdown(message) ? message.content : "", words),
+    body: rendered(core, words, isMarkdown(message) ? message.content : ""),
     tail: isOpen ? markdown("", words) : null,
   };
 }

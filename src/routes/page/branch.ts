@@ -3,9 +3,11 @@
  * that state, so that the live channel knows what a page has.
  */
 
-import type { Core, LiveTurn, MessageData, MessagesData, Thread } from "../../protocols";
+import type { Core, Html, LiveTurn, Message, MessageData, MessagesData, Thread, Words } from "../../protocols";
 import type { Reader } from "../reader";
 import { messageData } from "./message-data";
+import { isMarkdown } from "./part-data";
+import { renderAll } from "./rendered";
 import { type Asked, chooseWindow } from "./window";
 
 export interface Branch {
@@ -26,7 +28,7 @@ export async function loadBranch(
 ): Promise<Branch | null> {
   const { user, words } = reader;
   // In this order: what a step takes from the running turn to the thread meanwhile is seen twice rather than never.
-  const found = await core.turns.live(user, threadId);
+  const running = await core.turns.live(user, threadId);
   const thread = await core.thread.get(user.username, threadId);
   if (!thread) return null;
   const nodes = await core.thread.tree(user.username, threadId);
@@ -35,13 +37,26 @@ export async function loadBranch(
   const head = ids.at(-1);
   const path = head === undefined ? { limit: 0 } : { head, limit: ids.length, tree: shown };
   const stored = await core.thread.messages(user.username, threadId, path);
+  const bodies = await renderBodies(core, words, stored);
   const turns = await core.turns.list(user, threadId, ids);
   const isLatest = next === null && isThreadsBranch;
-  const isRunning = turns.some(({ id, status }) => id === found?.id && status === "running");
-  const live = isLatest && isRunning ? found : null;
-  const list = messageData(core, words, { stored, nodes, turns, live }).map((message) => withTarget(message, asked.at));
+  const isRunning = turns.some(({ id, status }) => id === running?.id && status === "running");
+  const live = isLatest && isRunning ? running : null;
+  const found = { stored, nodes, turns, live, bodies };
+  const list = messageData(core, words, found).map((message) => withTarget(message, asked.at));
   const messages = { threadId, messages: list, before, next, isLatest, isThreadsBranch };
   return { thread, messages, live, endId, cursor: cursorOf(thread, list, live?.id ?? null) };
+}
+
+/** By the ids of the messages. */
+async function renderBodies(core: Core, words: Words, messages: readonly Message[]): Promise<Map<string, Html>> {
+  const texts = messages.filter(isMarkdown);
+  const bodies = await renderAll(
+    core,
+    words,
+    texts.map(({ content }) => content),
+  );
+  return new Map(texts.map(({ id }, at) => [id, bodies[at] as Html]));
 }
 
 /** Names what is shown, all but how far a reply that is being written has come. */

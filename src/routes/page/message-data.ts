@@ -5,6 +5,7 @@
 
 import type {
   Core,
+  Html,
   LiveTurn,
   Message,
   MessageData,
@@ -25,14 +26,16 @@ export interface Found {
   readonly turns: readonly TurnInfo[];
   /** What goes on below the last of `stored`. */
   readonly live: LiveTurn | null;
+  /** Markdown of those of `stored` that have some, by their ids. */
+  readonly bodies: ReadonlyMap<string, Html>;
 }
 
-export function messageData(core: Core, words: Words, { stored, nodes, turns, live }: Found): MessageData[] {
+export function messageData(core: Core, words: Words, { stored, nodes, turns, live, bodies }: Found): MessageData[] {
   const known = new Set(stored.map(({ id }) => id));
   const running = live?.parts.filter(({ id }) => !known.has(id)) ?? [];
   const waiting = new Set(live?.waiting);
   const toPart = (message: Message) => {
-    if (known.has(message.id)) return storedPart(core, words, message);
+    if (known.has(message.id)) return storedPart(core, words, message, bodies.get(message.id));
     const state = { isLast: message === running.at(-1), isWaiting: waiting.has(message.id) };
     return livePart(core, words, message, state);
   };

@@ -1,20 +1,21 @@
 /** Parts as the views want them: with their Markdown rendered, as far as it is finished. */
 
 import type { Core, Html, Message, PartData, Words } from "../../protocols";
+import { rendered } from "./rendered";
 
 /** Id of a part's element. */
 export function partId(message: Pick<Message, "id">): string {
   return `p-${message.id}`;
 }
 
-/** Of a complete part. Its Markdown is rendered when it is looked at: who compares what a page shows looks at few. */
-export function storedPart(core: Core, words: Words, message: Message): PartData {
-  let body: Html | null = null;
+/** Of a complete part. Its Markdown, unless it is given, is rendered when it is looked at: not everybody looks. */
+export function storedPart(core: Core, words: Words, message: Message, given?: Html): PartData {
+  let body = given ?? null;
   return {
     id: partId(message),
     message,
     get body() {
-      body ??= core.views.markdown(isMarkdown(message) ? message.content : "", words);
+      body ??= rendered(core, words, isMarkdown(message) ? message.content : "");
       return body;
     },
     tail: null,

@@ -60,7 +60,7 @@ function stream(text: string, lengths: () => number, isChecked = true): Streamed
       );
   }
   const whole = views.markdown(text, en);
-  const end = growing.takeEnd("t", whole);
+  const end = growing.takeEnd("t", text);
   if (end !== null) page.apply(end);
   return { markup: end === null ? whole.markup : page.markup(), isResent: end === null, bytes };
 }

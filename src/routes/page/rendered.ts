@@ -1,0 +1,103 @@
+/**
+ * Markdown that is complete, as markup: kept, because every page and every tab shows the same texts again, and rendered in
+ * slices between which other work goes on, because a page may hold a hundred replies and a reply may be long.
+ */
+
+import type { Core, Html, ViewsProtocol, Words } from "../../protocols";
+
+const SLICE = 8000; // Characters: about 2 ms of ordinary text.
+const SLICE_MS = 3; // Work at a time; one more slice may follow, and then others have their turn.
+const JOINED_AT_MOST = 300_000; // Characters. What is longer is for the view to shorten, which it can only as a whole.
+const KEPT_AT_MOST = 4_000_000; // UTF-16 units of texts and markup: some hundred pages, in 4 to 8 MB.
+
+interface Kept {
+  readonly texts: Map<string, Html>;
+  size: number;
+}
+
+/** Per views, which change when a plugin does, and per language. */
+const kept = new WeakMap<ViewsProtocol["markdown"], WeakMap<Words, Kept>>();
+
+/** Whether the markup of the blocks, one after the other, is that of the whole: no block defines what another one uses. */
+export function isSumOfBlocks(text: string): boolean {
+  return text.length <= JOINED_AT_MOST && !text.includes("]:");
+}
+
+/** At once, from what is kept if it is there. */
+export function rendered({ views }: Core, words: Words, text: string): Html {
+  return recall(views, words, text) ?? keep(views, words, text, views.markdown(text, words));
+}
+
+/** Keeps markup that is known already to be that of the text. */
+export function keepRendered({ views }: Core, words: Words, text: string, markup: Html): void {
+  keep(views, words, text, markup);
+}
+
+/** The markup of each of the texts, in slices. */
+export async function renderAll({ views }: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
+  const all: Html[] = [];
+  let sinceMs = performance.now();
+  const rest = async (): Promise<void> => {
+    if (performance.now() - sinceMs < SLICE_MS) return;
+    await new Promise(setImmediate);
+    sinceMs = performance.now();
+  };
+  for (const text of texts) {
+    const known = recall(views, words, text);
+    all.push(known ?? keep(views, words, text, await renderInSlices(views, words, text, rest)));
+    if (!known) await rest();
+  }
+  return all;
+}
+
+async function renderInSlices(
+  views: ViewsProtocol,
+  words: Words,
+  text: string,
+  rest: () => Promise<void>,
+): Promise<Html> {
+  if (text.length <= SLICE || !isSumOfBlocks(text)) return views.markdown(text, words);
+  const blocks: Html[] = [];
+  let [start, length] = [0, SLICE];
+  while (start + length < text.length) {
+    const { finished } = views.openMarkdown(text.slice(start, start + length), words);
+    if (finished > 0) blocks.push(views.markdown(text.slice(start, start + finished), words));
+    start += finished;
+    // A block that is longer than a slice.
+    length = finished > 0 ? SLICE : length * 2;
+    await rest();
+  }
+  return views.join([...blocks, views.markdown(text.slice(start), words)]);
+}
+
+function recall(views: ViewsProtocol, words: Words, text: string): Html | null {
+  const texts = kept.get(views.markdown)?.get(words)?.texts;
+  const markup = texts?.get(text);
+  if (!texts || !markup) return null;
+  // Those that were not asked for the longest stand first.
+  texts.delete(text);
+  texts.set(text, markup);
+  return markup;
+}
+
+function keep(views: ViewsProtocol, words: Words, text: string, markup: Html): Html {
+  const languages = kept.get(views.markdown) ?? new WeakMap<Words, Kept>();
+  kept.set(views.markdown, languages);
+  const here = languages.get(words) ?? { texts: new Map(), size: 0 };
+  languages.set(words, here);
+  forget(here, text);
+  here.texts.set(text, markup);
+  here.size += text.length + markup.markup.length;
+  for (const oldest of here.texts.keys()) {
+    if (here.size <= KEPT_AT_MOST) break;
+    forget(here, oldest);
+  }
+  return markup;
+}
+
+function forget(here: Kept, text: string): void {
+  const markup = here.texts.get(text);
+  if (!markup) return;
+  here.texts.delete(text);
+  here.size -= text.length + markup.markup.length;
+}
