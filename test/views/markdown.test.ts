@@ -58,6 +58,15 @@ describe("Markdown of a model", () => {
     expect(render(`${"*a ".repeat(10_000)}<`)).toEndWith("&lt;</p>");
   });
 
+  test("reads of one paragraph as many marks and addresses as people write, and shows more as it is", () => {
+    const link = '<a href="https://e.com"';
+    expect(render("https://e.com ".repeat(150)).split(link)).toHaveLength(151);
+    expect(render("https://e.com ".repeat(300))).not.toContain("<a");
+    expect(render("**a** `b` ".repeat(300)).split("<strong>")).toHaveLength(301);
+    expect(render("**a** `b` ".repeat(500))).not.toContain("<strong>");
+    expect(render(`${"**a** `b` ".repeat(500)}\n\n**c**`)).toEndWith("<p><strong>c</strong></p>");
+  });
+
   test("renders blocks alone as it renders them together", () => {
     const blocks = ["# a\n\n", "b\n\n", "- c\n  - d\n\n", "```\ne\n```\n\n", "> f\n\n", "|g|\n|-|\n|h|\n"];
     expect(blocks.map((block) => markdown(block).markup).join("")).toBe(markdown(blocks.join("")).markup);

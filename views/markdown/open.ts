@@ -10,14 +10,23 @@ import { isClosed } from "./code";
 import { mend } from "./mend";
 import { parser, plain } from "./parser";
 
-/** Characters of one open block. A longer one is shown as plain text until its end: each look costs in proportion. */
+/** Characters that are looked at. Of more, all is shown as plain text until the end. */
 const MAX_OPEN_LENGTH = 150_000;
+
+/**
+ * Characters and lines of one open block other than code. It is rendered at each look, a tenth of the time and nothing else
+ * meanwhile, so a longer one, mostly a list or a table, is shown as plain text until it is finished.
+ */
+const MAX_TAIL_LENGTH = 40_000;
+const MAX_TAIL_LINES = 600;
 
 export function openMarkdown(text: string, words: Words): OpenMarkdown {
   if (text.length > MAX_OPEN_LENGTH) return { finished: 0, tail: plain(text), openFence: null };
   const { finished, last } = split(text);
   const rest = text.slice(finished);
-  if (last === null || !isOpenCode(last, rest)) return { finished, tail: render(mend(rest), words), openFence: null };
+  if (last === null || !isOpenCode(last, rest)) {
+    return { finished, tail: isLong(rest) ? plain(rest) : render(mend(rest), words), openFence: null };
+  }
   // One that stands in a list is indented, and what is added to it is not shown as it is.
   const isTopLevel = last.type === "fence" && last.level === 0 && rest.startsWith(last.markup);
   return {
@@ -25,6 +34,10 @@ export function openMarkdown(text: string, words: Words): OpenMarkdown {
     tail: render(withoutEnd(rest, last.markup[0] ?? ""), words),
     openFence: isTopLevel ? last.markup : null,
   };
+}
+
+function isLong(text: string): boolean {
+  return text.length > MAX_TAIL_LENGTH || text.split("\n").length > MAX_TAIL_LINES;
 }
 
 /** The last token of the open block that holds text. */

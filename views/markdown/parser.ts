@@ -5,13 +5,20 @@
 
 import MarkdownIt from "markdown-it";
 import type { Html, Words } from "../../src/protocols";
-import { html, isSafeUrl } from "../html";
+import { escapeHtml, html, isSafeUrl } from "../html";
 import { code } from "./code";
 import { footnotes } from "./footnotes";
 import { formulas } from "./formula-syntax";
 
-/** Characters of one paragraph or cell. Hostile nesting costs up to 3 µs for each, and nothing else is served meanwhile. */
+/** Characters of one paragraph or cell: a few pages. Nothing else is served while it is read. */
 const MAX_INLINE_LENGTH = 20_000;
+
+/** Characters in one that may be syntax: each costs up to 3 µs, and ordinary text has one in twenty. */
+const MAX_MARKS = 2000;
+const MARK = /[\\*_~`<&$\n"]/g;
+
+/** Colons in one. Each may be of an address that becomes a link by itself, which costs up to 30 µs. */
+const MAX_COLONS = 200;
 
 /** Opening brackets in one. Each may begin a link, and is looked at with all that follows. */
 const MAX_BRACKETS = 400;
@@ -61,13 +68,17 @@ parser.core.ruler.at("inline", (state) => {
   for (const token of state.tokens) {
     if (token.type !== "inline") continue;
     if (isBounded(token.content)) state.md.inline.parse(token.content, state.md, state.env, token.children ?? []);
-    else token.children = [Object.assign(new state.Token("text", "", 0), { content: token.content })];
+    else token.children = [Object.assign(new state.Token("unread", "", 0), { content: token.content })];
   }
 });
 
+// No "text", which would be searched for addresses.
+rules.unread = (tokens, index) => escapeHtml(tokens[index]?.content ?? "");
+
 function isBounded(text: string): boolean {
-  if (text.length <= MAX_BRACKETS) return true;
-  return text.length <= MAX_INLINE_LENGTH && text.split("[").length <= MAX_BRACKETS;
+  if (text.length <= MAX_COLONS) return true;
+  if (text.length > MAX_INLINE_LENGTH || text.split("[").length > MAX_BRACKETS) return false;
+  return text.split(":").length <= MAX_COLONS && (text.match(MARK)?.length ?? 0) <= MAX_MARKS;
 }
 
 // The policy of the page refuses inline styles, so the alignment of a column is a class.

@@ -5,7 +5,8 @@
 
 import type { Core, Html, ViewsProtocol, Words } from "../../protocols";
 
-const SLICE = 8000; // Characters: about 2 ms of ordinary text.
+const SLICE = 8000; // Characters: about 2 ms of ordinary text,
+const SLICE_LINES = 400; // and lines, each of which may be a block or an item.
 const SLICE_MS = 3; // Work at a time; one more slice may follow, and then others have their turn.
 const JOINED_AT_MOST = 300_000; // Characters. What is longer is for the view to shorten, which it can only as a whole.
 const KEPT_AT_MOST = 4_000_000; // UTF-16 units of texts and markup: some hundred pages, in 4 to 8 MB.
@@ -56,18 +57,28 @@ async function renderInSlices(
   text: string,
   rest: () => Promise<void>,
 ): Promise<Html> {
-  if (text.length <= SLICE || !isSumOfBlocks(text)) return views.markdown(text, words);
+  if (lengthOfSlice(text, 0) === text.length || !isSumOfBlocks(text)) return views.markdown(text, words);
   const blocks: Html[] = [];
-  let [start, length] = [0, SLICE];
+  let [start, length] = [0, lengthOfSlice(text, 0)];
   while (start + length < text.length) {
     const { finished } = views.openMarkdown(text.slice(start, start + length), words);
     if (finished > 0) blocks.push(views.markdown(text.slice(start, start + finished), words));
     start += finished;
     // A block that is longer than a slice.
-    length = finished > 0 ? SLICE : length * 2;
+    length = finished > 0 ? lengthOfSlice(text, start) : length * 2;
     await rest();
   }
   return views.join([...blocks, views.markdown(text.slice(start), words)]);
+}
+
+function lengthOfSlice(text: string, start: number): number {
+  const end = Math.min(text.length, start + SLICE);
+  let at = start;
+  for (let lines = 0; lines < SLICE_LINES; lines++) {
+    at = text.indexOf("\n", at) + 1;
+    if (at === 0 || at > end) return end - start;
+  }
+  return at - start;
 }
 
 function recall(views: ViewsProtocol, words: Words, text: string): Html | null {

@@ -70,3 +70,10 @@ test("what was rendered is not rendered again, as long as others are not asked f
   rendered(core, en, "two");
   expect(looked).toHaveLength(23);
 });
+
+test("a slice has few lines too, as each may be a block", async () => {
+  const text = "# a\n".repeat(3000);
+  const [slices] = await renderAll(core, en, [text]);
+  expect(slices?.markup).toBe("<h3>a</h3>\n".repeat(3000));
+  expect(Math.max(...looked)).toBeLessThanOrEqual(400 * 4);
+});
