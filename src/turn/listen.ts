@@ -8,9 +8,11 @@ import { errorOf } from "../errors";
 import type { Core, NumberedEvent, TurnInfo, TurnListener } from "../protocols";
 import { askToSave } from "./asks";
 import { readEvents, turnTopic } from "./event-log";
-import { canContinue, eventsAfter, isLast, startOf } from "./numbered";
+import { canContinue, eventsAfter, isLast, lengthOf, startOf } from "./numbered";
+import { createTogether, type Together } from "./together";
 
 const LOOK_AGAIN_MS = 1000;
+const HEARD_AT_MOST = 1_000_000; // UTF-16 units and events while the store is read: 2 MB, minutes of a fast model.
 const RESET: NumberedEvent = { seq: 0, timestamp: "", event: { type: "reset" } };
 
 /** Until the turn's last event, or until the function returned is called. */
@@ -24,6 +26,7 @@ export async function listen(
   let position = after;
   /** Heard while the store is read; null = events are passed on as they come. */
   let heard: NumberedEvent[] | null = [];
+  let heardLength = 0;
   let isOver = false;
   let lookAgain: Timer | null = null;
 
@@ -51,19 +54,30 @@ export async function listen(
   const unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => {
     const events = message as unknown as readonly NumberedEvent[];
     if (isOver) return;
-    if (heard) heard.push(...events);
+    if (heard) hear(heard, events);
     else if (hasHole(events, position)) catchUp([...events]);
     else pass(events);
   });
 
-  /** Reads what is saved, `check` looks at it, and what was heard meanwhile follows. Never rejects. */
-  const catchUp = async (since: NumberedEvent[], check?: (saved: readonly NumberedEvent[]) => void): Promise<void> => {
+  const hear = (list: NumberedEvent[], events: readonly NumberedEvent[]): void => {
+    for (const event of events) {
+      list.push(event);
+      heardLength += lengthOf(event.event);
+    }
+    // A store that takes so long is in trouble; whoever listens may come back.
+    if (heardLength > HEARD_AT_MOST) end();
+  };
+
+  /** Reads what is saved, and what was heard meanwhile follows. Never rejects. */
+  const catchUp = async (since: NumberedEvent[], isFirst = false): Promise<void> => {
     heard = since;
+    heardLength = 0;
     try {
-      const hasOwner = turn.status === "running" && (await askToSave(core, turn.id));
-      const saved = await readEvents(core, username, turn.id);
+      const { hasOwner, saved } = await savesOf(core).ask(turn.id, () => saveAndRead(core, username, turn));
       if (isOver) return;
-      check?.(saved);
+      // Later on the store may just be behind, where its owner cannot be asked; but a hole that covers what was told is of a crash.
+      const isBehind = !isFirst && (saved.at(-1)?.seq ?? 0) < position;
+      if (!isBehind && !canContinue(saved, position)) beginAgain();
       // A hole in what is saved is one that a crash left.
       pass(saved);
       if (turn.status !== "running") return end();
@@ -79,12 +93,33 @@ export async function listen(
     }
   };
 
-  void catchUp([], (saved) => {
-    if (canContinue(saved, after)) return;
+  const beginAgain = (): void => {
     listener.take([RESET]);
     position = 0;
-  });
+  };
+
+  void catchUp([], true);
   return stop;
+}
+
+interface Saved {
+  readonly hasOwner: boolean;
+  readonly saved: readonly NumberedEvent[];
+}
+
+/** The owner saves first, so that what was published until now is in the store. */
+async function saveAndRead(core: Core, username: string, turn: TurnInfo): Promise<Saved> {
+  const hasOwner = turn.status === "running" && (await askToSave(core, turn.id));
+  return { hasOwner, saved: await readEvents(core, username, turn.id) };
+}
+
+const saves = new WeakMap<Core, Together<Saved>>();
+
+/** Of each server of this process: ten thousand who begin to follow at once cost a few reads. */
+function savesOf(core: Core): Together<Saved> {
+  const known = saves.get(core) ?? createTogether<Saved>();
+  saves.set(core, known);
+  return known;
 }
 
 function hasHole(events: readonly NumberedEvent[], position: number): boolean {

@@ -1,0 +1,194 @@
+import { expect, test } from "bun:test";
+import type { Core, Json, NumberedEvent, Plugin, TurnEvent, TurnInfo } from "../../src/protocols";
+import { answerAsks } from "../../src/turn/asks";
+import { createEventLog, turnTopic } from "../../src/turn/event-log";
+import { listen } from "../../src/turn/listen";
+import { addTurn, endTurn } from "../../src/turn/records";
+import { recoverTurn } from "../../src/turn/recover";
+import { createRandom } from "../support/random";
+import { temporaryFolder } from "../support/temporary";
+import { sharedBus, startCore } from "../support/test-core";
+
+async function begin(core: Core, threadId = "thread"): Promise<TurnInfo> {
+  const fields = { threadId, parentId: "question", status: "running", model: "m", systemPrompt: "default" } as const;
+  const info = { id: Bun.randomUUIDv7(), ...fields, parameters: {}, started: "", error: null, usage: null };
+  await addTurn(core, "ann", info);
+  return info;
+}
+
+interface Ear {
+  readonly events: NumberedEvent[];
+  readonly over: Promise<Error | undefined>;
+  /** What somebody has read who begins again at a reset. */
+  text(): string;
+  until(has: () => boolean): Promise<void>;
+}
+
+async function hear(core: Core, turn: TurnInfo, after = 0): Promise<Ear> {
+  const events: NumberedEvent[] = [];
+  const over = Promise.withResolvers<Error | undefined>();
+  let wake = () => {};
+  const take = (more: readonly NumberedEvent[]) => {
+    events.push(...more);
+    wake();
+  };
+  await listen(core, "ann", turn, after, { take, end: over.resolve });
+  const text = () => {
+    const from = events.findLastIndex(({ event }) => event.type === "reset") + 1;
+    return events
+      .slice(from)
+      .map(({ event }) => (event.type === "text" ? event.text : ""))
+      .join("");
+  };
+  const until = async (has: () => boolean) => {
+    while (!has())
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+  };
+  return { events, over: over.promise, text, until };
+}
+
+const answering = (save: () => Promise<void>) => ({ save, stop: async () => {}, approve: async () => false });
+
+test("who was told more than the crash left begins again, and has what the thread has", async () => {
+  const [dataPath, bus] = [temporaryFolder(), sharedBus()];
+  const dying = await startCore({ dataPath, plugins: [bus] });
+  const other = await startCore({ dataPath, plugins: [bus] });
+  const { id: threadId } = await other.thread.create("ann", { title: "Left" });
+  const turn = await begin(dying, threadId);
+  const question = { parentId: null, role: "user", type: "text", content: "Go", turnId: turn.id, step: 0 } as const;
+  await other.thread.append("ann", threadId, { ...question, id: "question" });
+  const log = createEventLog(dying, "ann", turn.id);
+  const stopAnswering = await answerAsks(dying, turn.id, answering(log.save));
+  log.push({ type: "text", text: "Kept." });
+  const ear = await hear(other, turn);
+  await ear.until(() => ear.text() === "Kept.");
+  // Shown, and lost with the process: nobody saves it.
+  stopAnswering();
+  const lost = { seq: 11, timestamp: "", event: { type: "text", text: " Lost." } };
+  await dying.bus.publish(turnTopic(turn.id), [lost] as unknown as Json);
+  await ear.until(() => ear.text() === "Kept. Lost.");
+  await recoverTurn(other, { username: "ann", threadId, turnId: turn.id });
+  expect(await ear.over).toBeUndefined();
+  expect(ear.text()).toBe("Kept.");
+  expect(ear.events.at(-1)?.event.type).toBe("error");
+  expect(ear.events.filter(({ event }) => event.type === "reset")).toHaveLength(1);
+});
+
+test("what is heard while a store does not answer is bounded", async () => {
+  const stuck = Promise.withResolvers<never>();
+  const plugin: Plugin = {
+    name: "stuck",
+    provide: { store: (_core, base) => ({ ...base, collectionGet: () => stuck.promise }) },
+  };
+  const core = await startCore({ plugins: [plugin] });
+  const turn = await begin(core);
+  const stopAnswering = await answerAsks(
+    core,
+    turn.id,
+    answering(async () => {}),
+  );
+  const ear = await hear(core, turn);
+  let isOver = false;
+  void ear.over.then(() => {
+    isOver = true;
+  });
+  const text = "x".repeat(100_000);
+  let count = 0;
+  for (let seq = text.length; !isOver; seq += text.length, count++) {
+    await core.bus.publish(turnTopic(turn.id), [{ seq, timestamp: "", event: { type: "text", text } }]);
+    if (count > 20) throw new Error("Everything is kept.");
+  }
+  expect(count).toBeGreaterThan(5);
+  stopAnswering();
+});
+
+test("ten thousand who begin to follow at once are told all, and cost the store a few reads", async () => {
+  let reads = 0;
+  let saves = 0;
+  const counting: Plugin = {
+    name: "counting",
+    provide: {
+      store: (_core, base) => ({
+        ...base,
+        collectionGet: (...args) => {
+          reads++;
+          return base.collectionGet(...args);
+        },
+      }),
+    },
+  };
+  const core = await startCore({ plugins: [counting] });
+  const turn = await begin(core);
+  const log = createEventLog(core, "ann", turn.id);
+  const save = () => {
+    saves++;
+    return log.save();
+  };
+  const stopAnswering = await answerAsks(core, turn.id, answering(save));
+  log.push({ type: "text", text: "Before. " });
+  const ears = await Promise.all(Array.from({ length: 10_000 }, () => hear(core, turn)));
+  log.push({ type: "text", text: "After." });
+  await log.saveLast({ type: "end", reason: "stop", usage: null });
+  await endTurn(core, "ann", turn.id, { status: "done", error: null, usage: null });
+  await log.publishLast();
+  await Promise.all(ears.map(({ over }) => over));
+  stopAnswering();
+  expect(new Set(ears.map((ear) => ear.text()))).toEqual(new Set(["Before. After."]));
+  expect(reads).toBeLessThan(10);
+  expect(saves).toBeLessThan(10);
+}, 20_000);
+
+test("a follower at another server on the same file has the same text, with or without a bus between the two", async () => {
+  for (const hasBus of [true, false]) {
+    const dataPath = temporaryFolder();
+    const plugins = hasBus ? [sharedBus()] : [];
+    const [writer, reader] = [await startCore({ dataPath, plugins }), await startCore({ dataPath, plugins })];
+    await Promise.all(Array.from({ length: 4 }, (_, n) => runAcross(writer, reader, n + (hasBus ? 0 : 100))));
+  }
+}, 60_000);
+
+/** Random pushes here; followers there that leave and come back; longer than the store's items take to move to their place. */
+async function runAcross(writer: Core, reader: Core, seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const turn = await begin(writer);
+  const log = createEventLog(writer, "ann", turn.id);
+  const stopAnswering = await answerAsks(writer, turn.id, answering(log.save));
+  let pushed = "";
+  const push = () => {
+    const text = `${pushed.length}😀 `;
+    pushed += text;
+    log.push({ type: "text", text } satisfies TurnEvent);
+  };
+  const followers: Promise<string>[] = [];
+  const endsMs = performance.now() + 3000;
+  while (performance.now() < endsMs) {
+    for (let n = random.integer(1, 20); n > 0; n--) push();
+    if (random.chance(0.3)) followers.push(comeBack(reader, turn.id, random.integer(1, 400)));
+    await Bun.sleep(random.integer(0, 150));
+  }
+  await log.saveLast({ type: "end", reason: "stop", usage: null });
+  await endTurn(writer, "ann", turn.id, { status: "done", error: null, usage: null });
+  await log.publishLast();
+  for (const text of await Promise.all(followers)) expect(text).toBe(pushed);
+  stopAnswering();
+}
+
+/** Reads for a while, leaves, and goes on with the position of what it has, until the end. */
+async function comeBack(core: Core, turnId: string, staysMs: number): Promise<string> {
+  let text = "";
+  let position = 0;
+  for (;;) {
+    const gone = AbortSignal.timeout(staysMs * 3);
+    for await (const batch of (await core.turns.follow({ username: "ann", role: "user" }, turnId, position, gone)) ??
+      []) {
+      for (const { seq, event } of batch) {
+        if (event.type === "reset") text = "";
+        if (event.type === "text") text += event.text;
+        position = event.type === "reset" ? 0 : seq;
+        if (event.type === "end") return text;
+      }
+    }
+  }
+}
