@@ -2,10 +2,10 @@
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
-import type { Core, JsonObject } from "../protocols";
+import type { Core, JsonObject, TurnRequest } from "../protocols";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
-import { readFiles } from "./uploads";
+import { withFiles } from "./uploads";
 
 const MessageBody = t.Object({
   content: t.Optional(t.String({ description: "1 to 100,000 characters, not blank." })),
@@ -31,16 +31,18 @@ export function messageRoutes(core: Core) {
         throw new AppError("invalid", "Give content, or ask to regenerate: not both.");
       }
       const content = body.regenerate ? null : (body.content ?? "");
-      const turn = await core.turns.start(user, {
+      const asked: TurnRequest = {
         content,
         ...(body.thread_id && { threadId: body.thread_id }),
         ...(body.parent_id !== undefined && { parentId: body.parent_id }),
         ...(body.model && { model: body.model }),
         ...(body.system_prompt && { systemPrompt: body.system_prompt }),
         ...(body.parameters && { parameters: body.parameters as JsonObject }),
-        ...(body.files && { files: await readFiles(core, user, body.files) }),
         ...(body.stop_running && { stopRunning: true }),
-      });
+      };
+      const turn = await withFiles(core, user, body.files ?? [], (files) =>
+        core.turns.start(user, { ...asked, files }),
+      );
       return turnStream(core, request, server, user, turn.id, 0);
     },
     {

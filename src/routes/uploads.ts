@@ -1,19 +1,36 @@
 /** Files that come with a message: uploads, or ids of files that are here already. */
 
-import { AppError } from "../errors";
+import { AppError, isAppError } from "../errors";
 import type { Core, FileInfo, User } from "../protocols";
 
-export async function readFiles(core: Core, user: User, files: readonly unknown[]): Promise<FileInfo[]> {
+/** Sends with the files. What was uploaded for a message that is refused goes again: whoever sent it still has it. */
+export async function withFiles<Sent>(
+  core: Core,
+  user: User,
+  files: readonly unknown[],
+  send: (files: readonly FileInfo[]) => Promise<Sent>,
+): Promise<Sent> {
   const infos: FileInfo[] = [];
-  for (const file of files) {
-    if (file instanceof File) {
-      // Bun gives a part with an empty file name none at all.
-      infos.push(await core.file.put(user.username, { name: file.name ?? "", type: file.type, data: file }));
-    } else {
-      const info = typeof file === "string" ? await core.file.get(user.username, file) : null;
-      if (!info) throw new AppError("invalid", "There is no such file.");
-      infos.push(info);
+  const uploaded: FileInfo[] = [];
+  try {
+    for (const file of files) {
+      if (file instanceof File) {
+        // Bun gives a part with an empty file name none at all.
+        const info = await core.file.put(user.username, { name: file.name ?? "", type: file.type, data: file });
+        uploaded.push(info);
+        infos.push(info);
+      } else infos.push(await known(core, user, file));
     }
+    return await send(infos);
+  } catch (error) {
+    // After a failure of another kind the message may be stored, and name them.
+    if (isAppError(error)) for (const { id } of uploaded) await core.file.remove(user.username, id);
+    throw error;
   }
-  return infos;
+}
+
+async function known(core: Core, user: User, id: unknown): Promise<FileInfo> {
+  const info = typeof id === "string" ? await core.file.get(user.username, id) : null;
+  if (!info) throw new AppError("invalid", "There is no such file.");
+  return info;
 }

@@ -10,7 +10,7 @@ import { partial } from "../partial";
 import type { Reader } from "../reader";
 import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
-import { readFiles } from "../uploads";
+import { withFiles } from "../uploads";
 import { loadChat } from "./chat-data";
 import { done, form, Id, isFromHtmx, plainText, readForm, saying } from "./form";
 
@@ -72,16 +72,12 @@ async function send(core: Core, reader: Reader, request: Request, { threadId, is
     ...(systemPrompt && { systemPrompt }),
     ...(parentId && { parentId }),
   };
-  let files: readonly FileInfo[] = [];
   try {
-    files = await readFiles(core, reader.user, field.files("files"));
-    const turn = await core.turns.start(reader.user, { ...asked, files });
-    files = []; // The message has them now.
+    const start = (files: readonly FileInfo[]) => core.turns.start(reader.user, { ...asked, files });
+    const turn = await withFiles(core, reader.user, field.files("files"), start);
     if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}?stream=1`);
     return isWhole ? wholeChat(core, reader, turn.threadId) : htmlResponse(saying(core, reader, "", "info"));
   } catch (error) {
-    // The browser still has them, and sends them again with the text.
-    for (const { id } of files) await core.file.remove(reader.user.username, id);
     if (!isAppError(error) || error.code === "notFound") throw error;
     const status = HTTP_STATUS[error.code];
     if (isFromHtmx(request)) return htmlResponse(saying(core, reader, error.message, kindOf(error)), status);
