@@ -28,6 +28,7 @@ const INTERFACES = [
   "Hooks",
   "Tool",
   "Tools",
+  "ToolSource",
   "Turn",
   "Turns",
 ];

@@ -1,7 +1,7 @@
 /**
  * Offers models the tools of MCP servers (Model Context Protocol), of any number, by stdio and by streamable HTTP. Servers come and
  * go on their own: one that fails is tried again and hides no other, and what a server offers now is offered in the next
- * model call. That is why the tools are added by preCall and not by `tools`, which is asked once.
+ * model call.
  *
  * Settings (plugins.yaml, `mcp`): `servers`, a map by name, which is put before the names of its tools; each has either
  * `command`, `args`, `env`, `cwd`, or `url`, `headers`; and `tools`, the only ones to offer, `approval`, whether the user is
@@ -18,7 +18,7 @@ import {
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { type Core, type ModelCall, type Plugin, type Static, type Tool, type Turn, t } from "skeleton";
+import { type Core, type Plugin, type Static, type Tool, type Turn, t } from "skeleton";
 
 const texts = t.Record(t.String(), t.String(), { default: {} });
 
@@ -50,7 +50,10 @@ let connections: readonly Connection[] = [];
 export default {
   name: "mcp",
   settings,
-  hooks: { preCall: addTools },
+  tools: () => ({
+    list: () => connections.flatMap((it) => it.tools()),
+    ready: async () => void (await Promise.all(connections.map((it) => it.ready()))),
+  }),
   start(core) {
     const { servers } = core.settings<Static<typeof settings>>("mcp");
     for (const [name, { command, url }] of Object.entries(servers)) {
@@ -66,15 +69,6 @@ export default {
     await Promise.all(ending.map((it) => it.close()));
   },
 } satisfies Plugin;
-
-async function addTools(call: ModelCall, turn: Turn): Promise<ModelCall | undefined> {
-  const info = await turn.core.model.describe?.(call.model);
-  if (info?.capabilities && !info.capabilities.includes("tools")) return undefined;
-  await Promise.all(connections.map((it) => it.ready()));
-  const taken = new Set(call.tools.map(({ name }) => name));
-  const added = connections.flatMap((it) => it.tools()).filter(({ name }) => !taken.has(name));
-  return added.length === 0 ? undefined : { ...call, tools: [...call.tools, ...added] };
-}
 
 interface Connection {
   /** Resolves when the server is there, and at the latest when it has been waited for long enough. */

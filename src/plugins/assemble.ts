@@ -11,12 +11,13 @@ import type { Faults } from "./fault";
 import { sortPlugins } from "./find";
 import type { Generation, Generations } from "./generations";
 import type { Found } from "./load";
+import { listerOf } from "./offers";
 import { createCore, type Parts } from "./parts";
 import type { Patience } from "./patience";
 import { type Failure, type Made, provideAll } from "./provide";
 import { settingsOf } from "./settings";
 import { type Runnings, startAll } from "./start";
-import { traced, tracedTool } from "./trace";
+import { traced, tracedOffer } from "./trace";
 
 export interface Workshop {
   readonly config: Config;
@@ -105,11 +106,11 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
     if (!shop.generations.current()) await startOver(shop, parts);
     return notStarted;
   }
-  const tools = candidates.flatMap((plugin) => {
-    const own = running.get(plugin)?.tools ?? [];
-    return isTraced(plugin) ? own.map((tool) => tracedTool(tool, plugin.name, log)) : own;
+  const offers = candidates.flatMap((plugin) => {
+    const offer = running.get(plugin)?.offer ?? [];
+    return "fixed" in offer && isTraced(plugin) ? tracedOffer(offer, log) : offer;
   });
-  parts.tools = createTools(tools);
+  parts.tools = createTools(listerOf(offers, log, patience));
   return null;
 }
 

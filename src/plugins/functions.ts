@@ -9,7 +9,8 @@ import { createSources, type Sources } from "./function-lookup";
 import { objectOf } from "./function-shape";
 import { readParameters } from "./function-signature";
 import type { Source } from "./function-source";
-import { checkPlugin, checkTools } from "./shape";
+import { withMore } from "./offers";
+import { checkPlugin } from "./shape";
 
 /** What a file exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -29,7 +30,7 @@ export async function withFunctions(exports: Exports, path: string, file: string
   const plugin = checkPlugin(exports.default);
   const { tools: own = [] } = plugin;
   if (typeof own !== "function") return { ...plugin, tools: [...own, ...tools] };
-  return { ...plugin, tools: async (core: Core) => [...checkTools(await own(core)), ...tools] };
+  return { ...plugin, tools: async (core: Core) => withMore(await own(core), tools) };
 }
 
 type Callable = (...args: readonly unknown[]) => unknown;

@@ -1,9 +1,10 @@
 /** `core.plugins`: what is installed, for people to see; and what the log says of it. */
 
-import type { Log, PluginInfo, Plugins } from "../protocols";
+import type { Log, PluginInfo, Plugins, Tool } from "../protocols";
 import type { Faults } from "./fault";
 import type { Generation, Generations } from "./generations";
 import type { Found } from "./load";
+import { nowOf, type Offer } from "./offers";
 import { winnersOf } from "./provide";
 import type { Runnings } from "./start";
 
@@ -34,10 +35,14 @@ function infoOf(plugin: Found, running: Runnings): PluginInfo {
     file,
     provides: Object.keys(provide),
     hooks: Object.keys(hooks),
-    tools: (running.get(plugin)?.tools ?? []).map((tool) => tool.name),
+    tools: toolsOf(running.get(plugin)?.offer).map((tool) => tool.name),
     access: page ? access : null,
     hasSettings: settings !== undefined,
   };
+}
+
+function toolsOf(offer: Offer | undefined): readonly Tool[] {
+  return offer ? [...offer.fixed, ...nowOf(offer, new Set(), () => {})] : [];
 }
 
 /** For `SKELETON_TRACE_PLUGINS`: what each plugin that was loaded gives. */

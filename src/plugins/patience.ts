@@ -5,6 +5,8 @@ export interface Patience {
   readonly loadS: number;
   /** For `start`, and for the function that gives its tools. */
   readonly startS: number;
+  /** For a source of tools to be ready, which each model call waits for. */
+  readonly toolsS: number;
   readonly stopS: number;
   /** For a preCall or postCall hook, which a turn waits for. */
   readonly hookS: number;
@@ -13,6 +15,7 @@ export interface Patience {
 export const PATIENCE: Patience = {
   loadS: 10,
   startS: 30, // Servers of tools may have to be started, some of them by a package runner.
+  toolsS: 10, // Of a person, who waits for the answer; the tools are there for the next call.
   stopS: 5, // Less than the ten seconds after which a container is killed.
   hookS: 60, // As a tool that does not say: a hook may ask a model or a search engine.
 };

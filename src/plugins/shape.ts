@@ -49,7 +49,7 @@ export function checkPlugin(value: unknown): Plugin {
 
 /** The same value as tools. Throws an Error whose message says what to mend. */
 export function checkTools(value: unknown): readonly Tool[] {
-  if (!Array.isArray(value)) throw new Error("Its tools must be a list, or a function that returns one.");
+  if (!Array.isArray(value)) throw new Error("Its tools must be a list, or a function that returns one or a source.");
   for (const tool of value) checkTool(tool);
   return value;
 }
@@ -60,7 +60,8 @@ export function checkPage(value: unknown): PluginPage {
   throw new Error("Its page must return an object with a function handle.");
 }
 
-function checkTool(tool: unknown): void {
+/** Throws an Error whose message says what to mend. */
+export function checkTool(tool: unknown): void {
   if (!isObject(tool)) throw new Error("One of its tools is not an object.");
   const { name, description, parameters, execute, timeoutMs } = tool;
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {

@@ -1,15 +1,16 @@
 /** Starts plugins, asks them for their tools and pages, and stops them. */
 
 import { errorOf, messageOf } from "../errors";
-import type { Core, InstalledPage, Log, Tool } from "../protocols";
+import type { Core, InstalledPage, Log, PluginPage } from "../protocols";
 import type { Found } from "./load";
+import { type Offer, offerOf } from "./offers";
 import { type Patience, within } from "./patience";
 import type { Failure } from "./provide";
-import { checkPage, checkTools } from "./shape";
+import { checkPage } from "./shape";
 
 /** What a plugin that has started gives beside providers and hooks. */
 export interface Running {
-  readonly tools: readonly Tool[];
+  readonly offer: Offer;
   readonly page: InstalledPage | null;
 }
 
@@ -30,7 +31,7 @@ export async function startAll(starting: Starting, plugins: readonly Found[]): P
   for (const plugin of plugins) {
     try {
       if (!running.has(plugin)) await startOne(starting, plugin);
-      for (const { name } of running.get(plugin)?.tools ?? []) {
+      for (const { name } of running.get(plugin)?.offer.fixed ?? []) {
         if (names.has(name)) throw new Error(`There is a tool ${name} already. Give one of them another name.`);
         names.add(name);
       }
@@ -50,7 +51,8 @@ async function startOne(starting: Starting, plugin: Found): Promise<void> {
     typeof tools === "function" ? await inTime(starting, plugin, "list of tools", async () => tools(core)) : tools;
   const made = page ? checkPage(await named(plugin, "page", async () => page(core))) : null;
   // Called on its own object, which may be of a class.
-  running.set(plugin, { tools: checkTools(own), page: made && { access, handle: (...args) => made.handle(...args) } });
+  const installed = made && { access, handle: (...args: Parameters<PluginPage["handle"]>) => made.handle(...args) };
+  running.set(plugin, { offer: offerOf(plugin.name, own), page: installed });
 }
 
 /** What comes too late has begun something all the same: it is stopped when it is there, and not while it is on its way. */

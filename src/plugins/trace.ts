@@ -1,6 +1,7 @@
 /** `SKELETON_TRACE_PLUGINS`: says in the log what plugins are called for, and how long they take. Never what they are given. */
 
 import type { Hooks, Log, ModelEvent, Plugin, Tool, Turn } from "../protocols";
+import type { Offer } from "./offers";
 
 /** The same plugin, whose hooks tell. */
 export function traced(plugin: Plugin, log: Log): Plugin {
@@ -34,8 +35,14 @@ export function traced(plugin: Plugin, log: Log): Plugin {
   return { ...plugin, hooks: told };
 }
 
-/** The same tool, which tells when it is called and how many characters its arguments have. */
-export function tracedTool(tool: Tool, plugin: string, log: Log): Tool {
+/** The same tools, which tell when they are called and how many characters their arguments have. */
+export function tracedOffer({ plugin, fixed, source }: Offer, log: Log): Offer {
+  const tell = (tool: Tool) => tracedTool(tool, plugin, log);
+  const told = source && { list: () => source.list().map(tell), ready: async () => source.ready?.() };
+  return { plugin, fixed: fixed.map(tell), source: told };
+}
+
+function tracedTool(tool: Tool, plugin: string, log: Log): Tool {
   return {
     ...tool,
     execute(args, turn) {

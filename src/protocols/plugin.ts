@@ -7,7 +7,7 @@ import type { TSchema } from "@sinclair/typebox";
 import type { User } from "./auth";
 import type { Core, Protocols } from "./core";
 import type { ModelCall, ModelEvent, ToolCall, Usage } from "./model";
-import type { Tool } from "./tool";
+import type { Tool, ToolSource } from "./tool";
 import type { Turn } from "./turn";
 import type { Html } from "./views";
 import type { Words } from "./words";
@@ -24,8 +24,8 @@ export interface Plugin {
    */
   readonly provide?: { readonly [P in keyof Protocols]?: (core: Core, base: Protocols[P]) => Protocols[P] };
   readonly hooks?: Hooks;
-  /** Offered to the model in every turn; a function is asked once, when the plugin starts. */
-  readonly tools?: readonly Tool[] | ((core: Core) => readonly Tool[] | Promise<readonly Tool[]>);
+  /** Offered to the model in every turn; a function is asked once, when the plugin starts, and may give a source of tools. */
+  readonly tools?: readonly Tool[] | ((core: Core) => Offered | Promise<Offered>);
   /** Serves `/_plugin/<name>/*`. */
   readonly page?: (core: Core) => PluginPage;
   /** Who may open the page; default `user`. For anyone less the user given to it is null. */
@@ -45,6 +45,8 @@ export interface Plugin {
    */
   stop?(): void | Promise<void>;
 }
+
+type Offered = readonly Tool[] | ToolSource;
 
 export interface PluginPage {
   /**
@@ -92,6 +94,7 @@ export interface PluginInfo {
   readonly file: string | null;
   readonly provides: readonly string[];
   readonly hooks: readonly string[];
+  /** Names; of a source those that it has now. */
   readonly tools: readonly string[];
   /** Who may open its page; null = it has none. */
   readonly access: "public" | "user" | "admin" | null;

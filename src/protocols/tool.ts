@@ -29,6 +29,17 @@ export interface Tool {
   execute(args: any, turn: Turn): Promise<unknown> | AsyncGenerator<unknown, unknown>;
 }
 
+/** Tools that come and go while their plugin runs, such as those of servers that it talks to. */
+export interface ToolSource {
+  /**
+   * Those that can be called now; asked before each model call, so it must be quick. One that another plugin has the name of, or
+   * that is no tool, is left out and named in the log.
+   */
+  list(): readonly Tool[];
+  /** Resolves when the list is as complete as it will soon be. A model call waits for it, 10 seconds at most. */
+  ready?(): Promise<void>;
+}
+
 /** Progress and outcome of a call: any number of updates, then exactly one result. */
 export type ToolEvent =
   | { readonly type: "toolUpdate"; readonly callId: string; readonly name: string; readonly content: string }
@@ -41,7 +52,7 @@ export type ToolResult = { readonly type: "toolResult"; readonly callId: string;
 
 /** `core.tools`: the tools of all plugins, and the one place where a tool is run. Not replaceable; wrap a tool instead. */
 export interface Tools {
-  /** Tools to offer in a turn, in the plugins' order. */
+  /** Tools to offer in a turn, in the plugins' order, with those that sources have at this moment. */
   list(turn: Turn): Promise<readonly Tool[]>;
 
   /**

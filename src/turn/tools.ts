@@ -13,9 +13,9 @@ const RESULT_MAX = 100_000; // Characters given to the model. More would push ev
 const PROGRESS_MAX = 100_000; // Characters of one call, all updates together. Nobody reads more, and each is kept.
 const DENIED = "The user did not allow this call, so it was not run.";
 
-export function createTools(tools: readonly Tool[]): Tools {
+export function createTools(list: () => Promise<readonly Tool[]>): Tools {
   return {
-    list: async () => tools,
+    list,
     run: (call, offered, turn) => runTool(call, offered, turn),
   };
 }

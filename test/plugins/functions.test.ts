@@ -266,13 +266,19 @@ describe("what is exported", () => {
     const own = "{ name: 'own', description: '', parameters: {}, execute: async () => 1 }";
     const text = (tools: string) =>
       `export default { name: "mine", priority: 3, ${tools} };\nexport function more() { return 2; }`;
-    for (const tools of ["", `tools: [${own}]`, `tools: async (core) => [${own}]`]) {
+    for (const tools of [
+      "",
+      `tools: [${own}]`,
+      `tools: async (core) => [${own}]`,
+      `tools: () => ({ list: () => [${own}] })`,
+    ]) {
       const { plugins, wrong } = await load({ "tools/x.ts": text(tools) });
       expect(wrong).toEqual([]);
       const [plugin] = plugins;
-      const found = typeof plugin?.tools === "function" ? await plugin.tools({} as never) : plugin?.tools;
+      const given = typeof plugin?.tools === "function" ? await plugin.tools({} as never) : plugin?.tools;
+      const found = given && "list" in given ? given.list() : given;
       expect([plugin?.name, plugin?.priority]).toEqual(["mine", 3]);
-      expect(found?.map(({ name }) => name)).toEqual(tools === "" ? ["more"] : ["own", "more"]);
+      expect(found?.map(({ name }) => name).sort()).toEqual(tools === "" ? ["more"] : ["more", "own"]);
     }
   });
 

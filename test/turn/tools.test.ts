@@ -10,7 +10,7 @@ async function run(execute: Tool["execute"], options: RunOptions = {}): Promise<
   const { parameters = ANY, args = "{}", name = "it", timeoutMs, signal = new AbortController().signal } = options;
   const tool: Tool = { name: "it", description: "", parameters, execute, ...(timeoutMs && { timeoutMs }) };
   const call = { callId: "c", name, arguments: args };
-  return Array.fromAsync(createTools([tool]).run(call, [tool], { signal } as Turn));
+  return Array.fromAsync(createTools(async () => [tool]).run(call, [tool], { signal } as Turn));
 }
 
 interface RunOptions {
@@ -165,7 +165,9 @@ describe("a tool", () => {
         return answer;
       };
       const turn = { signal: new AbortController().signal, approval } as Turn;
-      return Array.fromAsync(createTools([tool]).run({ callId: "c", name: "it", arguments: args }, [tool], turn));
+      return Array.fromAsync(
+        createTools(async () => [tool]).run({ callId: "c", name: "it", arguments: args }, [tool], turn),
+      );
     };
     expect(await runWith(true, '{"n":1}')).toEqual([result("1")]);
     expect(await runWith(false, '{"n":1}')).toMatchObject([{ error: expect.stringContaining("did not allow") }]);
