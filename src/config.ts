@@ -153,6 +153,12 @@ const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
     wholeNumber(0, 3600),
     "Seconds that running turns get when the server is stopped.",
   ),
+  requestsMax: variable(
+    "BUN_CONFIG_MAX_HTTP_REQUESTS",
+    "256",
+    wholeNumber(1, 65_535),
+    "Requests that Bun lets one process have under way, each running model call among them; `bun run start` sets 20000.",
+  ),
 };
 
 /** Every variable, in the order of .env.example. */

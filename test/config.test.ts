@@ -39,6 +39,7 @@ describe("without any variable", () => {
       rateLimitLogin: { max: 5, windowS: 60 },
       rateLimitMessage: null,
       shutdownGraceS: 10,
+      requestsMax: 256,
     });
   });
 
@@ -81,6 +82,7 @@ describe("a value that is set", () => {
     ["RATE_LIMIT_LOGIN", "off", "rateLimitLogin", null],
     ["RATE_LIMIT_MESSAGE", "10/10", "rateLimitMessage", { max: 10, windowS: 10 }],
     ["SHUTDOWN_GRACE_S", "0", "shutdownGraceS", 0],
+    ["BUN_CONFIG_MAX_HTTP_REQUESTS", "20000", "requestsMax", 20_000],
   ];
   test.each(accepted)("%s=%s is taken as %s", (name, value, key, expected) => {
     expect(readConfig({ [name]: value }, FOLDER)[key]).toEqual(expected as never);

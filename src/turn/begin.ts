@@ -22,6 +22,7 @@ export interface Engine {
   /** Those that are claimed and stored at this moment. */
   readonly beginning: Set<Promise<unknown>>;
   isClosing: boolean;
+  hasWarned: boolean;
 }
 
 export async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
@@ -47,6 +48,7 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
   const pinned = engine.pin();
   const turn = runTurn({ core: pinned.core, user, info, release, isClosing: () => engine.isClosing });
   running.set(turnId, turn);
+  warnOfLimit(engine);
   void turn.ended.then(() => {
     running.delete(turnId);
     pinned.release();
@@ -54,4 +56,16 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
   });
   await publishFact(core, userTopic(username), { type: "turn-started", threadId, turnId });
   return info;
+}
+
+const NEAR = 0.8; // Of the requests that may be under way: tools make some too, and the owner should hear of it before.
+
+/** Model calls beyond the limit wait without a word until others end, which looks like a slow model. */
+function warnOfLimit(engine: Engine): void {
+  const { core, running } = engine;
+  const most = core.config.requestsMax;
+  if (engine.hasWarned || running.size < NEAR * most) return;
+  engine.hasWarned = true;
+  const why = `${running.size} replies run at once, and Bun lets this process have ${most} requests under way; more will wait`;
+  core.log.warn(`${why}. Set BUN_CONFIG_MAX_HTTP_REQUESTS=20000 before the start`);
 }

@@ -39,6 +39,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
     running: new Map(),
     beginning: new Set(),
     isClosing: false,
+    hasWarned: false,
   };
   return {
     async open() {
