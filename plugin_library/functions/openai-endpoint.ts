@@ -19,6 +19,7 @@ import {
   AppError,
   type Core,
   type FileInfo,
+  HTTP_STATUS,
   type JsonObject,
   type NewContextMessage,
   type Plugin,
@@ -40,18 +41,6 @@ const HEARTBEAT_MS = 15_000; // Proxies cut connections that are silent for a mi
 const settings = t.Object({ keep: t.Boolean({ default: false }) });
 
 type Settings = Static<typeof settings>;
-
-const STATUS: Readonly<Record<string, number>> = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  notFound: 404,
-  conflict: 409,
-  tooLarge: 413,
-  limited: 429,
-  upstream: 502,
-  unavailable: 503,
-};
 
 export default {
   name: NAME,
@@ -268,7 +257,7 @@ function failureOf(core: Core, error: unknown) {
   // The class is not compared: beside the executable it may be another one.
   const known = error instanceof Error && error.name === "AppError" ? (error as AppError) : null;
   if (!known) core.log.error("A request to the OpenAI endpoint failed", { error: error as Error });
-  const status = STATUS[known?.code ?? ""] ?? 500;
+  const status = HTTP_STATUS[known?.code ?? "internal"];
   const type = status === 429 ? "rate_limit_error" : status < 500 ? "invalid_request_error" : "server_error";
   const message = known?.message ?? "Something went wrong in the server; its log says what.";
   const code = status === 401 ? "invalid_api_key" : (known?.code ?? null);

@@ -3,5 +3,5 @@
 export { type Static, Type as t } from "@sinclair/typebox";
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
-export { AppError } from "../errors";
+export { AppError, HTTP_STATUS } from "../errors";
 export type * from "../protocols";
