@@ -4,7 +4,7 @@ import { messageOf } from "../errors";
 import type { Plugin } from "../protocols";
 import type { Faults } from "./fault";
 import type { Seen } from "./files";
-import { type Exports, withFunctions } from "./functions";
+import { type Exports, withFunctions } from "./function-tools";
 import { type Patience, within } from "./patience";
 import type { SettingsFile } from "./settings";
 import { checkPlugin } from "./shape";

@@ -3,7 +3,7 @@
 import type { Plugin, PluginPage, ProtocolName, Tool } from "../protocols";
 
 /** Every protocol, with the members that a provider may leave out. */
-export const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
+const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
   store: [],
   bus: [],
   limit: [],

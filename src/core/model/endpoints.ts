@@ -16,7 +16,7 @@ export interface EndpointOptions {
   readonly localServers?: Readonly<Record<string, string>>;
 }
 
-export const LOCAL_SERVERS = {
+const LOCAL_SERVERS = {
   ollama: "http://127.0.0.1:11434/v1",
   "lm-studio": "http://127.0.0.1:1234/v1",
   "llama.cpp": "http://127.0.0.1:8080/v1",

@@ -4,7 +4,7 @@ import type { Core, Thread, ThreadFilter, ThreadGroup, ThreadListData } from "..
 import type { Reader } from "../reader";
 import { dayOf, groupOf } from "./calendar";
 
-export const THREADS_PER_PAGE = 50;
+const THREADS_PER_PAGE = 50;
 const SHOWN_AT_MOST = 1000; // A list that was scrolled further is made anew up to here.
 
 export interface ListRequest {

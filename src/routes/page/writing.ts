@@ -15,7 +15,7 @@ export interface Writing {
 }
 
 /** A part around what is written into it. */
-export interface Frame {
+interface Frame {
   readonly before: string;
   readonly after: string;
 }
@@ -101,7 +101,7 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
 }
 
 /** What stands around the text of a part, whichever view shows it: it is shown with a mark, and cut there. */
-export function frameOf(core: Core, words: Words, message: Message): Frame {
+function frameOf(core: Core, words: Words, message: Message): Frame {
   const part = storedPart(core, words, { ...message, content: isMarkdown(message) ? crypto.randomUUID() : "" });
   const [before = "", after = ""] = core.views.part(part, words).markup.split(part.body.markup);
   return { before, after };

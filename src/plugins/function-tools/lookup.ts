@@ -3,8 +3,8 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { ParserPlugin, parse } from "@babel/parser";
-import { messageOf } from "../errors";
-import { createSource, type Source } from "./function-source";
+import { messageOf } from "../../errors";
+import { createSource, type Source } from "./source";
 
 /** Something declared, and the file that it is in. */
 export interface Located<T> {

@@ -1,7 +1,7 @@
 /** What a type stands for at run time: the JSON schema of its values, and how JSON becomes what a function expects. */
 
 import { type TSchema, Type } from "@sinclair/typebox";
-import { misfit } from "../turn/json-schema";
+import { misfit } from "../../turn/json-schema";
 
 export interface Shape {
   readonly schema: TSchema;
@@ -102,7 +102,7 @@ export function withDescription(shape: Shape, description: string | undefined): 
   return { ...shape, schema: { ...shape.schema, description: both } };
 }
 
-export function convertWith(shape: Shape | undefined, value: unknown): unknown {
+function convertWith(shape: Shape | undefined, value: unknown): unknown {
   return shape?.convert ? shape.convert(value) : value;
 }
 

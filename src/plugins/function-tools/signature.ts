@@ -1,12 +1,12 @@
 /** The parameters of a function as its code declares them. */
 
 import { Type } from "@sinclair/typebox";
-import { messageOf } from "../errors";
-import { literalValue } from "./function-literal";
-import type { Located, Sources } from "./function-lookup";
-import { plain, type Shape, withDescription } from "./function-shape";
-import type { DeclaredFunction, FunctionNode, Source, TypeNode } from "./function-source";
-import { shapeOf } from "./function-type";
+import { messageOf } from "../../errors";
+import { literalValue } from "./literal";
+import type { Located, Sources } from "./lookup";
+import { plain, type Shape, withDescription } from "./shape";
+import type { DeclaredFunction, FunctionNode, Source, TypeNode } from "./source";
+import { shapeOf } from "./type";
 
 /** `turn` = the turn is passed there, and the model does not know of it. */
 export type Parameter = "turn" | { readonly name: string; readonly shape: Shape };

@@ -1,8 +1,8 @@
 /** Where a type is written and what led there; and the sentence that refuses it. */
 
 import { basename } from "node:path";
-import type { Sources } from "./function-lookup";
-import type { Source, TypeDeclaration } from "./function-source";
+import type { Sources } from "./lookup";
+import type { Source, TypeDeclaration } from "./source";
 
 const TYPES_MAX = 500; // Types that one parameter may spell out: types used twice by types used twice grow without end.
 const DEPTH_MAX = 30; // Levels. Endpoints refuse far fewer.

@@ -4,13 +4,13 @@
  * gone when it runs.
  */
 
-import type { Core, Plugin, Tool, Turn } from "../protocols";
-import { createSources, type Sources } from "./function-lookup";
-import { objectOf } from "./function-shape";
-import { readParameters } from "./function-signature";
-import type { Source } from "./function-source";
-import { withMore } from "./offers";
-import { checkPlugin } from "./shape";
+import type { Core, Plugin, Tool, Turn } from "../../protocols";
+import { withMore } from "../offers";
+import { checkPlugin } from "../shape";
+import { createSources, type Sources } from "./lookup";
+import { objectOf } from "./shape";
+import { readParameters } from "./signature";
+import type { Source } from "./source";
 
 /** What a file exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>;

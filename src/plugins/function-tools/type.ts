@@ -1,11 +1,11 @@
 /** From the TypeScript type of a parameter to its shape. What has no counterpart in JSON is refused by name. */
 
 import { Type } from "@sinclair/typebox";
-import { readDoc } from "./function-doc";
-import { enumeration } from "./function-enum";
-import { literalValue } from "./function-literal";
-import type { Located } from "./function-lookup";
-import { deeper, enter, refusal, type Scope, type Spot } from "./function-scope";
+import { readDoc } from "./doc";
+import { enumeration } from "./enum";
+import { literalValue } from "./literal";
+import type { Located } from "./lookup";
+import { deeper, enter, refusal, type Scope, type Spot } from "./scope";
 import {
   anyOf,
   arrayOf,
@@ -18,8 +18,8 @@ import {
   type Shape,
   tupleOf,
   withDescription,
-} from "./function-shape";
-import type { TypeDeclaration, TypeNode } from "./function-source";
+} from "./shape";
+import type { TypeDeclaration, TypeNode } from "./source";
 
 type Node<Type extends TypeNode["type"]> = Extract<TypeNode, { readonly type: Type }>;
 type Member = Node<"TSTypeLiteral">["members"][number];

@@ -1,9 +1,9 @@
 /** The values of a TypeScript enumeration. */
 
-import { literalValue } from "./function-literal";
-import { refusal, type Scope } from "./function-scope";
-import { oneOf, type Shape } from "./function-shape";
-import type { TypeDeclaration } from "./function-source";
+import { literalValue } from "./literal";
+import { refusal, type Scope } from "./scope";
+import { oneOf, type Shape } from "./shape";
+import type { TypeDeclaration } from "./source";
 
 type Enumeration = Extract<TypeDeclaration, { readonly type: "TSEnumDeclaration" }>;
 

@@ -1,7 +1,7 @@
 /** What a TypeScript file declares, imports and exports: of functions and types, and without running it. */
 
 import type { Expression, File } from "@babel/parser";
-import { type Doc, readDoc } from "./function-doc";
+import { type Doc, readDoc } from "./doc";
 
 type Statement = File["program"]["body"][number];
 type Declared<Type extends Statement["type"]> = Extract<Statement, { readonly type: Type }>;

@@ -1,7 +1,7 @@
 /** The value of a literal in the code, a negative number included. */
 
 import type { Expression } from "@babel/parser";
-import type { Literal } from "./function-shape";
+import type { Literal } from "./shape";
 
 /** Undefined for anything that would have to be computed. */
 export function literalValue(node: { readonly type: string }): Literal | null | undefined {
