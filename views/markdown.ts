@@ -5,7 +5,7 @@
 
 import type { Html, Words } from "../src/protocols";
 import { html, raw } from "./html";
-import { parser, plain } from "./markdown/parser";
+import { parser, plain } from "./markdown/load";
 
 export { openMarkdown } from "./markdown/open";
 
@@ -13,7 +13,7 @@ export { openMarkdown } from "./markdown/open";
 const MAX_LENGTH = 300_000;
 
 export function markdown(text: string, words: Words): Html {
-  return text.length > MAX_LENGTH ? plain(text) : raw(parser.render(text, { words }));
+  return text.length > MAX_LENGTH ? plain(text) : raw(parser().render(text, { words }));
 }
 
 export function join(fragments: readonly Html[]): Html {

@@ -13,10 +13,16 @@ export interface Reader {
 /** As the page's script has put it into a cookie. A browser without script has the days of the server. */
 export function zoneOf(request: Request): string {
   const zone = /(?:^|;\s*)zone=([\w+/-]{1,64})(?:;|$)/.exec(request.headers.get("cookie") ?? "")?.[1];
-  return zone !== undefined && isZone(zone) ? zone : SERVER_ZONE;
+  return zone !== undefined && isZone(zone) ? zone : serverZone();
 }
 
-const SERVER_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+let knownZone: string | null = null;
+
+/** Asked for when it is needed: it takes some milliseconds of the start. */
+function serverZone(): string {
+  knownZone ??= Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return knownZone;
+}
 
 function isZone(zone: string): boolean {
   try {

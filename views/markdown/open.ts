@@ -7,8 +7,8 @@ import type { Token } from "markdown-it";
 import type { Html, OpenMarkdown, Words } from "../../src/protocols";
 import { raw } from "../html";
 import { isClosed } from "./code";
+import { parser, plain } from "./load";
 import { mend } from "./mend";
-import { parser, plain } from "./parser";
 
 /** Characters that are looked at. Of more, all is shown as plain text until the end. */
 const MAX_OPEN_LENGTH = 150_000;
@@ -45,7 +45,7 @@ function split(text: string): { readonly finished: number; readonly last: Token 
   const lines = text.slice(0, text.lastIndexOf("\n") + 1);
   if (lines === "") return { finished: 0, last: null };
   const tokens: Token[] = [];
-  parser.block.parse(lines.replace(/\r\n?/g, "\n"), parser, {}, tokens);
+  parser().block.parse(lines.replace(/\r\n?/g, "\n"), parser(), {}, tokens);
   const block = tokens.findLast(({ level, nesting, map }) => level === 0 && nesting >= 0 && map);
   const [begin = 0, end = 0] = block?.map ?? [];
   if (!block) return { finished: 0, last: null };
@@ -81,7 +81,7 @@ function withoutEnd(text: string, character: string): string {
 }
 
 function render(text: string, words: Words): Html {
-  return raw(text === "" ? "" : parser.render(text, { words }));
+  return raw(text === "" ? "" : parser().render(text, { words }));
 }
 
 function startOfLine(text: string, line: number): number {

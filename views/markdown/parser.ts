@@ -4,7 +4,7 @@
  */
 
 import MarkdownIt from "markdown-it";
-import type { Html, Words } from "../../src/protocols";
+import type { Words } from "../../src/protocols";
 import { escapeHtml, html, isSafeUrl } from "../html";
 import { code } from "./code";
 import { footnotes } from "./footnotes";
@@ -26,11 +26,6 @@ const MAX_BRACKETS = 400;
 /** The page's texts, which a text is rendered with. */
 function wordsOf(env: object | undefined): Words["markdown"] {
   return (env as { readonly words: Words }).words.markdown;
-}
-
-/** What is too long to be looked at. */
-export function plain(text: string): Html {
-  return html`<pre class="plain">${text}</pre>\n`;
 }
 
 export const parser = new MarkdownIt({ html: false, linkify: true, typographer: false });

@@ -3,10 +3,14 @@
 import type { Words } from "../../src/protocols";
 
 export function formats(language: string): Pick<Words, "language" | "number" | "duration" | "moment" | "month"> {
-  const numbers = [0, 1, 2].map((digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }));
-  const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
-  const months = new Intl.DateTimeFormat(language, { month: "long", year: "numeric", timeZone: "UTC" });
-  const number = (value: number, digits = 0) => (numbers[Math.min(digits, 2)] ?? moments).format(value);
+  const withDigits = (digits: number) => lazy(() => new Intl.NumberFormat(language, { maximumFractionDigits: digits }));
+  const [whole, tenths, hundredths] = [withDigits(0), withDigits(1), withDigits(2)];
+  const moments = lazy(
+    () => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }),
+  );
+  const months = lazy(() => new Intl.DateTimeFormat(language, { month: "long", year: "numeric", timeZone: "UTC" }));
+  const number = (value: number, digits = 0) =>
+    [whole, tenths, hundredths][Math.min(digits, 2)]?.().format(value) ?? "";
   return {
     language,
     number,
@@ -16,11 +20,20 @@ export function formats(language: string): Pick<Words, "language" | "number" | "
     },
     moment(iso) {
       const ms = Date.parse(iso);
-      return Number.isNaN(ms) ? "" : `${moments.format(ms)} UTC`;
+      return Number.isNaN(ms) ? "" : `${moments().format(ms)} UTC`;
     },
     month(month) {
       const ms = Date.parse(`${month}-01T00:00:00Z`);
-      return Number.isNaN(ms) ? month : months.format(ms);
+      return Number.isNaN(ms) ? month : months().format(ms);
     },
+  };
+}
+
+/** Made when something is first written with it: all of them would be a tenth of the server's start. */
+function lazy<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
