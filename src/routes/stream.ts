@@ -19,6 +19,8 @@ export interface StreamOptions {
   readonly isAllowed?: () => Promise<boolean>;
   /** Default HEARTBEAT_MS. */
   readonly heartbeatMs?: number;
+  /** Seconds without progress after which the rest of an ended stream is given up. Default REST_S. */
+  readonly restS?: number;
   /** What is streamed; absent = Server-Sent Events. */
   readonly format?: StreamFormat;
 }
@@ -44,6 +46,7 @@ export interface IdleTimer {
   timeout(request: Request, seconds: number): void;
 }
 
+const REST_S = 60; // Else a client that reads nothing more would hold its connection, and what waits in it, for ever.
 const UNREAD_BYTES = 2 * 1024 * 1024; // Many minutes of a fast model.
 
 /** A chunk's size is its bytes. None are asked for ahead, because Bun would reserve memory for that in each connection. */
@@ -88,7 +91,7 @@ export function streamResponse(options: StreamOptions): Response {
 
 /** Returns what is called when the client is gone. */
 function openStream(options: StreamOptions, controller: ReadableStreamDefaultController<Uint8Array>): () => void {
-  const { core, begin, isAllowed, heartbeatMs = HEARTBEAT_MS, format = SSE } = options;
+  const { core, begin, isAllowed, heartbeatMs = HEARTBEAT_MS, restS = REST_S, format = SSE } = options;
   let isGone = false;
   let stop = (): void => {};
   const unreadBytes = () => -(controller.desiredSize ?? 0);
@@ -109,6 +112,7 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
     if (isGone) return;
     leave();
     if (error) core.log.error("A stream failed", { error });
+    if (unreadBytes() > 0) options.server?.timeout(options.request, restS);
     if (error) controller.error(error);
     else controller.close();
   };
