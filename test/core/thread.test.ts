@@ -61,6 +61,36 @@ describe("threads in the store", () => {
   const found = async (text: string, limit?: number) =>
     (await core.thread.search("ann", text, limit)).map(({ thread }) => thread.id);
 
+  test("are read in pages when they are long, and others have their turn between these", async () => {
+    const id = await create();
+    const [ids, contents] = [
+      Array.from({ length: 2500 }, (_, at) => `message-${at}`),
+      Array.from({ length: 2500 }, (_, at) => `${at}`),
+    ];
+    await Promise.all(
+      ids.map((own, at) => {
+        const said = { role: "user", type: "text", turn_id: "turn", step: 0, content: contents[at] ?? "" };
+        const fields = {
+          ...said,
+          thread_id: id,
+          parent_id: ids[at - 1] ?? null,
+          timestamp: "2026-01-01T00:00:00.000Z",
+        };
+        return core.store.add("ann", "messages", fields, own);
+      }),
+    );
+    let turns = 0;
+    const count = () => {
+      turns++;
+      if (turns < 1000) setImmediate(count);
+    };
+    setImmediate(count);
+    const path = await core.thread.messages("ann", id, { head: "message-2499" });
+    expect(turns).toBeGreaterThanOrEqual(2);
+    turns = 1000;
+    expect(path.map(({ content }) => content)).toEqual(contents);
+  });
+
   test("of the same millisecond are paged without one skipped or repeated", async () => {
     const ids: string[] = [];
     for (let number = 0; number < 10; number++) {

@@ -9,8 +9,10 @@ export async function readPath(core: Core, username: string, threadId: string, p
   const head = path.head ?? (await core.thread.get(username, threadId))?.headId;
   if (!head) return [];
   if (path.limit === undefined && path.before === undefined) {
-    const records = await core.store.find(username, "messages", { where: { thread_id: threadId } });
-    return walkUp(records.map(toMessage), head);
+    const query = { where: { thread_id: threadId }, limit: IDS_PER_QUERY + 1 };
+    const records = await core.store.find(username, "messages", query);
+    // A longer one would hold everything else up: it is read in pages, as a part of it is.
+    if (records.length <= IDS_PER_QUERY) return walkUp(records.map(toMessage), head);
   }
   const nodes = walkUp(path.tree ?? (await core.thread.tree(username, threadId)), head);
   const end = path.before === undefined ? nodes.length : nodes.findIndex(({ id }) => id === path.before);
@@ -33,6 +35,7 @@ async function readMessages(core: Core, username: string, nodes: readonly Messag
     const ids = nodes.slice(from, from + IDS_PER_QUERY).map(({ id }) => id);
     const records = await core.store.find(username, "messages", { where: { id: { in: ids } } });
     for (const record of records) byId.set(record.id, toMessage(record));
+    if (ids.length === IDS_PER_QUERY) await new Promise(setImmediate);
   }
   return nodes.flatMap(({ id }) => byId.get(id) ?? []);
 }
