@@ -127,6 +127,23 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
   );
 
   test(
+    "is told of on a page that was opened later, and hides that something is being written",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      await ask(page);
+      expect(await page.locator(".writing").isVisible()).toBe(false);
+      const other = await ann.open("/");
+      await other.getByText("Another chat waits for your answer.").waitFor();
+      await other.getByRole("link", { name: "Open it" }).click();
+      await other.getByRole("button", { name: "Do not allow" }).click();
+      await other.waitForSelector("text=That is settled.");
+      expect(await other.textContent("#status")).toBe("");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "can be stopped instead of answered",
     async () => {
       const ann = await person();

@@ -36,7 +36,7 @@ const SESSION_CHECK_MS = 15_000; // How long a page still hears what happens aft
 export async function channel(options: ChannelOptions, { send, end }: StreamClient): Promise<() => void> {
   const { core, reader } = options;
   const page = options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: send });
-  const elsewhere = createElsewhere(core, reader.words, options.threadId);
+  const elsewhere = createElsewhere(core, reader, options.threadId, send);
   const list = followList({ core, reader, threadId: options.threadId, put: send });
   const hear = ({ fact }: Told): void => {
     if (fact === null) {
@@ -46,8 +46,7 @@ export async function channel(options: ChannelOptions, { send, end }: StreamClie
       return;
     }
     list.hear(fact);
-    const said = elsewhere(fact);
-    if (said) send(said);
+    elsewhere.hear(fact);
     if (fact.type === "models-changed") void tellModels(core, reader, send);
     else if (fact.threadId === options.threadId) page?.sync();
   };
@@ -58,6 +57,7 @@ export async function channel(options: ChannelOptions, { send, end }: StreamClie
     end();
   }, SESSION_CHECK_MS);
   page?.sync();
+  void elsewhere.begin().catch((error) => core.log.error("A page was not told what waits", { error: errorOf(error) }));
   return () => {
     clearInterval(timer);
     unsubscribe();
