@@ -66,10 +66,7 @@
   const say = (it, textContent, kind) => it && Object.assign(it, { textContent, className: `status ${kind}` });
   const sayOffline = () => say(byId("status"), byId("status")?.dataset.offline, "error offline");
   const unsayOffline = () => say(document.querySelector("#status.offline"), "", "info");
-  on(
-    "htmx:error htmx:sse:error",
-    ({ detail: { ctx, connection } }) => (ctx || connection?.attempt > 1) && sayOffline(),
-  );
+  on("htmx:error htmx:sse:error", ({ detail: it }) => (it.ctx || it.connection?.attempt > 1) && sayOffline());
   on("htmx:after:request", ({ detail: { ctx } }) => ctx.response?.raw && unsayOffline());
   on("htmx:sse:after:connection online", unsayOffline);
 
@@ -99,10 +96,8 @@
   on("focusin", (event) => ({ target: focused } = event));
   function arrive() {
     showFiles();
-    for (const time of document.querySelectorAll("time:not([title])")) {
-      time.title = time.textContent;
-      time.textContent = moments.format(new Date(time.dateTime));
-    }
+    for (const time of document.querySelectorAll("time:not([title])"))
+      Object.assign(time, { title: time.textContent, textContent: moments.format(new Date(time.dateTime)) });
     if (messages !== byId("messages")) {
       messages = byId("messages");
       for (const element of [messages, byId("scroll")]) observer.observe(element);
@@ -114,8 +109,10 @@
       text = byId("text");
       text.value ||= typed ?? localStorage.getItem(draftKey(text));
     }
-    // What had the focus was swapped away: people who use a keyboard go on from the message box.
-    if (focused && !focused.isConnected && hasKeyboard) text.focus({ preventScroll: true });
+    // What had the focus was swapped away: people who use a keyboard go on from the same chat of the list, or the message box.
+    const chat = focused?.closest(".thread, .thread-form")?.id.slice(2);
+    if (focused && !focused.isConnected && hasKeyboard)
+      (document.querySelector(`:is(#c-${chat}, #f-${chat}) a`) ?? text).focus({ preventScroll: true });
   }
   on("htmx:after:swap", arrive);
   if (byId("text")) arrive();

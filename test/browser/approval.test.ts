@@ -74,6 +74,7 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
         expect(await tab.locator(".question").count()).toBe(0);
         await tab.waitForSelector("button.send");
       }
+      expect(await page.evaluate("document.activeElement.id")).toBe("text");
       await page.click(".tool summary");
       expect(await page.textContent(".tool")).toContain("sent to bob@example.com");
       await screenshot(page, "approval-allowed");

@@ -277,6 +277,32 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
   );
 
   test(
+    "the focus stays with a chat that is changed or moves",
+    async () => {
+      const first = await addChat("First");
+      const second = await addChat("Second");
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      await expectList(page, ["# Today", "Second", "First"]);
+      const focused = () => page.evaluate("document.activeElement.closest('li')?.id ?? document.activeElement.id");
+      await page.focus(`#c-${first} .change`);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(".thread-form");
+      await page.keyboard.press("ControlOrMeta+a");
+      await page.keyboard.type("Renamed");
+      await page.keyboard.press("Enter");
+      await expectList(page, ["# Today", "Renamed", "Second"]);
+      expect(await focused()).toBe(`c-${first}`);
+      const message = { parentId: null, role: "user", type: "text", content: "Up", turnId: "t", step: 0 } as const;
+      await page.focus(`#c-${second} .open`);
+      await core.thread.append("ann", second, message);
+      await expectList(page, ["# Today", "Second", "Renamed"]);
+      expect(await focused()).toBe(`c-${second}`);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "days are those of the person's zone",
     async () => {
       // In one of the two it is another day than in the other, whenever this runs.
