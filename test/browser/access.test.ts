@@ -1,17 +1,33 @@
 /** What may shut people out: every page in light and dark by axe-core, touch targets, narrow and magnified pages, languages. */
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { Type } from "@sinclair/typebox";
 import axe from "axe-core";
 import type { BrowserContextOptions, Page } from "playwright-core";
+import type { Plugin } from "../../src/protocols";
 import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
 import { SAMPLE } from "../support/chat-data";
 import { PASSWORD, startServer } from "../support/server";
-import { httpError, reply, startUpstream } from "../support/upstream";
+import { httpError, reply, startUpstream, toolCall } from "../support/upstream";
 
 const upstream = startUpstream({ models: ["small-a", "small-b"] });
 afterAll(() => upstream.stop());
 const config = { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl };
-const server = await startServer({ config });
+
+const mailing: Plugin = {
+  name: "mailing",
+  tools: [
+    {
+      name: "send_mail",
+      description: "Sends a mail.",
+      parameters: Type.Object({ to: Type.String() }),
+      approval: true,
+      execute: async ({ to }: { to: string }) => `sent to ${to}`,
+    },
+  ],
+};
+
+const server = await startServer({ config, plugins: [mailing] });
 const fresh = await startServer({ config, hasUsers: false, setupToken: "a-token-for-this-test" });
 const TIMEOUT_MS = 90_000;
 
@@ -86,6 +102,43 @@ describe.skipIf(noBrowser !== null)("nobody is shut out", () => {
       await page.waitForSelector(".outcome.failed");
       await page.setInputFiles("#files", { name: "one.txt", mimeType: "text/plain", buffer: Buffer.from("one") });
       await expectNone(page, name("failed"));
+      await page.locator(".reply [popovertarget=message-menu]").last().click();
+      await page.waitForSelector("#message-menu:popover-open button");
+      await expectNone(page, name("menu"));
+      await page.keyboard.press("Escape");
+      await page.locator(".user [id$=-edit]").last().click();
+      await page.waitForSelector(".edit");
+      await expectNone(page, name("edit"));
+      upstream.script({ parts: toolCall("send_mail", { to: "bob@example.com" }) }, reply("It is sent."));
+      await page.fill("#text", "Tell Bob");
+      await page.click("#go");
+      await page.waitForSelector(".question");
+      await expectNone(page, name("question"));
+      await page.getByRole("button", { name: "Allow", exact: true }).click();
+      await page.waitForSelector("text=It is sent.");
+      await page.waitForSelector("button.send");
+      await page.locator(".tool summary").last().click();
+      await expectNone(page, name("tool"));
+      if ("viewport" in options) await page.click(".menu");
+      await page.click(".filter summary");
+      await expectNone(page, name("filter"));
+      await page.click(".filter summary");
+      await page.hover(".thread");
+      await page.locator(".thread .change").first().click();
+      await page.waitForSelector(".thread-form");
+      await expectNone(page, name("form"));
+      await page.click(".thread-form [formaction$=archive]");
+      await page.waitForSelector(".welcome");
+      await page.goto("/?archived=true");
+      if ("viewport" in options) await page.click(".menu");
+      await page.locator(".thread .open").first().waitFor();
+      await expectNone(page, name("archived"));
+      await page.locator(".thread .open").first().click();
+      await page.waitForSelector(".archived");
+      await page.goto("/_plugin/admin/");
+      await expectNone(page, name("admin"));
+      await page.goto("/");
+      await converse(page, "Find everything");
       if ("viewport" in options) await page.click(".menu");
       await page.locator(".search input").pressSequentially("everything");
       await page.waitForSelector(".threads mark");

@@ -1,0 +1,78 @@
+/** A chat of 2,000 messages: opened, read to its beginning, and written in while all of it is on the page. */
+
+import { afterAll, describe, expect, test } from "bun:test";
+import type { Message } from "../../src/protocols";
+import { newPerson, noBrowser, screenshot } from "../support/browser";
+import { startServer } from "../support/server";
+import { gate, reply, startUpstream } from "../support/upstream";
+
+const MESSAGES = 2000;
+const TIMEOUT_MS = 180_000;
+/** Of half of the frames; 60 a second are 17. A machine that also runs the server and other tests must pass. */
+const FRAME_MS = 50;
+
+const upstream = startUpstream({ models: ["small-a"] });
+afterAll(() => upstream.stop());
+const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
+
+async function longThread(): Promise<string> {
+  const { id } = await server.core.thread.create("ann", { title: "Long" });
+  let parentId: string | null = null;
+  for (let index = 0; index < MESSAGES; index++) {
+    const role = index % 2 === 0 ? ("user" as const) : ("assistant" as const);
+    const content =
+      role === "user" ? `Question ${index}` : `Answer **${index}**\n\n- a\n- b\n\n\`\`\`js\nlet x = ${index};\n\`\`\``;
+    const said = { role, type: "text" as const, content, turnId: "none", step: 0, parentId };
+    const message: Message = await server.core.thread.append("ann", id, said);
+    parentId = message.id;
+  }
+  return id;
+}
+
+const MEDIAN_FRAME = `new Promise((resolve) => {
+  const times = [];
+  const frame = (time) => {
+    times.push(time);
+    if (times.length <= 60) return requestAnimationFrame(frame);
+    const lengths = times.slice(1).map((time, index) => time - times[index]).sort((a, b) => a - b);
+    resolve(lengths[30]);
+  };
+  requestAnimationFrame(frame);
+})`;
+
+describe.skipIf(noBrowser !== null)(`a chat of ${MESSAGES} messages`, () => {
+  test(
+    "opens at its end, is read to its beginning with nothing lost or doubled, and stays smooth while a reply is written",
+    async () => {
+      const path = `/t/${await longThread()}`;
+      const ann = await newPerson(server.url);
+      const page = await ann.open(path);
+      await page.waitForSelector(`text=Question ${MESSAGES - 2}`);
+      const earlier = page.locator(".earlier");
+      while ((await earlier.count()) > 0) {
+        const count = await page.locator(".message").count();
+        await page.evaluate("document.getElementById('scroll').scrollTop = 0");
+        await page.waitForSelector(`.message >> nth=${count}`, { state: "attached" });
+      }
+      const asked = await page.locator(".user .bubble").allTextContents();
+      expect(asked).toEqual(Array.from({ length: MESSAGES / 2 }, (_, index) => `Question ${2 * index}`));
+      expect(await page.locator(".reply").count()).toBe(MESSAGES / 2);
+      await screenshot(page, "long-beginning");
+
+      const end = gate();
+      const words = Array.from({ length: 100 }, (_, index) => [`word ${index} `, { pauseMs: 10 }]).flat();
+      upstream.script({ parts: [...words, { wait: end.opened }, ...reply(" the end").parts] });
+      await page.fill("#text", "And now?");
+      await page.press("#text", "Enter");
+      await page.waitForSelector(".reply >> text=word 1");
+      expect(await page.evaluate(MEDIAN_FRAME)).toBeLessThan(FRAME_MS);
+      end.open();
+      await page.waitForSelector(".reply >> text=the end");
+      await page.waitForSelector("button.send");
+      expect(await page.locator(".message").count()).toBe(MESSAGES + 2);
+      expect(ann.complaints).toEqual([]);
+      await ann.context.close();
+    },
+    TIMEOUT_MS,
+  );
+});
