@@ -7,22 +7,20 @@
 
   const byId = (id) => document.getElementById(id);
   const on = (types, act) => types.split(" ").map((type) => addEventListener(type, act, true)); // Not all bubble.
-  const hasKeyboard = matchMedia("(pointer: fine)").matches;
+  const hasKeys = matchMedia("(pointer: fine)").matches;
 
   on("keydown", (event) => {
-    const { target, key } = event;
+    const { target, key, shiftKey, isComposing } = event;
     if (key === "Escape") target.closest(".edit")?.querySelector("a").click();
     if (key === "?" && !target.closest("input, textarea, select")) byId("keys")?.togglePopover();
     // Arrows go from chat to chat, and from the search into what it found.
     const stops = [...document.querySelectorAll("#search input, #threads a.open")];
     const next = stops.includes(target) && stops[stops.indexOf(target) + { ArrowDown: 1, ArrowUp: -1 }[key]];
-    if (next) event.preventDefault();
+    const isSend = hasKeys && key === "Enter" && !shiftKey && !isComposing && target.matches("#text, .edit textarea");
+    if (next || isSend) event.preventDefault();
     if (next) next.focus();
-    const isText = target.matches("#text, .edit textarea");
-    if (!isText || key !== "Enter" || event.shiftKey || event.isComposing || !hasKeyboard) return;
-    event.preventDefault();
     // Without a submitter, so that Enter never means Stop.
-    target.form.requestSubmit();
+    if (isSend) target.form.requestSubmit();
   });
 
   // What is typed is kept per person and chat until the server has it; who signs out forgets it.
@@ -33,8 +31,7 @@
   on("submit", ({ target }) => {
     // One that htmx does not send leaves the page, and comes back with the text if it is refused.
     if (target.matches("#composer:not([hx-post])")) localStorage.removeItem(draftKey(target.elements.text));
-    for (const key in localStorage)
-      if (target.matches(".account") && key.startsWith("draft ")) delete localStorage[key];
+    if (target.matches(".account")) localStorage.clear();
   });
 
   // The text goes when it was taken, and stays when the send was refused or something was typed meanwhile.
@@ -71,18 +68,21 @@
   on("htmx:sse:after:connection online", unsayOffline);
 
   // A reader within 60 px of the end stays there; one who scrolled up is left alone, also by earlier messages coming in above.
-  let [isAtEnd, lastTop] = [true, 0];
+  // What moves while the height changes was not moved by the reader: messages are as high as they are only once they are seen.
+  let [isAtEnd, lastTop, lastHeight] = [true, 0, 0];
   const toGo = ({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight;
   const toEnd = () => {
     const scroll = byId("scroll");
     if (scroll && isAtEnd) scroll.scrollTop = scroll.scrollHeight;
     scroll?.classList.toggle("behind", toGo(scroll) > 60);
+    ({ scrollTop: lastTop, scrollHeight: lastHeight } = scroll ?? {});
   };
   const observer = new ResizeObserver(toEnd);
   on("scroll", ({ target }) => {
     if (target.id !== "scroll") return;
-    isAtEnd = toGo(target) < (target.scrollTop < lastTop ? 2 : 60);
-    lastTop = target.scrollTop;
+    const isUp = target.scrollTop < lastTop && target.scrollHeight === lastHeight;
+    isAtEnd = isUp ? toGo(target) < 2 : isAtEnd || toGo(target) < 60;
+    ({ scrollTop: lastTop, scrollHeight: lastHeight } = target);
     target.classList.toggle("behind", !isAtEnd);
   });
   on("htmx:before:swap", ({ target }) => {
@@ -111,7 +111,7 @@
     }
     // What had the focus was swapped away: people who use a keyboard go on from the same chat of the list, or the message box.
     const chat = focused?.closest(".thread, .thread-form")?.id.slice(2);
-    if (focused && !focused.isConnected && hasKeyboard)
+    if (focused && !focused.isConnected && hasKeys)
       (document.querySelector(`:is(#c-${chat}, #f-${chat}) a`) ?? text).focus({ preventScroll: true });
   }
   on("htmx:after:swap", arrive);

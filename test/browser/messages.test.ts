@@ -291,6 +291,25 @@ describe.skipIf(noBrowser !== null)("messages", () => {
   );
 
   test(
+    "what comes at once and is high is followed to its end, too",
+    async () => {
+      const ann = await person();
+      const page = await converse(ann, "Tell me", "A short one.");
+      const high = `${"| a | b |\n|--|--|\n"}${"| 1 | 2 |\n".repeat(6)}\n`;
+      for (let round = 0; round < 6; round++) {
+        upstream.script({ parts: [`Round ${round}\n\n`, { pauseMs: 60 }, high, { pauseMs: 60 }, high, "\nover"] });
+        await page.fill("#text", "Go on");
+        await page.press("#text", "Enter");
+        await page.waitForSelector(`.reply:has-text("Round ${round}"):has-text("over")`);
+        await page.waitForSelector("button.send");
+        await page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))");
+        expect([round, await toEnd(page)]).toEqual([round, 0]);
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "an address leads to one message, shows it, and a send from there leads to the end",
     async () => {
       const { thread, ids } = await longThread(250);
