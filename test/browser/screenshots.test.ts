@@ -43,6 +43,7 @@ describe.skipIf(noBrowser !== null)("the pictures of the README", () => {
     await askForTool(night, scene);
     await take(night, "approval-dark");
     await night.getByRole("button", { name: "Do not allow" }).click();
+    await night.waitForSelector("button.send");
 
     const plain = await open(`${path}?q=index`, { javaScriptEnabled: false });
     expect(await plain.locator(".threads mark").count()).toBeGreaterThan(0);

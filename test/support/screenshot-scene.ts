@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
 import { EARLIER, EXPLANATION, PLAN, QUESTION } from "./screenshot-chats";
 import { startServer, type TestServer } from "./server";
-import { startUpstream, toolCall, type Upstream } from "./upstream";
+import { reply, startUpstream, toolCall, type Upstream } from "./upstream";
 
 export interface Scene {
   readonly server: TestServer;
@@ -38,6 +38,7 @@ const database: Plugin = {
 
 export async function setScene(): Promise<Scene> {
   const upstream = startUpstream({ models: ["qwen3-8b", "llama-3.3-70b"] });
+  upstream.otherwise(reply("Very well, nothing was changed."));
   const config = { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl };
   const server = await startServer({ config, plugins: [database] });
   for (const { title, daysAgo, says = title, ...fields } of EARLIER) {
