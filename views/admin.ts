@@ -15,7 +15,7 @@ export function adminPage({ plugins, faults, winners }: AdminData, words: Words)
   const { admin } = words;
   const own = plugins.filter(({ file }) => file !== null);
   const others = plugins.filter(({ file }) => file === null);
-  return html`<form class="tools" method="post" action="/_plugin/admin/reload"><p>${admin.detail}</p><button class="quiet">${admin.reload}</button></form>
+  return html`<form class="reload" method="post" action="/_plugin/admin/reload"><p>${admin.detail}</p><button class="quiet">${admin.reload}</button></form>
 <section aria-labelledby="faults"><h2 id="faults">${admin.faults}</h2>${
     faults.length === 0 ? html`<p>${admin.noFaults}</p>` : html`<ul class="faults">${faults.map(faultItem)}</ul>`
   }</section>
