@@ -1,11 +1,11 @@
 /** What may shut people out: every page in light and dark by axe-core, touch targets, narrow and magnified pages, languages. */
 
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import axe from "axe-core";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
-import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { noBrowser, peopleOf, screenshot } from "../support/browser";
 import { SAMPLE } from "../support/chat-data";
 import { PASSWORD, startServer } from "../support/server";
 import { httpError, reply, startUpstream, toolCall } from "../support/upstream";
@@ -31,18 +31,8 @@ const server = await startServer({ config, plugins: [mailing] });
 const fresh = await startServer({ config, hasUsers: false, setupToken: "a-token-for-this-test" });
 const TIMEOUT_MS = 90_000;
 
-const people: Person[] = [];
-const person = async (username: string | null, options: BrowserContextOptions = {}, url = server.url) => {
-  const someone = await newPerson(url, username, options);
-  people.push(someone);
-  return someone;
-};
-
-afterEach(async () => {
-  const complaints = people.flatMap((someone) => someone.complaints);
-  for (const someone of people.splice(0)) await someone.context.close();
-  expect(complaints).toEqual([]);
-});
+const person = peopleOf(server.url);
+const firstPerson = peopleOf(fresh.url);
 
 /** The rules broken, each with the elements that break it. */
 async function violations(page: Page): Promise<string[]> {
@@ -83,7 +73,7 @@ describe.skipIf(noBrowser !== null)("nobody is shut out", () => {
       await login.click(".primary");
       await login.waitForSelector("[role=alert]");
       await expectNone(login, name("login"));
-      const founder = await person(null, look, fresh.url);
+      const founder = await firstPerson(null, look);
       await expectNone(await founder.open("/setup?token=a-token-for-this-test"), name("setup"));
 
       const ann = await person("ann", look);

@@ -1,8 +1,8 @@
 /** The administrators' page of plugins in a real browser: by day and night, on a phone, and without script. */
 
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { noBrowser, peopleOf, screenshot } from "../support/browser";
 import { writePlugins } from "../support/plugin-files";
 import { startServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
@@ -23,18 +23,7 @@ writePlugins(pluginsPath, {
 });
 const server = await startServer({ config: { pluginsPath } });
 
-const people: Person[] = [];
-const person = async (...args: Parameters<typeof newPerson> extends [string, ...infer Rest] ? Rest : never) => {
-  const someone = await newPerson(server.url, ...args);
-  people.push(someone);
-  return someone;
-};
-
-afterEach(async () => {
-  const complaints = people.flatMap((someone) => someone.complaints);
-  for (const someone of people.splice(0)) await someone.context.close();
-  expect(complaints).toEqual([]);
-});
+const person = peopleOf(server.url);
 
 describe.skipIf(noBrowser !== null)("the page of plugins", () => {
   test(

@@ -1,10 +1,10 @@
 /** Calls that wait for a person's yes or no, as they meet them: in any tab, by mouse, key and form, and after a reload. */
 
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
-import { markupOf, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { markupOf, noBrowser, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { interleave, reply, startUpstream, toolCall } from "../support/upstream";
 
@@ -30,18 +30,7 @@ const server = await startServer({
   plugins: [mailing],
 });
 
-const people: Person[] = [];
-const person = async (options: Parameters<typeof newPerson>[2] = {}) => {
-  const someone = await newPerson(server.url, "ann", options);
-  people.push(someone);
-  return someone;
-};
-
-afterEach(async () => {
-  const complaints = people.flatMap((someone) => someone.complaints);
-  for (const someone of people.splice(0)) await someone.context.close();
-  expect(complaints).toEqual([]);
-});
+const person = peopleOf(server.url);
 
 const TIMEOUT_MS = 30_000;
 const MAIL = { to: "bob@example.com", text: "The <b>numbers</b> are in." };
@@ -180,7 +169,7 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
   test(
     "asks by a form where there is no script",
     async () => {
-      const ann = await person({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
+      const ann = await person("ann", { javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
       const page = await ann.open("/");
       await ask(page);
       expect(await page.locator("noscript").count()).toBe(0);
@@ -194,7 +183,7 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
   test(
     "fits a phone at night",
     async () => {
-      const ann = await person({ viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true });
+      const ann = await person("ann", { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true });
       const page = await ann.open("/");
       await ask(page);
       const box = await page.getByRole("button", { name: "Do not allow" }).boundingBox();

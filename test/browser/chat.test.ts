@@ -1,10 +1,10 @@
 /** The page as a person uses it: a real Chromium, the real server, and a scripted model over HTTP. */
 
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
-import { markupOf, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { markupOf, newPerson, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
 import { startCable } from "../support/cable";
 import { SAMPLE } from "../support/chat-data";
 import { startServer } from "../support/server";
@@ -36,18 +36,7 @@ const server = await startServer({
   plugins: [counting],
 });
 
-const people: Person[] = [];
-const person = async (...args: Parameters<typeof newPerson> extends [string, ...infer Rest] ? Rest : never) => {
-  const someone = await newPerson(server.url, ...args);
-  people.push(someone);
-  return someone;
-};
-
-afterEach(async () => {
-  const complaints = people.flatMap((someone) => someone.complaints);
-  for (const someone of people.splice(0)) await someone.context.close();
-  expect(complaints).toEqual([]);
-});
+const person = peopleOf(server.url);
 
 const TIMEOUT_MS = 30_000;
 

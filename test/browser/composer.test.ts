@@ -1,8 +1,8 @@
 /** Where messages are written, and all that is done by keyboard. */
 
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
 
@@ -11,18 +11,7 @@ afterAll(() => upstream.stop());
 const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
 const TIMEOUT_MS = 30_000;
 
-const people: Person[] = [];
-const person = async (options: Parameters<typeof newPerson>[2] = {}) => {
-  const someone = await newPerson(server.url, "ann", options);
-  people.push(someone);
-  return someone;
-};
-
-afterEach(async () => {
-  const complaints = people.flatMap((someone) => someone.complaints);
-  for (const someone of people.splice(0)) await someone.context.close();
-  expect(complaints).toEqual([]);
-});
+const person = peopleOf(server.url);
 
 async function say(page: Page, text: string): Promise<void> {
   await page.fill("#text", text);

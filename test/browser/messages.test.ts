@@ -1,9 +1,9 @@
 /** What a person does with messages: edit, regenerate, go between versions, fork, and read a long chat. */
 
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import type { Thread } from "../../src/protocols";
-import { markupOf, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { markupOf, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
 
@@ -13,18 +13,7 @@ const upstream = startUpstream({ models: ["small-a", "small-b"] });
 afterAll(() => upstream.stop());
 const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
 
-const people: Person[] = [];
-const person = async (options: Parameters<typeof newPerson>[2] = {}) => {
-  const someone = await newPerson(server.url, "ann", options);
-  people.push(someone);
-  return someone;
-};
-
-afterEach(async () => {
-  const complaints = people.flatMap((someone) => someone.complaints);
-  for (const someone of people.splice(0)) await someone.context.close();
-  expect(complaints).toEqual([]);
-});
+const person = peopleOf(server.url);
 
 const ANN = { username: "ann", role: "admin" } as const;
 const TIMEOUT_MS = 30_000;
@@ -331,7 +320,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
   test(
     "without script and on a phone, links and forms do the same",
     async () => {
-      const ann = await person({
+      const ann = await person("ann", {
         javaScriptEnabled: false,
         viewport: { width: 320, height: 640 },
         hasTouch: true,

@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { noBrowser, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
 
@@ -13,19 +13,10 @@ const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl:
 const { core } = server;
 
 const TIMEOUT_MS = 30_000;
-const people: Person[] = [];
-
-async function person(username: string, options: Parameters<typeof newPerson>[2] = {}): Promise<Person> {
-  const someone = await newPerson(server.url, username, options);
-  people.push(someone);
-  return someone;
-}
+const person = peopleOf(server.url);
 
 afterEach(async () => {
-  const complaints = people.flatMap((someone) => someone.complaints);
-  for (const someone of people.splice(0)) await someone.context.close();
   for (const username of ["ann", "bob"]) await clear(username);
-  expect(complaints).toEqual([]);
 });
 
 /** Puts every chat away for good, as far as a list can tell. */

@@ -1,5 +1,6 @@
 /** A real browser for tests of the page: one process per run, a fresh profile per person. */
 
+import { afterEach, expect } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
@@ -70,6 +71,21 @@ export async function newPerson(
       await page.goto(path);
       return page;
     },
+  };
+}
+
+/** Lets people in for the tests of a file. After each test they leave, and nothing may have complained. */
+export function peopleOf(url: string) {
+  const people: Person[] = [];
+  afterEach(async () => {
+    const complaints = people.flatMap((person) => person.complaints);
+    for (const { context } of people.splice(0)) await context.close();
+    expect(complaints).toEqual([]);
+  });
+  return async (username: string | null = "ann", options: BrowserContextOptions = {}): Promise<Person> => {
+    const person = await newPerson(url, username, options);
+    people.push(person);
+    return person;
   };
 }
 
