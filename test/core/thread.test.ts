@@ -150,11 +150,14 @@ describe("threads in the store", () => {
     }
     await Promise.all(writes);
     for (const page of [{}, { pinnedFirst: true }, { tag: "rare" }, { archived: true }]) {
-      await core.thread.list("ann", page);
-      const started = performance.now();
-      for (let round = 0; round < 5; round++) await core.thread.list("ann", page);
-      // A scan of ten thousand takes over 20 ms each time.
-      expect(performance.now() - started).toBeLessThan(50);
+      const times: number[] = [];
+      for (let round = 0; round < 9; round++) {
+        const started = performance.now();
+        await core.thread.list("ann", page);
+        times.push(performance.now() - started);
+      }
+      // The best of them, because the machine may be busy; a scan of ten thousand takes over 20 ms each time.
+      expect(Math.min(...times)).toBeLessThan(10);
     }
     expect(await core.thread.tags("ann")).toEqual(["rare"]);
   }, 20_000);
