@@ -88,7 +88,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await screenshot(page, "streaming");
       end.open();
       await page.waitForSelector("button.send");
-      expect(await page.textContent(".reply")).toContain("The end.");
+      await page.waitForSelector(".reply >> text=The end.");
       expect(await page.title()).toBe("How is *Markdown* streamed?");
       await page.waitForSelector(".threads [aria-current] >> text=How is");
       await expectAsFresh(page, ann);

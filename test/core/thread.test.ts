@@ -208,7 +208,7 @@ describe("threads in the store", () => {
     expect(page.map(({ content }) => content)).toEqual(path.slice(50).map(({ content }) => content));
     expect(await core.thread.messages("ann", id, { limit: 5, before: path[0]?.id ?? "" })).toEqual([]);
     expect(await core.thread.messages("ann", id, { before: "nowhere" })).toEqual([]);
-  });
+  }, 30_000);
 
   test("a fork keeps every part of a message, tools and files included", async () => {
     const id = await create("Zoo");
