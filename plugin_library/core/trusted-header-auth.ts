@@ -1,7 +1,8 @@
 /**
  * Signs people in by a header that a reverse proxy sets (Authelia, Authentik, oauth2-proxy, Tailscale …). The header counts
  * only on connections from the proxy itself; from anyone else it is as if it were not there, so the proxy must replace
- * what a browser sends under that name. Accounts of users.yaml keep their role and model mask, and their passwords work.
+ * what a browser sends under that name, and under `groups_header` when there are `admin_groups`. Accounts of users.yaml
+ * keep their role and model mask, and their passwords work.
  *
  * Settings (plugins.yaml, `trusted-header-auth`): `proxies`, addresses and networks such as 127.0.0.1 or 10.0.0.0/8;
  * `header` (Remote-User); `users`, names in the header to names here; `create`, whether people without an account are let in

@@ -139,9 +139,12 @@ function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, "");
 }
 
-/** Of the registries of special addresses (RFC 6890 and after): not of the public internet, or leading into something else. */
+/**
+ * Of the registries of special addresses (RFC 6890 and after): not of the public internet, or leading into something else; and
+ * 168.63.129.16, at which Azure's machines reach a service of their own host.
+ */
 const SPECIAL_V4 =
-  "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3";
+  "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3";
 /** Within 2000::/3, outside of which nothing is public. */
 const SPECIAL_V6 = "2001::/23 2001:db8::/32 2002::/16 3fff::/20";
 const special = listOf(`${SPECIAL_V4} ${SPECIAL_V6}`);
