@@ -74,7 +74,7 @@ function endOnSignal(stop: () => Promise<void>): void {
 /** Imported here because what edits YAML takes longer to load than the server takes to start. */
 async function editUsers(args: readonly string[], config: Config): Promise<number> {
   const [{ runUsers }, { terminalIo }] = await Promise.all([import("./users"), import("./terminal")]);
-  return runUsers([...args], terminalIo(config.usersFile));
+  return runUsers([...args], terminalIo(config, createLog("error")));
 }
 
 /** Ends the process, which something that a plugin left open might keep alive. */

@@ -1,12 +1,14 @@
 /** Console and keyboard for the commands: lines out, and secrets in without showing them. */
 
 import { createInterface } from "node:readline";
+import type { Config, Log } from "./protocols";
 import type { UsersIo } from "./users";
 
-export function terminalIo(usersFile: string): UsersIo {
+export function terminalIo(config: Config, log: Log): UsersIo {
   const isTerminal = process.stdin.isTTY === true;
   return {
-    usersFile,
+    config,
+    log,
     isTerminal,
     out: (line) => console.log(line),
     error: (line) => console.error(line),

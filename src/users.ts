@@ -8,20 +8,23 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import {
   type Accounts,
-  compileMask,
   isRole,
   normaliseName,
   parseAccounts,
   problemWithName,
+  problemWithParts,
 } from "./core/auth/accounts";
 import { hashPassword, requireGoodPassword } from "./core/auth/passwords";
+import { programToken } from "./core/auth/program-token";
 import { createSecretFile } from "./core/auth/secret";
 import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
 import { AppError, isAppError, messageOf } from "./errors";
+import type { Config, Log } from "./protocols";
 
 export interface UsersIo {
-  /** The file without -f. */
-  readonly usersFile: string;
+  /** Names the file without -f, and what signs tokens. */
+  readonly config: Config;
+  readonly log: Log;
   /** Whether a person types, and sees nothing of a secret. */
   readonly isTerminal: boolean;
   out(line: string): void;
@@ -42,6 +45,7 @@ Adds a user, or changes the given parts of one:
 Other actions:
       --list             names, roles and masks
       --delete NAME      removes a user
+      --token NAME       prints a token for a program of the user, good for --days N (default 365)
       --validate         names every entry that is wrong; exit code 1 when there is one
       --generate-jwt F   writes a new secret for JWT_SECRET_FILE to F; --force replaces one, which
                          signs everybody out at the next start
@@ -57,6 +61,8 @@ const OPTIONS = {
   mask: { type: "string", short: "m" },
   list: { type: "boolean" },
   delete: { type: "string" },
+  token: { type: "string" },
+  days: { type: "string" },
   validate: { type: "boolean" },
   "generate-jwt": { type: "string" },
   force: { type: "boolean" },
@@ -83,21 +89,30 @@ export async function runUsers(args: string[], io: UsersIo): Promise<number> {
   }
 }
 
+const ACTIONS = ["list", "delete", "token", "validate", "generate-jwt", "user"];
+const ONLY_WITH: Record<string, string> = { password: "user", role: "user", mask: "user", days: "token" };
+
 async function runAction(values: Values, io: UsersIo): Promise<number> {
-  const file = resolve(values.file ?? io.usersFile);
-  const actions = ["list", "delete", "validate", "generate-jwt", "user"].filter((name) => Object.hasOwn(values, name));
-  const misplaced =
-    actions[0] === "user" ? [] : ["password", "role", "mask"].filter((name) => Object.hasOwn(values, name));
+  const file = resolve(values.file ?? io.config.usersFile);
+  const actions = ACTIONS.filter((name) => Object.hasOwn(values, name));
+  const misplaced = Object.keys(values).filter((name) => name in ONLY_WITH && ONLY_WITH[name] !== actions[0]);
   if (values.help) {
     io.out(USAGE);
     return 0;
   }
   if (actions.length > 1) return misunderstood(io, `--${actions.join(" and --")} do not go together.`);
   if (misplaced.length > 0)
-    return misunderstood(io, `--${misplaced.join(" and --")} only make sense with --user NAME.`);
+    return misunderstood(
+      io,
+      `--${misplaced.join(" and --")} only make sense with --${ONLY_WITH[misplaced[0] ?? ""]} NAME.`,
+    );
   if (values.list) return listUsers(file, io);
   if (values.validate) return validateFile(file, io);
   if (values.delete !== undefined) return deleteUser(file, normaliseName(values.delete), io);
+  if (values.token !== undefined) {
+    io.out(await programToken(io.config, io.log, await readAccounts(file), { ...values, token: values.token }));
+    return 0;
+  }
   if (values["generate-jwt"] !== undefined)
     return generateSecret(resolve(values["generate-jwt"]), values.force === true, io);
   if (values.user !== undefined) return setUser(file, normaliseName(values.user), values, io);
@@ -171,12 +186,6 @@ async function setUser(file: string, name: string, { password, role, mask }: Val
   const { problems } = await readAccounts(file);
   for (const left of problems.filter((text) => text.startsWith(`${JSON.stringify(name)}:`))) io.error(left);
   return 0;
-}
-
-function problemWithParts(role: string | undefined, mask: string | undefined): string | null {
-  if (role !== undefined && !isRole(role)) return `--role must be admin or user, not ${JSON.stringify(role)}.`;
-  const compiled = compileMask(mask ?? "");
-  return typeof compiled === "string" ? `--mask: ${compiled}` : null;
 }
 
 async function askPassword(name: string, io: UsersIo): Promise<string> {

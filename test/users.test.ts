@@ -35,7 +35,8 @@ function users(content?: string): Command {
       const error: string[] = [];
       const answers = [...typed];
       const code = await runUsers(args, {
-        usersFile: file,
+        config: { ...testConfig(folder), usersFile: file },
+        log: createLog("error", () => {}),
         isTerminal,
         out: (line) => out.push(line),
         error: (line) => error.push(line),
@@ -291,7 +292,7 @@ test("a password can be piped into the real process, which ends although the pip
   const script = `
     import { runUsers } from ${source("users.ts")};
     import { terminalIo } from ${source("terminal.ts")};
-    process.exitCode = await runUsers(["-u", "ada"], terminalIo(${JSON.stringify(file)}));`;
+    process.exitCode = await runUsers(["-u", "ada"], terminalIo({ usersFile: ${JSON.stringify(file)} }, console));`;
   const child = Bun.spawn([process.execPath, "-e", script], { stdin: "pipe", stdout: "pipe" });
   child.stdin.write(`${PASSWORD}\n`);
   child.stdin.flush();

@@ -1,6 +1,7 @@
 /**
- * Makes every OpenAI client a client of this server: base URL `https://your.server/_plugin/openai/v1`, and as key a token of
- * POST /login. Models, masks, limits, hooks and tools are those of the installation; a request is a turn without a thread.
+ * Makes every OpenAI client a client of this server: base URL `https://your.server/_plugin/openai/v1`, and as key a token, of
+ * POST /login or of the command `users --token`. Models, masks, limits, hooks and tools are those of the installation; a
+ * request is a turn without a thread.
  *
  * Tools of the installation run here, within the request, and the client sees only what is said after them. A client may
  * send `tools` of its own: the model is offered both, and one of the client's takes the place of one of the same name. When
@@ -61,13 +62,22 @@ async function route(core: Core, request: Request, user: User | null): Promise<R
     return Response.json({ object: "list", data: await models(core, user) });
   }
   if (request.method === "GET" && path.startsWith(`${PATH}/models/`)) {
-    const id = decodeURIComponent(path.slice(`${PATH}/models/`.length));
+    const id = decoded(path.slice(`${PATH}/models/`.length));
     const model = (await models(core, user)).find((it) => it.id === id);
     if (model) return Response.json(model);
     throw new AppError("notFound", `There is no model ${JSON.stringify(id)}.`);
   }
   if (request.method === "POST" && path === `${PATH}/chat/completions`) return complete(core, request, user);
   throw new AppError("notFound", "There is nothing at this address. There are: models and chat/completions.");
+}
+
+/** An address need not be one that can be read back. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function models(core: Core, user: User) {

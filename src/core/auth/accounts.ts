@@ -116,3 +116,10 @@ function parseEntry(name: string, entry: unknown, problems: string[]): Account |
 function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** What is wrong with the options for a role and a mask; null = nothing. */
+export function problemWithParts(role: string | undefined, mask: string | undefined): string | null {
+  if (role !== undefined && !isRole(role)) return `--role must be admin or user, not ${JSON.stringify(role)}.`;
+  const compiled = compileMask(mask ?? "");
+  return typeof compiled === "string" ? `--mask: ${compiled}` : null;
+}

@@ -69,6 +69,7 @@ describe("a client of OpenAI's", () => {
     expect((await bob.models.list()).data.map(({ id }) => id)).toEqual(["small-1"]);
     expect((await bob.models.retrieve("small-1")).object).toBe("model");
     expect(await failureOf(bob.models.retrieve("large-1"))).toBeInstanceOf(OpenAI.NotFoundError);
+    expect(await failureOf(bob.get("/models/%E0%A4%A"))).toBeInstanceOf(OpenAI.NotFoundError);
   });
 
   test("gets a whole answer, through the hooks, with usage and thinking", async () => {
