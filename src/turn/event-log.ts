@@ -7,9 +7,9 @@
 import type { Core, Json, NumberedEvent, TurnEvent } from "../protocols";
 import { joinText, lengthOf } from "./numbered";
 
-// A crash may lose 250 ms of what was shown. The other 100 are for the write itself and for a loop that is late: with 200
-// here, the crash harness on a busy machine found text lost that had been shown for longer.
-const SAVE_MS = 125;
+// A crash may lose 250 ms of what was shown. The rest of them is for the write itself and for a loop that is late: with 200
+// here, and with 125 at a load of 15, the crash harness found text lost that had been shown for longer.
+const SAVE_MS = 100;
 // Turns whose time comes in the same 25 ms are saved together: a commit costs as much as ten saves.
 const TOGETHER_MS = 25;
 const AGAIN_MS = 1000; // After a failed save: a store that has a problem is not asked, nor the log filled, five times a second.
