@@ -72,6 +72,29 @@ describe.skipIf(noBrowser !== null)("without script", () => {
   );
 
   test(
+    "a link whose address comes last, and a footnote, are there when the reply is complete",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      const end = gate();
+      const parts = ["See [the page][p] and a note[^1].\n\nMore.\n\n", { wait: end.opened }];
+      upstream.script({ parts: [...parts, "[p]: https://example.com/\n\n[^1]: Noted.\n"] });
+      await page.fill("#text", "Refer");
+      await page.click("#go", { noWaitAfter: true });
+      await page.waitForSelector(".reply >> text=[the page][p]");
+      end.open();
+      await page.waitForSelector(".reply a[href='https://example.com/']");
+      await page.waitForSelector(".reply .footnotes >> text=Noted.");
+      expect(await page.locator(".reply p:visible >> text=More.").count()).toBe(1);
+      await screenshot(page, "no-script-late");
+      const shown = await page.locator(".reply .whole").textContent();
+      await page.goto(new URL(page.url()).pathname);
+      expect(await page.locator(".reply .text").textContent()).toBe(shown);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "a reply is stopped, a file is sent, and chats are found",
     async () => {
       const ann = await person();

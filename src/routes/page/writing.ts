@@ -1,6 +1,7 @@
 /**
  * A reply as markup that only ever grows, for a page that is written while the reply is: text by finished blocks, and
- * everything else once it is complete. Nothing that was written is taken back, since without a script it cannot be.
+ * everything else once it is complete. Nothing that was written is taken back, since without a script it cannot be; a text that
+ * is another one as a whole, because of a footnote or a reference below its use, is written again and the style hides the first.
  */
 
 import type { Core, Message, NumberedEvent, TurnInfo, Words } from "../../protocols";
@@ -26,6 +27,8 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
   let open: { readonly type: Message["type"]; readonly frame: Frame } | null = null;
   let text = "";
   let lookedAt = 0;
+  let whole = "";
+  let written = "";
   const calls = new Map<string, Message>();
   const messageOf = (event: NumberedEvent, fields: Partial<Message>): Message => ({
     ...EMPTY,
@@ -37,9 +40,12 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
   });
   const close = (): string => {
     if (!open) return "";
-    const markup = core.views.markdown(text, words).markup + open.frame.after;
+    const rest = core.views.markdown(text, words).markup;
+    const all = core.views.markdown(whole + text, words).markup;
+    const again = isAlike(written + rest, all) ? "" : `<div class="tail whole">${all}</div>`;
+    const markup = rest + again + open.frame.after;
     open = null;
-    [text, lookedAt] = ["", 0];
+    [text, lookedAt, whole, written] = ["", 0, "", ""];
     return markup;
   };
   const begin = (message: Message): string => {
@@ -55,9 +61,13 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
     const blocks = text.slice(0, finished);
     text = text.slice(finished);
     lookedAt = text.length;
-    return blocks && core.views.markdown(blocks, words).markup;
+    whole += blocks;
+    const markup = blocks && core.views.markdown(blocks, words).markup;
+    written += markup;
+    return markup;
   };
-  const whole = (message: Message): string => close() + core.views.part(storedPart(core, words, message), words).markup;
+  const complete = (message: Message): string =>
+    close() + core.views.part(storedPart(core, words, message), words).markup;
 
   return {
     end: close,
@@ -83,12 +93,12 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
           if (!call) return "";
           const durationMs = Date.parse(timestamp) - Date.parse(call.timestamp);
           const outcome = "error" in event ? { error: event.error } : { content: event.result };
-          return whole({ ...call, durationMs, ...outcome });
+          return complete({ ...call, durationMs, ...outcome });
         }
         case "file":
-          return whole(messageOf(numbered, { type: "file", files: [event.file] }));
+          return complete(messageOf(numbered, { type: "file", files: [event.file] }));
         case "notice":
-          return whole(messageOf(numbered, { type: "notice", content: event.text }));
+          return complete(messageOf(numbered, { type: "notice", content: event.text }));
         case "step":
         case "end":
         case "error":
@@ -98,6 +108,11 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
       }
     },
   };
+}
+
+/** But for white space, which may stand between blocks. */
+function isAlike(one: string, other: string): boolean {
+  return one.replace(/\s+/g, "") === other.replace(/\s+/g, "");
 }
 
 /** What stands around the text of a part, whichever view shows it: it is shown with a mark, and cut there. */
