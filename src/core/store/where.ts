@@ -90,12 +90,21 @@ export function selection(store: StoreInfo, select: readonly string[] = columnsO
 /** ORDER BY and LIMIT. SQLite puts null before every value. */
 export function orderAndLimit(store: StoreInfo, query: StoreQuery): Condition {
   const direction = query.descending ? "DESC" : "ASC";
-  let order = `_row ${direction}`;
+  // Sorted and not read in order where values are picked: SQLite would rather read all records of the owner than sort a few.
+  let order = `${picksValues(store, query.where) ? "+" : ""}_row ${direction}`;
   if (query.orderBy !== undefined) {
     if (!isComparable(fieldOf(store, query.orderBy))) throw invalid(store, query.orderBy, "has no order");
     order = `"${query.orderBy}" ${direction}, ${order}`;
   }
   return { sql: ` ORDER BY ${order} LIMIT ?`, values: [checkedCount(query.limit, "limit") ?? -1] };
+}
+
+/** Whether an index finds each of some values. */
+function picksValues(store: StoreInfo, where: StoreWhere = {}): boolean {
+  return Object.entries(where).some(([name, condition]) => {
+    const isAnyOf = typeof condition === "object" && condition !== null && "in" in condition;
+    return isAnyOf && (name === "id" || fieldOf(store, name).index === true);
+  });
 }
 
 /** A number of things from a caller; undefined when not given. */

@@ -208,3 +208,31 @@ function schemaOf(folder: string): unknown[] {
   database.close();
   return schema;
 }
+
+test("a few records are found by their ids without a look at all the others of their owner", async () => {
+  const store = openStore(temporaryFolder());
+  await store.createStoreIfNotExists("notes", { text: "str" });
+  const fill = async (owner: string, count: number): Promise<string[]> =>
+    Promise.all(
+      Array.from({ length: count }, (_, n) => store.add(owner, "notes", { text: "word ".repeat(20) }, `${n}`)),
+    );
+  const best = async (owner: string, ids: readonly string[]): Promise<number> => {
+    const times: number[] = [];
+    for (let round = 0; round < 15; round++) {
+      const started = performance.now();
+      expect(await store.find(owner, "notes", { where: { id: { in: ids } } })).toHaveLength(ids.length);
+      times.push(performance.now() - started);
+    }
+    return Math.min(...times);
+  };
+  const few = await fill("ann", 200);
+  const many = await fill("bob", 30_000);
+  const ofFew = await best("ann", few.slice(0, 100));
+  const ofMany = await best(
+    "bob",
+    many.filter((_, at) => at % 300 === 0),
+  );
+  // A scan of all takes over twenty times as long.
+  expect(ofMany).toBeLessThan(ofFew * 8);
+  await store.close();
+}, 30_000);
