@@ -41,10 +41,11 @@ export function followList({ core, reader, threadId, put }: ListOptions): Follow
     const threads = changed;
     changed = new Map();
     const now = await firstPage(core, reader, threadId);
-    const markup = difference(core, reader, { shown, now, threads });
+    const steps = difference(core, reader, { shown, now, threads });
     shown = now.entries;
-    if (markup === null) put(RELOAD);
-    else if (markup !== "") put(encodeSse({ data: markup }));
+    if (steps === null) put(RELOAD);
+    // One message each: htmx looks up all targets of a message first, and a step may go above what the one before put there.
+    for (const markup of steps ?? []) put(encodeSse({ data: markup }));
     put([...threads.values()].includes(true) ? CHANGED : ACTIVE);
   };
   const schedule = (): void => {
@@ -111,16 +112,16 @@ interface Change {
   readonly threads: ReadonlyMap<string, boolean>;
 }
 
-/** Partials that put the threads where they now are; null when that cannot be told from the first page. */
-function difference(core: Core, reader: Reader, { shown, now, threads }: Change): string | null {
+/** Steps, each of partials, that put the threads where they now are; null when that cannot be told from the first page. */
+function difference(core: Core, reader: Reader, { shown, now, threads }: Change): string[] | null {
   const { entries } = now;
-  let markup = "";
+  const steps: string[] = [];
   for (const [id, isMore] of threads) {
     if (entries.some(({ thread }) => thread.id === id)) continue;
     const wasShown = shown?.some(({ thread }) => thread.id === id) ?? true;
     // It left the first page, or it never was there and now has another name or another place.
     if ((isMore || wasShown) && !now.isWhole) return null;
-    markup += partial(`c-${id}`, "delete", NOTHING);
+    steps.push(partial(`c-${id}`, "delete", NOTHING));
   }
   // From below, so that each finds the one that it goes above.
   for (let index = entries.length - 1; index >= 0; index--) {
@@ -129,13 +130,13 @@ function difference(core: Core, reader: Reader, { shown, now, threads }: Change)
     const neighbours = { above: entries[index - 1], below: entries[index + 1] };
     const item = itemOf(core, reader, now, entry.thread);
     if (isInPlace(shown, entry, neighbours)) {
-      markup += partial(`c-${entry.thread.id}`, "outerMorph", item);
+      steps.push(partial(`c-${entry.thread.id}`, "outerMorph", item));
       continue;
     }
     if (!neighbours.below && !now.isWhole) return null;
-    markup += placed(core, reader, entry, neighbours, item);
+    steps.push(placed(core, reader, entry, neighbours, item));
   }
-  return markup;
+  return steps;
 }
 
 interface Neighbours {
