@@ -104,18 +104,22 @@ describe.each([
   );
 
   test(
-    "the plugin of the README replaces the model, and ephemeral mode needs no set-up",
+    "the plugin of the README adds a model, and ephemeral mode needs no set-up",
     async () => {
       const folder = temporaryFolder();
       const guide = readGuides().find(({ path }) => path === "README.md") ?? { path: "", text: "" };
       mkdirSync(join(folder, "plugins/core"), { recursive: true });
-      await Bun.write(join(folder, "plugins/core/echo.ts"), codeBlocks(guide, "ts")[0]?.code ?? "");
+      const echo = codeBlocks(guide, "ts").find(({ code }) => code.includes('name: "echo"'));
+      await Bun.write(join(folder, "plugins/core/echo.ts"), echo?.code ?? "");
       await Bun.write(join(folder, "plugins/tools/mcp.ts"), USES_A_PACKAGE);
       const server = await start(folder, { SKELETON_MODE: "ephemeral" });
       expect(server.output()).not.toContain("quarantined");
       const { token } = await signIn(server.address, "default", "default");
-      expect(await getJson(server.address, "/api/v1/models", { authorization: `Bearer ${token}` })).toEqual(["echo"]);
-      expect(textOf(await sendMessage(server.address, token, { content: "one two" })).trim()).toBe("one two");
+      expect(await getJson(server.address, "/api/v1/models", { authorization: `Bearer ${token}` })).toEqual([
+        "echo",
+        "demo",
+      ]);
+      expect(textOf(await sendMessage(server.address, token, { content: "one two" })).trim()).toBe("You said: one two");
       await end(server);
     },
     TEST_MS,

@@ -41,11 +41,10 @@ export function followList({ core, reader, threadId, put }: ListOptions): Follow
     const threads = changed;
     changed = new Map();
     const now = await firstPage(core, reader, threadId);
-    const steps = difference(core, reader, { shown, now, threads });
+    const markup = difference(core, reader, { shown, now, threads });
     shown = now.entries;
-    if (steps === null) put(RELOAD);
-    // One message each: htmx looks up all targets of a message first, and a step may go above what the one before put there.
-    for (const markup of steps ?? []) put(encodeSse({ data: markup }));
+    if (markup === null) put(RELOAD);
+    else if (markup !== "") put(encodeSse({ data: markup }));
     put([...threads.values()].includes(true) ? CHANGED : ACTIVE);
   };
   const schedule = (): void => {
@@ -112,31 +111,53 @@ interface Change {
   readonly threads: ReadonlyMap<string, boolean>;
 }
 
-/** Steps, each of partials, that put the threads where they now are; null when that cannot be told from the first page. */
-function difference(core: Core, reader: Reader, { shown, now, threads }: Change): string[] | null {
+/** Partials that put the threads where they now are; null when that cannot be told from the first page. */
+function difference(core: Core, reader: Reader, { shown, now, threads }: Change): string | null {
   const { entries } = now;
-  const steps: string[] = [];
+  let markup = "";
   for (const [id, isMore] of threads) {
     if (entries.some(({ thread }) => thread.id === id)) continue;
     const wasShown = shown?.some(({ thread }) => thread.id === id) ?? true;
     // It left the first page, or it never was there and now has another name or another place.
     if ((isMore || wasShown) && !now.isWhole) return null;
-    steps.push(partial(`c-${id}`, "delete", NOTHING));
+    markup += partial(`c-${id}`, "delete", NOTHING);
   }
-  // From below, so that each finds the one that it goes above.
-  for (let index = entries.length - 1; index >= 0; index--) {
-    const entry = entries[index];
-    if (!entry || !threads.has(entry.thread.id)) continue;
-    const neighbours = { above: entries[index - 1], below: entries[index + 1] };
-    const item = itemOf(core, reader, now, entry.thread);
-    if (isInPlace(shown, entry, neighbours)) {
-      steps.push(partial(`c-${entry.thread.id}`, "outerMorph", item));
-      continue;
+  const moved = new Set<Entry>();
+  for (const [index, entry] of entries.entries()) {
+    if (!threads.has(entry.thread.id)) continue;
+    const isKept = isInPlace(shown, entry, { above: entries[index - 1], below: entries[index + 1] });
+    if (isKept) markup += partial(`c-${entry.thread.id}`, "outerMorph", itemOf(core, reader, now, entry.thread));
+    else moved.add(entry);
+  }
+  const placed = placeAll(core, reader, now, moved);
+  return placed === null ? null : markup + placed;
+}
+
+/**
+ * Each goes above the next entry that stays where it is, from above: htmx looks up all targets of a message before it swaps,
+ * so none can go above one that is itself moved.
+ */
+function placeAll(core: Core, reader: Reader, now: FirstPage, moved: ReadonlySet<Entry>): string | null {
+  const { entries } = now;
+  const groups = new Set(entries.filter((entry) => !moved.has(entry)).map(({ group }) => group));
+  let taken = "";
+  let put = "";
+  for (const [index, entry] of entries.entries()) {
+    if (!moved.has(entry)) continue;
+    const { thread, group } = entry;
+    const below = entries.slice(index + 1).find((other) => !moved.has(other));
+    if (!below && !now.isWhole) return null;
+    taken += partial(`c-${thread.id}`, "delete", NOTHING);
+    let content = itemOf(core, reader, now, thread).markup;
+    if (!groups.has(group)) {
+      taken += partial(`g-${group}`, "delete", NOTHING);
+      content = core.views.threadGroup(group, reader.words).markup + content;
+      groups.add(group);
     }
-    if (!neighbours.below && !now.isWhole) return null;
-    steps.push(placed(core, reader, entry, neighbours, item));
+    const target = !below ? "list-end" : below.group === group ? `c-${below.thread.id}` : `g-${below.group}`;
+    put += partial(target, "beforebegin", { markup: content });
   }
-  return steps;
+  return taken + put;
 }
 
 interface Neighbours {
@@ -148,24 +169,6 @@ function isInPlace(shown: readonly Entry[] | null, { thread, group }: Entry, { a
   const index = shown?.findIndex((entry) => entry.thread.id === thread.id) ?? -1;
   if (!shown || index < 0 || shown[index]?.group !== group) return false;
   return shown[index - 1]?.thread.id === above?.thread.id && shown[index + 1]?.thread.id === below?.thread.id;
-}
-
-function placed(
-  core: Core,
-  reader: Reader,
-  { thread, group }: Entry,
-  { above, below }: Neighbours,
-  item: Item,
-): string {
-  let markup = partial(`c-${thread.id}`, "delete", NOTHING);
-  let content = item.markup;
-  if (above?.group !== group && below?.group !== group) {
-    markup += partial(`g-${group}`, "delete", NOTHING);
-    content = core.views.threadGroup(group, reader.words).markup + content;
-  }
-  if (!below) return markup + partial("list-end", "beforebegin", { markup: content });
-  const target = below.group === group ? `c-${below.thread.id}` : `g-${below.group}`;
-  return markup + partial(target, "beforebegin", { markup: content });
 }
 
 type Item = ReturnType<Core["views"]["threadItem"]>;
