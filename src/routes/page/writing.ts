@@ -4,8 +4,8 @@
  * is another one as a whole, because of a footnote or a reference below its use, is written again and the style hides the first.
  */
 
-import type { Core, Message, NumberedEvent, TurnInfo, Words } from "../../protocols";
-import { startOf } from "../../turn/numbered";
+import type { Core, Message, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
+import { createParts } from "../../turn/parts";
 import { isMarkdown, livePart, storedPart } from "./part-data";
 
 export interface Writing {
@@ -24,20 +24,12 @@ interface Frame {
 const SHORT = 1000; // Characters. An open block that is longer is looked at only when it has grown by a tenth.
 
 export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing {
-  let open: { readonly type: Message["type"]; readonly frame: Frame } | null = null;
+  const parts = createParts(turn);
+  let open: { readonly id: string; readonly frame: Frame } | null = null;
   let text = "";
   let lookedAt = 0;
   let whole = "";
   let written = "";
-  const calls = new Map<string, Message>();
-  const messageOf = (event: NumberedEvent, fields: Partial<Message>): Message => ({
-    ...EMPTY,
-    id: `${turn.id}-${startOf(event)}`,
-    threadId: turn.threadId,
-    turnId: turn.id,
-    timestamp: event.timestamp,
-    ...fields,
-  });
   const close = (): string => {
     if (!open) return "";
     const rest = core.views.markdown(text, words).markup;
@@ -48,10 +40,11 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
     [text, lookedAt, whole, written] = ["", 0, "", ""];
     return markup;
   };
-  const begin = (message: Message): string => {
+  /** Of a text: how long it was thought is not known before its end. */
+  const begin = ({ durationMs: _, ...message }: Message): string => {
     const closed = close();
     const frame = frameOf(core, words, message);
-    open = { type: message.type, frame };
+    open = { id: message.id, frame };
     return closed + frame.before;
   };
   const grow = (more: string): string => {
@@ -66,46 +59,24 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
     written += markup;
     return markup;
   };
-  const complete = (message: Message): string =>
-    close() + core.views.part(storedPart(core, words, message), words).markup;
 
   return {
     end: close,
     add(numbered) {
-      const { event, timestamp } = numbered;
-      switch (event.type) {
-        case "text":
-        case "thinking": {
-          const role = event.type === "text" ? "assistant" : "thinking";
-          const begun = open?.type === event.type ? "" : begin(messageOf(numbered, { role, type: event.type }));
-          return begun + grow(event.text);
-        }
-        case "toolCall":
-          calls.set(event.callId, messageOf(numbered, { ...event, role: "tool", type: "tool" }));
-          return close();
-        case "approvalAsked": {
-          const call = calls.get(event.callId);
-          const state = { isLast: true, isWaiting: true };
-          return call ? close() + core.views.part(livePart(core, words, call, state), words).markup : "";
-        }
-        case "toolResult": {
-          const call = calls.get(event.callId);
-          if (!call) return "";
-          const durationMs = Date.parse(timestamp) - Date.parse(call.timestamp);
-          const outcome = "error" in event ? { error: event.error } : { content: event.result };
-          return complete({ ...call, durationMs, ...outcome });
-        }
-        case "file":
-          return complete(messageOf(numbered, { type: "file", files: [event.file] }));
-        case "notice":
-          return complete(messageOf(numbered, { type: "notice", content: event.text }));
-        case "step":
-        case "end":
-        case "error":
-          return close();
-        default:
-          return "";
+      const { event } = numbered;
+      const change = parts.add(numbered);
+      if (event.type === "step" || event.type === "end" || event.type === "error") {
+        // What comes next begins parts of its own.
+        parts.take(turn.model);
+        return close();
       }
+      if (!change) return "";
+      if (change.text !== undefined) return (open?.id === change.id ? "" : begin(change.read())) + grow(change.text);
+      const show = (part: PartData) => close() + core.views.part(part, words).markup;
+      if (change.isOver) return show(storedPart(core, words, change.read()));
+      if (event.type === "approvalAsked")
+        return show(livePart(core, words, change.read(), { isLast: true, isWaiting: true }));
+      return event.type === "toolCall" ? close() : "";
     },
   };
 }
@@ -121,15 +92,3 @@ function frameOf(core: Core, words: Words, message: Message): Frame {
   const [before = "", after = ""] = core.views.part(part, words).markup.split(part.body.markup);
   return { before, after };
 }
-
-const EMPTY: Message = {
-  id: "",
-  threadId: "",
-  parentId: null,
-  role: "assistant",
-  type: "text",
-  content: "",
-  timestamp: "",
-  turnId: "",
-  step: 0,
-};
