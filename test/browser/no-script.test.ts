@@ -145,6 +145,16 @@ describe.skipIf(noBrowser !== null)("without script", () => {
 });
 
 describe.skipIf(noBrowser !== null)("a session that ends without script", () => {
+  /** A chat in which "First" was answered. */
+  const answered = async () => {
+    const ann = await person();
+    const page = await ann.open("/");
+    upstream.script(reply("Hello."));
+    await page.fill("#text", "First");
+    await page.click("#go");
+    await page.waitForSelector(".reply >> text=Hello.");
+    return { ann, page };
+  };
   const signIn = async (page: Page, password = PASSWORD) => {
     await page.fill("#username", "ann");
     await page.fill("#password", password);
@@ -154,12 +164,7 @@ describe.skipIf(noBrowser !== null)("a session that ends without script", () => 
   test(
     "keeps the text of a message, and shows it in its chat after sign-in",
     async () => {
-      const ann = await person();
-      const page = await ann.open("/");
-      upstream.script(reply("Hello."));
-      await page.fill("#text", "First");
-      await page.click("#go");
-      await page.waitForSelector(".reply >> text=Hello.");
+      const { ann, page } = await answered();
       const typed = '{"not": ["lost"]}\n<b>ß</b>';
       await ann.context.clearCookies();
       await page.fill("#text", typed);
@@ -182,12 +187,7 @@ describe.skipIf(noBrowser !== null)("a session that ends without script", () => 
   test(
     "keeps the text of an edited message",
     async () => {
-      const ann = await person();
-      const page = await ann.open("/");
-      upstream.script(reply("Hello."));
-      await page.fill("#text", "First");
-      await page.click("#go");
-      await page.waitForSelector(".reply >> text=Hello.");
+      const { ann, page } = await answered();
       await page.click("[aria-label='Edit your message']");
       await ann.context.clearCookies();
       await page.fill(".edit textarea", "Better");
