@@ -9,6 +9,7 @@ import type { Core, NumberedEvent, TurnInfo, TurnListener } from "../protocols";
 import { askToSave } from "./asks";
 import { readEvents, turnTopic } from "./event-log";
 import { canContinue, eventsAfter, isLast, lengthOf, startOf } from "./numbered";
+import { findClaim } from "./ownership";
 import { createTogether, type Together } from "./together";
 
 const LOOK_AGAIN_MS = 1000;
@@ -110,7 +111,15 @@ interface Saved {
 /** The owner saves first, so that what was published until now is in the store. */
 async function saveAndRead(core: Core, username: string, turn: TurnInfo): Promise<Saved> {
   const hasOwner = turn.status === "running" && (await askToSave(core, turn.id));
-  return { hasOwner, saved: await readEvents(core, username, turn.id) };
+  const events = await readEvents(core, username, turn.id);
+  const last = events.at(-1);
+  // It is saved before the thread is free, and whoever hears it may send the next message or read the thread at once.
+  const isEarly = turn.status === "running" && last && isLast(last) && (await isClaimed(core, turn));
+  return { hasOwner, saved: isEarly ? events.slice(0, -1) : events };
+}
+
+async function isClaimed(core: Core, { id, threadId }: TurnInfo): Promise<boolean> {
+  return (await findClaim(core, threadId))?.turnId === id;
 }
 
 const saves = new WeakMap<Core, Together<Saved>>();

@@ -34,7 +34,7 @@ export interface Ownership {
   release(threadId: string): Promise<void>;
   /** The claim of a turn that nobody runs and that could not be ended: the heartbeat takes it over until it can. */
   abandon(claim: Claim): void;
-  /** The turn that runs in the thread, in any process, or null. */
+  /** As `findClaim`. */
   find(threadId: string): Promise<Claim | null>;
   /** Ids of the user's threads in which a turn runs, in any process. */
   threadsOf(username: string): Promise<string[]>;
@@ -114,10 +114,7 @@ export function createOwnership(core: Core, heartbeatMs = HEARTBEAT_MS): Ownersh
       abandoned.set(claim.threadId, claim);
     },
 
-    async find(threadId) {
-      const record = await core.store.get(null, "turn_claims", threadId);
-      return record && toClaim(record);
-    },
+    find: (threadId) => findClaim(core, threadId),
 
     async threadsOf(username) {
       const records = await core.store.find(null, "turn_claims", { where: { username }, select: [] });
@@ -140,6 +137,12 @@ export function createOwnership(core: Core, heartbeatMs = HEARTBEAT_MS): Ownersh
       await core.store.delete(null, "processes", processId);
     },
   };
+}
+
+/** The turn that runs in the thread, in any process, or null. */
+export async function findClaim(core: Core, threadId: string): Promise<Claim | null> {
+  const record = await core.store.get(null, "turn_claims", threadId);
+  return record && toClaim(record);
 }
 
 function myself(): { host: string; pid: number; heartbeat: number } {

@@ -76,6 +76,26 @@ test("who was told more than the crash left begins again, and has what the threa
   expect(ear.events.filter(({ event }) => event.type === "reset")).toHaveLength(1);
 });
 
+test("who begins to follow while the end is being kept hears of it when the thread is free, and not before", async () => {
+  const core = await startCore();
+  const turn = await begin(core);
+  const claim = { username: "ann", turn_id: turn.id, process_id: "this" };
+  await core.store.add(null, "turn_claims", claim, turn.threadId);
+  const log = createEventLog(core, "ann", turn.id);
+  const stopAnswering = await answerAsks(core, turn.id, answering(log.save));
+  log.push({ type: "text", text: "All." });
+  await log.saveLast({ type: "end", reason: "stop", usage: null });
+  const ear = await hear(core, turn);
+  await ear.until(() => ear.text() === "All.");
+  expect(ear.events.map(({ event }) => event.type)).toEqual(["text"]);
+  await endTurn(core, "ann", turn.id, { status: "done", error: null, usage: null });
+  await core.store.delete(null, "turn_claims", turn.threadId);
+  await log.publishLast();
+  expect(await ear.over).toBeUndefined();
+  expect(ear.events.map(({ event }) => event.type)).toEqual(["text", "end"]);
+  stopAnswering();
+});
+
 test("what is heard while a store does not answer is bounded", async () => {
   const stuck = Promise.withResolvers<never>();
   const plugin: Plugin = {
