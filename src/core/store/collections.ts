@@ -30,26 +30,37 @@ export interface Place {
 }
 
 const SETTLE_MS = 2000; // Ten saves of a running turn go to its own pages at once, and what readers scan stays short.
+const SETTLE_AGAIN_MS = 10_000; // After a failure: a full disk is not asked, nor the log filled, every two seconds.
 const READ = 1000; // Rows of a scan before the loop goes on, about a millisecond.
 const COPIED = 100; // Rows copied in one write, up to a millisecond.
 
-export function createCollections(database: StoreDatabase, writes: WriteQueue, log: Log): Collections {
+export function createCollections(
+  database: StoreDatabase,
+  writes: WriteQueue,
+  log: Log,
+  { settleMs, againMs } = { settleMs: SETTLE_MS, againMs: SETTLE_AGAIN_MS },
+): Collections {
   let timer: Timer | null = null;
   let settling: Promise<void> = Promise.resolve();
   let isClosed = false;
 
   const settleNow = () => settle(database, writes, () => isClosed);
 
-  const settleSoon = (): void => {
+  const settleLater = (ms: number): void => {
     if (isClosed) return;
     timer ??= setTimeout(() => {
-      settling = settleNow()
-        .catch((error) => log.error("Appended items could not be moved to their place; trying again later", { error }))
-        // Only now, so that one does not begin while another is at work.
-        .finally(() => {
+      settling = settleNow().then(
+        () => {
           timer = null;
-        });
-    }, SETTLE_MS);
+        },
+        (error) => {
+          // Only now, so that one does not begin while another is at work.
+          timer = null;
+          log.error("Appended items could not be moved to their place; trying again", { error });
+          settleLater(againMs);
+        },
+      );
+    }, ms);
     timer.unref();
   };
 
@@ -66,7 +77,7 @@ export function createCollections(database: StoreDatabase, writes: WriteQueue, l
           value,
         );
       }
-      settleSoon();
+      settleLater(settleMs);
     },
     read({ store, owner, id, field }, from, limit) {
       const row = rowOf(database, store, owner, id);

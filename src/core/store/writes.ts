@@ -58,7 +58,7 @@ export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): W
   };
 
   const refuse = (error: unknown): void => {
-    for (const write of waiting) write.reject(error);
+    for (const write of waiting) write.reject(failureOf(error));
     waiting = [];
     busySince = null;
   };
@@ -93,14 +93,12 @@ function tooBusy(cause: unknown): AppError {
   return new AppError("unavailable", "The database is being written to by another program. Try again.", { cause });
 }
 
-function diskFull(cause: unknown): AppError {
+/** As its caller is told. A full disk may refuse a statement or the commit. */
+function failureOf(error: unknown): unknown {
+  if (!(error instanceof Error && "code" in error && error.code === "SQLITE_FULL")) return error;
   return new AppError("unavailable", "The server's disk is full, so nothing can be kept. Its owner has to make room.", {
-    cause,
+    cause: error,
   });
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "SQLITE_FULL";
 }
 
 /** Runs and settles as many writes as fit into the time, at least one, and returns how many; none when the file is busy. */
@@ -121,8 +119,7 @@ function runGroup(database: StoreDatabase, writes: readonly Write[], groupMs: nu
   } catch (error) {
     // The disk is full or failing: nothing of the group was kept, and every caller has to know.
     undo(database);
-    const failure = isFull(error) ? diskFull(error) : error;
-    for (const write of writes.slice(0, started)) write.reject(failure);
+    for (const write of writes.slice(0, started)) write.reject(failureOf(error));
     return started;
   }
 }
@@ -156,7 +153,7 @@ function workAlone(database: StoreDatabase, write: Write): () => void {
     if (!database.inTransaction()) throw error;
     database.run("ROLLBACK TO write");
     database.run("RELEASE write");
-    return () => write.reject(error);
+    return () => write.reject(failureOf(error));
   }
 }
 

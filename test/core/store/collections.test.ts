@@ -6,7 +6,7 @@ import { createLog } from "../../../src/log";
 import { createRandom } from "../../support/random";
 import { temporaryFolder, testConfig } from "../../support/temporary";
 
-function openItems(folder: string) {
+function openItems(folder: string, pauses?: { settleMs: number; againMs: number }, logged: () => void = () => {}) {
   const database = openDatabase(testConfig(folder));
   database.exec(
     "CREATE TABLE IF NOT EXISTS logs (_row INTEGER PRIMARY KEY, _owner TEXT, id TEXT, UNIQUE (_owner, id))",
@@ -17,7 +17,7 @@ function openItems(folder: string) {
   ) WITHOUT ROWID`);
   createAppended(database);
   const queue = createWriteQueue(database);
-  const collections = createCollections(database, queue, createLog("error"));
+  const collections = createCollections(database, queue, createLog("error", logged), pauses);
   const append = (id: string, field: string, ...values: string[]) =>
     queue.write(() => collections.append(place(id, field), values));
   const read = (id: string, field: string, from = 0, limit = -1) => collections.read(place(id, field), from, limit);
@@ -29,7 +29,12 @@ function openItems(folder: string) {
       collections.forget("logs", row);
       return row;
     });
-  return { database, queue, collections, append, read, add, remove };
+  const close = async () => {
+    await collections.close();
+    await queue.drained();
+    database.close();
+  };
+  return { database, queue, collections, append, read, add, remove, close };
 }
 
 function place(id: string, field: string): Place {
@@ -69,12 +74,12 @@ test("items are read once and in order, wherever they lie and whichever process 
       const [id = "", field = ""] = key.split(".");
       expect(pick().read(id, field)).toEqual(items);
     }
-    for (const { database } of processes) database.close();
+    for (const { close } of processes) await close();
   }
 });
 
 test("a record that gets the row of a deleted one has none of its items", async () => {
-  const { database, collections, append, read, add, remove } = openItems(temporaryFolder());
+  const { database, collections, append, read, add, remove, close } = openItems(temporaryFolder());
   await add("first");
   await append("first", "text", "1", "2");
   const settling = collections.settle();
@@ -86,7 +91,7 @@ test("a record that gets the row of a deleted one has none of its items", async 
   await settling;
   await collections.settle();
   expect(read("second", "text")).toEqual(["3"]);
-  database.close();
+  await close();
 });
 
 test("a file of a version that numbered the items of each record by themselves goes on", async () => {
@@ -95,17 +100,17 @@ test("a file of a version that numbered the items of each record by themselves g
   await before.add("1");
   before.database.exec("DROP TABLE _appended");
   for (const n of [0, 1, 2]) before.database.run(`INSERT INTO "logs.items" VALUES (1, 'text', ?, ?)`, n, `${n}`);
-  before.database.close();
-  const { append, read, collections, database } = openItems(folder);
+  await before.close();
+  const { append, read, collections, close } = openItems(folder);
   await append("1", "text", "3", "4");
   expect(read("1", "text")).toEqual(["0", "1", "2", "3", "4"]);
   await collections.settle();
   expect(read("1", "text", 2, 2)).toEqual(["2", "3"]);
-  database.close();
+  await close();
 });
 
 test("moving many items lets the loop go on, and ends soon when the store is closed", async () => {
-  const { collections, append, add, read, queue, database } = openItems(temporaryFolder());
+  const { collections, append, add, read, database, close } = openItems(temporaryFolder());
   const values = Array.from({ length: 10_000 }, (_, n) => `${n}`);
   await add("1");
   await append("1", "text", ...values);
@@ -121,6 +126,25 @@ test("moving many items lets the loop go on, and ends soon when the store is clo
   await settling;
   expect(read("1", "text")).toEqual([...values, ...values]);
   expect(appendedCount(database)).toBeGreaterThan(10_000);
-  await queue.drained();
-  database.close();
+  await close();
+});
+
+test("items that could not be moved because the disk was full are moved once there is room, without another append", async () => {
+  const failed = Promise.withResolvers<void>();
+  const pauses = { settleMs: 5, againMs: 20 };
+  const { database, append, read, add, close } = openItems(temporaryFolder(), pauses, failed.resolve);
+  await add("1");
+  const values = Array.from({ length: 20 }, (_, n) => JSON.stringify(`${n}`.repeat(500)));
+  database.exec("CREATE TABLE ballast (bytes BLOB)");
+  const pages = () => Number(database.first("PRAGMA page_count")?.page_count);
+  const settled = () => Number(database.first(`SELECT count(*) AS n FROM "logs.items"`)?.n);
+  await append("1", "text", ...values);
+  database.exec(`PRAGMA max_page_count = ${pages()}`);
+  await failed.promise;
+  expect(settled()).toBe(0);
+  database.exec(`PRAGMA max_page_count = ${pages() + 100}`);
+  while (appendedCount(database) > 1) await Bun.sleep(2);
+  expect(settled()).toBe(values.length);
+  expect(read("1", "text")).toEqual(values);
+  await close();
 });

@@ -90,3 +90,21 @@ test("the queue is drained when everything asked for has been told", async () =>
   expect(kept()).toHaveLength(100);
   expect(told).toHaveLength(100);
 });
+
+test("a full disk is told in a sentence, to those alone whose write needed room", async () => {
+  const { database, queue, add, kept } = openQueue();
+  const pages = Number(database.first("PRAGMA page_count")?.page_count);
+  database.exec(`PRAGMA max_page_count = ${pages}`);
+  const results = await Promise.allSettled([
+    queue.write(() => add(1)),
+    queue.write(() => database.exec("CREATE TABLE needs (room)")),
+    queue.write(() => add(3)),
+  ]);
+  expect(statuses(results)).toBe("fulfilled rejected fulfilled");
+  const refused = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  expect(refused).toEqual([expect.objectContaining({ name: "AppError", code: "unavailable" })]);
+  expect(String(refused[0])).toContain("disk is full");
+  expect(kept()).toEqual([1, 3]);
+  database.exec(`PRAGMA max_page_count = ${pages + 10}`);
+  await queue.write(() => database.exec("CREATE TABLE needs (room)"));
+});
