@@ -31,4 +31,6 @@ test("the test command counts every file, also one that does not load, has no te
   expect(outcome.passed).toBe(4);
   expect(outcome.skipped).toBe(1);
   expect(shown).toContain("nobody waits for this");
+  expect(outcome.said).toHaveLength(5);
+  expect(outcome.said[0]).toContain("Expected: 2");
 });

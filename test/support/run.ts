@@ -15,11 +15,14 @@ export interface Outcome {
   readonly skipped: number;
   /** One line for each failure. */
   readonly failures: readonly string[];
+  /** The end of what `bun test` said of each file with a failure. */
+  readonly said: readonly string[];
 }
 
 /** Whatever `bun test` takes for a test file, so that none is overlooked here. */
 const TEST_FILES = new Bun.Glob("test/**/*{.,_}{test,spec}.{ts,tsx,mts,cts,js,jsx,mjs,cjs}");
 
+const SAID_LINES = 60; // Two or three failures with their stacks.
 const FILE_LIMIT_MS = 10 * 60_000; // The slowest file takes a minute or two; one that hangs must not take CI's half hour.
 
 if (import.meta.main) process.exit(await main(process.argv.slice(2)));
@@ -32,6 +35,8 @@ async function main(words: readonly string[]): Promise<number> {
   const env = { ...process.env, ...(chromium ? { CHROMIUM: chromium } : {}) };
 
   const outcome = await runFiles({ root: projectFolder, words, env, print: (text) => process.stdout.write(text) });
+  // Once more: who reads the end of a long log finds out why, and not only what.
+  for (const said of outcome.said) console.log(said);
   for (const failure of outcome.failures) console.log(`FAILED ${failure}`);
   const skipped = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : "";
   console.log(`${outcome.passed} passed, ${outcome.failures.length} failed${skipped}`);
@@ -54,17 +59,19 @@ export async function runFiles(run: TestRun): Promise<Outcome> {
     .sort();
   let [passed, skipped] = [0, 0];
   const failures = files.length > 0 ? [] : ["no test file was found"];
+  const said: string[] = [];
   for (const file of files) {
     const begun = performance.now();
     const outcome = await runFile(file, run);
     passed += outcome.passed;
     skipped += outcome.skipped;
     failures.push(...outcome.failures);
+    said.push(...outcome.said);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     const failed = outcome.failures.length > 0 ? `, ${outcome.failures.length} FAILED` : "";
     print(`${file}: ${outcome.passed} passed${failed} (${seconds} s)\n`);
   }
-  return { passed, skipped, failures };
+  return { passed, skipped, failures, said };
 }
 
 /** What tests print shows at once; what `bun test` says of them shows only when something failed. */
@@ -79,15 +86,20 @@ async function runFile(file: string, { root, env, print }: TestRun): Promise<Out
     const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
     const outcome = await readReport(file, report, child.signalCode ?? code);
     print(stdout.replace(/^bun test v.*\n/, ""));
-    if (outcome.failures.length > 0) print(`${stderr}\n`);
-    return outcome;
+    if (outcome.failures.length === 0) return { ...outcome, said: [] };
+    print(`${stderr}\n`);
+    return { ...outcome, said: [stderr.trimEnd().split("\n").slice(-SAID_LINES).join("\n")] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** The report alone is not believed: it lacks a file that did not load and errors between tests, and is missing after an exit. */
-async function readReport(file: string, report: string, ended: number | NodeJS.Signals): Promise<Outcome> {
+async function readReport(
+  file: string,
+  report: string,
+  ended: number | NodeJS.Signals,
+): Promise<Omit<Outcome, "said">> {
   const xml = await Bun.file(report)
     .text()
     .catch(() => "");
