@@ -70,5 +70,6 @@ export function tellWinners(log: Log, before: Generation | null, { plugins }: Ge
   const added = plugins.filter((plugin) => !before.plugins.includes(plugin)).map(({ name }) => name);
   const names = new Set(plugins.map(({ name }) => name));
   const removed = before.plugins.filter(({ name }) => !names.has(name)).map(({ name }) => name);
+  if (added.length + removed.length === 0) return;
   log.info("Plugins have changed", { loaded: added.join(" ") || undefined, removed: removed.join(" ") || undefined });
 }

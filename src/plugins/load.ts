@@ -1,6 +1,6 @@
 /** Imports a plugin file, checks what it exports, and gives it its settings. */
 
-import { messageOf } from "../errors";
+import { isUtf8 } from "node:buffer";
 import type { Plugin } from "../protocols";
 import type { Faults } from "./fault";
 import type { Seen } from "./files";
@@ -8,6 +8,7 @@ import { type Exports, withFunctions } from "./function-tools";
 import { type Patience, within } from "./patience";
 import type { SettingsFile } from "./settings";
 import { checkPlugin } from "./shape";
+import { whyUnloadable } from "./unloadable";
 
 const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
 const FILE_MAX = 16 * 1024 ** 2; // Bytes. The largest bundle is a tenth of it, and to parse 60 MiB stops the server for 10 s.
@@ -43,13 +44,16 @@ export async function load(
   before: Entry | null,
   { settings, faults, patience }: LoadOptions,
 ): Promise<Entry> {
-  const { file, path, size, identity } = seen;
+  const { file, path, size, identity, misplaced } = seen;
   const source = { name: file.replace(/^.*\/|\.ts$/g, ""), file };
   faults.clear(source);
   try {
+    if (misplaced !== null) throw new Error(misplaced);
     if (path === null) throw new Error("It cannot be loaded: it is a link to a file that is not there.");
     if (size === null) throw new Error("It cannot be loaded: it is not a file.");
     if (size > FILE_MAX) throw new Error(`It cannot be loaded: it is larger than ${FILE_MAX / 1024 ** 2} MiB.`);
+    if (!isUtf8(await Bun.file(path).bytes()))
+      throw new Error("It cannot be loaded: it is no text in UTF-8; save it as such.");
     const plugin = withDefaults(checkPlugin(await importPlugin(path, file, patience)), file, settings);
     return { identity, plugin, isBroken: false };
   } catch (error) {
@@ -62,7 +66,7 @@ export async function load(
 /** What a file exports as default; in tools/ its exported functions are tools too. */
 async function importPlugin(path: string, file: string, { loadS }: Patience): Promise<unknown> {
   const exports = await importFile(path, loadS).catch((error) => {
-    throw new Error(`It cannot be loaded: ${reasonOf(error)}`);
+    throw new Error(`It cannot be loaded: ${whyUnloadable(error, path)}`);
   });
   const plugin = file.startsWith("tools/") ? await withFunctions(exports, path, file) : exports.default;
   if (plugin !== undefined) return plugin;
@@ -83,17 +87,9 @@ async function importFile(path: string, seconds: number): Promise<Exports> {
     isOver = true;
     return exports;
   };
-  return within(seconds, "file", importing).finally(() => {
+  return within(seconds, "top-level `await`", importing).finally(() => {
     if (!isOver && round === undefined) hung.set(path, 1);
   });
-}
-
-/** Of what Bun found wrong in a text the first is said, with its line; later ones follow from it. */
-function reasonOf(error: unknown): string {
-  const first = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof BuildMessage && first.position
-    ? `line ${first.position.line}: ${first.message}`
-    : messageOf(first);
 }
 
 /** Throws an Error when the settings do not fit. */

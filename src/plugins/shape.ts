@@ -23,10 +23,12 @@ const ACCESS = ["public", "user", "admin"];
 
 /** The same value as a plugin. Throws an Error whose message says what to mend. */
 export function checkPlugin(value: unknown): Plugin {
-  if (!isObject(value)) throw new Error("Its default export is not a plugin object.");
+  if (!isObject(value)) {
+    throw new Error(`Its default export must be a plugin object, such as { name: "mine" }, and is ${kindOf(value)}.`);
+  }
   const { name, priority, provide, hooks, tools, access, settings } = value;
   if (typeof name !== "string" || !/^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) {
-    throw new Error("Its name must be 1 to 64 of a-z, 0-9 and -.");
+    throw new Error('Its name must be 1 to 64 of a-z, 0-9 and -, as in name: "mine".');
   }
   refuseUnknown("member", Object.keys(value), MEMBERS);
   if (priority !== undefined && !Number.isFinite(priority)) throw new Error("Its priority must be a number.");
@@ -104,6 +106,12 @@ function refuseUnknown(word: string, names: readonly string[], known: readonly s
 
 function isObjectSchema(value: unknown): boolean {
   return isObject(value) && (value.type === undefined || value.type === "object");
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "function" ? "a function or class" : `a ${typeof value}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

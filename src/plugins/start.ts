@@ -27,13 +27,17 @@ export interface Starting {
 /** Starts those that do not run yet. Returns the first failure, which ends the starting, or null. */
 export async function startAll(starting: Starting, plugins: readonly Found[]): Promise<Failure | null> {
   const { running } = starting;
-  const names = new Set<string>();
+  const holders = new Map<string, Found>();
   for (const plugin of plugins) {
     try {
       if (!running.has(plugin)) await startOne(starting, plugin);
       for (const { name } of running.get(plugin)?.offer.fixed ?? []) {
-        if (names.has(name)) throw new Error(`There is a tool ${name} already. Give one of them another name.`);
-        names.add(name);
+        const holder = holders.get(name);
+        if (holder)
+          throw new Error(
+            `There is a tool ${name} already, in ${holder.file ?? holder.name}. Give one of them another name.`,
+          );
+        holders.set(name, plugin);
       }
     } catch (cause) {
       return { plugin, cause };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLog } from "../../src/log";
 import { createFaults } from "../../src/plugins/fault";
@@ -33,9 +33,61 @@ describe("plugin files", () => {
       "core/readme.md": "throw 1;",
       "core/deep/d.ts": "throw 1;",
       "html/page.ts": "throw 1;",
-      "top.ts": "throw 1;",
+      "node_modules/x.ts": "throw 1;",
+      "_shared/words.ts": "throw 1;",
     });
     expect(await find(folder)).toMatchObject({ files: ["tools/a.ts", "core/b.ts", "functions/c.ts"], faults: [] });
+  });
+
+  test("that lie elsewhere or end otherwise are named, for nobody would learn why nothing happens", async () => {
+    const folder = temporaryFolder();
+    writePlugins(folder, {
+      "top.ts": "throw 1;",
+      "pages/visits.ts": "throw 1;",
+      "core/old.js": "throw 1;",
+      "core/page.tsx": "throw 1;",
+      "core/_own.js": "throw 1;",
+      "core/old.test.js": "throw 1;",
+      "notes/readme.md": "throw 1;",
+    });
+    const { files, faults } = await find(folder);
+    expect(files).toEqual([]);
+    expect(faults.map(({ file }) => file)).toEqual(["top.ts", "pages/visits.ts", "core/old.js", "core/page.tsx"]);
+    expect(faults[0]?.message).toContain("folders core, functions, tools");
+    expect(faults[3]?.message).toContain("ends in .ts");
+  });
+
+  test("are UTF-8", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "core"));
+    writeFileSync(join(folder, "core/utf-16.ts"), Buffer.from("\ufeffexport default {}", "utf16le"));
+    expect((await find(folder)).faults).toMatchObject([
+      { file: "core/utf-16.ts", message: "It cannot be loaded: it is no text in UTF-8; save it as such." },
+    ]);
+  });
+
+  test("name the file and line of what is wrong also when it is in one that they import", async () => {
+    const folder = temporaryFolder();
+    writePlugins(folder, {
+      "core/a.ts": 'import { x } from "./_typo";\nexport default { name: x };',
+      "core/_typo.ts": "export const x = 'a';\nexport const y = ;",
+      "core/b.ts": 'import { x } from "./_throws";\nexport default { name: x };',
+      "core/_throws.ts": "interface A {\n  a: string;\n}\nexport const x = (undefined as unknown as A).a;",
+      "core/c.ts": 'import d from "./d";\nexport const name = d.name;\nexport default { name: "c" };',
+      "core/d.ts": 'import c from "./c";\nexport const name = c.name;\nexport default { name: "d" };',
+      "core/e.ts": 'import { x } from "./_lost";\nexport default { name: x };',
+      "core/_lost.ts": 'import { x } from "no-such-package-of-anybody";\nexport { x };',
+    });
+    const messages = (await find(folder)).faults.map(({ message }) => message);
+    expect(messages).toEqual([
+      expect.stringMatching(/^It cannot be loaded: line 2 of _typo\.ts: /),
+      expect.stringMatching(/^It cannot be loaded: line 4 of _throws\.ts: undefined is not an object/),
+      expect.stringMatching(/line 2( of d\.ts)?: .* Do two files import one another\?$/),
+      expect.stringMatching(/line 2( of d\.ts)?: .* Do two files import one another\?$/),
+      expect.stringMatching(
+        /there is no package no-such-package-of-anybody here, which _lost\.ts imports\. Bundle .*--outfile=e\.ts/,
+      ),
+    ]);
   });
 
   test("may be missing altogether, folder and all", async () => {
@@ -107,13 +159,21 @@ describe("plugin files", () => {
 const bad: [what: string, text: string, message: RegExp][] = [
   ["does not parse", "export default {\n  name: 'x',,\n};", /^It cannot be loaded: line 2: .*","/],
   ["ends too early", "export default { name: 'x'", /^It cannot be loaded: line 1: /],
-  ["throws when it is evaluated", "throw new Error('no disk');", /^It cannot be loaded: no disk$/],
+  ["throws when it is evaluated", "throw new Error('no disk');", /^It cannot be loaded: line 1: no disk$/],
   ["throws what is no error", "throw null;", /^It cannot be loaded: null$/],
-  ["imports what is not there", "import x from './nope';\nexport default x;", /^It cannot be loaded: .*\.\/nope/],
+  [
+    "imports what is not there",
+    "import x from './nope';\nexport default x;",
+    /^It cannot be loaded: there is no file \.\/nope, which it imports\.$/,
+  ],
   ["has no default export", "export const name = 'x';", /^It has no default export; /],
-  ["exports a function", "export default () => ({ name: 'x' });", /not a plugin object/],
-  ["exports null", "export default null;", /not a plugin object/],
-  ["exports a list", "export default [];", /not a plugin object/],
+  [
+    "exports a function",
+    "export default () => ({ name: 'x' });",
+    /must be a plugin object, .* and is a function or class\./,
+  ],
+  ["exports null", "export default null;", /must be a plugin object, .* and is null\./],
+  ["exports a list", "export default [];", /must be a plugin object, .* and is a list\./],
   ["has no name", "export default {};", /^Its name must be /],
   ["has a name for people", "export default { name: 'My Plugin' };", /^Its name must be /],
   ["has an unknown member", "export default { name: 'x', provides: {} };", /no member provides; there are .*provide,/],

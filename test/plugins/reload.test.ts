@@ -162,7 +162,7 @@ describe("a change that cannot be used leaves the earlier plugin in use, and say
   const bad: [what: string, text: string, message: RegExp][] = [
     ["it does not parse", "export default {", /^It cannot be loaded: line 1/],
     ["it throws", "throw new Error('no disk');", /no disk/],
-    ["it is no plugin", "export default 1;", /not a plugin object/],
+    ["it is no plugin", "export default 1;", /must be a plugin object, .* and is a number/],
     [
       "its start fails",
       good.replace("start() {}", "start() { throw new Error('no network'); }"),
@@ -173,7 +173,7 @@ describe("a change that cannot be used leaves the earlier plugin in use, and say
       good.replace("start() {}", "start: () => new Promise(() => {})"),
       /^Its start took longer than 0.2 seconds/,
     ],
-    ["its file hangs", `await new Promise(() => {});\n${good}`, /Its file took longer than 0.2 seconds/],
+    ["its file hangs", `await new Promise(() => {});\n${good}`, /its top-level `await` took longer than 0.2 seconds/],
     ["its tools are wrong", good.replace("parameters: {}", "parameters: 1"), /needs parameters/],
     ["its provider lacks a method", good.replace("start() {}", "provide: { model: () => ({}) }"), /^Its model lacks/],
   ];

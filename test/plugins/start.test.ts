@@ -137,7 +137,7 @@ describe("tools", () => {
   });
 
   const bad: [what: string, tools: string, message: RegExp][] = [
-    ["whose name another has", "[tool('taken')]", /^There is a tool taken already/],
+    ["whose name another has", "[tool('taken')]", /^There is a tool taken already, in .*\./],
     ["of which two have one name", "[tool('x'), tool('x')]", /^There is a tool x already/],
     ["from a function that throws", "() => { throw new Error('no index'); }", /^Its list of tools failed: no index$/],
     ["from a function that gives none", "async () => {}", /tools must be a list/],
@@ -170,7 +170,7 @@ describe("a plugin that hangs does not keep the server from starting or ending:"
     [
       "its file",
       `${forever}; export default { name: "x" };`,
-      "It cannot be loaded: Its file took longer than 0.1 seconds.",
+      "It cannot be loaded: its top-level `await` took longer than 0.1 seconds.",
     ],
     [
       "its start",
