@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { contracts } from "./contracts";
 import type { ContractCase } from "./contracts/contract";
+import { standIn } from "./contracts/stand-in";
 import { messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
@@ -106,7 +107,7 @@ async function temporaryConfig(folder: string, config: Config, pluginsPath: stri
 }
 
 async function load(config: Config): Promise<{ plugins: readonly PluginInfo[]; faults: ReadonlyMap<string, string> }> {
-  const { core, stop } = await install({ config, log: createLog("error", () => {}) });
+  const { core, stop } = await install({ config, log: createLog("error", () => {}), plugins: [standIn] });
   const plugins = core.plugins.list().filter(({ file }) => file !== null);
   const faults = new Map(core.plugins.faults().map(({ plugin, file, message }) => [file ?? plugin, message]));
   await stop(0);
@@ -149,7 +150,7 @@ async function keepsContracts(
 
 /** Why a promise is not kept, on one line; null when it is. */
 async function brokenBy(it: ContractCase, config: Config): Promise<string | null> {
-  const { core, stop } = await install({ config, log: createLog("error", () => {}) });
+  const { core, stop } = await install({ config, log: createLog("error", () => {}), plugins: [standIn] });
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`it took longer than ${CASE_S} seconds`)), CASE_S * 1000);
   try {

@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkPlugins } from "../src/check";
-import { codeBlocks, readGuides } from "./support/guides";
 import { writePlugins } from "./support/plugin-files";
 import { projectFolder } from "./support/project";
 import { temporaryFolder, testConfig } from "./support/temporary";
@@ -94,15 +93,24 @@ test("the command checks files of the library where they are", async () => {
   expect(code).toBe(0);
 });
 
-test("the plugins that README.md shows load and keep their contracts", async () => {
-  const [tool = "", model = ""] = codeBlocks(readGuides()[0] ?? { path: "", text: "" }, "ts").map(({ code }) => code);
-  const { code, lines } = await check({ "tools/dice.ts": tool, "core/echo.ts": model });
-  expect(lines).toEqual([
-    "tools/dice.ts",
-    "  ok    dice: tools roll_dice",
-    "core/echo.ts",
-    "  ok    echo: provides model",
-    expect.stringMatching(/^ {2}ok {4}model keeps its \d+ promises$/),
-  ]);
-  expect(code).toBe(0);
+test("a plugin that adds a model is held to its promises with that one, and one that wraps models with one that is there", async () => {
+  const adding = (list: string) => `export default {
+  name: "adding",
+  provide: {
+    model: (core, base) => ({
+      ...base,
+      list: async () => ${list},
+      async *stream(call, signal) {
+        if (call.model === "mine") yield { type: "text", text: "It never finishes." };
+        else yield* base.stream(call, signal);
+      },
+    }),
+  },
+};`;
+  for (const list of ['["mine", ...(await base.list())]', '[...(await base.list()), "mine"]']) {
+    const { code, lines } = await check({ "core/adding.ts": adding(list) });
+    expect([code, lines.join("\n")]).toEqual([1, expect.stringContaining("exactly one finish")]);
+  }
+  const { lines } = await check({ "core/adding.ts": adding("base.list()") });
+  expect(lines.at(-1)).toMatch(/model keeps its \d+ promises$/);
 });

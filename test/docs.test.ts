@@ -3,12 +3,14 @@
 import { expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { checkPlugins } from "../src/check";
 import { CONFIG_VARIABLES } from "../src/config";
 import { parseEndpoints } from "../src/core/model/models-yaml";
 import type { Plugin } from "../src/protocols";
-import { codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
+import { type CodeBlock, codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
 import { projectFolder, runTool } from "./support/project";
 import { membersOf, readSources } from "./support/sources";
+import { temporaryFolder, testConfig } from "./support/temporary";
 
 const guides = readGuides();
 const everything = guides.map(({ text }) => text).join("\n");
@@ -132,6 +134,30 @@ test("every TypeScript block of the guides type-checks", async () => {
   rmSync(folder, { recursive: true, force: true });
   expect({ code, output }).toEqual({ code: 0, output: "" });
 }, 60_000);
+
+test("every plugin of the guides passes `skeleton check`, with the settings that its guide shows", async () => {
+  const blocks = guides.flatMap((guide) => codeBlocks(guide, "ts").filter(({ code }) => /^export /m.test(code)));
+  expect(blocks.length).toBeGreaterThan(10);
+  const notes = Bun.serve({ port: 0, fetch: () => new Response("Nothing is known of that.") });
+  const reports = await Promise.all(
+    blocks.map((block) => checked({ ...block, code: block.code.replace("127.0.0.1:9000", `127.0.0.1:${notes.port}`) })),
+  );
+  await notes.stop(true);
+  expect(reports.filter(({ code }) => code !== 0)).toEqual([]);
+}, 120_000);
+
+async function checked({ guide, line, code }: CodeBlock) {
+  const dataPath = temporaryFolder();
+  const kind = code.includes("export default") ? "functions" : "tools";
+  const file = join(dataPath, "plugins", kind, `${guide.replace(/\W+/g, "-")}-line-${line}.ts`);
+  await Bun.write(file, code);
+  const parts = codeBlocks(guideAt(guide), "yaml").map((block) => Bun.YAML.parse(block.code));
+  const settings = Object.assign({}, ...parts.filter((part) => !Array.isArray(part)));
+  const text = JSON.stringify(settings).replace(/\$\{[A-Z_]+\}/g, "a value of the environment");
+  await Bun.write(join(dataPath, "plugins.yaml"), text);
+  const lines: string[] = [];
+  return { code: await checkPlugins([file], testConfig(dataPath), (said) => void lines.push(said)), lines };
+}
 
 test("every models.yaml that docs/model-provider.md shows is taken as it is", () => {
   const blocks = codeBlocks(guideAt("docs/model-provider.md"), "yaml");
