@@ -198,7 +198,7 @@ describe("threads in the store", () => {
     expect(await found("walrus", 1)).toEqual([kept]);
   });
 
-  test("of thousands of messages are read whole and in pages", async () => {
+  test("of thousands of messages are read whole, in pages, and copied to a fork", async () => {
     const id = await create();
     let parentId: string | null = null;
     for (let number = 0; number < 2100; number++) parentId = await say(id, `${number}`, { parentId });
@@ -208,7 +208,10 @@ describe("threads in the store", () => {
     expect(page.map(({ content }) => content)).toEqual(path.slice(50).map(({ content }) => content));
     expect(await core.thread.messages("ann", id, { limit: 5, before: path[0]?.id ?? "" })).toEqual([]);
     expect(await core.thread.messages("ann", id, { before: "nowhere" })).toEqual([]);
-  }, 30_000);
+    const fork = await core.thread.fork("ann", id, path[1234]?.id ?? "");
+    const copies = await core.thread.messages("ann", fork.id);
+    expect(copies.map(({ content }) => content)).toEqual(path.slice(0, 1235).map(({ content }) => content));
+  });
 
   test("a fork keeps every part of a message, tools and files included", async () => {
     const id = await create("Zoo");

@@ -1,7 +1,10 @@
 /** A new thread that begins as a copy of another's branch. The copies are messages of their own; nothing is shared. */
 
 import { AppError } from "../../errors";
-import type { Core, Thread } from "../../protocols";
+import type { Core, Message, Thread } from "../../protocols";
+import { fromMessage } from "./records";
+
+const COPIES_AT_ONCE = 100; // They share a transaction; other people's streams go on between two lots.
 
 export async function forkThread(core: Core, username: string, threadId: string, messageId: string): Promise<Thread> {
   const thread = await core.thread.get(username, threadId);
@@ -14,10 +17,24 @@ export async function forkThread(core: Core, username: string, threadId: string,
     ...(thread.model !== null && { model: thread.model }),
     ...(thread.systemPrompt !== null && { systemPrompt: thread.systemPrompt }),
   });
-  let parentId: string | null = null;
-  for (const { id: _, threadId: __, ...message } of path) {
-    parentId = (await core.thread.append(username, fork.id, { ...message, parentId })).id;
+  const copies = copiesOf(path, fork.id);
+  for (let from = 0; from < copies.length; from += COPIES_AT_ONCE) {
+    const some = copies.slice(from, from + COPIES_AT_ONCE);
+    await Promise.all(some.map((copy) => core.store.add(username, "messages", fromMessage(copy), copy.id)));
   }
-  // The copies carry their old times; the fork itself is the newest activity.
-  return (await core.thread.update(username, fork.id, { title: thread.title })) ?? fork;
+  const headId = copies.at(-1)?.id ?? null;
+  // The head last: until then a crash leaves copies that no branch shows. They carry their old times; the fork itself is new.
+  return (
+    (await core.thread.update(username, fork.id, { title: thread.title, ...(headId !== null && { headId }) })) ?? fork
+  );
+}
+
+/** One below the other, as the path is. */
+function copiesOf(path: readonly Message[], threadId: string): Message[] {
+  let parentId: string | null = null;
+  return path.map((message) => {
+    const copy: Message = { ...message, id: Bun.randomUUIDv7(), threadId, parentId };
+    parentId = copy.id;
+    return copy;
+  });
 }
