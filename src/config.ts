@@ -153,6 +153,12 @@ const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
     wholeNumber(0, 3600),
     "Seconds that running turns get when the server is stopped.",
   ),
+  heartbeatS: variable(
+    "HEARTBEAT_S",
+    "5",
+    positiveNumber(3600),
+    "Seconds between a server's signs of life; after four that stay out, another one on the same data ends its replies.",
+  ),
   requestsMax: variable(
     "BUN_CONFIG_MAX_HTTP_REQUESTS",
     "256",

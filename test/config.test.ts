@@ -39,6 +39,7 @@ describe("without any variable", () => {
       rateLimitLogin: { max: 5, windowS: 60 },
       rateLimitMessage: null,
       shutdownGraceS: 10,
+      heartbeatS: 5,
       requestsMax: 256,
     });
   });
@@ -82,6 +83,7 @@ describe("a value that is set", () => {
     ["RATE_LIMIT_LOGIN", "off", "rateLimitLogin", null],
     ["RATE_LIMIT_MESSAGE", "10/10", "rateLimitMessage", { max: 10, windowS: 10 }],
     ["SHUTDOWN_GRACE_S", "0", "shutdownGraceS", 0],
+    ["HEARTBEAT_S", "0.5", "heartbeatS", 0.5],
     ["BUN_CONFIG_MAX_HTTP_REQUESTS", "20000", "requestsMax", 20_000],
   ];
   test.each(accepted)("%s=%s is taken as %s", (name, value, key, expected) => {

@@ -47,6 +47,8 @@ export interface Config {
   readonly rateLimitMessage: Rate | null;
   /** `SHUTDOWN_GRACE_S`: seconds that running turns get when the server is asked to end. */
   readonly shutdownGraceS: number;
+  /** `HEARTBEAT_S`: seconds between this process's signs of life to others on the same data. */
+  readonly heartbeatS: number;
   /** `BUN_CONFIG_MAX_HTTP_REQUESTS`: Bun's own, read by it before the process starts: requests to others under way at once. */
   readonly requestsMax: number;
 }

@@ -48,10 +48,18 @@ export interface StoreProtocol {
   count(owner: Owner, store: string, where?: StoreWhere): Promise<number>;
 
   /**
-   * Appends items to a `json_collection` field, all or none. Costs the same however many there are. Throws
+   * Appends items to a `json_collection` field, all or none. Costs the same however many there are. False, and nothing
+   * appended, when the record does not match `where`: as with `update`, check and change are one step. Throws
    * AppError("notFound") when there is no such record.
    */
-  collectionAppend(owner: Owner, store: string, id: string, field: string, items: readonly Json[]): Promise<void>;
+  collectionAppend(
+    owner: Owner,
+    store: string,
+    id: string,
+    field: string,
+    items: readonly Json[],
+    where?: StoreWhere,
+  ): Promise<boolean>;
 
   /** Items in order, from index `from` (default 0), at most `limit`. Empty when there is no such record. */
   collectionGet(

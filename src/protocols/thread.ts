@@ -35,7 +35,8 @@ export interface ThreadProtocol {
 
   /**
    * Adds a message below `parentId` and moves the head to it. On return both survive the death of the process. A message
-   * whose id is there already is left as it is, so that a caller that crashed may simply do it again.
+   * whose id is there already is left as it is, and the head moves to it only from its parent: so a caller that crashed may
+   * simply do it again, and one that comes late takes nothing back.
    * Throws AppError("notFound") when the thread or the parent does not exist.
    */
   append(username: string, threadId: string, message: NewMessage): Promise<Message>;

@@ -3,7 +3,9 @@
 import { AppError } from "../errors";
 import { publishFact, userTopic } from "../facts";
 import type { Core, TurnInfo, User } from "../protocols";
-import type { Claim, Ownership } from "./ownership";
+import { type Claim, isHeld, releaseClaim } from "./claims";
+import type { Ownership } from "./ownership";
+import { recoverTurn } from "./recover";
 import { type RunningTurn, runTurn } from "./run";
 import { type Plan, titleFrom } from "./start";
 import { storeTurn } from "./store-turn";
@@ -37,16 +39,20 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
   const { core, ownership, running } = engine;
   const { username } = user;
   const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
-  const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7() };
+  const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7(), epoch: 0 };
   const { threadId, turnId } = claim;
   if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY);
   const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
-    await ownership.release(threadId).catch(() => ownership.abandon(claim));
+    await releaseClaim(core, claim).catch(() => ownership.abandon(claim));
     throw error;
   });
-  const release = () => ownership.release(threadId);
+  if (!(await isHeld(core, claim))) {
+    // Taken from a process that stood still, by one that found no turn yet to end.
+    await recoverTurn(core, claim);
+    return info;
+  }
   const pinned = engine.pin();
-  const turn = runTurn({ core: pinned.core, user, info, release, isClosing: () => engine.isClosing });
+  const turn = runTurn({ core: pinned.core, user, info, claim, ownership, isClosing: () => engine.isClosing });
   running.set(turnId, turn);
   warnOfLimit(engine);
   void turn.ended.then(() => {

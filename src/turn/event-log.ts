@@ -6,6 +6,7 @@
 
 import type { Core, Json, NumberedEvent, TurnEvent } from "../protocols";
 import { joinText, lengthOf } from "./numbered";
+import type { Owned } from "./records";
 
 // A crash may lose 250 ms of what was shown. The rest of them is for the write itself and for a loop that is late: with 200
 // here, and with 125 at a load of 15, the crash harness found text lost that had been shown for longer.
@@ -25,9 +26,13 @@ export interface EventLog {
   saveLast(event: TurnEvent): Promise<void>;
   /** Never rejects. `otherwise` is what followers get when the last event could not be saved. */
   publishLast(otherwise?: TurnEvent): Promise<void>;
+  /** Says and saves nothing more, because the turn is somebody else's: what waits is dropped. */
+  leave(): void;
 }
 
-export function createEventLog(core: Core, username: string, turnId: string): EventLog {
+/** `lose` is called when the store refuses a save because somebody has taken the turn over. */
+export function createEventLog(core: Core, owned: Owned, lose: () => void = () => {}): EventLog {
+  const { username, turnId, epoch } = owned;
   let seq = 0;
   let unsaved: NumberedEvent[] = [];
   let unpublished: NumberedEvent[] = [];
@@ -35,6 +40,7 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
   let last: NumberedEvent | null = null;
   let saving: Promise<void> = Promise.resolve();
   let saveTimer: Timer | null = null;
+  let hasLeft = false;
 
   const number = (event: TurnEvent): NumberedEvent => {
     seq += lengthOf(event);
@@ -58,12 +64,15 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     if (unsaved.length === 0) return;
     const events = unsaved;
     unsaved = [];
+    const items = joinText(events) as unknown as Json[];
     try {
-      await core.store.collectionAppend(username, "turns", turnId, "log", joinText(events) as unknown as Json[]);
+      if (await core.store.collectionAppend(username, "turns", turnId, "log", items, { epoch })) return;
     } catch (error) {
       unsaved = [...events, ...unsaved];
       throw error;
     }
+    lose();
+    throw new Error("The turn was taken over by another process.");
   };
 
   const save = (): Promise<void> => {
@@ -74,9 +83,18 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     return saving;
   };
 
+  const leave = (): void => {
+    hasLeft = true;
+    unsaved = [];
+    unpublished = [];
+    if (saveTimer) clearTimeout(saveTimer);
+    saveTimer = null;
+  };
+
   const saveSoon = (ms = SAVE_MS + TOGETHER_MS - (performance.now() % TOGETHER_MS)): void => {
     saveTimer ??= setTimeout(() => {
       save().catch((error) => {
+        if (hasLeft) return;
         core.log.error("A turn's events could not be saved; trying again", { turn: turnId, error });
         saveSoon(AGAIN_MS);
       });
@@ -87,6 +105,10 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
     seq: () => seq,
     push(event) {
       const numbered = number(event);
+      if (hasLeft) {
+        unsaved = [];
+        return numbered;
+      }
       if (unpublished.length === 0) setImmediate(publish);
       unpublished.push(numbered);
       saveSoon();
@@ -103,6 +125,7 @@ export function createEventLog(core: Core, username: string, turnId: string): Ev
       else if (last) unpublished.push(last);
       await publish();
     },
+    leave,
   };
 }
 

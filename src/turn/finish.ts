@@ -3,9 +3,11 @@
  * end is tried again, followers are told, and the text is kept here until it is saved.
  */
 
-import { isAppError } from "../errors";
+import { errorOf, isAppError } from "../errors";
 import { publishFact, userTopic } from "../facts";
 import type { FinishReason, TurnEvent } from "../protocols";
+import { releaseClaim } from "./claims";
+import { leaveTurn } from "./leave";
 import { markCut } from "./parts";
 import { endTurn, INTERRUPTED, type TurnEnd } from "./records";
 import { addToThread, type RunState, takeParts } from "./state";
@@ -23,30 +25,34 @@ export async function finish(state: RunState, outcome: Outcome): Promise<void> {
   // A stop does not wait for the processor, but what goes into the thread goes there in order.
   await state.stepping;
   state.isEnding = true;
+  if (state.cutCause === "lost") return leaveTurn(state);
   const end = endOf(state, outcome);
   const parts = [...state.waiting, ...takeParts(state, state.info.model)];
   state.waiting = end.status === "done" ? parts : markCut(parts, end.status);
   const last = lastEvent(outcome, end);
   for (const pauseMs of PAUSES_MS) {
     await Bun.sleep(pauseMs);
-    if (await keep(state, end, last)) return state.log.publishLast();
+    const kept = await keep(state, end, last);
+    if (kept === "lost") return leaveTurn(state);
+    if (kept) return state.log.publishLast();
   }
   await state.log.publishLast({ type: "error", message: UNSAVED });
   void keepLater(state, end, last);
 }
 
 /** Order: text, then the turn's record, then the thread is free; followers hear of the end after that. */
-async function keep(state: RunState, end: TurnEnd, last: TurnEvent): Promise<boolean> {
-  const { core, user, info } = state;
+async function keep(state: RunState, end: TurnEnd, last: TurnEvent): Promise<boolean | "lost"> {
+  const { core, info, claim } = state;
   try {
     await addToThread(state);
     await state.log.saveLast(last);
-    await endTurn(core, user.username, info.id, end);
+    if (!(await endTurn(core, claim, end))) return "lost";
     state.hasEnded = true;
-    await state.release();
+    await releaseClaim(core, claim);
     return true;
   } catch (error) {
-    core.log.error("The end of a turn could not be saved", { turn: info.id, error: error as Error });
+    if (state.cutCause === "lost") return "lost";
+    core.log.error("The end of a turn could not be saved", { turn: info.id, error: errorOf(error) });
     return false;
   }
 }
@@ -54,12 +60,14 @@ async function keep(state: RunState, end: TurnEnd, last: TurnEvent): Promise<boo
 /** Whoever followed has been told; the text is still here, and the thread is taken until it is saved. */
 async function keepLater(state: RunState, end: TurnEnd, last: TurnEvent): Promise<void> {
   const { core, user, info, isClosing } = state;
+  let kept: boolean | "lost";
   do {
     await Bun.sleep(LATER_MS);
     // What is not saved by then is recovered at the next start, as after a crash.
     if (isClosing()) return;
-  } while (!(await keep(state, end, last)));
-  await state.log.publishLast();
+    kept = await keep(state, end, last);
+  } while (!kept);
+  await (kept === "lost" ? leaveTurn(state) : state.log.publishLast());
   await publishFact(core, userTopic(user.username), { type: "turn-ended", threadId: info.threadId, turnId: info.id });
 }
 

@@ -10,10 +10,11 @@ import { answer } from "./answer";
 import { approveCall } from "./approvals";
 import { askToSave, askToStop, unreachable } from "./asks";
 import { BUSY, begin, CLOSING, type Engine } from "./begin";
+import { claimedThreads, declareClaims, findClaim } from "./claims";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
 import { listen } from "./listen";
-import { createOwnership, declareOwnershipStores } from "./ownership";
+import { createOwnership, declareProcesses } from "./ownership";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
 import { chooseModel, planTurn } from "./start";
@@ -44,8 +45,13 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
   return {
     async open() {
       await declareTurnStores(core);
-      await declareOwnershipStores(core);
-      await engine.ownership.start((claim) => recoverTurn(core, claim));
+      await declareClaims(core);
+      await declareProcesses(core);
+      await engine.ownership.start({
+        takeOver: (claim) => recoverTurn(core, claim),
+        running: () => [...engine.running.values()].map(({ claim }) => claim),
+        lose: (turnId) => engine.running.get(turnId)?.cut("lost"),
+      });
     },
 
     async start(user, request) {
@@ -62,7 +68,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
 
     list: (user, threadId, parentIds) => listTurns(core, user.username, threadId, parentIds),
 
-    running: (user) => engine.ownership.threadsOf(user.username),
+    running: (user) => claimedThreads(core, user.username),
 
     live: (user, threadId) => findLive(engine, user, threadId),
 
@@ -142,8 +148,8 @@ async function takeFromLimit(core: Core, user: User): Promise<void> {
   throw new AppError("limited", `Too many messages. Try again in ${retryAfterS} seconds.`, { retryAfterS });
 }
 
-async function stopRunning({ core, ownership }: Engine, threadId: string): Promise<void> {
-  const claim = await ownership.find(threadId);
+async function stopRunning({ core }: Engine, threadId: string): Promise<void> {
+  const claim = await findClaim(core, threadId);
   if (claim) await askToStop(core, claim.turnId);
 }
 
@@ -168,8 +174,8 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
   return begin(engine, user, { thread, content: null, files: [], parentId, model, systemPrompt, parameters });
 }
 
-async function findLive({ core, ownership, running }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
-  const claim = await ownership.find(threadId);
+async function findLive({ core, running }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
+  const claim = await findClaim(core, threadId);
   if (claim?.username !== user.username) return null;
   const ours = running.get(claim.turnId);
   if (ours) return ours.live();

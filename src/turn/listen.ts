@@ -7,9 +7,10 @@
 import { errorOf } from "../errors";
 import type { Core, NumberedEvent, TurnInfo, TurnListener } from "../protocols";
 import { askToSave } from "./asks";
+import { findClaim } from "./claims";
 import { readEvents, turnTopic } from "./event-log";
 import { canContinue, eventsAfter, isLast, lengthOf, startOf } from "./numbered";
-import { findClaim } from "./ownership";
+import { readTurn } from "./records";
 import { createTogether, type Together } from "./together";
 
 const LOOK_AGAIN_MS = 1000;
@@ -81,6 +82,7 @@ export async function listen(
       if (!isBehind && !canContinue(saved, position)) beginAgain();
       // A hole in what is saved is one that a crash left.
       pass(saved);
+      if (isOver) return;
       if (turn.status !== "running") return end();
       // An owner who does not answer is in a process that the bus does not reach, or dead: then the store alone tells.
       if (!hasOwner) lookAgain ??= setInterval(() => !heard && void catchUp([]), LOOK_AGAIN_MS);
@@ -110,7 +112,9 @@ interface Saved {
 
 /** The owner saves first, so that what was published until now is in the store. */
 async function saveAndRead(core: Core, username: string, turn: TurnInfo): Promise<Saved> {
-  const hasOwner = turn.status === "running" && (await askToSave(core, turn.id));
+  // It may have ended since, and then nobody would answer.
+  const isRunning = turn.status === "running" && (await readTurn(core, username, turn.id))?.status === "running";
+  const hasOwner = isRunning && (await askToSave(core, turn.id));
   const events = await readEvents(core, username, turn.id);
   const last = events.at(-1);
   // It is saved before the thread is free, and whoever hears it may send the next message or read the thread at once.

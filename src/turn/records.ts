@@ -1,6 +1,7 @@
 /** How turns lie in the store: a record per turn for its user, its events in the collection `log`. */
 
 import type { Core, JsonObject, StoreFields, StoreRecord, TurnInfo, TurnStatus } from "../protocols";
+import { type Claim, epochOf } from "./claims";
 
 const TURNS: StoreFields = {
   thread_id: { type: "str", index: true },
@@ -13,6 +14,7 @@ const TURNS: StoreFields = {
   error: "str",
   input_tokens: "int",
   output_tokens: "int",
+  epoch: "int",
   log: "json_collection",
 };
 
@@ -29,6 +31,7 @@ export async function addTurn(core: Core, username: string, turn: TurnInfo): Pro
     system_prompt: turn.systemPrompt,
     parameters: turn.parameters,
     started: turn.started,
+    epoch: 0,
   };
   await core.store.add(username, "turns", fields, turn.id);
 }
@@ -45,13 +48,32 @@ export interface TurnEnd {
   readonly usage: TurnInfo["usage"];
 }
 
-export async function endTurn(core: Core, username: string, turnId: string, end: TurnEnd): Promise<void> {
-  await core.store.update(username, "turns", turnId, {
+/** Whose a turn is: what else they write of it is refused once somebody has taken it from them. */
+export type Owned = Pick<Claim, "username" | "turnId" | "epoch">;
+
+/** Fences off whoever ran the turn before. False when somebody has taken it from us since. */
+export async function takeTurn(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
+  const record = await core.store.get(username, "turns", turnId);
+  if (!record || epochOf(record) > epoch) return false;
+  const was = record.epoch === null ? null : epochOf(record);
+  return core.store.update(username, "turns", turnId, { epoch }, { epoch: was });
+}
+
+/** Whether nobody has taken the turn over. */
+export async function isOwned(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
+  const record = await core.store.get(username, "turns", turnId);
+  return record !== null && epochOf(record) === epoch;
+}
+
+/** False when the turn is somebody else's by now. */
+export async function endTurn(core: Core, { username, turnId, epoch }: Owned, end: TurnEnd): Promise<boolean> {
+  const fields = {
     status: end.status,
     error: end.error,
     input_tokens: end.usage?.inputTokens ?? null,
     output_tokens: end.usage?.outputTokens ?? null,
-  });
+  };
+  return core.store.update(username, "turns", turnId, fields, { epoch });
 }
 
 export async function readTurn(core: Core, username: string, turnId: string): Promise<TurnInfo | null> {

@@ -2,26 +2,30 @@
 
 import { publishFact, userTopic } from "../facts";
 import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo } from "../protocols";
+import { type Claim, releaseClaim } from "./claims";
 import { readEvents, turnTopic } from "./event-log";
 import { isLast } from "./numbered";
-import type { Claim } from "./ownership";
 import { createParts, markCut, type Parts, type PartsOrigin } from "./parts";
-import { endTurn, INTERRUPTED, readTurn, type TurnEnd } from "./records";
+import { endTurn, INTERRUPTED, readTurn, type TurnEnd, takeTurn } from "./records";
 
 // Positions that the dead process may have shown and not saved are never given again. No model writes this much in the
 // quarter of a second that can be lost.
 const LOST_AT_MOST = 1_000_000;
 
-export async function recoverTurn(core: Core, { username, threadId, turnId }: Claim): Promise<void> {
+/** Does nothing when another process has taken the turn from this one meanwhile. */
+export async function recoverTurn(core: Core, claim: Claim): Promise<void> {
+  const { username, threadId, turnId } = claim;
   const turn = await readTurn(core, username, turnId);
   if (turn?.status === "running") {
+    // First: whoever ran it may only have stood still, and from here on writes nothing more.
+    if (!(await takeTurn(core, claim))) return;
     const saved = await readEvents(core, username, turnId);
     // The process may have died between its last event and the record that says so.
     const last = saved.at(-1);
-    if (!last || !isLast(last)) await keepWhatIsSaved(core, username, turn, saved);
-    await endTurn(core, username, turnId, endAsSaved(last));
+    if ((!last || !isLast(last)) && !(await keepWhatIsSaved(core, claim, turn, saved))) return;
+    if (!(await endTurn(core, claim, endAsSaved(last)))) return;
   }
-  await core.store.delete(null, "turn_claims", threadId);
+  await releaseClaim(core, claim);
   const events = await readEvents(core, username, turnId);
   await core.bus.publish(turnTopic(turnId), events.slice(-1) as unknown as Json);
   await publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
@@ -31,10 +35,10 @@ export async function recoverTurn(core: Core, { username, threadId, turnId }: Cl
 /** The thread first, then the log in one write: whoever is interrupted here does the same again. */
 async function keepWhatIsSaved(
   core: Core,
-  username: string,
+  { username, epoch }: Claim,
   turn: TurnInfo,
   saved: readonly NumberedEvent[],
-): Promise<void> {
+): Promise<boolean> {
   const last = saved.at(-1);
   let seq = (last?.seq ?? 0) + LOST_AT_MOST;
   const number = (event: TurnEvent, timestamp = new Date().toISOString()): NumberedEvent => {
@@ -49,7 +53,7 @@ async function keepWhatIsSaved(
     await core.thread.append(username, turn.threadId, part);
   }
   const events = [...results, number({ type: "error", message: INTERRUPTED.crash })];
-  await core.store.collectionAppend(username, "turns", turn.id, "log", events as unknown as Json[]);
+  return core.store.collectionAppend(username, "turns", turn.id, "log", events as unknown as Json[], { epoch });
 }
 
 /** The parts that the thread does not have yet. */

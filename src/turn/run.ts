@@ -7,6 +7,7 @@ import { AppError } from "../errors";
 import type { FinishReason, LiveTurn, Turn, TurnInfo } from "../protocols";
 import { type Approvals, createApprovals } from "./approvals";
 import { answerAsks } from "./asks";
+import type { Claim } from "./claims";
 import { createEventLog } from "./event-log";
 import { finish, type Outcome } from "./finish";
 import { createParts } from "./parts";
@@ -20,6 +21,7 @@ export const TOO_LONG = "The reply grew longer than any reply should and was end
 
 export interface RunningTurn {
   readonly info: TurnInfo;
+  readonly claim: Claim;
   /** As it is at this moment, saved or not; null once its record says that it has ended. */
   live(): LiveTurn | null;
   /** Resolves when the turn has ended and its thread is free; never rejects. */
@@ -30,9 +32,16 @@ export interface RunningTurn {
 }
 
 export function runTurn(options: RunOptions): RunningTurn {
-  const { core, user, info } = options;
+  const { core, info } = options;
   const controller = new AbortController();
-  const log = createEventLog(core, user.username, info.id);
+  const cut = (cause: CutCause): void => {
+    // A turn whose record says that it has ended cannot be lost any more, and its last event is still to be told.
+    const isLost = cause === "lost" && !state.hasEnded;
+    if (isLost) log.leave();
+    state.cutCause = isLost ? cause : (state.cutCause ?? cause);
+    controller.abort();
+  };
+  const log = createEventLog(core, options.claim, () => cut("lost"));
   const state: RunState = {
     ...options,
     log,
@@ -45,13 +54,10 @@ export function runTurn(options: RunOptions): RunningTurn {
     usage: null,
     cutCause: null,
     signal: controller.signal,
+    cut,
   };
-  const cut = (cause: CutCause): void => {
-    state.cutCause ??= cause;
-    controller.abort();
-  };
-  const ended = run(state, cut).catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }));
-  return { info, live: () => liveOf(state), ended, cut, isWaiting: () => isWaiting(state) };
+  const ended = run(state).catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }));
+  return { info, claim: options.claim, live: () => liveOf(state), ended, cut, isWaiting: () => isWaiting(state) };
 }
 
 function isWaiting({ parts }: RunState): boolean {
@@ -60,15 +66,15 @@ function isWaiting({ parts }: RunState): boolean {
 }
 
 /** What is on its way into the thread is told too: it is there, or here, or for a moment in both. */
-function liveOf({ info, log, parts, waiting, hasEnded }: RunState): LiveTurn | null {
-  if (hasEnded) return null;
+function liveOf({ info, log, parts, waiting, hasEnded, cutCause }: RunState): LiveTurn | null {
+  if (hasEnded || cutCause === "lost") return null;
   return { ...info, seq: log.seq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
 }
 
-async function run(state: RunState, cut: (cause: CutCause) => void): Promise<void> {
+async function run(state: RunState): Promise<void> {
   const ending = Promise.withResolvers<void>();
   const stop = () => {
-    cut("stopped");
+    state.cut("stopped");
     return ending.promise;
   };
   let stopAnswering = () => {};
@@ -92,6 +98,8 @@ async function produce(state: RunState, approvals: Approvals): Promise<FinishRea
   const events = state.core.messageProcessor.run(createTurn(state, approvals));
   for (;;) {
     const next = await events.next();
+    // It may have stood still so long that the turn is another's by now: nothing more may be shown, nor a tool begun.
+    if (!state.ownership.isAwake()) await state.ownership.wake(state.signal);
     if (state.signal.aborted) return "cut";
     if (next.done) return next.value;
     if (state.log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);

@@ -1,21 +1,27 @@
 /** What is known of a running turn, and how its events become parts of the thread. */
 
 import type { Core, Message, NumberedEvent, TurnEvent, TurnInfo, Usage, User } from "../protocols";
+import type { Claim } from "./claims";
 import type { EventLog } from "./event-log";
+import type { Ownership } from "./ownership";
 import type { Parts } from "./parts";
+import { isOwned } from "./records";
 
 export interface RunOptions {
   readonly core: Core;
   readonly user: User;
   readonly info: TurnInfo;
-  /** Frees the thread for the next turn. */
-  readonly release: () => Promise<void>;
+  readonly claim: Claim;
+  readonly ownership: Pick<Ownership, "isAwake" | "wake">;
   /** Whether the server is about to end. */
   readonly isClosing: () => boolean;
 }
 
-/** Why a turn ends before its processor is done: a person stopped it, or the server ends. */
-export type CutCause = "stopped" | "interrupted";
+/**
+ * Why a turn ends before its processor is done: a person stopped it, the server ends, or another process has taken the turn
+ * over, and then nothing more of it may be said or saved here.
+ */
+export type CutCause = "stopped" | "interrupted" | "lost";
 
 export interface RunState extends RunOptions {
   readonly log: EventLog;
@@ -32,6 +38,7 @@ export interface RunState extends RunOptions {
   hasEnded: boolean;
   usage: Usage | null;
   cutCause: CutCause | null;
+  readonly cut: (cause: CutCause) => void;
 }
 
 export function push(state: RunState, event: TurnEvent): NumberedEvent | null {
@@ -52,8 +59,14 @@ export function takeParts(state: RunState, model: string): Message[] {
  * The events first: after a crash between the two the parts are added again, with the same ids, but the thread must not
  * have what a follower cannot be told again. What fails here stays waiting, and may be tried again.
  */
-export async function addToThread({ core, user, info, log, messages, waiting }: RunState): Promise<void> {
+export async function addToThread(state: RunState): Promise<void> {
+  const { core, user, info, claim, log, messages, waiting } = state;
   await log.save();
+  // All may have been saved before, and then nobody has said yet whose the turn is.
+  if (!(await isOwned(core, claim))) {
+    state.cut("lost");
+    throw new Error("The turn was taken over by another process.");
+  }
   for (let part = waiting[0]; part; part = waiting[0]) {
     messages.push(await core.thread.append(user.username, info.threadId, part));
     waiting.shift();

@@ -1,7 +1,7 @@
 /** Stores what a turn begins with, in a thread that is claimed for it. */
 
 import type { Core, TurnInfo, User } from "../protocols";
-import type { Claim } from "./ownership";
+import type { Claim } from "./claims";
 import { addTurn } from "./records";
 import type { Plan } from "./start";
 

@@ -18,6 +18,14 @@ export interface Api {
   readonly token: string;
 }
 
+export async function signIn(address: string, password: string): Promise<Api> {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ username: "ann", password });
+  const response = await fetch(`${address}/login`, { method: "POST", headers, body });
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  return { address, token };
+}
+
 export function sendMessage(api: Api, body: object): Seen {
   return watch(() => request(api, "/api/v1/message", body));
 }
@@ -28,6 +36,10 @@ export function followAfter(api: Api, turnId: string, after: number): Seen {
 
 export function continueTurn(api: Api, turnId: string): Seen {
   return watch(() => request(api, `/api/v1/turns/${turnId}/continue`, {}));
+}
+
+export function answerCall(api: Api, turnId: string, callId: string, approve: boolean): Promise<Response> {
+  return request(api, `/api/v1/turns/${turnId}/tools/${callId}`, { approve });
 }
 
 export async function get<T>(api: Api, path: string): Promise<T> {

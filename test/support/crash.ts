@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { signIn } from "./crash-client";
 import { MOMENTS, runRound, type World } from "./crash-round";
 import { answerBy, type Script } from "./crash-script";
 import { createRandom } from "./random";
@@ -81,12 +82,7 @@ async function createWorld(
     EXECUTIONS: join(folder, "executions.txt"),
   };
   const server = await startServer({ command: SOURCE, folder, env });
-  const response = await fetch(`${server.address}/login`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ username: "ann", password: PASSWORD }),
-  });
-  const { access_token: token } = (await response.json()) as { access_token: string };
+  const { token } = await signIn(server.address, PASSWORD);
   return { folder, env, random: createRandom(seed), scripts, token, threads: [], server };
 }
 

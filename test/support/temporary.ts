@@ -38,6 +38,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     rateLimitLogin: null,
     rateLimitMessage: null,
     shutdownGraceS: 1,
+    heartbeatS: 5,
     requestsMax: 20_000,
     ...overrides,
   };

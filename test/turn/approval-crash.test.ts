@@ -1,7 +1,16 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Api, continueTurn, followAfter, get, type Seen, sendMessage } from "../support/crash-client";
+import {
+  type Api,
+  answerCall,
+  continueTurn,
+  followAfter,
+  get,
+  type Seen,
+  sendMessage,
+  signIn,
+} from "../support/crash-client";
 import { writePlugins } from "../support/plugin-files";
 import { type ServerProcess, SOURCE, startServer } from "../support/server-process";
 import { temporaryFolder } from "../support/temporary";
@@ -40,11 +49,7 @@ test("of a server that is killed, Continue asks again about what waited, and wha
   const start = async (): Promise<[ServerProcess, Api]> => {
     const env = { OPENAI_BASE_URL: upstream.baseUrl, LOG_LEVEL: "ERROR" };
     const server = await startServer({ command: SOURCE, folder, env });
-    const headers = { "content-type": "application/json" };
-    const body = JSON.stringify({ username: "ann", password: PASSWORD });
-    const answer = await fetch(`${server.address}/login`, { method: "POST", headers, body });
-    const { access_token: token } = (await answer.json()) as { access_token: string };
-    return [server, { address: server.address, token }];
+    return [server, await signIn(server.address, PASSWORD)];
   };
   const shows = async (seen: Seen, name: string): Promise<string> => {
     const ids = () => seen.events.flatMap(({ event, data }) => (event === name ? [String(data.call_id)] : []));
@@ -52,11 +57,7 @@ test("of a server that is killed, Continue asks again about what waited, and wha
     return ids()[0] ?? "";
   };
   const approve = (api: Api, seen: Seen, callId: string) =>
-    fetch(`${api.address}/api/v1/turns/${seen.events[0]?.data.turn_id}/tools/${callId}`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${api.token}`, "content-type": "application/json" },
-      body: JSON.stringify({ approve: true }),
-    });
+    answerCall(api, String(seen.events[0]?.data.turn_id), callId, true);
 
   // Killed while the call waits: nothing has run, and the model is told so.
   let [server, api] = await start();

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
+import type { Plugin, User } from "../../src/protocols";
 import { readTurn } from "../support/read-sse";
 import { startServer } from "../support/server";
+import { startCore } from "../support/test-core";
 import { gate, startUpstream } from "../support/upstream";
 
 test("the owner is told once when the replies that run come near what Bun lets one process ask for", async () => {
@@ -26,4 +28,38 @@ test("the owner is told once when the replies that run come near what Bun lets o
   expect(counts).toEqual([0, 0, 1, 1]);
   open.open();
   for (const reader of readers) for await (const _ of reader);
+});
+
+test("a turn that was taken from its process while it was stored is kept as interrupted, and leaves the thread to others", async () => {
+  const upstream = startUpstream({ models: ["m"] });
+  let isTaken = true;
+  // As a process does that finds the claim of one that stood still, and no turn yet to end.
+  const taking: Plugin = {
+    name: "taking",
+    provide: {
+      store: (_core, base) => ({
+        ...base,
+        async add(owner, store, fields, id) {
+          const threadId = String(fields.thread_id);
+          if (store === "turns" && isTaken) await base.delete(null, "turn_claims", threadId);
+          return base.add(owner, store, fields, id);
+        },
+      }),
+    },
+  };
+  const core = await startCore({ plugins: [taking], config: { openaiBaseUrl: upstream.baseUrl } });
+  const ann: User = { username: "ann", role: "user" };
+  const first = await core.turns.start(ann, { content: "Go" });
+  expect(await core.turns.get(ann, first.id)).toMatchObject({ status: "interrupted" });
+  const events = await core.turns.follow(ann, first.id, 0, new AbortController().signal);
+  expect((await Array.fromAsync(events ?? [])).flat().map(({ event }) => event.type)).toEqual(["error"]);
+  isTaken = false;
+  const second = await core.turns.continue(ann, first.id);
+  await Array.fromAsync((await core.turns.follow(ann, second.id, 0, new AbortController().signal)) ?? []);
+  const messages = await core.thread.messages("ann", first.threadId);
+  expect(messages.map(({ role, turnId }) => [role, turnId])).toEqual([
+    ["user", first.id],
+    ["assistant", second.id],
+  ]);
+  expect(upstream.requests).toHaveLength(1);
 });

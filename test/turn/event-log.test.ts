@@ -62,7 +62,7 @@ async function runRound(core: Core, random: Random): Promise<void> {
     usage: null,
   };
   await addTurn(core, "ann", info);
-  const log = createEventLog(core, "ann", id);
+  const log = createEventLog(core, { username: "ann", turnId: id, epoch: 0 });
   const stopAnswering = await answerAsks(core, id, {
     save: log.save,
     stop: async () => {},
@@ -77,7 +77,7 @@ async function runRound(core: Core, random: Random): Promise<void> {
     if (random.chance(0.1)) await log.save();
   }
   await log.saveLast({ type: "end", reason: "stop", usage: null });
-  await endTurn(core, "ann", id, { status: "done", error: null, usage: null });
+  await endTurn(core, { username: "ann", turnId: id, epoch: 0 }, { status: "done", error: null, usage: null });
   await log.publishLast();
   const late = await followAll(core, { ...info, status: "done" }, random);
   const saved = await readEvents(core, "ann", id);

@@ -59,7 +59,7 @@ test("who was told more than the crash left begins again, and has what the threa
   const turn = await begin(dying, threadId);
   const question = { parentId: null, role: "user", type: "text", content: "Go", turnId: turn.id, step: 0 } as const;
   await other.thread.append("ann", threadId, { ...question, id: "question" });
-  const log = createEventLog(dying, "ann", turn.id);
+  const log = createEventLog(dying, { username: "ann", turnId: turn.id, epoch: 0 });
   const stopAnswering = await answerAsks(dying, turn.id, answering(log.save));
   log.push({ type: "text", text: "Kept." });
   const ear = await hear(other, turn);
@@ -69,7 +69,7 @@ test("who was told more than the crash left begins again, and has what the threa
   const lost = { seq: 11, timestamp: "", event: { type: "text", text: " Lost." } };
   await dying.bus.publish(turnTopic(turn.id), [lost] as unknown as Json);
   await ear.until(() => ear.text() === "Kept. Lost.");
-  await recoverTurn(other, { username: "ann", threadId, turnId: turn.id });
+  await recoverTurn(other, { username: "ann", threadId, turnId: turn.id, epoch: 1 });
   expect(await ear.over).toBeUndefined();
   expect(ear.text()).toBe("Kept.");
   expect(ear.events.at(-1)?.event.type).toBe("error");
@@ -81,19 +81,46 @@ test("who begins to follow while the end is being kept hears of it when the thre
   const turn = await begin(core);
   const claim = { username: "ann", turn_id: turn.id, process_id: "this" };
   await core.store.add(null, "turn_claims", claim, turn.threadId);
-  const log = createEventLog(core, "ann", turn.id);
+  const log = createEventLog(core, { username: "ann", turnId: turn.id, epoch: 0 });
   const stopAnswering = await answerAsks(core, turn.id, answering(log.save));
   log.push({ type: "text", text: "All." });
   await log.saveLast({ type: "end", reason: "stop", usage: null });
   const ear = await hear(core, turn);
   await ear.until(() => ear.text() === "All.");
   expect(ear.events.map(({ event }) => event.type)).toEqual(["text"]);
-  await endTurn(core, "ann", turn.id, { status: "done", error: null, usage: null });
+  await endTurn(core, { username: "ann", turnId: turn.id, epoch: 0 }, { status: "done", error: null, usage: null });
   await core.store.delete(null, "turn_claims", turn.threadId);
   await log.publishLast();
   expect(await ear.over).toBeUndefined();
   expect(ear.events.map(({ event }) => event.type)).toEqual(["text", "end"]);
   stopAnswering();
+});
+
+test("nothing more is asked of the store for one who was told the end, though its owner is gone", async () => {
+  let reads = 0;
+  const counting: Plugin = {
+    name: "counting",
+    provide: {
+      store: (_core, base) => ({
+        ...base,
+        collectionGet: (...args) => {
+          reads++;
+          return base.collectionGet(...args);
+        },
+      }),
+    },
+  };
+  const core = await startCore({ plugins: [counting] });
+  const turn = await begin(core);
+  const owned = { username: "ann", turnId: turn.id, epoch: 0 };
+  await createEventLog(core, owned).saveLast({ type: "end", reason: "stop", usage: null });
+  await endTurn(core, owned, { status: "done", error: null, usage: null });
+  // It was known as running when this one asked for it.
+  const ear = await hear(core, turn);
+  await ear.over;
+  const before = reads;
+  await Bun.sleep(1300); // Longer than the pause between two looks.
+  expect(reads).toBe(before);
 });
 
 test("what is heard while a store does not answer is bounded", async () => {
@@ -141,7 +168,7 @@ test("ten thousand who begin to follow at once are told all, and cost the store 
   };
   const core = await startCore({ plugins: [counting] });
   const turn = await begin(core);
-  const log = createEventLog(core, "ann", turn.id);
+  const log = createEventLog(core, { username: "ann", turnId: turn.id, epoch: 0 });
   const save = () => {
     saves++;
     return log.save();
@@ -151,7 +178,7 @@ test("ten thousand who begin to follow at once are told all, and cost the store 
   const ears = await Promise.all(Array.from({ length: 10_000 }, () => hear(core, turn)));
   log.push({ type: "text", text: "After." });
   await log.saveLast({ type: "end", reason: "stop", usage: null });
-  await endTurn(core, "ann", turn.id, { status: "done", error: null, usage: null });
+  await endTurn(core, { username: "ann", turnId: turn.id, epoch: 0 }, { status: "done", error: null, usage: null });
   await log.publishLast();
   await Promise.all(ears.map(({ over }) => over));
   stopAnswering();
@@ -173,7 +200,7 @@ test("a follower at another server on the same file has the same text, with or w
 async function runAcross(writer: Core, reader: Core, seed: number): Promise<void> {
   const random = createRandom(seed);
   const turn = await begin(writer);
-  const log = createEventLog(writer, "ann", turn.id);
+  const log = createEventLog(writer, { username: "ann", turnId: turn.id, epoch: 0 });
   const stopAnswering = await answerAsks(writer, turn.id, answering(log.save));
   let pushed = "";
   const push = () => {
@@ -189,7 +216,7 @@ async function runAcross(writer: Core, reader: Core, seed: number): Promise<void
     await Bun.sleep(random.integer(0, 150));
   }
   await log.saveLast({ type: "end", reason: "stop", usage: null });
-  await endTurn(writer, "ann", turn.id, { status: "done", error: null, usage: null });
+  await endTurn(writer, { username: "ann", turnId: turn.id, epoch: 0 }, { status: "done", error: null, usage: null });
   await log.publishLast();
   for (const text of await Promise.all(followers)) expect(text).toBe(pushed);
   stopAnswering();

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { hostname } from "node:os";
 import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo, User } from "../../src/protocols";
+import { type Claim, releaseClaim } from "../../src/turn/claims";
 import { lengthOf } from "../../src/turn/numbered";
 import { createOwnership } from "../../src/turn/ownership";
-import { addTurn } from "../../src/turn/records";
+import { addTurn, endTurn, takeTurn } from "../../src/turn/records";
 import { recoverTurn } from "../../src/turn/recover";
 import { temporaryFolder } from "../support/temporary";
 import { failingStore, startCore } from "../support/test-core";
@@ -56,7 +57,7 @@ async function leave(core: Core, process: { host?: string; pid: number } | null)
     type: "tool",
     content: "seen",
   });
-  await store.add(null, "turn_claims", { username: "ann", turn_id: TURN, process_id: "dead" }, threadId);
+  await store.add(null, "turn_claims", { username: "ann", turn_id: TURN, process_id: "dead", epoch: 0 }, threadId);
   if (process) await store.add(null, "processes", { host: hostname(), heartbeat: 1, ...process }, "dead");
   return threadId;
 }
@@ -138,18 +139,35 @@ describe("a turn whose process died", () => {
       const core = await startCore({ dataPath: path, plugins: [failing], logged });
       const threadId = await leave(core, { pid: await deadPid() });
       left = writes;
-      const hasFailed = await recoverTurn(core, { username: "ann", threadId, turnId: TURN }).then(
+      const hasFailed = await recoverTurn(core, { username: "ann", threadId, turnId: TURN, epoch: 0 }).then(
         () => false,
         () => true,
       );
       left = Number.POSITIVE_INFINITY;
-      await recoverTurn(core, { username: "ann", threadId, turnId: TURN });
+      await recoverTurn(core, { username: "ann", threadId, turnId: TURN, epoch: 0 });
       await expectRecovered(core, threadId);
       if (!hasFailed) {
         expect(writes).toBeGreaterThan(5);
         return;
       }
     }
+  });
+
+  test("is left to whoever took it last, by one that stood still while it recovered it", async () => {
+    const core = await startCore({ dataPath });
+    const threadId = await leave(core, { pid: await deadPid() });
+    const [late, last] = [1, 2].map((epoch) => ({ username: "ann", threadId, turnId: TURN, epoch })) as [Claim, Claim];
+    await core.store.update(null, "turn_claims", threadId, { epoch: last.epoch });
+    expect(await takeTurn(core, last)).toBe(true);
+    const before = await core.thread.tree("ann", threadId);
+    await recoverTurn(core, late);
+    expect(await core.turns.get(ANN, TURN)).toMatchObject({ status: "running" });
+    expect(await core.thread.tree("ann", threadId)).toEqual(before);
+    expect(await endTurn(core, late, { status: "done", error: null, usage: null })).toBe(false);
+    await releaseClaim(core, late);
+    expect(await core.store.get(null, "turn_claims", threadId)).not.toBeNull();
+    await recoverTurn(core, last);
+    await expectRecovered(core, threadId);
   });
 
   test("that cannot be recovered now keeps neither the server from starting nor the others from being recovered", async () => {
@@ -164,8 +182,8 @@ describe("a turn whose process died", () => {
     expect(logged.join("\n")).toContain("could not be ended; trying again");
     isBroken = false;
     const ownership = createOwnership(core);
-    ownership.abandon({ username: "ann", threadId, turnId: TURN });
-    await ownership.start((claim) => recoverTurn(core, claim));
+    ownership.abandon({ username: "ann", threadId, turnId: TURN, epoch: 1 });
+    await ownership.start({ takeOver: (claim) => recoverTurn(core, claim), running: () => [], lose: () => {} });
     await ownership.stop();
     await expectRecovered(core, threadId);
   });

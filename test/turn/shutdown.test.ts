@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Api, continueTurn, get, type Seen, sendMessage } from "../support/crash-client";
+import { type Api, continueTurn, get, type Seen, sendMessage, signIn } from "../support/crash-client";
 import { textOf } from "../support/read-sse";
 import { type ServerProcess, SOURCE, startServer } from "../support/server-process";
 import { temporaryFolder } from "../support/temporary";
@@ -19,11 +19,7 @@ describe("a server that is asked to end", () => {
   const start = async (graceS: number): Promise<void> => {
     const env = { OPENAI_BASE_URL: upstream.baseUrl, SHUTDOWN_GRACE_S: String(graceS), LOG_LEVEL: "ERROR" };
     server = await startServer({ command: SOURCE, folder, env });
-    const body = JSON.stringify({ username: "ann", password: PASSWORD });
-    const headers = { "content-type": "application/json" };
-    const answer = await fetch(`${server.address}/login`, { method: "POST", headers, body });
-    const { access_token: token } = (await answer.json()) as { access_token: string };
-    api = { address: server.address, token };
+    api = await signIn(server.address, PASSWORD);
   };
 
   beforeEach(async () => {

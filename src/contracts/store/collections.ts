@@ -1,7 +1,7 @@
 /** What every `store` promises about append-only collections. */
 
 import assert from "node:assert/strict";
-import type { Json } from "../../protocols";
+import type { Json, StoreWhere } from "../../protocols";
 import type { ContractCase } from "../contract";
 import { rejected } from "../rejected";
 
@@ -36,6 +36,24 @@ export const collections: readonly ContractCase[] = [
       await rejected(store.collectionAppend("bob", "logs", "1", "lines", [1]), "notFound");
       await rejected(store.collectionAppend("ann", "logs", "1", "name", [1]), "invalid");
       assert.deepEqual(await store.collectionGet("ann", "logs", "2", "lines"), []);
+    },
+  },
+  {
+    name: "an append with a condition that does not hold leaves nothing",
+    async run({ store }) {
+      await store.createStoreIfNotExists("logs", { name: "str", epoch: "int", lines: "json_collection" });
+      await store.add("ann", "logs", { epoch: 1 }, "1");
+      const append = (line: number, where: StoreWhere) =>
+        store.collectionAppend("ann", "logs", "1", "lines", [line], where);
+      assert.equal(await append(1, { epoch: 1 }), true);
+      assert.equal(await append(2, { epoch: 0 }), false);
+      assert.equal(await append(3, { epoch: 1, name: "x" }), false);
+      assert.equal(await append(4, { epoch: { lte: 1 }, name: null }), true);
+      await store.update("ann", "logs", "1", { epoch: 2 });
+      assert.equal(await append(5, { epoch: 1 }), false);
+      assert.equal(await append(6, { epoch: 2 }), true);
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines"), [1, 4, 6]);
+      await rejected(store.collectionAppend("ann", "logs", "2", "lines", [1], { epoch: 1 }), "notFound");
     },
   },
   {

@@ -50,6 +50,9 @@ export const branches: readonly ContractCase[] = [
       const again = await core.thread.append("ann", id, { ...message, content: "twice" });
       equal(again.content, "once");
       deepEqual(await texts(core, id), ["once"]);
+      await say(core, id, "same", "and on");
+      await core.thread.append("ann", id, message);
+      deepEqual(await texts(core, id), ["once", "and on"]);
     },
   },
   {

@@ -8,11 +8,12 @@
 import { AppError } from "../../errors";
 import type { Log } from "../../protocols";
 import type { Row, StoreDatabase } from "./database";
+import type { Condition } from "./where";
 import type { WriteQueue } from "./writes";
 
 export interface Collections {
-  /** Inside a write. Throws AppError("notFound") when there is no such record. */
-  append(place: Place, values: readonly string[]): void;
+  /** Inside a write. False when the record does not match; throws AppError("notFound") when there is none. */
+  append(place: Place, values: readonly string[], where: Condition): boolean;
   /** The items' JSON, in order. */
   read(place: Place, from: number, limit: number): string[];
   /** Inside the write that deletes the record with this `_row`. */
@@ -65,9 +66,12 @@ export function createCollections(
   };
 
   return {
-    append({ store, owner, id, field }, values) {
-      const row = rowOf(database, store, owner, id);
-      if (row === null) throw new AppError("notFound", `There is no record "${id}" in "${store}".`);
+    append({ store, owner, id, field }, values, where) {
+      const sql = `SELECT _row, (1${where.sql}) AS matches FROM "${store}" WHERE _owner = ? AND id = ?`;
+      const record = database.first(sql, ...where.values, owner, id);
+      if (!record) throw new AppError("notFound", `There is no record "${id}" in "${store}".`);
+      if (!record.matches) return false;
+      const row = Number(record._row);
       for (const value of values) {
         database.run(
           "INSERT INTO _appended (store, record, field, value) VALUES (?, ?, ?, ?)",
@@ -78,6 +82,7 @@ export function createCollections(
         );
       }
       settleLater(settleMs);
+      return true;
     },
     read({ store, owner, id, field }, from, limit) {
       const row = rowOf(database, store, owner, id);

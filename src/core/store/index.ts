@@ -111,15 +111,17 @@ export function createStore(core: Core): StoreProtocol {
       return Number(database.first(sql, ownerKey(owner), ...condition.values)?.count);
     },
 
-    async collectionAppend(owner, name, id, field, items) {
-      checkCollection(schema.withField(name, field), field);
+    async collectionAppend(owner, name, id, field, items, where) {
+      const store = schema.withFields(name, [field, ...Object.keys(where ?? {})]);
+      checkCollection(store, field);
+      const condition = conditionOf(store, where);
       const values = items.map((item) => encodeJson(item, `The collection "${field}" of "${name}"`));
       const place = { store: name, owner: ownerKey(owner), id, field };
-      await writes.write(() => collections.append(place, values));
+      return writes.write(() => collections.append(place, values, condition));
     },
 
     async collectionGet(owner, name, id, field, range = {}) {
-      checkCollection(schema.withField(name, field), field);
+      checkCollection(schema.withFields(name, [field]), field);
       const place = { store: name, owner: ownerKey(owner), id, field };
       const from = checkedCount(range.from, "from") ?? 0;
       const values = collections.read(place, from, checkedCount(range.limit, "limit") ?? -1);

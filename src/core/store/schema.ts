@@ -15,8 +15,8 @@ export interface Schema {
   /** Throws AppError("notFound") when no such store is declared. */
   get(name: string): StoreInfo;
   find(name: string): StoreInfo | null;
-  /** The store with this field. Cheaper than `get`, because a declared field never goes or changes its type. */
-  withField(name: string, field: string): StoreInfo;
+  /** The store with these fields. Cheaper than `get`, because a declared field never goes or changes its type. */
+  withFields(name: string, fields: readonly string[]): StoreInfo;
   list(): StoreInfo[];
   declare(name: string, fields: StoreFields): Promise<void>;
 }
@@ -58,9 +58,9 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
     find,
     list: () => [...current().values()],
     get,
-    withField(name, field) {
+    withFields(name, fields) {
       const known = stores.get(name);
-      return known && Object.hasOwn(known.fields, field) ? known : get(name);
+      return known && fields.every((field) => Object.hasOwn(known.fields, field)) ? known : get(name);
     },
     async declare(name, fields) {
       const declared = checkedStore(name, fields);

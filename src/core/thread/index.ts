@@ -99,8 +99,11 @@ async function appendMessage(core: Core, username: string, threadId: string, mes
   };
   const known = message.id === undefined ? null : await core.store.get(username, "messages", message.id);
   if (!known) await core.store.add(username, "messages", fromMessage(complete), complete.id);
-  // The head moves last: until then a crash leaves a message that no branch shows.
-  await updatePlaced(core, username, threadId, () => ({ head_id: complete.id, updated: complete.timestamp }));
+  // The head moves last: until then a crash leaves a message that no branch shows. Whoever adds one again must not take the
+  // head back from what was said since.
+  await updatePlaced(core, username, threadId, ({ head_id: head }) =>
+    known && head !== known.parent_id ? null : { head_id: complete.id, updated: complete.timestamp },
+  );
   await publishFact(core, userTopic(username), { type: "message-added", threadId, messageId: complete.id });
   return known ? toMessage(known) : complete;
 }

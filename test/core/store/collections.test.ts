@@ -19,7 +19,7 @@ function openItems(folder: string, pauses?: { settleMs: number; againMs: number 
   const queue = createWriteQueue(database);
   const collections = createCollections(database, queue, createLog("error", logged), pauses);
   const append = (id: string, field: string, ...values: string[]) =>
-    queue.write(() => collections.append(place(id, field), values));
+    queue.write(() => collections.append(place(id, field), values, ANY));
   const read = (id: string, field: string, from = 0, limit = -1) => collections.read(place(id, field), from, limit);
   const add = (id: string) => queue.write(() => database.run("INSERT INTO logs (_owner, id) VALUES ('ann', ?)", id));
   const remove = (id: string) =>
@@ -36,6 +36,8 @@ function openItems(folder: string, pauses?: { settleMs: number; againMs: number 
   };
   return { database, queue, collections, append, read, add, remove, close };
 }
+
+const ANY = { sql: "", values: [] };
 
 function place(id: string, field: string): Place {
   return { store: "logs", owner: "ann", id, field };

@@ -47,10 +47,12 @@ export function createModel(fields: readonly string[], searched: readonly string
     async count(owner, _store, where) {
       return matching(owner, where).length;
     },
-    async collectionAppend(owner, _store, id, field, items) {
+    async collectionAppend(owner, _store, id, field, items, where = {}) {
       const row = one(owner, id);
       if (!row) throw new Error("notFound");
+      if (!matches(row.record, where)) return false;
       row.items.set(field, [...(row.items.get(field) ?? []), ...items]);
+      return true;
     },
     async collectionGet(owner, _store, id, field, { from = 0, limit = Number.POSITIVE_INFINITY } = {}) {
       return (one(owner, id)?.items.get(field) ?? []).slice(from, from + limit);

@@ -94,6 +94,10 @@ function randomOperation(random: Random): {
     [`delete where ${j(where)}`, (store) => store.delete(owner, NAME, id, where)],
     [`count ${j(where)}`, (store) => store.count(owner, NAME, where)],
     [`append ${collection} ${j(items)}`, (store) => store.collectionAppend(owner, NAME, id, collection, items)],
+    [
+      `append ${collection} ${j(items)} where ${j(where)}`,
+      (store) => store.collectionAppend(owner, NAME, id, collection, items, where),
+    ],
     [`items ${collection} ${j(range)}`, (store) => store.collectionGet(owner, NAME, id, collection, range)],
     [`search ${j(text)} ${j(options)}`, (store) => store.fullTextSearch(owner, NAME, text, options)],
   ];

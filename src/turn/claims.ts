@@ -1,0 +1,103 @@
+/**
+ * Which turn runs in which thread, and whose it is. A claim is a record whose id is the thread's, so the store lets one turn
+ * run per thread, whoever asks. Its epoch counts how often the turn has changed hands, and stands in the turn's own record
+ * too: whatever an earlier owner still writes names an older one, and is refused.
+ */
+
+import { isAppError } from "../errors";
+import type { Core, StoreFields, StoreRecord } from "../protocols";
+
+const CLAIMS: StoreFields = {
+  username: { type: "str", index: true },
+  turn_id: "str",
+  process_id: { type: "str", index: true },
+  epoch: "int",
+};
+
+export interface Claim {
+  readonly threadId: string;
+  readonly username: string;
+  readonly turnId: string;
+  /** 0 for whoever began the turn. */
+  readonly epoch: number;
+}
+
+/** A claim as it lies in the store. */
+export interface HeldClaim extends Claim {
+  readonly processId: string;
+}
+
+export async function declareClaims(core: Core): Promise<void> {
+  await core.store.createStoreIfNotExists("turn_claims", CLAIMS);
+}
+
+/** False when a turn runs in the thread already. */
+export async function addClaim(core: Core, claim: Claim, processId: string): Promise<boolean> {
+  const { threadId, username, turnId, epoch } = claim;
+  const fields = { username, turn_id: turnId, process_id: processId, epoch };
+  try {
+    await core.store.add(null, "turn_claims", fields, threadId);
+    return true;
+  } catch (error) {
+    if (isAppError(error) && error.code === "conflict") return false;
+    throw error;
+  }
+}
+
+/** Frees the thread for the next turn; does nothing when somebody else has taken the turn over. */
+export async function releaseClaim(core: Core, { threadId, turnId, epoch }: Claim): Promise<void> {
+  await core.store.delete(null, "turn_claims", threadId, { turn_id: turnId, epoch });
+}
+
+/** The turn that runs in the thread, in any process, or null. */
+export async function findClaim(core: Core, threadId: string): Promise<Claim | null> {
+  const record = await core.store.get(null, "turn_claims", threadId);
+  return record && toClaim(record);
+}
+
+/** Whether nobody has taken the turn over. */
+export async function isHeld(core: Core, claim: Claim): Promise<boolean> {
+  return isSame(await findClaim(core, claim.threadId), claim);
+}
+
+export function isSame(a: Claim | null | undefined, b: Claim): boolean {
+  return a?.turnId === b.turnId && a.epoch === b.epoch;
+}
+
+/** All, of every process. */
+export async function listClaims(core: Core): Promise<HeldClaim[]> {
+  return (await core.store.find(null, "turn_claims")).map(toClaim);
+}
+
+/** Ids of the user's threads in which a turn runs, in any process. */
+export async function claimedThreads(core: Core, username: string): Promise<string[]> {
+  const records = await core.store.find(null, "turn_claims", { where: { username }, select: [] });
+  return records.map(({ id }) => id);
+}
+
+/** Makes the claims of a dead process those of another. Each is taken by one process only, whoever else tries. */
+export async function takeClaims(core: Core, deadId: string, processId: string): Promise<Claim[]> {
+  const taken: Claim[] = [];
+  for (const record of await core.store.find(null, "turn_claims", { where: { process_id: deadId } })) {
+    const claim: Claim = { ...toClaim(record), epoch: epochOf(record) + 1 };
+    const fields = { process_id: processId, epoch: claim.epoch };
+    const was = { process_id: deadId, epoch: record.epoch === null ? null : epochOf(record) };
+    if (await core.store.update(null, "turn_claims", record.id, fields, was)) taken.push(claim);
+  }
+  return taken;
+}
+
+function toClaim(record: StoreRecord): HeldClaim {
+  return {
+    threadId: record.id,
+    username: String(record.username),
+    turnId: String(record.turn_id),
+    epoch: epochOf(record),
+    processId: String(record.process_id),
+  };
+}
+
+/** Null in records of a version that had none. */
+export function epochOf({ epoch }: StoreRecord): number {
+  return Number(epoch ?? 0);
+}
