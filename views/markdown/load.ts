@@ -14,5 +14,5 @@ export function parser(): MarkdownIt {
 
 /** What is too long to be looked at. */
 export function plain(text: string): Html {
-  return html`<pre class="plain">${text}</pre>\n`;
+  return html`<pre class="as-written">${text}</pre>\n`;
 }

@@ -107,7 +107,7 @@ describe("Markdown that is still being written", () => {
 
   test("shows a list or table of very many lines as plain text until it is finished, and code as code", () => {
     const list = "- item\n".repeat(700);
-    expect(openMarkdown(list).tail.markup).toStartWith('<pre class="plain">');
+    expect(openMarkdown(list).tail.markup).toStartWith('<pre class="as-written">');
     expect(openMarkdown(`${list}\nA paragraph.\n`).finished).toBe(list.length + 1);
     expect(openMarkdown("- item\n".repeat(500)).tail.markup).toStartWith("<ul>");
     expect(openMarkdown(`\`\`\`\n${"line\n".repeat(5000)}`)).toMatchObject({ openFence: "```" });

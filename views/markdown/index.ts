@@ -3,11 +3,11 @@
  * that one block has and another one uses, so a stream of blocks gives the same page as the whole.
  */
 
-import type { Html, Words } from "../src/protocols";
-import { html, raw } from "./html";
-import { parser, plain } from "./markdown/load";
+import type { Html, Words } from "../../src/protocols";
+import { html, raw } from "../html";
+import { parser, plain } from "./load";
 
-export { openMarkdown } from "./markdown/open";
+export { openMarkdown } from "./open";
 
 /** Characters of a part; longer ones are shown as plain text. Ordinary text of this length takes about 10 ms. */
 const MAX_LENGTH = 300_000;

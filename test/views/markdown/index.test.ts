@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { markdown as renderIn } from "../../views/markdown";
-import { en } from "../../views/words/en";
+import { markdown as renderIn } from "../../../views/markdown";
+import { en } from "../../../views/words/en";
 
 const markdown = (text: string) => renderIn(text, en);
 const render = (text: string) => markdown(text).markup.trim();
@@ -53,7 +53,7 @@ describe("Markdown of a model", () => {
   });
 
   test("shows what is too long, or too deeply nested, as plain text", () => {
-    expect(render("a *b* ".repeat(60_000))).toStartWith('<pre class="plain">');
+    expect(render("a *b* ".repeat(60_000))).toStartWith('<pre class="as-written">');
     expect(render("[".repeat(30_000))).toBe(`<p>${"[".repeat(30_000)}</p>`);
     expect(render(`${"*a ".repeat(10_000)}<`)).toEndWith("&lt;</p>");
   });
