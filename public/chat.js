@@ -118,8 +118,9 @@
   if (byId("text")) arrive();
 
   on("click", async ({ target }) => {
-    if (target.closest(".version, .jump")) isAtEnd = target.closest(".jump") !== null;
-    toEnd();
+    // Whoever opens something wants to see it, and not the end that it moves away.
+    if (target.closest(".version, .jump, .messages summary")) isAtEnd = target.closest(".jump") !== null;
+    if (target.closest(".jump")) toEnd();
     if (target.closest(".detach")) byId("files").value = "";
     showFiles();
     const button = target.closest(".copy");
@@ -137,13 +138,11 @@
   Object.assign(document, { cookie: `${zone}; path=/; max-age=31536000; samesite=lax` });
 
   // A page in the background holds no connection (a browser has six); a new one goes on after the last message seen.
-  on("htmx:sse:after:message", ({ target, detail }) => {
-    if (detail.message.id) target.lastEventId = detail.message.id;
-  });
+  on("htmx:sse:after:message", ({ target: it, detail: { message } }) => (it.at = message.id || it.at));
   on("htmx:config:request", (event) => {
     const { sourceElement, request } = event.detail.ctx;
     if (sourceElement.id !== "live") return;
     if (document.hidden) event.preventDefault();
-    if (sourceElement.lastEventId) request.headers["Last-Event-ID"] = sourceElement.lastEventId;
+    if (sourceElement.at) request.headers["Last-Event-ID"] = sourceElement.at;
   });
 }

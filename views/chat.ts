@@ -16,7 +16,7 @@ export function chatPage(chat: ChatData, words: Words, views: ViewsProtocol): Ht
     title: views.pageTitle(chat.thread, words),
     // Without script, a reply is read on the page that it is written into. What waits for the person keeps its page.
     head: html`${mustMove(chat) && html`<noscript><meta http-equiv="refresh" content="0; url=/t/${chat.thread?.id}?stream=1"></noscript>`}`,
-    body: html`<a class="skip-link" href="#text">${words.chat.skip}</a>
+    body: html`<a class="skip-link primary" href="#text">${words.chat.skip}</a>
 <aside id="sidebar" class="sidebar" popover aria-label="${words.chat.chats}">
 <a class="new-chat" href="/" accesskey="n">${icon("plus")} ${words.chat.newChat}</a>
 ${searchForm(chat.threads, words)}
@@ -64,7 +64,7 @@ function jump({ messages: { threadId, isLatest } }: ChatData, { messages: words 
 
 export function title(thread: Thread | null, words: Words): Html {
   if (!thread) return html`<div id="title" class="title"><h1>${words.chat.newChat}</h1></div>`;
-  return html`<form id="title" class="title" method="post" action="/t/${thread.id}/title" hx-post="/t/${thread.id}/title" hx-trigger="change, submit" hx-swap="none" hx-sync="this:drop"><h1><input name="title" value="${thread.title}" aria-label="${words.chat.title}" maxlength="500" autocomplete="off"></h1></form>`;
+  return html`<form id="title" class="title" method="post" action="/t/${thread.id}/title" hx-post="/t/${thread.id}/title" hx-trigger="change, submit" hx-swap="none" hx-sync="this:drop"><h1><input name="title" value="${thread.title}" aria-label="${words.chat.title}" maxlength="500" autocomplete="off" dir="auto"></h1></form>`;
 }
 
 export function pageTitle(thread: Thread | null, words: Words): Html {

@@ -22,14 +22,14 @@ ${views.go(data, words)}${data.isStreamed && laterSend(words)}
 
 export function go({ threadId, liveTurnId }: GoData, words: Words): Html {
   if (!liveTurnId)
-    return html`<button id="go" class="go send" accesskey="s" aria-label="${words.composer.send}" title="${words.composer.send}">${icon("arrowUp", words.composer.send)}</button>`;
+    return html`<button id="go" class="go send primary" accesskey="s" aria-label="${words.composer.send}" title="${words.composer.send}">${icon("arrowUp", words.composer.send)}</button>`;
   const path = `/t/${threadId}/stop?turn=${encodeURIComponent(liveTurnId)}`;
-  return html`<button id="go" class="go stop" accesskey="s" formaction="${path}" formnovalidate hx-post="${path}" hx-swap="none" aria-label="${words.composer.stop}" title="${words.composer.stop}">${icon("stop", words.composer.stop)}</button>`;
+  return html`<button id="go" class="go stop primary" accesskey="s" formaction="${path}" formnovalidate hx-post="${path}" hx-swap="none" aria-label="${words.composer.stop}" title="${words.composer.stop}">${icon("stop", words.composer.stop)}</button>`;
 }
 
 /** In a page that is written while it loads: shown once it is complete. */
 function laterSend({ composer: words }: Words): Html {
-  return html`<button class="go send later" aria-label="${words.send}" title="${words.send}">${icon("arrowUp", words.send)}</button>`;
+  return html`<button class="go send later primary" aria-label="${words.send}" title="${words.send}">${icon("arrowUp", words.send)}</button>`;
 }
 
 /** The browser's own control, which names what was chosen; the style makes an icon of it while nothing is. */

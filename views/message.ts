@@ -57,7 +57,7 @@ function editForm(id: string, threadId: string, draft: string, { messages: words
   const message = encodeURIComponent(id.slice(2));
   const path = `/t/${threadId}/edit?message=${message}`;
   return html`<form class="edit" method="post" action="${path}" hx-post="${path}" hx-swap="none" hx-sync="this:drop"><textarea id="${id}-edit" name="content" aria-label="${words.editMessage}" maxlength="100000" dir="auto" required autofocus>
-${draft}</textarea><p>${words.editDetail}</p><a class="quiet" href="/t/${threadId}?at=${message}#${id}" hx-get="/t/${threadId}/message?message=${message}" hx-target="closest .message" hx-swap="outerHTML">${words.cancel}</a><button class="quiet send">${words.send}</button></form>`;
+${draft}</textarea><p>${words.editDetail}</p><a class="quiet" href="/t/${threadId}?at=${message}#${id}" hx-get="/t/${threadId}/message?message=${message}" hx-target="closest .message" hx-swap="outerHTML">${words.cancel}</a><button class="primary send">${words.send}</button></form>`;
 }
 
 /** Whether to mark the part. Of a reply, the mark is also where the address leads; a message of the user has the id itself. */

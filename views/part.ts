@@ -48,7 +48,7 @@ function tool(data: PartData, words: Words, views: ViewsProtocol): Html {
 /** In the place of the details, because nobody should say yes to what they do not see. */
 function question({ id, message }: PartData, { part }: Words): Html {
   const path = `/t/${message.threadId}/approve`;
-  return html`<form class="question" method="post" action="${path}" hx-post="${path}" hx-swap="none" aria-labelledby="${id}-question"><p id="${id}-question">${icon("tool")}<code>${message.name}</code> ${part.mayRun}</p><pre tabindex="0" aria-label="${part.arguments}">${indented(message.arguments ?? "")}</pre><input type="hidden" name="turn" value="${message.turnId}"><input type="hidden" name="call" value="${message.callId}"><div class="answers"><button class="yes" name="approve" value="yes">${part.allow}</button><button class="quiet" name="approve" value="no">${part.deny}</button></div></form>`;
+  return html`<form class="question" method="post" action="${path}" hx-post="${path}" hx-swap="none" aria-labelledby="${id}-question"><p id="${id}-question">${icon("tool")}<code>${message.name}</code> ${part.mayRun}</p><pre tabindex="0" aria-label="${part.arguments}">${indented(message.arguments ?? "")}</pre><input type="hidden" name="turn" value="${message.turnId}"><input type="hidden" name="call" value="${message.callId}"><div class="answers"><button class="primary" name="approve" value="yes">${part.allow}</button><button class="quiet" name="approve" value="no">${part.deny}</button></div></form>`;
 }
 
 function stateOf({ message, tail, isWaiting }: PartData, words: Words): string {
@@ -59,8 +59,12 @@ function stateOf({ message, tail, isWaiting }: PartData, words: Words): string {
   return message.durationMs === undefined ? state : `${state} · ${words.duration(message.durationMs)}`;
 }
 
+const WORTH_SAYING_MS = 1000; // What took no longer was hardly thought.
+
 function thought({ durationMs }: Message, { part, duration }: Words): string {
-  return durationMs === undefined ? part.thought : part.thoughtFor(duration(durationMs));
+  return durationMs === undefined || durationMs < WORTH_SAYING_MS
+    ? part.thought
+    : part.thoughtFor(duration(durationMs));
 }
 
 /** A model writes its arguments as JSON on one line, or as something that is not JSON. */

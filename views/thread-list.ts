@@ -78,7 +78,7 @@ export function threadForm({ thread, filter, query, hit, isCurrent }: ThreadItem
   const moving = thread.archived ? "restore" : "archive";
   return html`<li id="e-${thread.id}" class="thread-form ${isCurrent && "current"}"><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
 <input type="hidden" name="change" value="${thread.id}"><input type="hidden" name="back" value="${back}">
-<label>${words.list.title}<input name="title" value="${thread.title}" maxlength="500" autocomplete="off" required autofocus></label>
+<label>${words.list.title}<input name="title" value="${thread.title}" maxlength="500" autocomplete="off" dir="auto" required autofocus></label>
 <label>${words.list.tags}<input name="tags" value="${thread.tags.join(", ")}" placeholder="${words.list.tagsHint}" maxlength="1200" autocomplete="off"></label>
 <label class="check"><input type="checkbox" name="pinned" ${thread.pinned && html`checked`}>${words.list.pin}</label>
 <div class="buttons"><button class="quiet">${words.list.save}</button><button class="quiet" formaction="${path}/${moving}" formnovalidate hx-post="${path}/${moving}" ${include} hx-swap="none">${thread.archived ? words.chat.restore : words.chat.archive}</button><a class="cancel" href="${back || "?"}" hx-get="/threads" ${include} hx-target="#threads" hx-swap="outerMorph">${words.list.cancel}</a></div>

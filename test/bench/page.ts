@@ -153,7 +153,7 @@ async function readPage(skeleton: Skeleton): Promise<number> {
   for await (const chunk of live.body ?? []) {
     bytes += chunk.length;
     end = (end + new TextDecoder().decode(chunk)).slice(-20_000);
-    if (/id="go" class="go send"/.test(end)) return bytes;
+    if (/id="go" class="go send /.test(end)) return bytes;
   }
   throw new Error("The channel ended before the reply.");
 }
