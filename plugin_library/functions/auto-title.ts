@@ -48,7 +48,6 @@ export default {
     async preCall(_call, turn) {
       const beginning = turn.messages.length === 0 ? await beginningOf(turn) : null;
       if (beginning) beginnings.set(turn, beginning);
-      return undefined;
     },
 
     postCall(reply, turn) {

@@ -51,7 +51,6 @@ export default {
   hooks: {
     async preCall(_call, turn) {
       if (turn.messages.length === 0) await tell(turn);
-      return undefined;
     },
 
     async postCall(reply, turn) {

@@ -115,11 +115,12 @@ export interface InstalledPage extends PluginPage {
 
 /**
  * Hooks nest like an onion: preCall runs from high priority to low, filterStream and postCall the other way. The turn waits for
- * preCall and postCall, 60 seconds at most; longer work is for `core.background`.
+ * preCall and postCall, 60 seconds at most; longer work is for `core.background`. A filterStream that neither takes an event nor gives one for as long is left out; waiting for the model does not count.
  */
 export interface Hooks {
   /** Before every model call. Returns the call to make instead; nothing = as it is. Changes this call only. */
-  preCall?(call: ModelCall, turn: Turn): ModelCall | undefined | Promise<ModelCall | undefined>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a hook too.
+  preCall?(call: ModelCall, turn: Turn): ModelCall | void | Promise<ModelCall | void>;
 
   /**
    * Transforms the stream of a model call: what the user sees and the thread keeps. The context keeps the original text.

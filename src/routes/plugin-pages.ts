@@ -6,12 +6,13 @@
 import { Elysia } from "elysia";
 import { AppError, errorOf, isAppError } from "../errors";
 import type { Core, InstalledPage, Look, User } from "../protocols";
+import { watchHeldUp } from "../turn/held-up";
 import { failureResponse } from "./failure";
 import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
 import { findUser, requireUser } from "./session";
 import type { IdleTimer } from "./stream";
-import { urlOf } from "./url";
+import { pathOf, urlOf } from "./url";
 
 export function pluginPageRoutes(core: Core) {
   const serve = async ({ params: { name }, request, server }: Called): Promise<Response> => {
@@ -60,7 +61,8 @@ async function answer(
   user: User | null,
 ): Promise<Response> {
   try {
-    const response: unknown = await page.handle(request, user, lookOf(core, request, user));
+    const called = () => page.handle(request, user, lookOf(core, request, user));
+    const response: unknown = await watchHeldUp(core.log, () => ({ plugin: name, page: pathOf(request) }), called);
     if (response instanceof Response) return response;
     throw new Error("It did not answer with a Response.");
   } catch (error) {

@@ -5,8 +5,9 @@
 
 import { errorOf } from "../errors";
 import type { Core, HookRunner, Log, ModelEvent, Plugin, Turn } from "../protocols";
+import { watchHeldUp } from "./held-up";
 
-/** `plugins` go from low priority to high. */
+/** `plugins` go from low priority to high; `seconds` is how long a hook is waited for. */
 export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly Plugin[], seconds: number): HookRunner {
   const inner = plugins.filter(({ hooks }) => hooks);
   const outer = inner.toReversed();
@@ -15,7 +16,8 @@ export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly P
       let current = call;
       for (const { name, hooks } of outer) {
         try {
-          current = (await inTime(seconds, hooks?.preCall?.(current, turn))) ?? current;
+          const called = () => hooks?.preCall?.(current, turn);
+          current = (await inTime({ log, name, seconds }, "preCall", called)) ?? current;
         } catch (error) {
           warn(log, name, "preCall", turn, error);
         }
@@ -28,7 +30,7 @@ export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly P
     filterStream(events, turn) {
       let current = events;
       for (const { name, hooks } of inner) {
-        if (hooks?.filterStream) current = guarded(log, name, current, hooks.filterStream, turn);
+        if (hooks?.filterStream) current = guarded({ log, name, seconds }, current, hooks.filterStream, turn);
       }
       return current;
     },
@@ -36,7 +38,7 @@ export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly P
     async postCall(reply, turn) {
       for (const { name, hooks } of inner) {
         try {
-          await inTime(seconds, hooks?.postCall?.(reply, turn));
+          await inTime({ log, name, seconds }, "postCall", () => hooks?.postCall?.(reply, turn));
         } catch (error) {
           warn(log, name, "postCall", turn, error);
         }
@@ -45,8 +47,15 @@ export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly P
   };
 }
 
+interface Guard {
+  readonly log: Log;
+  readonly name: string;
+  readonly seconds: number;
+}
+
 /** Most hooks answer at once, and cost no timer. */
-async function inTime<T>(seconds: number, answer: T | Promise<T>): Promise<T> {
+async function inTime<T>({ log, name, seconds }: Guard, hook: string, call: () => T | Promise<T>): Promise<T> {
+  const answer = watchHeldUp(log, () => ({ plugin: name, hook }), call);
   if (!(answer instanceof Promise)) return answer;
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`It took longer than ${seconds} seconds.`)), seconds * 1000);
@@ -60,12 +69,11 @@ async function inTime<T>(seconds: number, answer: T | Promise<T>): Promise<T> {
 type FilterStream = (events: AsyncIterable<ModelEvent>, turn: Turn) => AsyncIterable<ModelEvent>;
 
 /**
- * A filter that throws is left out from there on: what it had not taken goes past it. An error of the model itself is not
- * the filter's, though it passes through it.
+ * A filter that throws, or that neither takes nor gives for too long, is left out from there on: what it had not taken goes past
+ * it. An error of the model itself is not the filter's, though it passes through it.
  */
 async function* guarded(
-  log: Log,
-  name: string,
+  { log, name, seconds }: Guard,
   source: AsyncIterable<ModelEvent>,
   filterStream: FilterStream,
   turn: Turn,
@@ -73,19 +81,28 @@ async function* guarded(
   const iterator = source[Symbol.asyncIterator]();
   let fromModel: { readonly error: unknown } | null = null;
   let hasFinished = false;
+  const patience = createPatience(seconds, turn.signal);
   const watched: AsyncIterable<ModelEvent> = {
     [Symbol.asyncIterator]: () => ({
-      next: () =>
-        iterator.next().catch((error) => {
+      next() {
+        patience.pause();
+        return iterator.next().then(patience.resume, (error) => {
           fromModel = { error };
           throw error;
-        }),
+        });
+      },
     }),
   };
   try {
-    for await (const event of filterStream(watched, turn)) {
-      hasFinished ||= event.type === "finish";
-      yield event;
+    const filtered = filterStream(watched, turn)[Symbol.asyncIterator]();
+    try {
+      for (let next = await patience.of(filtered); !next.done; next = await patience.of(filtered)) {
+        hasFinished ||= next.value.type === "finish";
+        yield next.value;
+      }
+    } finally {
+      // Not awaited: one that hangs would hang here.
+      filtered.return?.().then(undefined, () => {});
     }
     // The stream of a stopped turn just ends.
     if (hasFinished || turn.signal.aborted) return;
@@ -93,8 +110,56 @@ async function* guarded(
   } catch (error) {
     if (fromModel || turn.signal.aborted) throw error;
     warn(log, name, "filterStream", turn, error);
+  } finally {
+    patience.end();
   }
   yield* { [Symbol.asyncIterator]: () => iterator };
+}
+
+const LOOKS = 4; // In the time that a filter has: a timer for each event would cost more than most filters.
+
+/** Waits for a filter, but not for ever. While it waits for the model itself, `pause` to `resume`, its time stands still. */
+function createPatience(seconds: number, signal: AbortSignal) {
+  let isWaiting = false;
+  let isPaused = false;
+  let steps = 0;
+  let looked = { steps, times: 0 };
+  let giveUp = (_: Error): void => {};
+  const timer = setInterval(
+    () => {
+      // A turn that was stopped reads on no more, and nobody ends what it leaves.
+      if (signal.aborted) return end(new Error("The turn was stopped."));
+      if (!isWaiting || isPaused || looked.steps !== steps) looked = { steps, times: 0 };
+      else if (++looked.times >= LOOKS) end(new Error(`It neither took nor gave anything for ${seconds} seconds.`));
+    },
+    (seconds * 1000) / LOOKS,
+  );
+  const end = (error?: Error): void => {
+    clearInterval(timer);
+    if (error) giveUp(error);
+  };
+  return {
+    pause(): void {
+      isPaused = true;
+    },
+    resume<T>(value: T): T {
+      isPaused = false;
+      steps++;
+      return value;
+    },
+    of<T>(filtered: AsyncIterator<T>): Promise<IteratorResult<T>> {
+      isWaiting = true;
+      return new Promise((resolve, reject) => {
+        giveUp = reject;
+        filtered.next().then((next) => {
+          isWaiting = false;
+          steps++;
+          resolve(next);
+        }, reject);
+      });
+    },
+    end,
+  };
 }
 
 function warn(log: Log, plugin: string, hook: string, turn: Turn, error: unknown): void {

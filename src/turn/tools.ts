@@ -5,6 +5,7 @@
 
 import { messageOf } from "../errors";
 import type { Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
+import { watchHeldUp } from "./held-up";
 import { misfit } from "./json-schema";
 
 const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a slow page, short enough to wait for.
@@ -30,9 +31,12 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
     const args = readArguments(call, tool);
     if (tool.approval && !(await turn.approval(call))) throw new Error(DENIED);
     deadline = createDeadline(tool, turn.signal);
-    iterator = begin(tool, args, { ...turn, signal: deadline.signal });
+    const toolTurn = { ...turn, signal: deadline.signal };
+    const begun = watched(turn, tool, () => begin(tool, args, toolTurn));
+    iterator = begun;
     for (let left = PROGRESS_MAX; ; ) {
-      const next = await orAborted(iterator.next(), deadline.signal, tool, turn);
+      const asked = watched(turn, tool, () => begun.next());
+      const next = await orAborted(asked, deadline.signal, tool, turn);
       if (next.done) {
         yield { type: "toolResult", callId, name, result: bounded(asText(next.value), RESULT_MAX) };
         return;
@@ -84,6 +88,11 @@ function readArguments(call: ToolCall, tool: Tool): unknown {
   const wrong = misfit(tool.parameters, args);
   if (wrong !== null) throw new Error(`The arguments do not fit: ${wrong}.`);
   return args;
+}
+
+function watched<T>({ core }: Turn, { name: tool }: Tool, run: () => T): T {
+  const plugin = () => core.plugins.list().find(({ tools }) => tools.includes(tool))?.name;
+  return watchHeldUp(core.log, () => ({ plugin: plugin(), tool }), run);
 }
 
 /** An async function becomes an iterator without progress. */

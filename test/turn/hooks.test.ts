@@ -163,3 +163,62 @@ describe("hooks", () => {
     expect(runner({ some: naming("S", []) }).hooks.filtersStream).toBe(true);
   });
 });
+
+describe("a filterStream that hangs", () => {
+  const never = new Promise<never>(() => {});
+
+  test("is left out after its time, and what it had not taken goes past it", async () => {
+    const stuck: Hooks = {
+      async *filterStream(events) {
+        for await (const event of events) {
+          yield event;
+          await never;
+        }
+      },
+    };
+    const { hooks, logged } = runner({ stuck, fine: naming("F", []) });
+    expect(await textThrough(hooks, source("a", "b", "c"))).toBe("aFbFcF[finish]");
+    expect(logged).toEqual([expect.stringMatching(/plugin=stuck hook=filterStream .*neither took nor gave/)]);
+  });
+
+  test("is not what waits for a slow model, or is read slowly", async () => {
+    const { hooks, logged } = runner({ fine: naming("F", []) });
+    async function* slow(): AsyncGenerator<ModelEvent> {
+      await Bun.sleep(150);
+      yield { type: "text", text: "a" };
+      yield FINISH;
+    }
+    let text = "";
+    for await (const event of hooks.filterStream(slow(), TURN)) {
+      if (event.type === "text") text += event.text;
+      await Bun.sleep(150);
+    }
+    expect([text, logged]).toEqual(["aF", []]);
+  });
+
+  test("ends with the turn that was stopped", async () => {
+    const stop = new AbortController();
+    const stuck: Hooks = {
+      // biome-ignore lint/correctness/useYield: it hangs before it could.
+      async *filterStream() {
+        await never;
+      },
+    };
+    const { hooks, logged } = runner({ stuck });
+    const all = Array.fromAsync(hooks.filterStream(source("a"), { ...TURN, signal: stop.signal }));
+    stop.abort();
+    await expect(all).rejects.toThrow("The turn was stopped.");
+    expect(logged).toEqual([]);
+  });
+});
+
+test("a hook that holds up the server is named in the log", async () => {
+  const { hooks, logged } = runner({
+    quick: { postCall() {} },
+    slow: { postCall: () => Bun.sleepSync(250) },
+  });
+  await hooks.postCall(REPLY, TURN);
+  expect(logged).toEqual([
+    expect.stringMatching(/A plugin held up the whole server plugin=slow hook=postCall ms=\d{3}/),
+  ]);
+});

@@ -1,16 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { type TSchema, Type } from "@sinclair/typebox";
-import type { Tool, ToolEvent, Turn } from "../../src/protocols";
+import { createLog } from "../../src/log";
+import type { Core, Tool, ToolEvent, Turn } from "../../src/protocols";
 import { createTools } from "../../src/turn/tools";
 
 const ANY = Type.Object({});
+const logged: string[] = [];
+const plugins = { list: () => [{ name: "mine", tools: ["it"] }] } as unknown as Core["plugins"];
+const core = { log: createLog("warn", (_level, line) => void logged.push(line)), plugins } as Core;
 
 /** Runs one call of a tool that does `execute`. */
 async function run(execute: Tool["execute"], options: RunOptions = {}): Promise<ToolEvent[]> {
   const { parameters = ANY, args = "{}", name = "it", timeoutMs, signal = new AbortController().signal } = options;
   const tool: Tool = { name: "it", description: "", parameters, execute, ...(timeoutMs && { timeoutMs }) };
   const call = { callId: "c", name, arguments: args };
-  return Array.fromAsync(createTools(async () => [tool]).run(call, [tool], { signal } as Turn));
+  return Array.fromAsync(createTools(async () => [tool]).run(call, [tool], { signal, core } as Turn));
 }
 
 interface RunOptions {
@@ -164,7 +168,7 @@ describe("a tool", () => {
         asked.push(callId);
         return answer;
       };
-      const turn = { signal: new AbortController().signal, approval } as Turn;
+      const turn = { signal: new AbortController().signal, core, approval } as Turn;
       return Array.fromAsync(
         createTools(async () => [tool]).run({ callId: "c", name: "it", arguments: args }, [tool], turn),
       );
@@ -175,4 +179,16 @@ describe("a tool", () => {
     expect(await runWith(true, "{}")).toMatchObject([{ error: expect.stringContaining("do not fit") }]);
     expect(asked).toHaveLength(2);
   });
+});
+
+test("a tool that holds up the server is named in the log, with its plugin", async () => {
+  expect(await run(async () => Bun.sleepSync(250))).toEqual([result("null")]);
+  expect(
+    await run(async function* () {
+      yield "half";
+      Bun.sleepSync(250);
+    }),
+  ).toContainEqual(result("null"));
+  const line = expect.stringMatching(/A plugin held up the whole server plugin=mine tool=it ms=\d{3}/);
+  expect(logged).toEqual([line, line]);
 });
