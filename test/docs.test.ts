@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { checkPlugins } from "../src/check";
 import { CONFIG_VARIABLES } from "../src/config";
 import { parseEndpoints } from "../src/core/model/models-yaml";
+import * as skeleton from "../src/plugins/skeleton";
 import type { Plugin } from "../src/protocols";
 import { type CodeBlock, codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
 import { projectFolder, runTool } from "./support/project";
@@ -86,6 +87,11 @@ test("docs/plugins.md has a row for each protocol and hook, for tools and pages,
     return cells.length < 6 || cells.includes("") || !/^`[\w./-]+\.ts`$/.test(cells[5] ?? "");
   });
   expect([names.length > 10, wrong]).toEqual([true, []]);
+});
+
+test("docs/plugins.md names each value that a plugin can import", () => {
+  const names = Object.keys(skeleton);
+  expect([names.length > 5, names.filter((name) => !isNamed(pluginGuide.text, name))]).toEqual([true, []]);
 });
 
 test("docs/plugins.md names each setting of each plugin of the library in the row of its file", async () => {

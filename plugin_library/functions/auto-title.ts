@@ -9,20 +9,17 @@
  * Last change: 2026-11-22.
  */
 
-import { type Core, type ModelCall, type Plugin, type Static, type Turn, t } from "skeleton";
+import { ask, askSettings, type Plugin, type Static, type Turn, t } from "skeleton";
 
 const NAME = "auto-title";
 
-const settings = t.Object({
-  model: t.Optional(t.String()),
-  instructions: t.String({
-    default:
-      "Write a title of two to six words for the conversation below, in its own language. " +
+const settings = t.Object(
+  askSettings(
+    "Write a title of two to six words for the conversation below, in its own language. " +
       "Answer with the title alone: no quotes, no full stop, no other word.",
-  }),
-  parameters: t.Record(t.String(), t.Any(), { default: {} }),
-  timeout_s: t.Number({ exclusiveMinimum: 0, default: 60 }),
-});
+    60,
+  ),
+);
 
 type Settings = Static<typeof settings>;
 
@@ -77,42 +74,11 @@ function isOwn(title: string, asked: string): boolean {
 
 async function setTitle(turn: Turn, { title, asked }: Beginning, replied: string, ending: AbortSignal): Promise<void> {
   const { core, user, threadId } = turn;
-  const own = core.settings<Settings>(NAME);
-  const model = await chooseModel(turn, own.model);
-  const call: ModelCall = {
-    model,
-    messages: [
-      { role: "system", content: own.instructions },
-      { role: "user", content: `User: ${asked.slice(0, EXCERPT)}\n\nAssistant: ${replied.slice(0, EXCERPT)}` },
-    ],
-    tools: [],
-    parameters: own.parameters,
-    username: user.username,
-  };
-  const late = AbortSignal.timeout(own.timeout_s * 1000);
-  const written = await write(core, call, AbortSignal.any([ending, late])).catch((error) => {
-    throw late.aborted ? new Error(`${model} took longer than ${own.timeout_s} seconds to write a title.`) : error;
-  });
-  const better = titleIn(written);
-  if (better === "") throw new Error(`${model} wrote no title.`);
+  const text = `User: ${asked.slice(0, EXCERPT)}\n\nAssistant: ${replied.slice(0, EXCERPT)}`;
+  const answer = await ask(turn, { ...core.settings<Settings>(NAME), text, most: EXCERPT }, ending);
+  const better = titleIn(answer.text);
+  if (better === "") throw new Error(`${answer.model} wrote no title.`);
   await core.thread.update(user.username, threadId, { title: better }, { title });
-}
-
-async function chooseModel({ core, user, model }: Turn, wanted: string | undefined): Promise<string> {
-  for (const candidate of wanted === undefined ? [model] : [wanted, model]) {
-    if (await core.auth.requestAllowed(user, candidate)) return candidate;
-  }
-  throw new Error(`${user.username} may not use ${wanted ?? model} now, so there is no model to write a title.`);
-}
-
-async function write(core: Core, call: ModelCall, signal: AbortSignal): Promise<string> {
-  let text = "";
-  for await (const event of core.model.stream(call, signal)) {
-    if (event.type === "text") text += event.text;
-    if (text.length > EXCERPT) break;
-  }
-  signal.throwIfAborted();
-  return text;
 }
 
 /** Models put titles in quotes, in bold, and behind "Title:", whatever they are told. */

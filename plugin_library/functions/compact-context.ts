@@ -11,7 +11,16 @@
  * Last change: 2026-11-22.
  */
 
-import { type ContextMessage, type ModelCall, type ModelReply, type Plugin, type Static, type Turn, t } from "skeleton";
+import {
+  ask,
+  askSettings,
+  type ContextMessage,
+  type ModelReply,
+  type Plugin,
+  type Static,
+  type Turn,
+  t,
+} from "skeleton";
 
 const NAME = "compact-context";
 const STORE = "compact_context";
@@ -19,14 +28,11 @@ const STORE = "compact_context";
 const settings = t.Object({
   tokens: t.Optional(t.Integer({ minimum: 1 })),
   keep: t.Integer({ default: 8, minimum: 1 }),
-  model: t.Optional(t.String()),
-  instructions: t.String({
-    default:
-      "Summarise the conversation below for an assistant that will go on with it and sees nothing else of it. Keep facts, " +
+  ...askSettings(
+    "Summarise the conversation below for an assistant that will go on with it and sees nothing else of it. Keep facts, " +
       "names, figures, decisions, code that is still needed, and what is open. Write it in the language of the conversation.",
-  }),
-  parameters: t.Record(t.String(), t.Any(), { default: {} }),
-  timeout_s: t.Number({ exclusiveMinimum: 0, default: 300 }),
+    300,
+  ),
 });
 
 type Settings = Static<typeof settings>;
@@ -90,13 +96,16 @@ async function compact(turn: Turn, ending: AbortSignal): Promise<void> {
   // Before the copy: an edit in between must be noticed.
   const mutationCount = await core.context.mutationCount(username, threadId);
   const context = await core.context.get(username, threadId);
-  const old = context.slice(0, splitAt(context, core.settings<Settings>(NAME).keep));
+  const own = core.settings<Settings>(NAME);
+  const old = context.slice(0, splitAt(context, own.keep));
   const upTo = old.at(-1)?.id;
   if (upTo === undefined || old.length < LEAST) return;
-  const summary = await summarise(turn, old, ending);
+  const summary = await ask(turn, { ...own, text: old.map(render).join("\n\n") }, ending);
+  // Half a summary would lose the other half.
+  if (!summary.isWhole) throw new Error(`${summary.model} wrote no whole summary.`);
   const replacing = [
     { role: "user", content: ASK },
-    { role: "assistant", content: summary },
+    { role: "assistant", content: summary.text },
   ] as const;
   const isThere = (await core.context.getMessage(username, threadId, upTo)) !== null;
   if (isThere && (await core.context.replace(username, threadId, replacing, { upTo, mutationCount }))) {
@@ -116,45 +125,6 @@ function splitAt(context: readonly ContextMessage[], keep: number): number {
     0,
     context.findLastIndex(({ role }, at) => role === "user" && at <= context.length - keep),
   );
-}
-
-async function summarise(turn: Turn, old: readonly ContextMessage[], ending: AbortSignal): Promise<string> {
-  const { core, user } = turn;
-  const own = core.settings<Settings>(NAME);
-  const model = await chooseModel(turn, own.model);
-  const call: ModelCall = {
-    model,
-    messages: [
-      { role: "system", content: own.instructions },
-      { role: "user", content: old.map(render).join("\n\n") },
-    ],
-    tools: [],
-    parameters: own.parameters,
-    username: user.username,
-  };
-  const late = AbortSignal.timeout(own.timeout_s * 1000);
-  const signal = AbortSignal.any([ending, late]);
-  let text = "";
-  let reason = "";
-  try {
-    for await (const event of core.model.stream(call, signal)) {
-      if (event.type === "text") text += event.text;
-      if (event.type === "finish") reason = event.reason;
-    }
-    signal.throwIfAborted();
-  } catch (error) {
-    throw late.aborted ? new Error(`${model} took longer than ${own.timeout_s} seconds to summarise.`) : error;
-  }
-  // Half a summary would lose the other half.
-  if (reason !== "stop" || text.trim() === "") throw new Error(`${model} wrote no whole summary.`);
-  return text.trim();
-}
-
-async function chooseModel({ core, user, model }: Turn, wanted: string | undefined): Promise<string> {
-  for (const candidate of wanted === undefined ? [model] : [wanted, model]) {
-    if (await core.auth.requestAllowed(user, candidate)) return candidate;
-  }
-  throw new Error(`${user.username} may not use ${wanted ?? model} now, so there is no model to summarise.`);
 }
 
 function render({ role, content, files, toolCalls }: ContextMessage): string {

@@ -5,3 +5,4 @@ export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
 export { AppError, HTTP_STATUS } from "../errors";
 export type * from "../protocols";
+export { type Answered, ask, askSettings, type Question } from "./ask";

@@ -152,7 +152,7 @@ describe("a title stays", () => {
   test("when the model fails, writes nothing or takes too long, and the log says why", async () => {
     for (const [answer, reason] of [
       [httpError(400, "Overloaded."), "auto-title"],
-      [reply(" "), "large wrote no title"],
+      [reply(" "), "large answered nothing"],
       [{ parts: [{ wait: gate().opened }] }, "large took longer than 0.2 seconds"],
     ] as const) {
       scriptTitle(answer);
