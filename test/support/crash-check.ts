@@ -1,39 +1,26 @@
 /** What must hold of a turn after the server that ran it was killed and another one started on the same folder. */
 
 import assert from "node:assert/strict";
+import { checkAnswers } from "./crash-answers";
+import { type Chat, type Entry, LOST_AT_MOST_MS } from "./crash-chat";
 import { type Api, continueTurn, followAfter, get, type Seen, sendMessage } from "./crash-client";
-import { continuation, type Script } from "./crash-script";
+import { continuation } from "./crash-script";
 import { textOf } from "./read-sse";
 import type { UpstreamBody, UpstreamMessage } from "./upstream";
 
-/** What a person had seen for this long must not be lost. */
-const LOST_AT_MOST_MS = 250;
-
-export interface Chat {
-  readonly script: Script;
-  readonly seen: Seen;
-  /** Known before when the chat went on in an older thread. */
-  readonly threadId: string | null;
-}
-
-interface Entry {
-  readonly id: string;
-  readonly parent_id: string | null;
-  readonly role: string;
-  readonly type: string;
-  readonly content: string;
-  readonly turn_id: string;
-  readonly call_id?: string;
-  readonly error?: string;
-}
-
 export type Fate = "interrupted" | "done" | "unacknowledged";
+
+export interface Crash {
+  readonly killedAtMs: number;
+  /** Which tool calls were run. */
+  readonly executed: ReadonlySet<string>;
+}
 
 /** Throws what is wrong. Leaves the thread with a complete reply; `threadId` is null when there is none. */
 export async function checkChat(
   api: Api,
   chat: Chat,
-  killedAtMs: number,
+  { killedAtMs, executed }: Crash,
 ): Promise<{ fate: Fate; threadId: string | null }> {
   const { script, seen } = chat;
   const threadId = chat.threadId ?? (await findThread(api, chat));
@@ -51,8 +38,16 @@ export async function checkChat(
   if (turn && turnId) {
     fate = turn.status === "done" ? "done" : "interrupted";
     assert(["done", "interrupted"].includes(turn.status), `the turn is ${turn.status}: ${turn.error}`);
-    checkText(chat, history, turnId, fate, killedAtMs);
-    await checkResume(api, chat, history, turnId);
+    if (chat.isSpared) assert.equal(fate, "done", "a turn of a server that lives was ended");
+    const parts = history.filter((entry) => entry.turn_id === turnId);
+    checkText(chat, parts, fate, killedAtMs);
+    await checkResume(api, chat, parts, turnId);
+    for (const follower of chat.followers) {
+      await follower.over;
+      assert.equal(follower.broke, null, "a follower at the other server was cut off");
+      checkFollowed(follower.events, parts);
+    }
+    await checkAnswers(api, chat, parts, { turnId, killedAtMs, executed });
     script.isContinued = true;
     if (fate === "interrupted") await checkContinue(api, chat, history, turnId);
   }
@@ -82,14 +77,7 @@ async function readHistory(api: Api, threadId: string): Promise<Entry[]> {
   return history;
 }
 
-function checkText(
-  { script, seen }: Chat,
-  history: readonly Entry[],
-  turnId: string,
-  fate: Fate,
-  killedAtMs: number,
-): void {
-  const parts = history.filter((entry) => entry.turn_id === turnId);
+function checkText({ script, seen }: Chat, parts: readonly Entry[], fate: Fate, killedAtMs: number): void {
   const shown = seen.events.filter(({ atMs }) => atMs < killedAtMs - LOST_AT_MOST_MS);
   const kinds = [
     ["message_tokens", "assistant", script.sent.text],
@@ -107,7 +95,7 @@ function checkText(
   for (const { event, data } of shown) {
     if (event !== "tool_result") continue;
     const entry = parts.find((part) => part.call_id === data.call_id);
-    assert.equal(entry?.content, data.result, "the result of a tool is lost");
+    assert.equal(entry?.content, data.result ?? "", "the result of a tool is lost");
   }
 }
 
@@ -119,14 +107,17 @@ function textOfRole(parts: readonly Entry[], role: string): string {
 }
 
 /** The client comes back with the last id that it has, and then has what the thread has. */
-async function checkResume(api: Api, { seen }: Chat, history: readonly Entry[], turnId: string): Promise<void> {
+async function checkResume(api: Api, { seen }: Chat, parts: readonly Entry[], turnId: string): Promise<void> {
   const after = seen.events.at(-1)?.id ?? 0;
   const rest = followAfter(api, turnId, after);
   await rest.over;
   assert.equal(rest.broke, null, `a client could not come back at ${after}`);
-  const isReset = rest.events[0]?.event === "reset";
-  const all = isReset ? rest.events : [...seen.events, ...rest.events];
-  const parts = history.filter((entry) => entry.turn_id === turnId);
+  checkFollowed([...seen.events, ...rest.events], parts);
+}
+
+/** All that a client has read of a turn by its end, which is what the thread has. */
+function checkFollowed(read: Seen["events"], parts: readonly Entry[]): void {
+  const all = read.slice(read.findLastIndex(({ event }) => event === "reset") + 1);
   assert.equal(
     textOf(all),
     textOfRole(parts, "assistant"),

@@ -3,14 +3,28 @@
 import { Database } from "bun:sqlite";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Chat, checkChat, type Fate } from "./crash-check";
-import { type Api, sendMessage } from "./crash-client";
-import { createScript, type Script } from "./crash-script";
+import { answerCalls, type Chat, followAt, startChat } from "./crash-chat";
+import { checkChat, type Fate } from "./crash-check";
+import type { Api } from "./crash-client";
+import type { Script } from "./crash-script";
 import type { Random } from "./random";
 import { type ServerProcess, SOURCE, startServer } from "./server-process";
 
-export const MOMENTS = ["streaming", "event", "tool", "sending", "shutdown", "start"] as const;
-/** When the server is killed. `start`: also while the next one starts and recovers. */
+export const MOMENTS = [
+  "streaming",
+  "asked",
+  "beside",
+  "event",
+  "tool",
+  "answered",
+  "sending",
+  "shutdown",
+  "start",
+] as const;
+/**
+ * When the server is killed. `asked`: while calls wait for a yes or no; `answered`: just after an answer; `beside`: while another
+ * server runs on the same data, which goes on; `start`: also while the next one starts and recovers.
+ */
 export type Moment = (typeof MOMENTS)[number];
 
 export interface World {
@@ -31,42 +45,51 @@ export interface RoundOutcome {
 }
 
 const CHATS = 3; // At once, so that one kill hits several turns in different states.
+const TAKEN_OVER_MS = 20_000; // A heartbeat or two, on a machine that is busy.
 
 export async function runRound(world: World, moment: Moment): Promise<RoundOutcome> {
-  const chats = Array.from({ length: CHATS }, () => startChat(world));
+  const other = moment === "beside" ? await startOne(world) : null;
+  const chats = Array.from({ length: CHATS }, (_, n) => begin(world, moment, n > 0 ? other : null));
+  if (other) for (const chat of chats) void followAt(apiOf(world, other), chat);
   await momentOf(world, moment, chats);
   const killedAtMs = performance.now();
   await world.server.stop("SIGKILL");
   await Promise.all(chats.map(({ seen }) => seen.over));
   if (moment === "start") await killStarts(world);
-  world.server = await startServer({ command: SOURCE, folder: world.folder, env: world.env });
+  world.server = other ?? (await startOne(world));
 
-  const failures = [...checkDatabase(world.folder), ...checkExecutions(world.folder)];
+  const executions = readExecutions(world.folder);
+  const failures = [...checkExecutions(executions), ...(await checkTakenOver(world.folder))];
+  failures.push(...checkDatabase(world.folder));
   const fates: Fate[] = [];
-  for (const chat of chats) {
+  const check = async (chat: Chat): Promise<void> => {
     try {
-      const { fate, threadId } = await checkChat(apiOf(world), chat, killedAtMs);
+      const { fate, threadId } = await checkChat(apiOf(world), chat, { killedAtMs, executed: new Set(executions) });
       fates.push(fate);
       if (threadId && !world.threads.includes(threadId)) world.threads.push(threadId);
     } catch (error) {
       failures.push(`${chat.script.id}: ${error instanceof Error ? error.message : error}`);
     }
-  }
+  };
+  await Promise.all(chats.map(check));
   return { moment, fates, failures };
 }
 
-function apiOf({ server, token }: World): Api {
-  return { address: server.address, token };
+function startOne({ folder, env }: World): Promise<ServerProcess> {
+  return startServer({ command: SOURCE, folder, env });
 }
 
-function startChat(world: World): Chat {
-  const { random, scripts, threads } = world;
-  const script = createScript(`turn-${scripts.size + 1}`, random);
-  scripts.set(script.id, script);
-  // Taken, because one turn at a time runs in a thread.
-  const threadId = random.chance(0.6) ? (threads.shift() ?? null) : null;
-  const body = { content: `${script.id} goes.`, ...(threadId && { thread_id: threadId }) };
-  return { script, threadId, seen: sendMessage(apiOf(world), body) };
+/** At the server that will be killed, or at the one that is spared. */
+function begin(world: World, moment: Moment, spared: ServerProcess | null): Chat {
+  const asks = moment === "asked" || moment === "answered";
+  const api = apiOf(world, spared ?? world.server);
+  const chat = startChat(api, { ...world, asks, isSpared: spared !== null });
+  if (moment === "answered") void answerCalls(api, chat, world.random);
+  return chat;
+}
+
+function apiOf({ server, token }: World, at = server): Api {
+  return { address: at.address, token };
 }
 
 /** Resolves when it is time to kill the server. */
@@ -88,6 +111,18 @@ async function momentOf({ random, server }: World, moment: Moment, chats: readon
       await sees(({ seen }) => seen.events.some(({ event }) => event === name));
       return Bun.sleep(random.integer(0, 120));
     }
+    case "asked":
+      await sees(({ seen }) => seen.events.some(({ event }) => event === "approval_asked"));
+      return Bun.sleep(random.integer(0, 400));
+    case "answered": {
+      const count = random.integer(1, 3);
+      await sees(({ answers }) => answers.length >= count);
+      return Bun.sleep(random.integer(0, 100));
+    }
+    case "beside":
+      await sees(({ seen, isSpared }) => !isSpared && seen.isAcknowledged);
+      // Followers elsewhere ask the one that runs it for two seconds, and then look into the store by themselves.
+      return Bun.sleep(random.integer(0, 2500));
     case "shutdown":
       await sees(({ seen }) => seen.isAcknowledged);
       await Bun.sleep(random.integer(0, 400));
@@ -128,10 +163,26 @@ function checkDatabase(folder: string): string[] {
   }
 }
 
-/** The tool writes a line each time it is run. */
-function checkExecutions(folder: string): string[] {
+/** Nobody runs a turn by now: what the server that was killed left was ended by another one. */
+async function checkTakenOver(folder: string): Promise<string[]> {
+  const database = new Database(join(folder, "skeleton.db"), { readonly: true });
+  const claims = () => database.query("SELECT turn_id FROM turn_claims").values();
+  try {
+    const endsMs = performance.now() + TAKEN_OVER_MS;
+    while (claims().length > 0 && performance.now() < endsMs) await Bun.sleep(10);
+    return claims().map(([turnId]) => `the turn ${turnId} was not taken over`);
+  } finally {
+    database.close();
+  }
+}
+
+/** The tools write a line each time they are run. */
+function readExecutions(folder: string): string[] {
   const file = join(folder, "executions.txt");
-  const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+}
+
+function checkExecutions(lines: readonly string[]): string[] {
   const twice = lines.filter((line, at) => lines.indexOf(line) !== at);
   return twice.map((line) => `the tool call ${line} was run more than once`);
 }

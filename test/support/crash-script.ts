@@ -6,6 +6,7 @@ import { type Answer, type Part, reply, toolCall, type UpstreamBody } from "./up
 export interface Script {
   /** Stands in the user's message, which is how a model call is told from others. */
   readonly id: string;
+  readonly tool: "slow" | "ask";
   readonly steps: readonly Step[];
   /** What has left for the server, the next piece possibly included. */
   readonly sent: { text: string; thinking: string };
@@ -21,19 +22,20 @@ interface Step {
   readonly tools: readonly { readonly n: string; readonly ms: number }[];
 }
 
-export function createScript(id: string, random: Random): Script {
+export function createScript(id: string, random: Random, asks: boolean): Script {
   const steps: Step[] = [];
-  const count = random.integer(1, 3);
+  const count = random.integer(asks ? 2 : 1, 3);
   for (let at = 1; at <= count; at++) {
     const tools = at === count ? 0 : random.integer(1, 3);
     steps.push({
       thinking: random.chance(0.5) ? random.integer(1, 30) : 0,
-      text: random.integer(at === count ? 20 : 0, 120),
+      // A round of questions is about what comes after the text.
+      text: random.integer(at === count ? 20 : 0, asks ? 40 : 120),
       pauseMs: random.pick([0, 1, 3, 8]),
       tools: Array.from({ length: tools }, (_, n) => ({ n: `${id}-${at}-${n}`, ms: random.integer(0, 300) })),
     });
   }
-  return { id, steps, sent: { text: "", thinking: "" }, calls: [], isContinued: false };
+  return { id, tool: asks ? "ask" : "slow", steps, sent: { text: "", thinking: "" }, calls: [], isContinued: false };
 }
 
 /** Answers the model calls of all scripts. */
@@ -52,7 +54,7 @@ export function continuation(id: string): string {
   return ` And so ${id} ends.`;
 }
 
-async function* play({ id, sent }: Script, step: Step): AsyncGenerator<Part> {
+async function* play({ id, tool: name, sent }: Script, step: Step): AsyncGenerator<Part> {
   for (let n = 0; n < step.thinking; n++) {
     const reasoning = `(${id} thinks ${sent.thinking.length}) `;
     sent.thinking += reasoning;
@@ -66,6 +68,6 @@ async function* play({ id, sent }: Script, step: Step): AsyncGenerator<Part> {
     if (step.pauseMs > 0) yield { pauseMs: step.pauseMs };
   }
   for (const [index, tool] of step.tools.entries()) {
-    yield* toolCall("slow", tool, { index, id: `call_${tool.n}` });
+    yield* toolCall(name, tool, { index, id: `call_${tool.n}` });
   }
 }

@@ -79,6 +79,7 @@ async function createWorld(
     OPENAI_API_KEY: "none",
     LOG_LEVEL: "ERROR",
     SHUTDOWN_GRACE_S: "1",
+    HEARTBEAT_S: "1",
     EXECUTIONS: join(folder, "executions.txt"),
   };
   const server = await startServer({ command: SOURCE, folder, env });
@@ -89,20 +90,20 @@ async function createWorld(
 const SLOW_TOOL = `import { appendFileSync } from "node:fs";
 import { type Plugin, t } from "skeleton";
 
-export default {
-  name: "slow",
-  tools: [{
-    name: "slow",
-    description: "Takes its time.",
-    parameters: t.Object({ n: t.String(), ms: t.Integer() }),
-    async *execute({ n, ms }) {
-      appendFileSync(process.env.EXECUTIONS ?? "", n + "\\n");
-      yield "half of " + n;
-      await Bun.sleep(ms);
-      return "result of " + n;
-    },
-  }],
-} satisfies Plugin;
+const slow = (name, approval) => ({
+  name,
+  description: "Takes its time.",
+  parameters: t.Object({ n: t.String(), ms: t.Integer() }),
+  approval,
+  async *execute({ n, ms }) {
+    appendFileSync(process.env.EXECUTIONS ?? "", n + "\\n");
+    yield "half of " + n;
+    await Bun.sleep(ms);
+    return "result of " + n;
+  },
+});
+
+export default { name: "slow", tools: [slow("slow", false), slow("ask", true)] } satisfies Plugin;
 `;
 
 if (import.meta.main) {
