@@ -10,9 +10,10 @@
  * `none` offers no tool at all, and one that demands a call only the client's. Without a system message the system prompt
  * `default` holds. Images and files come as data: URLs; this server fetches no address for a client.
  *
- * Settings (plugins.yaml, `openai`): `keep`, whether complete answers are kept in threads of the user (false). A
- * conversation that a client goes on with stays one thread.
- * Last change: 2026-11-22.
+ * Settings (plugins.yaml, `openai`): `keep`, whether complete answers are kept in threads of the user (false): a
+ * conversation that a client goes on with stays one thread; `origins`, sites whose pages may be clients, such as
+ * https://app.example, or "*" (default none).
+ * Last change: 2026-11-23.
  */
 
 import { createHash } from "node:crypto";
@@ -39,7 +40,10 @@ const TITLE_MAX = 60; // Characters.
 const ERROR_MS = 5000; // Until then a failure has a status of its own; after it the client must see that it is connected.
 const HEARTBEAT_MS = 15_000; // Proxies cut connections that are silent for a minute or less.
 
-const settings = t.Object({ keep: t.Boolean({ default: false }) });
+const settings = t.Object({
+  keep: t.Boolean({ default: false }),
+  origins: t.Array(t.String({ pattern: "^(?:\\*|https?://[^/\\s]+)$" }), { default: [] }),
+});
 
 type Settings = Static<typeof settings>;
 
@@ -50,9 +54,45 @@ export default {
   settings,
   start: (core) => core.store.createStoreIfNotExists(THREADS, { thread_id: "str", head_id: "str" }),
   page: (core) => ({
-    handle: (request, user) => route(core, request, user).catch((error) => failureResponse(core, error)),
+    async handle(request, user) {
+      const origin = allowedOrigin(core, request);
+      if (origin !== null && request.method === "OPTIONS") return preflight(request, origin);
+      // The page of another site speaks for itself and brings a key: who opened it is nobody here.
+      const who = origin !== null && !request.headers.has("authorization") ? null : user;
+      const response = await route(core, request, who).catch((error) => failureResponse(core, error));
+      if (origin !== null)
+        for (const [name, value] of Object.entries(shared(origin))) response.headers.set(name, value);
+      return response;
+    },
   }),
 } satisfies Plugin;
+
+/** The other site whose page sends the request, when the settings allow it. */
+function allowedOrigin(core: Core, request: Request): string | null {
+  const { origins } = core.settings<Settings>(NAME);
+  const origin = request.headers.get("origin");
+  return origin !== null && (origins.includes("*") || origins.includes(origin)) ? origin : null;
+}
+
+const PREFLIGHT_S = 600;
+
+/** Browsers ask before they send a key to another site. */
+function preflight(request: Request, origin: string): Response {
+  const headers = {
+    ...shared(origin),
+    "access-control-allow-methods": "GET, POST",
+    // Clients add headers of their own, which nothing here reads.
+    "access-control-allow-headers": request.headers.get("access-control-request-headers") ?? "",
+    "access-control-max-age": String(PREFLIGHT_S),
+  };
+  return new Response(null, { status: 204, headers });
+}
+
+/** Without `allow-credentials`, so that no browser shows a page what was sent with a cookie of ours. */
+function shared(origin: string): Record<string, string> {
+  const exposed = "retry-after, x-request-id";
+  return { "access-control-allow-origin": origin, "access-control-expose-headers": exposed, vary: "origin" };
+}
 
 async function route(core: Core, request: Request, user: User | null): Promise<Response> {
   if (!user)

@@ -340,3 +340,53 @@ test("with `keep` a conversation is one thread, however often the client sends a
   expect(await core.store.count("ann", "files")).toBe(1);
   atEnd(() => kept.server.stop());
 });
+
+describe("the page of another site", () => {
+  const ORIGIN = "https://app.example";
+  const path = "/_plugin/openai/v1/models";
+
+  test("may be a client with a key, when the settings name it, and is told of failures too", async () => {
+    const { server } = await start({ origins: [ORIGIN] });
+    const { token } = await server.signIn();
+    const asked = await fetch(server.url + path, {
+      method: "OPTIONS",
+      headers: {
+        origin: ORIGIN,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,x-stainless-os",
+      },
+    });
+    expect(asked.status).toBe(204);
+    expect(asked.headers.get("access-control-allow-origin")).toBe(ORIGIN);
+    expect(asked.headers.get("access-control-allow-methods")).toContain("POST");
+    expect(asked.headers.get("access-control-allow-headers")).toBe("authorization,content-type,x-stainless-os");
+    const answers = async (headers: Record<string, string>) => {
+      const response = await fetch(server.url + path, { headers: { origin: ORIGIN, ...headers } });
+      return [response.status, response.headers.get("access-control-allow-origin")];
+    };
+    expect(await answers({ authorization: `Bearer ${token}` })).toEqual([200, ORIGIN]);
+    expect(await answers({ authorization: "Bearer wrong" })).toEqual([401, ORIGIN]);
+    // A browser that is signed in lends it nothing.
+    expect(await answers({ cookie: `skeleton_session=${token}` })).toEqual([401, ORIGIN]);
+    const stream = await fetch(`${server.url}/_plugin/openai/v1/chat/completions`, {
+      method: "POST",
+      headers: { origin: ORIGIN, authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ ...HELLO, stream: true }),
+    });
+    expect(stream.headers.get("access-control-allow-origin")).toBe(ORIGIN);
+    expect(stream.headers.get("access-control-allow-credentials")).toBeNull();
+    expect(await stream.text()).toContain("[DONE]");
+  });
+
+  test("is told nothing when they name another or none", async () => {
+    const named = await start({ origins: ["https://other.example"] });
+    for (const { server: it } of [named, { server }]) {
+      const { token } = await it.signIn();
+      const headers = { origin: ORIGIN, authorization: `Bearer ${token}` };
+      for (const method of ["OPTIONS", "GET"]) {
+        const response = await fetch(it.url + path, { method, headers });
+        expect(response.headers.get("access-control-allow-origin")).toBeNull();
+      }
+    }
+  });
+});
