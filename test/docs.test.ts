@@ -24,6 +24,7 @@ const protocolSources = readSources("src/protocols");
 const INTERFACES = [
   "AuthSetup",
   "Core",
+  "Counts",
   "Plugin",
   "PluginPage",
   "Look",

@@ -1,25 +1,22 @@
 /**
- * Figures for Prometheus at /_plugin/metrics/: turns, tokens, time to the first word, open streams, errors of the store,
- * memory and how late the event loop is; all of this process, since it was started. Whoever reads them needs the token of
- * the settings, or is an administrator. They name models and no user. It wraps the store to count what that cannot do, so
- * the server has to be started anew when it is installed or changed.
+ * Figures for Prometheus at /_plugin/metrics/: turns, tokens, time to the first word, open streams, whether the store
+ * answers, memory and how late the event loop is; all of this process. Whoever reads them needs the token of the settings,
+ * or is an administrator. They name models and no user. What other plugins count in `core.counts` is told too.
  *
  * Settings (plugins.yaml, `metrics`): `token`, of at least 16 characters, for `authorization: Bearer …` (default: none, and
  * only administrators may look).
- * Last change: 2026-11-22.
+ * Last change: 2026-11-23.
  */
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import {
-  type BusProtocol,
   type Core,
-  type FinishReason,
-  type Json,
+  type ModelEvent,
+  type ModelReply,
   type Plugin,
   type Static,
   type StoreProtocol,
   type Turn,
-  type TurnEvent,
   t,
   type User,
 } from "skeleton";
@@ -32,27 +29,29 @@ const FIRST_WORD_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const BEAT_MS = 500;
 const BEATS = 120; // The worst of a minute: Prometheus asks about four times in that time.
 
-type Status = "done" | "failed" | "stopped";
-
-const turns: Record<Status, number> = { done: 0, failed: 0, stopped: 0 };
 const tokens = new Map<string, { input: number; output: number }>();
 const firstWord = { counts: FIRST_WORD_S.map(() => 0), count: 0, sum: 0 };
-const streams = { live: 0, turn: 0 };
-let runningTurns = 0;
-let storeErrors = 0;
+/** When turns called their model first, until a word came. */
+const waiting = new WeakMap<Turn, number>();
 let lagsS: number[] = [];
 let beat: Timer | null = null;
 
 export default {
   name: NAME,
-  // The outermost, so that it sees what all others make of a turn.
+  // The outermost, so that it sees what all others make of a stream.
   priority: 100,
   access: "public", // Prometheus does not sign in; who may look is decided here.
   settings,
-  provide: {
-    messageProcessor: (_core, base) => ({ run: (turn) => watched(turn, base.run(turn)) }),
-    store: (_core, base) => countingErrors(base),
-    bus: (_core, base) => ({ ...base, subscribe: (topic, heard) => subscribe(base, topic, heard) }),
+  hooks: {
+    preCall(_call, turn) {
+      if (turn.messages.length === 0) waiting.set(turn, performance.now());
+    },
+    filterStream(events, turn) {
+      const begun = waiting.get(turn);
+      waiting.delete(turn);
+      return begun === undefined ? events : timed(events, begun);
+    },
+    postCall: count,
   },
   start() {
     let due = performance.now() + BEAT_MS;
@@ -65,50 +64,24 @@ export default {
   },
   stop: () => clearInterval(beat ?? undefined),
   page: (core) => ({
-    handle(request, user) {
+    async handle(request, user) {
       const status = statusFor(core, request, user);
-      if (status === 200) return new Response(report(), { headers: { "content-type": "text/plain; version=0.0.4" } });
+      const headers = { "content-type": "text/plain; version=0.0.4" };
+      if (status === 200) return new Response(await report(core), { headers });
       const detail = "The metrics are for administrators, and for whoever has the token of the plugin's settings.";
       return Response.json({ detail }, { status, headers: { "www-authenticate": "Bearer" } });
     },
   }),
 } satisfies Plugin;
 
-/** A turn is counted once, by what came first: a turn that is stopped is not read on. */
-async function* watched(turn: Turn, events: AsyncGenerator<TurnEvent, FinishReason>) {
-  const begun = performance.now();
-  let isOver = false;
+async function* timed(events: AsyncIterable<ModelEvent>, begun: number): AsyncGenerator<ModelEvent> {
   let hasWord = false;
-  const end = (status: Status) => {
-    if (isOver) return;
-    isOver = true;
-    runningTurns--;
-    turns[status]++;
-  };
-  const stop = () => end("stopped");
-  runningTurns++;
-  turn.signal.addEventListener("abort", stop, { once: true });
-  try {
-    for (;;) {
-      const next = await events.next();
-      if (next.done) {
-        end("done");
-        return next.value;
-      }
-      const event = next.value;
-      if (!hasWord && (event.type === "text" || event.type === "thinking")) {
-        hasWord = true;
-        observe((performance.now() - begun) / 1000);
-      } else if (event.type === "step") count(event);
-      yield event;
+  for await (const event of events) {
+    if (!hasWord && (event.type === "text" || event.type === "thinking")) {
+      hasWord = true;
+      observe((performance.now() - begun) / 1000);
     }
-  } catch (error) {
-    end("failed");
-    throw error;
-  } finally {
-    stop();
-    turn.signal.removeEventListener("abort", stop);
-    await events.return("stop");
+    yield event;
   }
 }
 
@@ -120,40 +93,10 @@ function observe(seconds: number): void {
   }
 }
 
-function count({ model, usage }: TurnEvent & { type: "step" }): void {
-  const known = tokens.get(model) ?? { input: 0, output: 0 };
-  tokens.set(model, {
-    input: known.input + (usage?.inputTokens ?? 0),
-    output: known.output + (usage?.outputTokens ?? 0),
-  });
-}
-
-/** What is refused on purpose, such as an id that is taken, is an answer and no error. */
-function countingErrors(base: StoreProtocol): StoreProtocol {
-  const counting = <A extends unknown[], R>(method: (...args: A) => Promise<R>) => {
-    return (...args: A): Promise<R> => {
-      const result = method(...args);
-      result.catch((error) => {
-        if (!(error instanceof Error && error.name === "AppError")) storeErrors++;
-      });
-      return result;
-    };
-  };
-  const methods = Object.entries(base).map(([name, method]) => [name, counting(method)]);
-  return Object.fromEntries(methods) as StoreProtocol;
-}
-
-async function subscribe(base: BusProtocol, topic: string, heard: (message: Json) => void): Promise<() => void> {
-  const end = await base.subscribe(topic, heard);
-  const kind = /^user:/.test(topic) ? "live" : /^turn:[^:]+$/.test(topic) ? "turn" : null;
-  if (kind === null) return end;
-  streams[kind]++;
-  let isEnded = false;
-  return () => {
-    if (!isEnded) streams[kind]--;
-    isEnded = true;
-    end();
-  };
+function count({ model, usage }: ModelReply): void {
+  const { input, output } = tokens.get(model) ?? { input: 0, output: 0 };
+  const { inputTokens = 0, outputTokens = 0 } = usage ?? {};
+  tokens.set(model, { input: input + inputTokens, output: output + outputTokens });
 }
 
 function statusFor(core: Core, request: Request, user: User | null): 200 | 401 | 403 {
@@ -169,52 +112,77 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-function report(): string {
-  const { rss, heapUsed } = process.memoryUsage();
-  const { user, system } = process.cpuUsage();
-  const buckets = FIRST_WORD_S.map((limit, at) => ({
-    name: "_bucket",
-    labels: { le: limit },
-    value: firstWord.counts[at] ?? 0,
-  }));
+const ENDINGS = ["done", "failed", "stopped", "interrupted"];
+const STREAMS = ["page", "turn", "live"];
+
+async function report(core: Core): Promise<string> {
+  const { turns_running = 0, ...counts } = core.counts.all();
+  /** Takes those of a kind out of the others. */
+  const taken = (prefix: string, label: string, names: readonly string[]): Sample[] =>
+    names.map((name) => {
+      const { [`${prefix}${name}`]: value = 0 } = counts;
+      delete counts[`${prefix}${name}`];
+      return { labels: { [label]: name }, value };
+    });
+  const pingS = await ping(core.store);
   const lines = [
-    metric("skeleton_turns_total", "counter", "Turns that have ended.", labelled("status", turns)),
-    metric("skeleton_turns_running", "gauge", "Turns that run now.", [{ value: runningTurns }]),
-    metric(
-      "skeleton_tokens_total",
-      "counter",
-      "Tokens of turns as endpoints count them.",
-      [...tokens].flatMap(([model, { input, output }]) => [
-        { labels: { model, direction: "input" }, value: input },
-        { labels: { model, direction: "output" }, value: output },
-      ]),
-    ),
+    metric("skeleton_turns_total", "counter", "Turns that have ended.", taken("turns_", "status", ENDINGS)),
+    metric("skeleton_turns_running", "gauge", "Turns that run now.", [{ value: turns_running }]),
+    metric("skeleton_tokens_total", "counter", "Tokens of turns as endpoints count them.", tokenSamples()),
     metric(
       "skeleton_first_word_seconds",
       "histogram",
-      "From the start of a turn to its first word, thinking included.",
-      [
-        ...buckets,
-        { name: "_bucket", labels: { le: "+Inf" }, value: firstWord.count },
-        { name: "_sum", value: firstWord.sum },
-        { name: "_count", value: firstWord.count },
-      ],
+      "From the first call of a turn's model to its first word, thinking included.",
+      firstWordSamples(),
     ),
-    metric("skeleton_open_streams", "gauge", "Pages and clients that listen now.", labelled("kind", streams)),
-    metric("skeleton_store_errors_total", "counter", "Calls that the store could not do.", [{ value: storeErrors }]),
-    metric("skeleton_event_loop_lag_seconds_max", "gauge", "The latest that the event loop was in the last minute.", [
-      { value: Math.max(0, ...lagsS) },
-    ]),
-    metric("process_resident_memory_bytes", "gauge", "Memory of the process.", [{ value: rss }]),
-    metric("process_heap_bytes", "gauge", "Of it, used by objects.", [{ value: heapUsed }]),
-    metric("process_cpu_seconds_total", "counter", "Time of processors that was used.", [
-      { value: (user + system) / 1e6 },
-    ]),
-    metric("process_start_time_seconds", "gauge", "When the process was started, in seconds since 1970.", [
-      { value: Math.round(performance.timeOrigin / 1000) },
-    ]),
+    metric("skeleton_open_streams", "gauge", "Pages and clients that listen now.", taken("streams_", "kind", STREAMS)),
+    metric("skeleton_counts", "untyped", "What plugins count.", labelled("name", counts)),
+    metric("skeleton_store_up", "gauge", "Whether the store answers.", [{ value: pingS === null ? 0 : 1 }]),
+    metric("skeleton_store_ping_seconds", "gauge", "How long it took to.", pingS === null ? [] : [{ value: pingS }]),
+    ...processMetrics(),
   ];
   return lines.join("");
+}
+
+/** Seconds until the store answered; null when it did not. */
+async function ping(store: StoreProtocol): Promise<number | null> {
+  const begun = performance.now();
+  return store.ping().then(
+    () => (performance.now() - begun) / 1000,
+    () => null,
+  );
+}
+
+function tokenSamples(): Sample[] {
+  return [...tokens].flatMap(([model, { input, output }]) => [
+    { labels: { model, direction: "input" }, value: input },
+    { labels: { model, direction: "output" }, value: output },
+  ]);
+}
+
+function firstWordSamples(): Sample[] {
+  const { counts, count, sum } = firstWord;
+  const buckets = FIRST_WORD_S.map((le, at) => ({ name: "_bucket", labels: { le }, value: counts[at] ?? 0 }));
+  const all = { name: "_bucket", labels: { le: "+Inf" }, value: count };
+  return [...buckets, all, { name: "_sum", value: sum }, { name: "_count", value: count }];
+}
+
+function processMetrics(): string[] {
+  const { rss, heapUsed } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  const started = Math.round(performance.timeOrigin / 1000);
+  const gauge = (name: string, help: string, value: number) => metric(name, "gauge", help, [{ value }]);
+  return [
+    gauge(
+      "skeleton_event_loop_lag_seconds_max",
+      "The latest that the event loop was in the last minute.",
+      Math.max(0, ...lagsS),
+    ),
+    gauge("process_resident_memory_bytes", "Memory of the process.", rss),
+    gauge("process_heap_bytes", "Of it, used by objects.", heapUsed),
+    metric("process_cpu_seconds_total", "counter", "Processor time that was used.", [{ value: (user + system) / 1e6 }]),
+    gauge("process_start_time_seconds", "When the process was started, in seconds since 1970.", started),
+  ];
 }
 
 interface Sample {
@@ -230,7 +198,7 @@ function labelled(label: string, values: Readonly<Record<string, number>>): Samp
 
 function metric(
   name: string,
-  type: "counter" | "gauge" | "histogram",
+  type: "counter" | "gauge" | "histogram" | "untyped",
   help: string,
   samples: readonly Sample[],
 ): string {

@@ -3,7 +3,7 @@
  * and what it would have replaced stays; of a plugin that was changed the earlier one stays.
  */
 
-import type { Config, Core, Log, Plugins, Turns } from "../protocols";
+import type { Config, Core, Counts, Log, Plugins, Turns } from "../protocols";
 import type { Background } from "../turn/background";
 import { createHookRunner } from "../turn/hooks";
 import { createTools } from "../turn/tools";
@@ -27,6 +27,7 @@ export interface Workshop {
   readonly turns: Turns;
   readonly background: Background;
   readonly plugins: Plugins;
+  readonly counts: Counts;
   readonly generations: Generations;
   readonly running: Runnings;
   made: Made;
@@ -81,7 +82,10 @@ function coreOf(making: Making, shop: Workshop): Core {
   return createCore(() => making.parts ?? shop.generations.current()?.parts ?? shop.building);
 }
 
-function emptyParts({ config, log, turns, background, plugins }: Workshop, candidates: readonly Found[]): Parts {
+function emptyParts(
+  { config, log, turns, background, plugins, counts }: Workshop,
+  candidates: readonly Found[],
+): Parts {
   const named = (name: string) => candidates.find((plugin) => plugin.name === name);
   return {
     config,
@@ -89,6 +93,7 @@ function emptyParts({ config, log, turns, background, plugins }: Workshop, candi
     turns,
     background: (name, work) => background.begin(named(name) ?? null, name, work),
     plugins,
+    counts,
     settings: (name: string) => settingsOf(name, candidates),
   } as Parts;
 }

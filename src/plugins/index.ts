@@ -9,6 +9,7 @@ import { createTurns } from "../turn";
 import { createBackground } from "../turn/background";
 import { assemble, type Workshop } from "./assemble";
 import { builtIns } from "./built-ins";
+import { createCounts } from "./counts";
 import { createFaults } from "./fault";
 import { createFinder } from "./find";
 import { createGenerations } from "./generations";
@@ -85,6 +86,7 @@ export async function install({ config, log, plugins = [], ...options }: Install
     patience,
     turns,
     background,
+    counts: createCounts(),
     plugins: pluginsOf(generations, running, faults, reloader.reload),
     generations,
     running,

@@ -26,6 +26,7 @@ const NAMES: { readonly [K in keyof Core]: true } = {
   tools: true,
   turns: true,
   background: true,
+  counts: true,
   plugins: true,
   settings: true,
 };

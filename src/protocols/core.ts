@@ -7,6 +7,7 @@ import type { AuthProtocol } from "./auth";
 import type { BusProtocol } from "./bus";
 import type { Config } from "./config";
 import type { ContextProtocol } from "./context";
+import type { Counts } from "./counts";
 import type { FileProtocol } from "./file";
 import type { LimitProtocol } from "./limit";
 import type { Log } from "./log";
@@ -44,6 +45,7 @@ export interface Core extends Protocols {
   readonly tools: Tools;
   readonly turns: Turns;
   readonly plugins: Plugins;
+  readonly counts: Counts;
   /**
    * Begins work that nobody waits for, such as a title or a summary made after a turn. `name` is the plugin's: a throw is
    * logged with it and ends nothing else. `signal` aborts when that plugin is about to be stopped, because it was replaced,

@@ -18,6 +18,7 @@ export function liveEventRoutes(core: Core) {
       const after = request.headers.get("last-event-id");
       return streamResponse({
         core,
+        counted: "streams_live",
         request,
         server,
         begin: ({ send }) => journals.listen(user.username, after, (told) => send(encode(told))),

@@ -10,6 +10,8 @@ import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../sse";
 
 export interface StreamOptions {
   readonly core: Core;
+  /** Under which name of `core.counts` it is counted while it is open. */
+  readonly counted: "streams_page" | "streams_turn" | "streams_live";
   readonly request: Request;
   /** Where the server is asked not to cut the connection when it is idle; null in tests without one. */
   readonly server: IdleTimer | null;
@@ -91,7 +93,7 @@ export function streamResponse(options: StreamOptions): Response {
 
 /** Returns what is called when the client is gone. */
 function openStream(options: StreamOptions, controller: ReadableStreamDefaultController<Uint8Array>): () => void {
-  const { core, begin, isAllowed, heartbeatMs = HEARTBEAT_MS, restS = REST_S, format = SSE } = options;
+  const { core, counted, begin, isAllowed, heartbeatMs = HEARTBEAT_MS, restS = REST_S, format = SSE } = options;
   let isGone = false;
   let stop = (): void => {};
   const unreadBytes = () => -(controller.desiredSize ?? 0);
@@ -99,6 +101,7 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
   const leave = (): void => {
     if (isGone) return;
     isGone = true;
+    core.counts.add(counted, -1);
     streamsOf(core).delete(stream);
     stop();
   };
@@ -127,6 +130,7 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
 
   const stream: OpenStream = { beatDueMs: performance.now() + heartbeatMs, beat, close };
   keepBeating(core, heartbeatMs).add(stream);
+  core.counts.add(counted);
   // The first bytes carry the headers to a client that waits for them.
   send(format.heartbeat);
   begin({ send, end }).then(

@@ -19,6 +19,7 @@ export async function turnStream(
   if (!(await core.turns.get(user, turnId))) throw new AppError("notFound", "There is no such turn.");
   return streamResponse({
     core,
+    counted: "streams_turn",
     request,
     server,
     async begin({ send, end }) {

@@ -50,12 +50,15 @@ export async function* answer(
   let seq = 0;
   let usage: Usage | null = null;
   const events = core.messageProcessor.run(turn);
+  let ending = "stopped";
+  core.counts.add("turns_running");
   try {
     for (;;) {
       const next = await nextOf(events, turn.signal);
       if (next === "aborted") return;
       yield* waiting.splice(0);
       if (next.done) {
+        ending = "done";
         yield { type: "end", reason: next.value, usage };
         return;
       }
@@ -71,7 +74,12 @@ export async function* answer(
       }
       yield event;
     }
+  } catch (error) {
+    ending = "failed";
+    throw error;
   } finally {
+    core.counts.add("turns_running", -1);
+    core.counts.add(`turns_${ending}`);
     left.abort();
     // Not waited for: a processor that does not look at the signal would hold the reader.
     events.return("stop").catch(() => {});

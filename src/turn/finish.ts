@@ -27,6 +27,7 @@ export async function finish(state: RunState, outcome: Outcome): Promise<void> {
   state.isEnding = true;
   if (state.cutCause === "lost") return leaveTurn(state);
   const end = endOf(state, outcome);
+  state.core.counts.add(`turns_${end.status}`);
   const parts = [...state.waiting, ...takeParts(state, state.info.model)];
   state.waiting = end.status === "done" ? parts : markCut(parts, end.status);
   const last = lastEvent(outcome, end);

@@ -56,7 +56,10 @@ export function runTurn(options: RunOptions): RunningTurn {
     signal: controller.signal,
     cut,
   };
-  const ended = run(state).catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }));
+  core.counts.add("turns_running");
+  const ended = run(state)
+    .catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }))
+    .finally(() => core.counts.add("turns_running", -1));
   return { info, claim: options.claim, live: () => liveOf(state), ended, cut, isWaiting: () => isWaiting(state) };
 }
 

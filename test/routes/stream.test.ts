@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { createLog } from "../../src/log";
+import { createCounts } from "../../src/plugins/counts";
 import type { Core } from "../../src/protocols";
 import { closeStreams, type StreamClient, type StreamOptions, streamResponse } from "../../src/routes/stream";
 
@@ -10,7 +11,7 @@ afterEach(() => stopServer());
 /** One stream over a real socket; `clients` gets each client that begins. */
 function serve(options: Partial<StreamOptions> = {}) {
   const logged: string[] = [];
-  const core = { log: createLog("warn", (_level, line) => void logged.push(line)) } as Core;
+  const core = { log: createLog("warn", (_level, line) => void logged.push(line)), counts: createCounts() } as Core;
   const begun = Promise.withResolvers<StreamClient>();
   const ended = Promise.withResolvers<void>();
   const begin = async (client: StreamClient) => {
@@ -21,7 +22,8 @@ function serve(options: Partial<StreamOptions> = {}) {
     hostname: "127.0.0.1",
     port: 0,
     development: false,
-    fetch: (request, idle) => streamResponse({ core, request, server: idle, begin, ...options }),
+    fetch: (request, idle) =>
+      streamResponse({ core, counted: "streams_turn", request, server: idle, begin, ...options }),
   });
   stopServer = () => void server.stop(true);
   return { core, logged, server, url: server.url.href, begun: begun.promise, ended: ended.promise };

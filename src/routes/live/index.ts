@@ -20,6 +20,7 @@ export function liveRoutes(core: Core) {
       const options = { core, replies, threadId: query.t ?? null, after, facts: query.facts ?? "", isSignedIn };
       return streamResponse({
         core,
+        counted: "streams_page",
         request,
         server,
         begin: (client) =>

@@ -41,7 +41,7 @@ export function pageRoutes(core: Core) {
     if (!page) return show(reader, asked);
     const isAllowed = async () => (await findUser(core, request)) !== null;
     const begin = sendAll((signal) => writePage(core, reader, page, signal));
-    return streamResponse({ core, request, server, begin, isAllowed, format: HTML_STREAM });
+    return streamResponse({ core, counted: "streams_page", request, server, begin, isAllowed, format: HTML_STREAM });
   };
   return new Elysia()
     .use(session(core))

@@ -1,8 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
-import { dataWith } from "../../support/library";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Plugin } from "../../../src/protocols";
+import { dataWith, linkPlugin } from "../../support/library";
 import { collectTurn, readTurn } from "../../support/read-sse";
 import { type Client, startServer } from "../../support/server";
-import { failingStore } from "../../support/test-core";
 import { gate, reply, startUpstream } from "../../support/upstream";
 
 const upstream = startUpstream();
@@ -24,7 +26,7 @@ async function read(client: Client): Promise<Map<string, number>> {
   let described = "";
   for (const line of (await response.text()).trimEnd().split("\n")) {
     const [, help] = /^# HELP (\w+) \S.*\.$/.exec(line) ?? [];
-    const [, typed] = /^# TYPE (\w+) (?:counter|gauge|histogram)$/.exec(line) ?? [];
+    const [, typed] = /^# TYPE (\w+) (?:counter|gauge|histogram|untyped)$/.exec(line) ?? [];
     const [, key, name, value] =
       /^((\w+?)(?:_bucket|_sum|_count)?(?:\{(?:\w+="(?:[^"\\\n]|\\.)*",?)+\})?) (\S+)$/.exec(line) ?? [];
     if (help) described = help;
@@ -76,19 +78,62 @@ test("memory, processor time and the lag of the event loop are told", async () =
   while (((await read(client)).get("skeleton_event_loop_lag_seconds_max") ?? 0) < 0.5) await Bun.sleep(50);
 });
 
-test("calls that the store could not do are counted, and what it refuses on purpose is not", async () => {
-  let isFull = false;
-  const server = await start({}, { plugins: [failingStore((name) => isFull && name === "things")] });
+test("a store that does not answer is told, and how long one takes that does", async () => {
+  let isGone = false;
+  const gone: Plugin = {
+    name: "gone",
+    provide: {
+      store: (_core, base) => ({
+        ...base,
+        async ping() {
+          if (isGone) throw new Error("gone");
+          await base.ping();
+        },
+      }),
+    },
+  };
+  const client = await (await start({}, { plugins: [gone] })).signIn();
+  const good = await read(client);
+  expect([good.get("skeleton_store_up"), good.has("skeleton_store_ping_seconds")]).toEqual([1, true]);
+  isGone = true;
+  const bad = await read(client);
+  expect([bad.get("skeleton_store_up"), bad.has("skeleton_store_ping_seconds")]).toEqual([0, false]);
+});
+
+test("what other plugins count is told by its name", async () => {
+  const server = await start();
   const client = await server.signIn();
-  const { store } = server.core;
-  await store.createStoreIfNotExists("things", { word: "str" });
-  const before = (await read(client)).get("skeleton_store_errors_total") ?? 0;
-  await store.add("ann", "things", { word: "a" }, "one");
-  await expect(store.add("ann", "things", { word: "a" }, "one")).rejects.toMatchObject({ code: "conflict" });
-  expect((await read(client)).get("skeleton_store_errors_total")).toBe(before);
-  isFull = true;
-  await expect(store.add("ann", "things", { word: "a" })).rejects.toThrow("full");
-  expect((await read(client)).get("skeleton_store_errors_total")).toBe(before + 1);
+  server.core.counts.add("mails sent", 2);
+  server.core.counts.add("mails sent");
+  expect((await read(client)).get('skeleton_counts{name="mails sent"}')).toBe(3);
+});
+
+test("it provides no part, so that it comes and goes without a restart", async () => {
+  const { core } = await start();
+  expect(core.plugins.list().find(({ name }) => name === "metrics")?.provides).toEqual([]);
+  const dataPath = core.config.dataPath;
+  rmSync(join(dataPath, "plugins/functions/metrics.ts"));
+  await core.plugins.reload();
+  expect(core.plugins.page("metrics")).toBeNull();
+  linkPlugin(join(dataPath, "plugins"), "functions/metrics.ts");
+  await core.plugins.reload();
+  expect([core.plugins.page("metrics") === null, core.plugins.faults()]).toEqual([false, []]);
+});
+
+test("open pages, and answers to other clients, are counted", async () => {
+  const server = await start();
+  const client = await server.signIn();
+  const before = await read(client);
+  const page = await client.fetch("/live");
+  const live = await client.fetch("/api/v1/live");
+  const user = { username: "ann", role: "admin" } as const;
+  const request = { model: "test-model", messages: [{ role: "user", content: "Hello" }] } as const;
+  await Array.fromAsync(await server.core.turns.answer(user, request, new AbortController().signal));
+  const after = await read(client);
+  const rise = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);
+  expect([rise('skeleton_open_streams{kind="page"}'), rise('skeleton_open_streams{kind="live"}')]).toEqual([1, 1]);
+  expect([rise('skeleton_turns_total{status="done"}'), rise("skeleton_first_word_seconds_count")]).toEqual([1, 1]);
+  await Promise.all([page.body?.cancel(), live.body?.cancel()]);
 });
 
 test("only administrators and who has the token may look", async () => {
