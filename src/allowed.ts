@@ -7,7 +7,9 @@ import type { Core, User } from "./protocols";
 export async function requireAllowed(core: Core, user: User, model: string): Promise<void> {
   if (await core.auth.requestAllowed(user, model)) return;
   const why = await core.auth.whyRefused?.(user, model);
-  throw new AppError("forbidden", why ?? `You may not use the model ${JSON.stringify(model.slice(0, 100))}.`);
+  if (why) throw new AppError("forbidden", why);
+  const name = JSON.stringify(model.slice(0, 100));
+  throw new AppError("forbidden", `You may not use the model ${name}.`, { reason: "modelRefused" });
 }
 
 /** Ids of the models that the user may use, in the endpoints' order. */

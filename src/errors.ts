@@ -19,18 +19,22 @@ export interface AppErrorOptions {
   readonly cause?: unknown;
   /** Seconds; sent as Retry-After. */
   readonly retryAfterS?: number;
+  /** Names what happened, for the page: by it the catalogues of words (`errors.reasons`) say it in the reader's language. */
+  readonly reason?: string;
 }
 
-/** `message` is a sentence for a person; what only the owner may know goes into `cause`. */
+/** `message` is a sentence for a person, in English; what only the owner may know goes into `cause`. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterS: number | undefined;
+  readonly reason: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.name = "AppError";
     this.code = code;
     this.retryAfterS = options.retryAfterS;
+    this.reason = options.reason;
   }
 }
 

@@ -6,6 +6,7 @@ export type * from "./config";
 export type * from "./context";
 export type * from "./core";
 export type * from "./counts";
+export type * from "./error-words";
 export type * from "./fact";
 export type * from "./file";
 export type * from "./json";

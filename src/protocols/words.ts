@@ -3,6 +3,8 @@
  * order and bend words differently. Every member is there in every language; a catalogue that lacks one does not compile.
  */
 
+import type { ErrorWords } from "./error-words";
+
 export interface Words {
   /** BCP 47 tag, for `<html lang>` and to match a browser's wishes: `en`, `de-AT`. */
   readonly language: string;
@@ -186,15 +188,13 @@ export interface Words {
     readonly signIn: string;
     /** Before a text was sent, which is kept. */
     readonly expired: string;
+    /** After it, when files were sent as well, which are not. */
+    readonly chooseAgain: string;
     readonly name: string;
     readonly password: string;
     readonly setup: string;
     readonly setupDetail: string;
     readonly create: string;
   };
-  readonly errors: {
-    /** Heading of a page that says what went wrong, by HTTP status. */
-    title(status: number): string;
-    readonly back: string;
-  };
+  readonly errors: ErrorWords;
 }

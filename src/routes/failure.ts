@@ -2,7 +2,7 @@
 
 import type { ValidationError } from "elysia";
 import { errorOf, HTTP_STATUS, isAppError } from "../errors";
-import type { Core } from "../protocols";
+import type { Core, Words } from "../protocols";
 import { pageData } from "./page-data";
 import { partial } from "./partial";
 import { wordsFor } from "./reader";
@@ -13,6 +13,8 @@ export interface Failure {
   readonly status: number;
   /** A sentence for a person. */
   readonly detail: string;
+  /** By which the words of a reader's language may say it. */
+  readonly reason?: string;
   readonly retryAfterS?: number;
   /** What only the owner may know; null when the request was at fault. */
   readonly cause: Error | null;
@@ -24,7 +26,8 @@ export function failureOf(error: unknown, code: number | string): Failure {
   if (isAppError(origin)) {
     const status = HTTP_STATUS[origin.code];
     const cause = status >= 500 && origin.cause instanceof Error ? origin.cause : null;
-    return { status, detail: origin.message, cause, ...(origin.retryAfterS && { retryAfterS: origin.retryAfterS }) };
+    const { message: detail, retryAfterS, reason } = origin;
+    return { status, detail, cause, ...(retryAfterS && { retryAfterS }), ...(reason && { reason }) };
   }
   switch (code) {
     case "VALIDATION":
@@ -36,13 +39,17 @@ export function failureOf(error: unknown, code: number | string): Failure {
         cause: null,
       };
     case "NOT_FOUND":
-      return { status: 404, detail: "There is nothing at this address.", cause: null };
-    default: {
-      const cause = errorOf(error);
-      return { status: 500, detail: "Something went wrong in the server; its log says what.", cause };
-    }
+      return { status: 404, detail: "There is nothing at this address.", reason: "noPage", cause: null };
+    default:
+      return { ...BROKEN, cause: errorOf(error) };
   }
 }
+
+const BROKEN = {
+  status: 500,
+  detail: "Something went wrong in the server; its log says what.",
+  reason: "broken",
+} as const;
 
 export function failureResponse(core: Core, request: Request, failure: Failure): Response {
   const { status, detail, retryAfterS } = failure;
@@ -50,9 +57,10 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   const { pathname, search } = urlOf(request) ?? { pathname: "/", search: "" };
   const isProgram = pathname.startsWith("/api/") || !wantsPage(request);
   const words = wordsFor(core, request);
+  const sentence = sentenceOf({ ...failure, message: detail }, words);
   if (request.headers.has("hx-request")) {
     const link = status === 401 ? { link: { path: signInPath(request), label: words.signIn.signIn } } : {};
-    const said = core.views.status({ text: detail, kind: status === 409 ? "busy" : "error", ...link }, words);
+    const said = core.views.status({ text: sentence, kind: status === 409 ? "busy" : "error", ...link }, words);
     const markup = partial("status", "outerHTML", said);
     return htmlResponse({ markup }, status, headers);
   }
@@ -60,7 +68,23 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   if (status === 401 && request.method === "GET") {
     return seeOther(`/login?next=${encodeURIComponent(pathname + search)}`);
   }
-  return htmlResponse(core.views.errorPage({ ...pageData(core, null), status, detail }, words), status, headers);
+  return htmlResponse(
+    core.views.errorPage({ ...pageData(core, null), status, detail: sentence }, words),
+    status,
+    headers,
+  );
+}
+
+/** What a person reads of an error: in their language if it has a sentence for the reason, or else the error's own. */
+export function sentenceOf({ reason = "", message, retryAfterS = 1 }: Said, { errors: { reasons } }: Words): string {
+  const said = Object.hasOwn(reasons, reason) ? reasons[reason as keyof typeof reasons] : message;
+  return typeof said === "string" ? said : said(retryAfterS);
+}
+
+interface Said {
+  readonly message: string;
+  readonly reason?: string | undefined;
+  readonly retryAfterS?: number | undefined;
 }
 
 /** Back to the page that the person is on, where the text in the composer is kept by the browser's history. */
@@ -71,7 +95,7 @@ function signInPath(request: Request): string {
 
 function validationFailure(error: ValidationError): Failure {
   if (error.type === "response") {
-    return { status: 500, detail: "Something went wrong in the server; its log says what.", cause: error };
+    return { ...BROKEN, cause: error };
   }
   // A number in a query is a union of forms; what the last of them wants is what a person should write.
   const wrong = error.all.findLast((entry) => "path" in entry && entry.message !== "Expected union value");

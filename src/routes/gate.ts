@@ -20,7 +20,8 @@ const BODY_LIMITS: readonly (readonly [path: RegExp, json: number, form: number]
   [/^\/api\/v1\/message$/, 2 * KIB * KIB, BODY_MAX_BYTES],
   [/^\/api\/v1\/files$/, 0, BODY_MAX_BYTES],
   [/^\/_plugin\//, BODY_MAX_BYTES, BODY_MAX_BYTES],
-  [/^\/t(?:\/[^/]+\/messages)?$/, 0, 2 * KIB * KIB],
+  [/^\/t(?:\/[^/]+\/messages)?$/, 0, BODY_MAX_BYTES],
+  [/^\/t\/[^/]+\/edit$/, 0, KIB * KIB], // The longest message, in any script, encoded as a form.
   [/^\/login$/, 16 * KIB, KIB * KIB], // It may carry a text that was written before the session ended.
   [/^\/(?:logout|setup)$/, 16 * KIB, 16 * KIB],
   [/^/, 64 * KIB, 64 * KIB],

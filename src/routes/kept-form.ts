@@ -28,7 +28,9 @@ export async function signInAgain(core: Core, request: Request): Promise<Respons
   const edited = kind === "edit" ? `?edit=${encodeURIComponent(searchParams?.get("message") ?? "")}` : "";
   const next = id === undefined ? "/" : `/t/${id}${edited}`;
   const words = wordsFor(core, request);
-  const form = { ...pageData(core, null), username: "", error: words.signIn.expired, next, draft };
+  const { expired, chooseAgain } = words.signIn;
+  const error = field?.files("files").length ? `${expired} ${chooseAgain}` : expired;
+  const form = { ...pageData(core, null), username: "", error, next, draft };
   return htmlResponse(core.views.loginPage(form, words), 401);
 }
 

@@ -5,6 +5,7 @@
 import { Elysia, t } from "elysia";
 import { HTTP_STATUS, isAppError } from "../errors";
 import type { Core, LoginData, PageData } from "../protocols";
+import { sentenceOf } from "./failure";
 import { pageWithDraft } from "./kept-form";
 import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
@@ -50,7 +51,7 @@ export function loginRoutes(core: Core) {
         } catch (error) {
           // The form again, with the name kept; anything unexpected is the app's to catch.
           if (!isAppError(error)) throw error;
-          const again = { username, error: error.message, next, ...(draft && { draft }) };
+          const again = { username, error: sentenceOf(error, wordsFor(core, request)), next, ...(draft && { draft }) };
           return htmlResponse(form(request, again), HTTP_STATUS[error.code]);
         }
       },

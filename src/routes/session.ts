@@ -98,7 +98,7 @@ const knownUsers = new WeakMap<Request, User>();
 /** The user who sends the request; looked up once. Throws AppError("unauthenticated") when there is none. */
 export async function requireUser(core: Core, request: Request): Promise<User> {
   const user = knownUsers.get(request) ?? (await findUser(core, request));
-  if (!user) throw new AppError("unauthenticated", "Sign in first.");
+  if (!user) throw new AppError("unauthenticated", "Sign in first.", { reason: "signedOut" });
   knownUsers.set(request, user);
   return user;
 }

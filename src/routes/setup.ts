@@ -7,6 +7,7 @@ import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../errors";
 import type { AuthSetup, Core } from "../protocols";
 import { isSameSecret } from "../secret";
+import { sentenceOf } from "./failure";
 import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
 import { htmlResponse, seeOther, wantsPage } from "./respond";
@@ -49,7 +50,10 @@ export function setupRoutes(core: Core, setupToken: string | null) {
           return { access_token: created, token_type: "bearer" };
         } catch (error) {
           if (!wantsPage(request) || !isAppError(error)) throw error;
-          return htmlResponse(form(request, username, error.message), HTTP_STATUS[error.code]);
+          return htmlResponse(
+            form(request, username, sentenceOf(error, wordsFor(core, request))),
+            HTTP_STATUS[error.code],
+          );
         }
       },
       { body: NewAdmin },

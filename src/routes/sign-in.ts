@@ -9,7 +9,7 @@ export async function signIn(core: Core, username: string, password: string, add
   const user = await underLimit(core, keys, () => core.auth.authenticate(username, password));
   if (user) return { user, token: await core.auth.createToken(user) };
   core.log.info("A sign-in failed", { address });
-  throw new AppError("unauthenticated", "Wrong user name or password.");
+  throw new AppError("unauthenticated", "Wrong user name or password.", { reason: "wrongPassword" });
 }
 
 export interface SignedIn {
@@ -49,5 +49,8 @@ function count(key: string, change: 1 | -1): void {
 }
 
 function tooMany(retryAfterS: number): AppError {
-  return new AppError("limited", `Too many failed attempts. Try again in ${retryAfterS} seconds.`, { retryAfterS });
+  return new AppError("limited", `Too many failed attempts. Try again in ${retryAfterS} seconds.`, {
+    retryAfterS,
+    reason: "manySignIns",
+  });
 }

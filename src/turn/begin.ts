@@ -28,7 +28,7 @@ export interface Engine {
 }
 
 export async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
-  if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
+  if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1, reason: "closing" });
   const beginning = claimAndRun(engine, user, plan);
   engine.beginning.add(beginning);
   return beginning.finally(() => engine.beginning.delete(beginning));
@@ -41,7 +41,7 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
   const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
   const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7(), epoch: 0 };
   const { threadId, turnId } = claim;
-  if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY);
+  if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY, { reason: "busy" });
   const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
     await releaseClaim(core, claim).catch(() => ownership.abandon(claim));
     throw error;

@@ -8,12 +8,12 @@ import { BUSY } from "./begin";
 export async function showBranch(core: Core, user: User, threadId: string, messageId: string): Promise<Thread> {
   const nodes = await core.thread.tree(user.username, threadId);
   if (!nodes.some(({ id }) => id === messageId))
-    throw new AppError("notFound", "There is no such message in this thread.");
+    throw new AppError("notFound", "There is no such message in this thread.", { reason: "noMessage" });
   if (await core.turns.live(user, threadId)) {
-    throw new AppError("conflict", BUSY);
+    throw new AppError("conflict", BUSY, { reason: "busy" });
   }
   const thread = await core.thread.update(user.username, threadId, { headId: newestEnd(nodes, messageId) });
-  if (!thread) throw new AppError("notFound", "There is no such thread.");
+  if (!thread) throw new AppError("notFound", "There is no such thread.", { reason: "noChat" });
   return thread;
 }
 

@@ -91,7 +91,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
     },
 
     async answer(user, request, signal) {
-      if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1 });
+      if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1, reason: "closing" });
       await ready();
       await takeFromLimit(core, user);
       const model = await chooseModel(core, user, request.model, null, "default");
@@ -145,7 +145,10 @@ async function takeFromLimit(core: Core, user: User): Promise<void> {
   const taken = await core.limit.take(`message:${user.username}`, rate.max, rate.windowS);
   if (taken.allowed) return;
   const { retryAfterS } = taken;
-  throw new AppError("limited", `Too many messages. Try again in ${retryAfterS} seconds.`, { retryAfterS });
+  throw new AppError("limited", `Too many messages. Try again in ${retryAfterS} seconds.`, {
+    retryAfterS,
+    reason: "manyMessages",
+  });
 }
 
 async function stopRunning({ core }: Engine, threadId: string): Promise<void> {
@@ -164,7 +167,7 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
   const turn = await readTurn(core, user.username, turnId);
   const thread = turn && (await core.thread.get(user.username, turn.threadId));
   if (!turn || !thread) throw new AppError("notFound", "There is no such turn.");
-  if (turn.status === "running") throw new AppError("conflict", BUSY);
+  if (turn.status === "running") throw new AppError("conflict", BUSY, { reason: "busy" });
   if (turn.status === "done") throw new AppError("invalid", "This reply is complete; there is nothing to continue.");
   const nodes = await core.thread.tree(user.username, thread.id);
   const parentId = nodes.findLast((node) => node.turnId === turnId && node.role !== "user")?.id ?? turn.parentId;

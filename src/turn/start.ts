@@ -25,7 +25,8 @@ export interface Plan {
 export async function planTurn(core: Core, user: User, request: TurnRequest): Promise<Plan> {
   if (request.content !== null) checkContent(request.content);
   const thread = request.threadId === undefined ? null : await core.thread.get(user.username, request.threadId);
-  if (request.threadId !== undefined && !thread) throw new AppError("notFound", "There is no such thread.");
+  if (request.threadId !== undefined && !thread)
+    throw new AppError("notFound", "There is no such thread.", { reason: "noChat" });
   const { parentId } = request;
   await checkParent(core, user, thread, parentId ?? null, request.content === null);
   const systemPrompt = await choosePrompt(core, request.systemPrompt, thread);
@@ -56,12 +57,14 @@ export function titleFrom(content: string): string {
 }
 
 function checkContent(content: string): void {
-  if (content.trim() === "") throw new AppError("invalid", "The message is empty. Write something to send.");
+  if (content.trim() === "")
+    throw new AppError("invalid", "The message is empty. Write something to send.", { reason: "empty" });
   if (content.length > CONTENT_MAX) {
     const length = content.length.toLocaleString("en");
     throw new AppError(
       "invalid",
       `The message has ${length} characters; at most ${CONTENT_MAX.toLocaleString("en")} can be sent.`,
+      { reason: "tooLong" },
     );
   }
 }
@@ -78,7 +81,7 @@ async function checkParent(
   }
   if (parentId === null) return;
   const parent = thread && (await core.thread.tree(user.username, thread.id)).find(({ id }) => id === parentId);
-  if (!parent) throw new AppError("notFound", "There is no such message in this thread.");
+  if (!parent) throw new AppError("notFound", "There is no such message in this thread.", { reason: "noMessage" });
   if (isAnsweredAgain && parent.role !== "user") {
     throw new AppError("invalid", "Only a message of yours can be answered again.");
   }
@@ -115,6 +118,7 @@ export async function chooseModel(
   throw new AppError(
     "unavailable",
     "There is no model that you may use now. Ask the owner of this server to configure one.",
+    { reason: "noModel" },
   );
 }
 
@@ -129,7 +133,9 @@ export async function requirePrompt(core: Core, name: string): Promise<void> {
 export async function requireModel(core: Core, user: User, model: string): Promise<void> {
   await requireAllowed(core, user, model);
   if ((await core.model.list()).includes(model)) return;
-  throw new AppError("invalid", `The model ${quoted(model)} is not offered now. Choose another one.`);
+  throw new AppError("invalid", `The model ${quoted(model)} is not offered now. Choose another one.`, {
+    reason: "modelGone",
+  });
 }
 
 function quoted(name: string): string {

@@ -168,8 +168,10 @@ describe.skipIf(noBrowser !== null)("a session that ends without script", () => 
       const typed = '{"not": ["lost"]}\n<b>ß</b>';
       await ann.context.clearCookies();
       await page.fill("#text", typed);
+      await page.setInputFiles("#files", { name: "one.txt", mimeType: "text/plain", buffer: Buffer.from("one") });
       await page.click(".go.send:visible");
       await page.waitForSelector("text=Your session has ended.");
+      expect(await page.textContent("[role=alert]")).toContain("attach them again");
       await screenshot(page, "no-script-expired");
       await signIn(page, "wrong");
       await page.waitForSelector("text=Wrong user name or password.");

@@ -76,23 +76,6 @@ describe("the chat page", () => {
     }
   });
 
-  test.each([
-    ["a blank text", { content: "  " }, 400, "The message is empty"],
-    ["a model that the mask forbids", { content: "keep me", model: "large-a" }, 403, "You may not use"],
-    ["an unknown prompt", { content: "keep me", system_prompt: "no-such" }, 400, "There is no system prompt"],
-  ])("refuses %s and keeps what was typed", async (_what, fields, status, words) => {
-    const sent = upstream.requests.length;
-    const plain = await send(bob, "/t", fields);
-    expect(plain.status).toBe(status);
-    const markup = await plain.text();
-    expect(markup).toContain(words);
-    expect(markup).toContain(`>${fields.content}</textarea>`);
-    const partial = await send(bob, "/t", fields, { ...PAGE, "hx-request": "true" });
-    expect(partial.status).toBe(status);
-    expect(await partial.text()).toMatch(/^<hx-partial hx-target="#status".*<\/hx-partial>$/);
-    expect(upstream.requests.length).toBe(sent);
-  });
-
   test("a failure before any text is shown below the message, with Retry", async () => {
     upstream.script(httpError(401, "no"), reply("Better."));
     const path = await converse(ann, "Will it fail?");
@@ -104,22 +87,6 @@ describe("the chat page", () => {
     await upstream.request(upstream.requests.length);
     await settle(path);
     expect(await page(ann, path)).toContain("Better.");
-  });
-
-  test("with htmx, the first message turns the page into that of its chat", async () => {
-    upstream.script(reply("Yes."));
-    const response = await send(ann, "/t", { content: "First" }, { ...PAGE, "hx-request": "true" });
-    const path = response.headers.get("hx-push-url") ?? "";
-    expect(path).toMatch(/^\/t\/[\w-]+$/);
-    expect(response.headers.get("hx-retarget")).toBe("#main");
-    const markup = await response.text();
-    expect(markup).toStartWith('<main id="main"');
-    expect(markup).toContain('hx-target="#threads"');
-    await settle(path);
-    const next = await send(ann, `${path}/messages`, { content: "Second" }, { ...PAGE, "hx-request": "true" });
-    expect(next.status).toBe(200);
-    expect(await next.text()).toContain('hx-target="#status"');
-    await settle(path);
   });
 
   test("while a reply is written it can be stopped, and a page without script is led to where it is written", async () => {

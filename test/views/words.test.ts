@@ -111,3 +111,14 @@ function templatesOf(source: string): string[] {
   }
   return found;
 }
+
+describe("what the page says of an error", () => {
+  test("has a sentence for each reason that the code gives, and for no other", () => {
+    const given = readSources("src").flatMap(({ text }) => [...text.matchAll(/\breason: "(\w+)"/g)].map((it) => it[1]));
+    // What a turn's end is for is another kind of reason.
+    const ofErrors = new Set(
+      given.filter((reason) => !/^(?:stop|length|stopped|toolCalls?|filter)$/.test(reason ?? "")),
+    );
+    expect([...ofErrors].sort()).toEqual(Object.keys(en.errors.reasons).sort());
+  });
+});

@@ -1,16 +1,8 @@
 /** German. */
 
 import type { Words } from "../../src/protocols";
+import { errors } from "./de-errors";
 import { formats } from "./format";
-
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Das geht nicht",
-  401: "Bitte anmelden",
-  403: "Nicht erlaubt",
-  404: "Nicht gefunden",
-  429: "Zu oft",
-  503: "Gerade nicht möglich",
-};
 
 const format = formats("de");
 
@@ -166,14 +158,12 @@ export const de: Words = {
   signIn: {
     signIn: "Anmelden",
     expired: "Deine Sitzung ist zu Ende. Melde dich an, und dein Text ist wieder da.",
+    chooseAgain: "Deine Dateien wurden nicht behalten: Hänge sie noch einmal an.",
     name: "Name",
     password: "Passwort",
     setup: "Den ersten Administrator anlegen",
     setupDetail: "Dieser Link gilt einmal. Weitere Personen kommen mit dem Befehl „users“ dazu.",
     create: "Anlegen und anmelden",
   },
-  errors: {
-    title: (status) => TITLES[status] ?? "Etwas ist schiefgegangen",
-    back: "Zurück zu den Chats",
-  },
+  errors,
 };

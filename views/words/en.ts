@@ -1,16 +1,8 @@
 /** English, which everybody gets whose browser asks for no other language that is here. */
 
 import type { Words } from "../../src/protocols";
+import { errors } from "./en-errors";
 import { formats } from "./format";
-
-const TITLES: Readonly<Record<number, string>> = {
-  400: "That cannot be done",
-  401: "Please sign in",
-  403: "Not allowed",
-  404: "Not found",
-  429: "Too often",
-  503: "Not now",
-};
 
 const format = formats("en-GB");
 
@@ -167,14 +159,12 @@ export const en: Words = {
   signIn: {
     signIn: "Sign in",
     expired: "Your session has ended. Sign in, and what you wrote is back.",
+    chooseAgain: "Your files were not kept: attach them again.",
     name: "Name",
     password: "Password",
     setup: "Make the first administrator",
     setupDetail: "This link works once. Other people are added with the command “users”.",
     create: "Create and sign in",
   },
-  errors: {
-    title: (status) => TITLES[status] ?? "Something went wrong",
-    back: "Back to the chats",
-  },
+  errors,
 };

@@ -31,7 +31,9 @@ export function createFile(core: Core): FileProtocol {
   return {
     async put(username, file) {
       if (file.data.size > MAX_BYTES) {
-        throw new AppError("tooLarge", `A file may have at most ${MAX_BYTES / 1024 / 1024} MiB.`);
+        throw new AppError("tooLarge", `A file may have at most ${MAX_BYTES / 1024 / 1024} MiB.`, {
+          reason: "fileTooLarge",
+        });
       }
       const folder = await root();
       const received = await receive(folder, file.data);

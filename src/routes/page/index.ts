@@ -8,10 +8,10 @@ import { htmlResponse, PAGE_HEADERS } from "../respond";
 import { findUser, session } from "../session";
 import { type IdleTimer, type StreamFormat, sendAll, streamResponse } from "../stream";
 import { type ChatRequest, loadChat } from "./chat-data";
-import { formRoutes } from "./forms";
 import { ListQuery, listAsked, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
 import { streamedPage, writePage } from "./streamed";
+import { turnFormRoutes } from "./turn-forms";
 
 const Asked = t.Object({
   ...ListQuery,
@@ -32,7 +32,10 @@ const HTML_STREAM: StreamFormat = {
 export function pageRoutes(core: Core) {
   const show = async (reader: Reader, asked: ChatRequest): Promise<Response> => {
     const chat = await loadChat(core, reader, asked);
-    if (!chat) throw new AppError("notFound", "There is no such chat. It may have been another account's.");
+    if (!chat)
+      throw new AppError("notFound", "There is no such chat. It may have been another account's.", {
+        reason: "noChat",
+      });
     return htmlResponse(core.views.chatPage(chat, reader.words));
   };
   const showStreamed = async (reader: Reader, asked: ChatRequest, request: Request, server: IdleTimer | null) => {
@@ -45,7 +48,7 @@ export function pageRoutes(core: Core) {
   };
   return new Elysia()
     .use(session(core))
-    .use(formRoutes(core))
+    .use(turnFormRoutes(core))
     .use(messageRoutes(core))
     .use(listRoutes(core))
     .get("/", ({ reader, query }) => show(reader, { threadId: null, list: listAsked(query) }), {

@@ -4,6 +4,7 @@ import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../errors";
 import type { Core, MessageData } from "../../protocols";
 import { showBranch } from "../../turn/branch";
+import { sentenceOf } from "../failure";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
 import { htmlResponse, seeOther } from "../respond";
@@ -48,7 +49,7 @@ function fragmentRoutes(core: Core) {
       "/t/:id/menu",
       async ({ reader, params: { id }, query }) => {
         const menu = await loadMenu(core, reader.user, id, query.message);
-        if (!menu) throw new AppError("notFound", NO_MESSAGE);
+        if (!menu) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
         return htmlResponse(core.views.messageMenu({ ...menu, isInPage: false }, reader.words));
       },
       one,
@@ -57,7 +58,7 @@ function fragmentRoutes(core: Core) {
       "/t/:id/earlier",
       async ({ reader, params: { id }, query: { before } }) => {
         const branch = await loadBranch(core, reader, id, { before });
-        if (!branch) throw new AppError("notFound", NO_CHAT);
+        if (!branch) throw new AppError("notFound", NO_CHAT, { reason: "noChat" });
         return htmlResponse(core.views.messageItems(branch.messages, reader.words));
       },
       { reader: true, params: Id, query: t.Object({ before: t.String() }) },
@@ -113,7 +114,7 @@ function formRoutes(core: Core) {
 /** The user's message beside which another version is sent; its files go along. */
 async function edit(core: Core, reader: Reader, request: Request, threadId: string, messageId: string) {
   const old = (await findMessage(core, reader, threadId, messageId)).parts[0]?.message;
-  if (!old) throw new AppError("notFound", NO_MESSAGE);
+  if (!old) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
   const content = plainText((await readForm(request))("content"));
   const { parentId, files } = old;
   try {
@@ -121,7 +122,7 @@ async function edit(core: Core, reader: Reader, request: Request, threadId: stri
     return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${threadId}?stream=1`);
   } catch (error) {
     if (!isAppError(error) || isFromHtmx(request)) throw error;
-    const status = { text: error.message, kind: "error" as const };
+    const status = { text: sentenceOf(error, reader.words), kind: "error" as const };
     const chat = await loadChat(core, reader, { threadId, window: { edit: messageId }, editDraft: content, status });
     if (!chat) throw error;
     return htmlResponse(core.views.chatPage(chat, reader.words), HTTP_STATUS[error.code]);
@@ -132,7 +133,7 @@ async function edit(core: Core, reader: Reader, request: Request, threadId: stri
 async function findMessage(core: Core, reader: Reader, threadId: string, messageId: string): Promise<MessageData> {
   const branch = await loadBranch(core, reader, threadId, { edit: messageId });
   const message = branch?.messages.messages.find(({ id }) => id === `m-${messageId}`);
-  if (!message) throw new AppError("notFound", NO_MESSAGE);
+  if (!message) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
   return message;
 }
 

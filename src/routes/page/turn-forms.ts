@@ -6,6 +6,7 @@
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../errors";
 import type { Core, FileInfo, StatusData, TurnRequest } from "../../protocols";
+import { sentenceOf } from "../failure";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
 import { htmlResponse, seeOther } from "../respond";
@@ -14,7 +15,7 @@ import { withFiles } from "../uploads";
 import { loadChat } from "./chat-data";
 import { done, form, Id, isFromHtmx, plainText, readForm, saying } from "./form";
 
-export function formRoutes(core: Core) {
+export function turnFormRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
     .use(turnForms(core))
@@ -80,8 +81,9 @@ async function send(core: Core, reader: Reader, request: Request, { threadId, is
   } catch (error) {
     if (!isAppError(error) || error.code === "notFound") throw error;
     const status = HTTP_STATUS[error.code];
-    if (isFromHtmx(request)) return htmlResponse(saying(core, reader, error.message, kindOf(error)), status);
-    const refused = { threadId, draft: asked.content ?? "", status: { text: error.message, kind: kindOf(error) } };
+    const said = { text: sentenceOf(error, reader.words), kind: kindOf(error) };
+    if (isFromHtmx(request)) return htmlResponse(saying(core, reader, said.text, said.kind), status);
+    const refused = { threadId, draft: asked.content ?? "", status: said };
     const chat = await loadChat(core, reader, refused);
     if (!chat) throw error;
     return htmlResponse(core.views.chatPage(chat, reader.words), status);

@@ -1,0 +1,29 @@
+/** What the page says of errors, in one language. */
+
+export interface ErrorWords {
+  /** Heading of a page that says what went wrong, by HTTP status. */
+  title(status: number): string;
+  readonly back: string;
+  /**
+   * Sentences by the `reason` of an AppError. An error whose reason is not here, as those of plugins, is shown with its own
+   * sentence; programs always get that.
+   */
+  readonly reasons: {
+    readonly busy: string;
+    readonly empty: string;
+    readonly tooLong: string;
+    readonly fileTooLarge: string;
+    readonly modelRefused: string;
+    readonly modelGone: string;
+    readonly noModel: string;
+    readonly noChat: string;
+    readonly noMessage: string;
+    readonly noPage: string;
+    readonly wrongPassword: string;
+    readonly signedOut: string;
+    readonly closing: string;
+    readonly broken: string;
+    manyMessages(retryAfterS: number): string;
+    manySignIns(retryAfterS: number): string;
+  };
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { atEnd } from "../../support/at-end";
+import { type Client, startServer } from "../../support/server";
+import { gate, reply, startUpstream } from "../../support/upstream";
+
+const upstream = startUpstream({ models: ["small-a", "large-a"] });
+atEnd(() => upstream.stop());
+const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
+const [ann, bob] = [await server.signIn("ann"), await server.signIn("bob")];
+
+const PAGE = { accept: "text/html" };
+const HTMX = { ...PAGE, "hx-request": "true" };
+
+function send(client: Client, path: string, fields: Record<string, string>, headers: Record<string, string> = PAGE) {
+  return client.fetch(path, { method: "POST", body: new URLSearchParams(fields), headers, redirect: "manual" });
+}
+
+async function settle(threadId: string): Promise<void> {
+  const user = { username: "ann", role: "admin" } as const;
+  const live = await server.core.turns.live(user, threadId);
+  const events = live && (await server.core.turns.follow(user, live.id, 0, new AbortController().signal));
+  for await (const _ of events ?? []);
+}
+
+describe("a message that is sent by the page", () => {
+  test.each([
+    ["a blank text", { content: "  " }, 400, "The message is empty"],
+    ["a model that the mask forbids", { content: "keep me", model: "large-a" }, 403, "You may not use"],
+    ["an unknown prompt", { content: "keep me", system_prompt: "no-such" }, 400, "There is no system prompt"],
+  ])("refuses %s and keeps what was typed", async (_what, fields, status, words) => {
+    const sent = upstream.requests.length;
+    const plain = await send(bob, "/t", fields);
+    expect(plain.status).toBe(status);
+    const markup = await plain.text();
+    expect(markup).toContain(words);
+    expect(markup).toContain(`>${fields.content}</textarea>`);
+    const partial = await send(bob, "/t", fields, HTMX);
+    expect(partial.status).toBe(status);
+    expect(await partial.text()).toMatch(/^<hx-partial hx-target="#status".*<\/hx-partial>$/);
+    expect(upstream.requests.length).toBe(sent);
+  });
+
+  test("with htmx, the first message turns the page into that of its chat", async () => {
+    upstream.script(reply("Yes."));
+    const response = await send(ann, "/t", { content: "First" }, HTMX);
+    const path = response.headers.get("hx-push-url") ?? "";
+    expect(path).toMatch(/^\/t\/[\w-]+$/);
+    expect(response.headers.get("hx-retarget")).toBe("#main");
+    const markup = await response.text();
+    expect(markup).toStartWith('<main id="main"');
+    expect(markup).toContain('hx-target="#threads"');
+    await settle(path.slice("/t/".length));
+    const next = await send(ann, `${path}/messages`, { content: "Second" }, HTMX);
+    expect(next.status).toBe(200);
+    expect(await next.text()).toContain('hx-target="#status"');
+    await settle(path.slice("/t/".length));
+  });
+
+  test("is refused while a reply is written, in the reader's language", async () => {
+    const end = gate();
+    upstream.script({ parts: ["Writing ", { wait: end.opened }] });
+    const path = (await send(ann, "/t", { content: "Write" })).headers.get("location")?.replace(/\?.*/, "") ?? "";
+    for (const [language, sentence] of [
+      ["en", "A reply is still being written in this chat."],
+      ["de", "In diesem Chat wird noch eine Antwort geschrieben."],
+    ]) {
+      const headers = { ...HTMX, "accept-language": language ?? "" };
+      const refused = await send(ann, `${path}/messages`, { content: "Too early" }, headers);
+      expect([refused.status, await refused.text()]).toEqual([409, expect.stringContaining(sentence ?? "")]);
+    }
+    end.open();
+    await settle(path.slice("/t/".length));
+  });
+
+  test("may bring files of some size, and one that is edited may be as long as any", async () => {
+    upstream.otherwise(reply("Yes."));
+    const body = new FormData();
+    body.set("content", "Look at this");
+    body.set("files", new File(["x".repeat(3 * 1024 * 1024)], "large.txt"));
+    const sent = await ann.fetch("/t", { method: "POST", body, headers: PAGE, redirect: "manual" });
+    expect(sent.status).toBe(303);
+    const path = sent.headers.get("location")?.replace(/\?.*/, "") ?? "";
+    const threadId = path.slice("/t/".length);
+    await settle(threadId);
+    const [question] = await server.core.thread.messages("ann", threadId);
+    expect(question?.files?.map(({ size }) => size)).toEqual([3 * 1024 * 1024]);
+    const edited = await send(ann, `${path}/edit?message=${question?.id}`, { content: "€".repeat(100_000) });
+    expect(edited.status).toBe(303);
+    await settle(threadId);
+  });
+});

@@ -1,0 +1,37 @@
+/** What the page says of errors, in German. */
+
+import type { ErrorWords } from "../../src/protocols";
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Das geht nicht",
+  401: "Bitte anmelden",
+  403: "Nicht erlaubt",
+  404: "Nicht gefunden",
+  429: "Zu oft",
+  503: "Gerade nicht möglich",
+};
+
+export const errors: ErrorWords = {
+  title: (status) => TITLES[status] ?? "Etwas ist schiefgegangen",
+  back: "Zurück zu den Chats",
+  reasons: {
+    busy: "In diesem Chat wird noch eine Antwort geschrieben. Halte sie an, oder warte, bis sie fertig ist.",
+    empty: "Die Nachricht ist leer. Schreibe etwas, das gesendet werden soll.",
+    tooLong: "Die Nachricht ist zu lang: Sie darf 100.000 Zeichen haben.",
+    fileTooLarge: "Eine Datei darf höchstens 50 MiB groß sein.",
+    modelRefused: "Dieses Modell darfst du nicht benutzen. Wähle ein anderes.",
+    modelGone: "Dieses Modell wird gerade nicht angeboten. Wähle ein anderes.",
+    noModel: "Es gibt gerade kein Modell, das du benutzen darfst. Bitte den Eigentümer dieses Servers um eines.",
+    noChat: "Diesen Chat gibt es nicht. Vielleicht gehört er zu einem anderen Konto.",
+    noMessage: "Diese Nachricht gibt es in diesem Chat nicht.",
+    noPage: "Unter dieser Adresse gibt es nichts.",
+    wrongPassword: "Name oder Passwort ist falsch.",
+    signedOut: "Du bist abgemeldet. Melde dich an und versuche es dann noch einmal.",
+    closing: "Der Server wird gerade beendet. Versuche es gleich noch einmal.",
+    broken: "Im Server ist etwas schiefgegangen; sein Protokoll sagt, was.",
+    manyMessages: (seconds) =>
+      `Zu viele Nachrichten. Versuche es in ${seconds === 1 ? "einer Sekunde" : `${seconds} Sekunden`} noch einmal.`,
+    manySignIns: (seconds) =>
+      `Zu viele Fehlversuche. Versuche es in ${seconds === 1 ? "einer Sekunde" : `${seconds} Sekunden`} noch einmal.`,
+  },
+};

@@ -1,0 +1,36 @@
+/** What the page says of errors, in English. */
+
+import type { ErrorWords } from "../../src/protocols";
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "That cannot be done",
+  401: "Please sign in",
+  403: "Not allowed",
+  404: "Not found",
+  429: "Too often",
+  503: "Not now",
+};
+
+export const errors: ErrorWords = {
+  title: (status) => TITLES[status] ?? "Something went wrong",
+  back: "Back to the chats",
+  reasons: {
+    busy: "A reply is still being written in this chat. Stop it, or wait until it is complete.",
+    empty: "The message is empty. Write something to send.",
+    tooLong: "The message is too long: it may have 100,000 characters.",
+    fileTooLarge: "A file may have at most 50 MiB.",
+    modelRefused: "You may not use this model. Choose another one.",
+    modelGone: "This model is not offered now. Choose another one.",
+    noModel: "There is no model that you may use now. Ask the owner of this server to configure one.",
+    noChat: "There is no such chat. It may have been another account’s.",
+    noMessage: "There is no such message in this chat.",
+    noPage: "There is nothing at this address.",
+    wrongPassword: "Wrong user name or password.",
+    signedOut: "You are signed out. Sign in, then try again.",
+    closing: "The server is shutting down. Try again in a moment.",
+    broken: "Something went wrong in the server; its log says what.",
+    manyMessages: (seconds) => `Too many messages. Try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.`,
+    manySignIns: (seconds) =>
+      `Too many failed attempts. Try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.`,
+  },
+};
