@@ -15,7 +15,7 @@ export interface ThreadListData {
   readonly runningIds: readonly string[];
   /** The thread whose entry is a form. */
   readonly editedId: string | null;
-  /** Id to ask for the next page with; null = no more. */
+  /** What to ask for the next page with; null = no more. */
   readonly before: string | null;
   /** How many threads the list shows with those of this page. */
   readonly shown: number;

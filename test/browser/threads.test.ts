@@ -237,6 +237,26 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
   );
 
   test(
+    "no chat is there twice when the last one shown has moved to the top before the list goes on",
+    async () => {
+      const ids: string[] = [];
+      for (let number = 0; number < 120; number++)
+        ids.push(await addChat(`Chat ${number}.`, { at: daysAgo(1 + number) }));
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      expect(await page.locator(".thread").count()).toBe(50);
+      await core.thread.update("ann", ids[49] ?? "", { title: "Moved" });
+      await until(async () => (await page.locator(".thread .name").first().textContent()) === "Moved", "it moved");
+      await page.locator("#list-end").scrollIntoViewIfNeeded();
+      await until(async () => (await page.locator(".thread").count()) === 100, "the next page is there");
+      const titles = (await listOf(page)).filter((title) => !title.startsWith("#"));
+      const others = Array.from({ length: 100 }, (_, number) => `Chat ${number}.`).filter((_, number) => number !== 49);
+      expect(titles).toEqual(["Moved", ...others]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "the list is used by key alone",
     async () => {
       for (const title of ["One", "Two", "Three"]) await addChat(title);

@@ -13,13 +13,18 @@ export interface ListRequest {
   readonly archived?: boolean | undefined;
   readonly tag?: string | undefined;
   readonly editedId?: string | undefined;
-  /** Threads below this one instead of the newest. */
+  /** The `before` of a list that was loaded: what comes below it, instead of the newest. */
   readonly before?: string | undefined;
   /** How many the list shows already: above `before`, or to be made anew. */
   readonly shown?: number | undefined;
 }
 
-export async function loadThreadList(core: Core, reader: Reader, asked: ListRequest): Promise<ThreadListData> {
+export interface LoadedList extends ThreadListData {
+  /** True when it goes on below `before`. False, if that was asked for: what stood there has moved, and this is the list as a whole. */
+  readonly isNextPage: boolean;
+}
+
+export async function loadThreadList(core: Core, reader: Reader, asked: ListRequest): Promise<LoadedList> {
   const { user } = reader;
   const query = (asked.query ?? "").trim();
   const filter: ThreadFilter = { archived: asked.archived ?? false, tag: asked.tag || null };
@@ -28,41 +33,60 @@ export async function loadThreadList(core: Core, reader: Reader, asked: ListRequ
   const common = { query, filter, tags, currentId, runningIds, editedId };
   if (query !== "") {
     const hits = await core.thread.search(user.username, query);
-    return { ...common, groups: [], hits, before: null, shown: 0 };
+    return { ...common, groups: [], hits, before: null, shown: 0, isNextPage: false };
   }
   const shown = asked.shown ?? 0;
-  const limit = asked.before ? THREADS_PER_PAGE : Math.min(Math.max(shown, THREADS_PER_PAGE), SHOWN_AT_MOST);
-  const { groups, before, count } = await loadPage(core, reader, filter, { limit, before: asked.before });
+  const next = asked.before ? await loadNextPage(core, reader, filter, asked.before) : null;
+  const wanted = asked.before ? shown + THREADS_PER_PAGE : shown;
+  const limit = Math.min(Math.max(wanted, THREADS_PER_PAGE), SHOWN_AT_MOST);
+  const { groups, before, count } = next ?? (await loadPage(core, reader, filter, limit, null));
   const edited = await missingThread(core, reader, editedId, groups);
   return {
     ...common,
     groups: edited ? [{ id: "edited", threads: [edited], isContinued: true }, ...groups] : groups,
     hits: [],
     before,
-    shown: (asked.before ? shown : 0) + count,
+    shown: (next ? shown : 0) + count,
+    isNextPage: next !== null,
   };
 }
 
-interface Page {
-  readonly limit: number;
-  readonly before: string | undefined;
+/** Null when the thread below which it goes on is not where it was: what follows it now may be shown already, or above it. */
+async function loadNextPage(core: Core, reader: Reader, filter: ThreadFilter, before: string) {
+  const [id = ""] = before.split(" ");
+  const last = await core.thread.get(reader.user.username, id);
+  if (!last) return null;
+  const page = await loadPage(core, reader, filter, THREADS_PER_PAGE, last);
+  // Looked at once more, for it may have moved while the page was read.
+  const now = await core.thread.get(reader.user.username, id);
+  return now && placeOf(last) === before && placeOf(now) === before ? page : null;
 }
 
-async function loadPage(core: Core, reader: Reader, { archived, tag }: ThreadFilter, { limit, before }: Page) {
-  const { username } = reader.user;
-  const cursor = before ? await core.thread.get(username, before) : null;
+/** Differs as soon as the thread stands elsewhere in its list. */
+function placeOf({ id, updated, pinned, archived }: Thread): string {
+  return [id, updated, pinned ? "pinned" : "", archived ? "archived" : ""].join(" ").trim();
+}
+
+async function loadPage(
+  core: Core,
+  reader: Reader,
+  { archived, tag }: ThreadFilter,
+  limit: number,
+  last: Thread | null,
+) {
   const page = {
     limit: limit + 1,
     pinnedFirst: true,
     archived,
     ...(tag !== null && { tag }),
-    ...(before && { before }),
+    ...(last && { before: last.id }),
   };
-  const threads = await core.thread.list(username, page);
+  const threads = await core.thread.list(reader.user.username, page);
   const shown = threads.slice(0, limit);
+  const end = shown.at(-1);
   return {
-    groups: groupThreads(shown, reader, cursor),
-    before: threads.length > limit ? (shown.at(-1)?.id ?? null) : null,
+    groups: groupThreads(shown, reader, last),
+    before: threads.length > limit && end ? placeOf(end) : null,
     count: shown.length,
   };
 }

@@ -39,8 +39,9 @@ export function listRoutes(core: Core) {
       "/threads",
       async ({ reader, words, query }) => {
         const data = await loadThreadList(core, reader, { ...listAsked(query), currentId: query.current || null });
-        const isNextPage = query.list !== undefined;
-        return htmlResponse(isNextPage ? core.views.threadItems(data, words) : core.views.threadList(data, words));
+        if (data.isNextPage) return htmlResponse(core.views.threadItems(data, words));
+        const isInstead = query.list !== undefined && { "hx-retarget": "#threads", "hx-reswap": "outerMorph" };
+        return htmlResponse(core.views.threadList(data, words), 200, { ...isInstead });
       },
       { reader: true, query: FragmentQuery },
     )
@@ -150,5 +151,5 @@ function titleOf(text: string): string {
 }
 
 function noChat(): AppError {
-  return new AppError("notFound", "There is no such chat.");
+  return new AppError("notFound", "There is no such chat.", { reason: "noChat" });
 }

@@ -34,6 +34,20 @@ describe("the list of chats", () => {
     for (const { id } of await core.thread.list("ann", { limit: 100 })) await core.thread.archive("ann", id);
   });
 
+  test("comes as a whole when its last entry has moved before the next page was asked for, so that none is there twice", async () => {
+    for (let number = 0; number < 60; number++) await create(`chat ${number}`);
+    const first = await get(ann, "/threads");
+    const next = /hx-get="(\/threads\?list=[^"]+)"/.exec(first)?.[1]?.replaceAll("&amp;", "&") ?? "";
+    const last = (await core.thread.list("ann", { limit: 50 })).at(-1)?.id ?? "";
+    const message = { role: "user", type: "text", content: "More", turnId: "none", step: 0 } as const;
+    await core.thread.append("ann", last, { ...message, parentId: null });
+    const response = await ann.fetch(next, { headers: HTMX });
+    expect(response.headers.get("hx-retarget")).toBe("#threads");
+    const names = namesIn(await response.text());
+    expect([names.length, new Set(names).size, names[0]]).toEqual([60, 60, "chat 10"]);
+    for (const { id } of await core.thread.list("ann", { limit: 100 })) await core.thread.archive("ann", id);
+  });
+
   test("shows the chats of a tag, and archived ones", async () => {
     const id = await create("tagged", { tags: ["a & b"] });
     const other = await create("other");
