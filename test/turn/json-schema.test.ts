@@ -107,3 +107,15 @@ test.each(typed)("a schema of TypeBox (%s) is read as TypeBox reads it", (_, sch
     expect({ value, fits: misfit(schema, value) === null }).toEqual({ value, fits: Value.Check(schema, value) });
   }
 });
+
+test("expressions that take for ever are given up, and what they were to hold does not fit", () => {
+  const schema = { type: "array", items: { type: "string", pattern: "^(a+)+$" } };
+  const begun = performance.now();
+  expect(misfit(schema, ["aaa", ...Array(100).fill(`${"a".repeat(40)}!`)])).toBe("/1 must match ^(a+)+$");
+  expect(
+    misfit({ type: "array", items: { anyOf: [schema.items, { const: 1 }] } }, Array(100).fill("b")),
+  ).not.toBeNull();
+  const forms = Array(100).fill(schema.items);
+  expect(misfit({ anyOf: forms }, `${"a".repeat(40)}!`)).not.toBeNull();
+  expect(performance.now() - begun).toBeLessThan(20_000); // Without an end it would be minutes.
+}, 60_000);

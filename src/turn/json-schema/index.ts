@@ -10,18 +10,19 @@ import { resolveReference } from "./reference";
 
 const DEPTH_MAX = 100; // Levels; arguments nest three or four.
 const STEPS_MAX = 100_000; // Schemas looked at for one value: enough for a long list, and an end to references in a circle.
+const PATTERNS_MS = 100; // Of all patterns for one value. The engine gives one up after about a second, and a list may have many.
 const LISTED_MAX = 500; // Characters of a list of what would have been right.
 
 /** Such as `/zone must be a string`; null when the value fits. `schema` may be anything. */
 export function misfit(schema: unknown, value: unknown): string | null {
-  return check(schema, value, { root: schema, path: "", depth: 0, count: { steps: 0 } });
+  return check(schema, value, { root: schema, path: "", depth: 0, count: { steps: 0, patternsMs: 0 } });
 }
 
 interface Place {
   readonly root: unknown;
   readonly path: string;
   readonly depth: number;
-  readonly count: { steps: number };
+  readonly count: { steps: number; patternsMs: number };
 }
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -87,18 +88,23 @@ function checkString({ minLength, maxLength, pattern, format }: Schema, value: u
   if (typeof value !== "string") return null;
   if (isNumber(minLength) && value.length < minLength) return say(place, `must have ${minLength} characters or more`);
   if (isNumber(maxLength) && value.length > maxLength) return say(place, `must have ${maxLength} characters or fewer`);
-  if (typeof pattern === "string" && !matches(pattern, value)) return say(place, `must match ${pattern}`);
+  if (typeof pattern === "string" && !matches(pattern, value, place)) return say(place, `must match ${pattern}`);
   if (typeof format === "string" && FormatRegistry.Get(format)?.(value) === false) {
     return say(place, `must be a ${format}${format === "date-time" ? " such as 2026-01-31T09:00:00Z" : ""}`);
   }
   return null;
 }
 
-function matches(pattern: string, value: string): boolean {
+/** What could not be looked at in time does not fit: a tool may rely on its pattern. */
+function matches(pattern: string, value: string, { count }: Place): boolean {
+  if (count.patternsMs > PATTERNS_MS) return false;
+  const begun = performance.now();
   try {
     return new RegExp(pattern, "u").test(value);
   } catch {
     return true; // Written for another language's expressions: no constraint that can be checked here.
+  } finally {
+    count.patternsMs += performance.now() - begun;
   }
 }
 
@@ -126,7 +132,7 @@ function checkObject(schema: Schema, value: unknown, place: Place): string | nul
   const patterns = Object.entries(isObject(patternProperties) ? patternProperties : {});
   return firstOf(names, (name) => {
     const own = Object.hasOwn(known, name) ? [known[name]] : [];
-    const fitting = [...own, ...patterns.filter(([pattern]) => matches(pattern, name)).map(([, it]) => it)];
+    const fitting = [...own, ...patterns.filter(([pattern]) => matches(pattern, name, place)).map(([, it]) => it)];
     if (fitting.length === 0 && others === false)
       return say(place, `must not have ${name}, only ${list(Object.keys(known)) || "nothing"}`);
     return firstOf(fitting.length > 0 ? fitting : [others], (it) => check(it, value[name], below(place, name)));
