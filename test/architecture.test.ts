@@ -27,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/core": BASICS,
   "src/turn": BASICS,
   "src/routes": [...BASICS, "src/sse", "src/turn"],
-  "src/plugins": [...BASICS, "src/core", "src/turn", "src/contracts", "src/config", "src/log", "views"],
+  "src/plugins": [...BASICS, "src/core", "src/turn", "src/contracts", "src/config", "src/log", "src/sse", "views"],
   "src/app": [...BASICS, "src/routes", "src/sse"],
   "src/users": BASICS,
   "src/terminal": [...BASICS, "src/users"],

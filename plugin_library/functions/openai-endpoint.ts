@@ -20,11 +20,14 @@ import { createHash } from "node:crypto";
 import {
   AppError,
   type Core,
+  eventStream,
   type FileInfo,
   HTTP_STATUS,
   type JsonObject,
   type NewContextMessage,
   type Plugin,
+  readJson,
+  type SseMessage,
   type Static,
   type Tool,
   type ToolCall,
@@ -38,7 +41,6 @@ const PATH = `/_plugin/${NAME}/v1`;
 const THREADS = "openai_threads";
 const TITLE_MAX = 60; // Characters.
 const ERROR_MS = 5000; // Until then a failure has a status of its own; after it the client must see that it is connected.
-const HEARTBEAT_MS = 15_000; // Proxies cut connections that are silent for a minute or less.
 
 const settings = t.Object({
   keep: t.Boolean({ default: false }),
@@ -150,11 +152,9 @@ type Piece =
 async function complete(core: Core, request: Request, user: User): Promise<Response> {
   /** Not kept, unless a thread has them. */
   const uploads = new Map<string, FileInfo>();
-  const gone = new AbortController();
-  request.signal.addEventListener("abort", () => gone.abort(), { once: true });
   const pieces = async function* (asked: Asked): AsyncGenerator<Piece> {
     let text = "";
-    for await (const piece of answer(core, user, asked, gone.signal)) {
+    for await (const piece of answer(core, user, asked, request.signal)) {
       if (piece.type === "text") text += piece.text;
       const isWhole = piece.type === "end" && piece.calls.length === 0;
       if (isWhole && core.settings<Settings>(NAME).keep) await keep(core, user, asked, text, uploads);
@@ -162,11 +162,10 @@ async function complete(core: Core, request: Request, user: User): Promise<Respo
     }
   };
   const end = async () => {
-    gone.abort();
     for (const id of uploads.keys()) await core.file.remove(user.username, id);
   };
   try {
-    const asked = await readRequest(core, user, await request.json().catch(refuseBody), uploads);
+    const asked = await readRequest(core, user, await readJson(request), uploads);
     if (asked.isStream) return await streamed(core, asked, pieces(asked), end);
     const response = await whole(asked, pieces(asked));
     await end();
@@ -231,48 +230,36 @@ async function streamed(
   pieces: AsyncGenerator<Piece>,
   end: () => Promise<void>,
 ): Promise<Response> {
-  const frames = encode(asked, pieces);
-  let first: Promise<IteratorResult<string>> | null = frames.next();
+  const messages = encode(asked, pieces);
+  const first = messages.next();
   await Promise.race([first, Bun.sleep(ERROR_MS)]);
-  let heartbeat: Timer | null = null;
-  const close = async () => {
-    if (heartbeat) clearInterval(heartbeat);
-    await end();
+  const told = async function* () {
+    try {
+      const { done, value } = await first;
+      if (done) return;
+      yield value;
+      yield* messages;
+    } catch (error) {
+      yield json(failureOf(core, error).body);
+    } finally {
+      await end();
+    }
   };
-  const encoder = new TextEncoder();
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      heartbeat = setInterval(() => controller.enqueue(encoder.encode(": wait\n\n")), HEARTBEAT_MS);
-      controller.enqueue(encoder.encode(": begin\n\n"));
-    },
-    async pull(controller) {
-      try {
-        const next = await (first ?? frames.next());
-        first = null;
-        if (!next.done) return controller.enqueue(encoder.encode(next.value));
-      } catch (error) {
-        controller.enqueue(encoder.encode(frame(failureOf(core, error).body)));
-      }
-      await close();
-      controller.close();
-    },
-    cancel: close,
-  });
-  return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-cache" } });
+  return eventStream(told());
 }
 
-async function* encode(asked: Asked, pieces: AsyncIterable<Piece>): AsyncGenerator<string> {
+async function* encode(asked: Asked, pieces: AsyncIterable<Piece>): AsyncGenerator<SseMessage, void> {
   const common = head(asked, ".chunk");
   const chunk = (delta: object, reason: string | null = null) =>
-    frame({ ...common, choices: [{ index: 0, delta, finish_reason: reason, logprobs: null }] });
+    json({ ...common, choices: [{ index: 0, delta, finish_reason: reason, logprobs: null }] });
   let role: object = { role: "assistant" };
   for await (const piece of pieces) {
     if (piece.type === "end") {
       const toolCalls = piece.calls.map((call, index) => ({ index, ...callJson(call) }));
       yield chunk({ ...role, ...(toolCalls.length > 0 && { tool_calls: toolCalls }) });
       yield chunk({}, piece.reason);
-      if (asked.hasUsage && piece.usage) yield frame({ ...common, choices: [], usage: usageJson(piece.usage) });
-      yield "data: [DONE]\n\n";
+      if (asked.hasUsage && piece.usage) yield json({ ...common, choices: [], usage: usageJson(piece.usage) });
+      yield { data: "[DONE]" };
     } else {
       yield chunk({ ...role, [piece.type === "text" ? "content" : "reasoning_content"]: piece.text });
       role = {};
@@ -280,8 +267,8 @@ async function* encode(asked: Asked, pieces: AsyncIterable<Piece>): AsyncGenerat
   }
 }
 
-function frame(data: object): string {
-  return `data: ${JSON.stringify(data)}\n\n`;
+function json(data: object): SseMessage {
+  return { data: JSON.stringify(data) };
 }
 
 function head({ model }: Asked, kind: string) {
@@ -316,12 +303,8 @@ function failureOf(core: Core, error: unknown) {
 
 type Fields = { readonly [name: string]: unknown };
 
-function refuseBody(): never {
-  throw new AppError("invalid", "The body of the request must be JSON.");
-}
-
 async function readRequest(core: Core, user: User, body: unknown, uploads: Map<string, FileInfo>): Promise<Asked> {
-  if (!isObject(body)) return refuseBody();
+  if (!isObject(body)) throw new AppError("invalid", "The body of the request must be an object.");
   const { model, messages, stream, stream_options, tools, tool_choice, n, user: _, store: __, ...parameters } = body;
   if (typeof model !== "string" || model === "") throw new AppError("invalid", "`model` is missing.");
   if (!Array.isArray(messages)) throw new AppError("invalid", "`messages` must be a list.");
@@ -371,11 +354,27 @@ function readTools(tools: unknown): Tool[] {
     return {
       name,
       description: typeof description === "string" ? description : "",
-      parameters: (isObject(parameters) ? parameters : { type: "object", properties: {} }) as Tool["parameters"],
+      parameters: (isObject(parameters)
+        ? withoutPatterns(parameters)
+        : { type: "object", properties: {} }) as Tool["parameters"],
       // Nobody reads this result: the answer ends with the call.
       execute: async () => "The client runs this tool.",
     };
   });
+}
+
+const NAMED = new Set(["properties", "$defs", "definitions"]); // What stands below is by name.
+const DEPTH_MAX = 100;
+
+/** A user's expressions could hold up the server when the model's arguments are looked at; the client has its own look. */
+function withoutPatterns(schema: unknown, isNamed = false, depth = 0): unknown {
+  if (depth > DEPTH_MAX) throw new AppError("invalid", "The parameters of a tool nest too deep.");
+  if (Array.isArray(schema)) return schema.map((it) => withoutPatterns(it, false, depth + 1));
+  if (!isObject(schema)) return schema;
+  const hasNames = !isNamed && isObject(schema.patternProperties);
+  const dropped = isNamed ? [] : ["pattern", "patternProperties", ...(hasNames ? ["additionalProperties"] : [])];
+  const kept = Object.entries(schema).filter(([key]) => !dropped.includes(key));
+  return Object.fromEntries(kept.map(([key, it]) => [key, withoutPatterns(it, !isNamed && NAMED.has(key), depth + 1)]));
 }
 
 async function readMessage(

@@ -5,4 +5,7 @@ export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
 export { AppError, HTTP_STATUS } from "../errors";
 export type * from "../protocols";
+export type { SseMessage } from "../sse";
 export { type Answered, ask, askSettings, type Question } from "./ask";
+export { eventStream } from "./event-stream";
+export { readJson } from "./read-json";

@@ -390,3 +390,50 @@ describe("the page of another site", () => {
     }
   });
 });
+
+describe("a user cannot hold the server up", () => {
+  const post = async (body: string) => {
+    const { token } = await server.signIn();
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    return fetch(`${server.url}/_plugin/openai/v1/chat/completions`, { method: "POST", headers, body });
+  };
+
+  test("with expressions in the schemas of tools", async () => {
+    const slow = { type: "string", pattern: "^(a+)+$" };
+    const parameters = {
+      type: "object",
+      properties: { pattern: slow, all: { type: "array", items: slow } },
+      patternProperties: { "^(x+)+$": slow },
+      additionalProperties: false,
+    };
+    upstream.script({ parts: toolCall("find", { pattern: `${"a".repeat(40)}!`, [`${"x".repeat(40)}!`]: "b" }) });
+    const begun = performance.now();
+    const { choices } = await ann.chat.completions.create({
+      model: "small-1",
+      messages: [{ role: "user", content: "Hello" }],
+      tools: [{ type: "function", function: { name: "find", parameters } }],
+    });
+    expect(performance.now() - begun).toBeLessThan(500);
+    expect(choices[0]?.finish_reason).toBe("tool_calls");
+    expect(upstream.requests.at(-1)?.body.tools).toContainEqual({
+      type: "function",
+      function: expect.objectContaining({
+        name: "find",
+        parameters: {
+          type: "object",
+          properties: { pattern: { type: "string" }, all: { type: "array", items: { type: "string" } } },
+        },
+      }),
+    });
+  });
+
+  test("with a schema, or a body, of hostile shape", async () => {
+    const deep = `${'{"items":'.repeat(200)}{}${"}".repeat(200)}`;
+    const tools = `[{"type":"function","function":{"name":"a","parameters":${deep}}}]`;
+    const refused = await post(`{"model":"small-1","messages":[{"role":"user","content":"a"}],"tools":${tools}}`);
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("nest too deep")]);
+    const many = await post(`{"model":"small-1","messages":[${"[],".repeat(1_000_000)}1]}`);
+    expect([many.status, await many.text()]).toEqual([413, expect.stringContaining("more than 500000 parts")]);
+    expect((await post("{")).status).toBe(400);
+  });
+});
