@@ -62,8 +62,6 @@ const MAX_FUNCTION_LINES = 70;
 
 /** What may be longer, with the reason. */
 const LONGER: Record<string, string> = {
-  "plugin_library/core/anthropic-model.ts":
-    "a plugin is one file: what src/core/model/ does in sixteen, for another API",
   "plugin_library/functions/openai-endpoint.ts":
     "a plugin is one file: what a client may send, the answer whole and in pieces, errors, and threads",
   "plugin_library/tools/fetch-url.ts": "a plugin is one file: the guard, the fetching, and Markdown out of any markup",

@@ -145,7 +145,16 @@ test("every TypeScript block of the guides type-checks", async () => {
 test("every plugin of the guides passes `skeleton check`, with the settings that its guide shows", async () => {
   const blocks = guides.flatMap((guide) => codeBlocks(guide, "ts").filter(({ code }) => /^export /m.test(code)));
   expect(blocks.length).toBeGreaterThan(10);
-  const notes = Bun.serve({ port: 0, fetch: () => new Response("Nothing is known of that.") });
+  const notes = Bun.serve({
+    port: 0,
+    routes: {
+      "/ask": () => new Response("Nothing is known of that."),
+      "/events": () => {
+        const headers = { "content-type": "text/event-stream" };
+        return new Response('data: {"text":"Nothing."}\n\ndata: {"done":true}\n\n', { headers });
+      },
+    },
+  });
   const reports = await Promise.all(
     blocks.map((block) => checked({ ...block, code: block.code.replace("127.0.0.1:9000", `127.0.0.1:${notes.port}`) })),
   );

@@ -6,12 +6,13 @@
  *
  * Settings (plugins.yaml, `anthropic-model`): `api_key`, best as `${ANTHROPIC_API_KEY}`; `base_url`; `models`, ids to offer
  * instead of asking for the list; `max_tokens` of a reply (16,000); `parameters` of every call, such as
- * `thinking: { type: enabled, budget_tokens: 4000 }`. Last change: 2026-11-22.
+ * `thinking: { type: enabled, budget_tokens: 4000 }`. Last change: 2026-11-23.
  */
 
 import {
-  AppError,
   type Core,
+  callEndpoint,
+  createLists,
   type FileInfo,
   type FinishReason,
   type JsonObject,
@@ -20,7 +21,9 @@ import {
   type ModelMessage,
   type ModelProtocol,
   type Plugin,
+  type Reply,
   type Static,
+  StreamFault,
   type ToolCall,
   t,
 } from "skeleton";
@@ -40,79 +43,49 @@ type Settings = Static<typeof settings>;
 export default { name: NAME, settings, provide: { model: createModel } } satisfies Plugin;
 
 function createModel(core: Core, base: ModelProtocol): ModelProtocol {
-  const own = () => core.settings<Settings>(NAME);
-  const list = createList(core);
+  const own = core.settings<Settings>(NAME);
+  const endpoint = { name: "Anthropic", apiKey: own.api_key };
+  const ask = (_: typeof endpoint, signal: AbortSignal) => send(own, "/v1/models?limit=1000", null, signal);
+  const lists = createLists(core.log, ask, () => {});
   const thoughts = createThoughts();
 
-  /** The API's name of a model by the id under which it is offered. */
-  const named = (ids: readonly string[], others: readonly string[]): Map<string, string> =>
-    new Map(ids.map((id) => [others.includes(id) ? `anthropic/${id}` : id, id]));
+  /** The API's name of each model by the id under which it is offered. */
+  const offered = async (others: readonly string[]): Promise<Map<string, string>> => {
+    const ids = own.models ?? (await lists.get(endpoint));
+    return new Map(ids.map((id) => [others.includes(id) ? `anthropic/${id}` : id, id]));
+  };
 
   const find = async (id: string): Promise<string | null> => {
-    const [others, { known }] = await Promise.all([base.list(), list(own())]);
-    return named(known, others).get(id) ?? null;
+    const others = await base.list();
+    const found = (await offered(others)).get(id);
+    if (found !== undefined || others.includes(id)) return found ?? null;
+    // While the API is down, a call to one of its models tells a person what is wrong now.
+    const known = id.replace(/^anthropic\//, "");
+    return lists.hasListed(endpoint, known) ? known : null;
   };
 
   return {
     async list() {
-      const [others, { known, isDown }] = await Promise.all([base.list(), list(own())]);
-      return isDown ? others : [...new Set([...others, ...named(known, others).keys()])];
+      const others = await base.list();
+      return [...new Set([...others, ...(await offered(others)).keys()])];
     },
     async describe(id) {
       if ((await find(id)) === null) return (await base.describe?.(id)) ?? null;
-      return { id, capabilities: ["vision", "tools"], parameters: own().parameters as JsonObject };
+      return { id, capabilities: ["vision", "tools"], parameters: own.parameters as JsonObject };
     },
     async *stream(call, signal) {
       const model = await find(call.model);
-      if (model === null) yield* base.stream(call, signal);
-      else yield* streamCall(core, await createRequest(core, { ...call, model }, own(), thoughts), thoughts, signal);
+      if (model === null) return yield* base.stream(call, signal);
+      const body = await createBody(core, { ...call, model }, own, thoughts);
+      const request = {
+        endpoint,
+        model,
+        send: (connection: AbortSignal) => send(own, "/v1/messages", body, connection),
+        createReply: () => createReply(thoughts),
+      };
+      yield* callEndpoint(core.config, request, signal);
     },
   };
-}
-
-const FRESH_MS = 60_000;
-const RETRY_DOWN_MS = 5_000;
-const LIST_WAIT_MS = 3_000; // As long as a person waits for a page.
-
-interface List {
-  /** Ids when the API was last heard: a call to one of them tells a person what is wrong now. */
-  readonly known: readonly string[];
-  readonly isDown: boolean;
-}
-
-/** Waits for the first list alone; an old one is served while it is fetched again. */
-function createList(core: Core): (own: Settings) => Promise<List> {
-  let list: List = { known: [], isDown: false };
-  let staleAt = 0;
-  let pending: Promise<void> | null = null;
-
-  const refresh = async (own: Settings): Promise<void> => {
-    try {
-      list = { known: await fetchList(own), isDown: false };
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!list.isDown) core.log.warn("Anthropic gives no list of models", { reason });
-      list = { ...list, isDown: true };
-    }
-    staleAt = performance.now() + (list.isDown ? RETRY_DOWN_MS : FRESH_MS);
-    pending = null;
-  };
-
-  return async (own) => {
-    if (own.models) return { known: own.models, isDown: false };
-    const isFirst = staleAt === 0;
-    if (performance.now() >= staleAt) pending ??= refresh(own);
-    if (isFirst) await pending;
-    return list;
-  };
-}
-
-async function fetchList(own: Settings): Promise<string[]> {
-  const response = await send(own, "/v1/models?limit=1000", null, AbortSignal.timeout(LIST_WAIT_MS));
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  const { data } = (await response.json()) as { data?: unknown };
-  if (!Array.isArray(data)) throw new Error("the answer is not a list of models");
-  return data.map((model) => (isRecord(model) ? model.id : null)).filter((id) => typeof id === "string");
 }
 
 function send(own: Settings, path: string, body: object | null, signal: AbortSignal): Promise<Response> {
@@ -147,13 +120,7 @@ function createThoughts(): Thoughts {
   };
 }
 
-interface Request {
-  readonly own: Settings;
-  readonly model: string;
-  readonly body: Readonly<Record<string, unknown>>;
-}
-
-async function createRequest(core: Core, call: ModelCall, own: Settings, thoughts: Thoughts): Promise<Request> {
+async function createBody(core: Core, call: ModelCall, own: Settings, thoughts: Thoughts): Promise<object> {
   const { model, tools } = call;
   const parameters: JsonObject = { ...(own.parameters as JsonObject), ...call.parameters };
   const lastUser = call.messages.findLastIndex(({ role }) => role === "user");
@@ -161,7 +128,7 @@ async function createRequest(core: Core, call: ModelCall, own: Settings, thought
   const isForgotten = steps.some(({ toolCalls = [] }) => toolCalls.every((it) => thoughts.get(it.callId) === null));
   const { thinking, ...others } = parameters;
   const system = call.messages.filter(({ role }) => role === "system").map(({ content }) => content);
-  const body = {
+  return {
     max_tokens: own.max_tokens,
     ...(isForgotten ? others : parameters),
     model,
@@ -170,7 +137,6 @@ async function createRequest(core: Core, call: ModelCall, own: Settings, thought
     ...(tools.length === 0 ? {} : { tools: tools.map(toTool) }),
     stream: true,
   };
-  return { own, model, body };
 }
 
 function toTool({ name, description, parameters }: ModelCall["tools"][number]): object {
@@ -255,124 +221,6 @@ function createFileBlocks(core: Core, username: string | null): (files: readonly
   };
 }
 
-/** A failure that a person is told of. */
-class Failure extends Error {
-  readonly canRetry: boolean;
-  readonly retryAfterS: number | undefined;
-
-  constructor(message: string, canRetry: boolean, retryAfterS?: number) {
-    super(message);
-    this.canRetry = canRetry;
-    this.retryAfterS = retryAfterS;
-  }
-}
-
-const RETRY_WAIT_MAX_S = 20; // Longer than that a person would rather be told.
-
-async function* streamCall(
-  core: Core,
-  request: Request,
-  thoughts: Thoughts,
-  signal: AbortSignal,
-): AsyncGenerator<ModelEvent> {
-  const { modelMaxRetries, modelIdleTimeoutS } = core.config;
-  for (let retries = 0; !signal.aborted; retries++) {
-    let hasStarted = false;
-    try {
-      for await (const event of attempt(request, modelIdleTimeoutS, thoughts, signal)) {
-        hasStarted = true;
-        yield event;
-      }
-      return;
-    } catch (error) {
-      if (signal.aborted) return;
-      const failure = error instanceof Failure ? error : unreachable(hasStarted, error);
-      const { message, canRetry, retryAfterS } = failure;
-      if (hasStarted || !canRetry || retries >= modelMaxRetries || (retryAfterS ?? 0) > RETRY_WAIT_MAX_S) {
-        throw new AppError("upstream", message, { cause: error, ...(retryAfterS ? { retryAfterS } : {}) });
-      }
-      await pause((retryAfterS ?? 2 ** retries / 2) * 1000, signal);
-    }
-  }
-}
-
-function unreachable(hasStarted: boolean, cause: unknown): Failure {
-  const message = hasStarted
-    ? "The connection to Anthropic broke before the reply was complete."
-    : "Anthropic cannot be reached.";
-  return Object.assign(new Failure(message, true), { cause });
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
-}
-
-async function* attempt(
-  { own, model, body }: Request,
-  idleS: number,
-  thoughts: Thoughts,
-  signal: AbortSignal,
-): AsyncGenerator<ModelEvent> {
-  const connection = new AbortController();
-  let isIdle = false;
-  const timer = setTimeout(() => {
-    isIdle = true;
-    connection.abort();
-  }, idleS * 1000);
-  try {
-    const response = await send(own, "/v1/messages", body, AbortSignal.any([connection.signal, signal]));
-    if (!response.ok) throw await refused(response, own, model);
-    const reply = createReply(own, thoughts);
-    for await (const message of readMessages(response, () => timer.refresh())) yield* reply.push(message);
-    yield* reply.end();
-  } catch (error) {
-    throw isIdle ? new Failure(`The model ${model} sent nothing for ${idleS} seconds.`, false) : error;
-  } finally {
-    clearTimeout(timer);
-    connection.abort(); // Also when the reader of the events left early.
-  }
-}
-
-const LINE_MAX = 4 * 1024 * 1024; // Characters; without a bound one line could fill the memory.
-const LOOP_MS = 4; // A body that always has more ready would else keep everybody else waiting.
-
-/** The JSON of each server-sent event. */
-async function* readMessages(response: Response, onBytes: () => void): AsyncGenerator<Block> {
-  if (!/event-stream/.test(response.headers.get("content-type") ?? "")) throw malformed();
-  const decoder = new TextDecoder();
-  let rest = "";
-  let sinceMs = performance.now();
-  for await (const bytes of response.body ?? []) {
-    onBytes();
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > LINE_MAX) throw malformed();
-    for (const line of lines) if (line.startsWith("data:")) yield parse(line.slice(5));
-    if (performance.now() - sinceMs > LOOP_MS) {
-      await new Promise(setImmediate);
-      sinceMs = performance.now();
-    }
-  }
-}
-
-function parse(text: string): Block {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isRecord(value)) return value;
-  } catch {
-    // The parser's message would quote the text.
-  }
-  throw malformed();
-}
-
-function malformed(): Failure {
-  return new Failure("Anthropic sent something that is not an answer of a model.", false);
-}
-
 function isRecord(value: unknown): value is Block {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -385,7 +233,7 @@ interface OpenBlock {
 }
 
 /** Puts a reply together. Text and thinking go out as they come, calls and the rest at the end. */
-function createReply(own: Settings, thoughts: Thoughts) {
+function createReply(thoughts: Thoughts): Reply {
   const open = new Map<unknown, OpenBlock>();
   const thinking: Block[] = [];
   const calls: ToolCall[] = [];
@@ -423,9 +271,10 @@ function createReply(own: Settings, thoughts: Thoughts) {
   };
 
   return {
-    push(message: Block): ModelEvent[] {
+    push(message) {
+      if (!isRecord(message)) throw new StreamFault("malformed");
       const { type, index, delta, content_block: start } = message;
-      if (type === "error") throw reported(message.error, own);
+      if (type === "error") throw new StreamFault("reported", { detail: message.error });
       if (type === "message_start" && isRecord(message.message)) onUsage(message.message.usage);
       if (type === "content_block_start" && isRecord(start)) {
         open.set(index, { type: start.type, start, text: [], signature: [] });
@@ -440,11 +289,11 @@ function createReply(own: Settings, thoughts: Thoughts) {
       }
       return [];
     },
-    end(): ModelEvent[] {
-      if (typeof reason !== "string") {
-        throw new Failure("The connection to Anthropic broke before the reply was complete.", true);
-      }
-      if (reason === "refusal") throw new Failure("The content filter of Anthropic ended the reply.", false);
+    isFinished: () => typeof reason === "string",
+    end() {
+      // All of it at once is an answer that was not asked for.
+      if (typeof reason !== "string") throw new StreamFault("malformed");
+      if (reason === "refusal") throw new StreamFault("filtered");
       for (const { callId } of calls.slice(0, 1)) thoughts.keep(callId, thinking);
       return [
         ...calls.map((call) => ({ type: "toolCall" as const, ...call })),
@@ -457,43 +306,4 @@ function createReply(own: Settings, thoughts: Thoughts) {
 
 function finishOf(reason: string): FinishReason {
   return reason === "max_tokens" || reason === "model_context_window_exceeded" ? "length" : "stop";
-}
-
-/** An error in the middle of a stream. */
-function reported(error: unknown, own: Settings): Failure {
-  if (isRecord(error) && error.type === "overloaded_error") {
-    return new Failure("Anthropic has too much to do at the moment. Try again a little later.", true);
-  }
-  return new Failure(`Anthropic broke the reply off${detailOf(error, own)}`, true);
-}
-
-async function refused(response: Response, own: Settings, model: string): Promise<Failure> {
-  const { status, headers } = response;
-  const retryAfterS = Math.ceil(Number(headers.get("retry-after") ?? Number.NaN)) || undefined;
-  const answer: unknown = await response.json().catch(() => null);
-  const sentences: Readonly<Record<number, string>> = {
-    401: "Anthropic does not accept the key of this server.",
-    403: `Anthropic does not allow this server to use the model ${model}.`,
-    404: `Anthropic does not have the model ${model}, or its address is wrong.`,
-    413: "The conversation is too large for Anthropic.",
-    429: `Anthropic takes no more requests at the moment. Try again ${retryAfterS ? `in ${retryAfterS} seconds` : "a little later"}.`,
-  };
-  const isTheirs = status >= 500;
-  const otherwise = isTheirs
-    ? `Anthropic has a problem of its own (HTTP ${status}). Try again a little later.`
-    : `Anthropic refuses the request (HTTP ${status})${detailOf(isRecord(answer) ? answer.error : null, own)}`;
-  return new Failure(sentences[status] ?? otherwise, isTheirs || status === 429 || status === 408, retryAfterS);
-}
-
-const DETAIL_MAX = 300; // Characters: a sentence or two.
-
-/** What the API says of it, on one line, without the key. */
-function detailOf(error: unknown, { api_key }: Settings): string {
-  const said = isRecord(error) && typeof error.message === "string" ? error.message : "";
-  const text = said
-    .slice(0, 10_000)
-    .replaceAll(api_key, "…")
-    .replace(/\bsk-[\w-]+/g, "…")
-    .replace(/[\s\p{Cc}]+/gu, " ");
-  return text === "" ? "." : `: ${text.slice(0, DETAIL_MAX)}${text.length > DETAIL_MAX ? "…" : ""}`;
 }

@@ -3,6 +3,9 @@
 export { type Static, Type as t } from "@sinclair/typebox";
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
+export { callEndpoint, type EndpointCall, type Reply } from "../core/model/call";
+export { StreamFault } from "../core/model/failure";
+export { createLists, type Lister, type Lists } from "../core/model/lists";
 export { AppError, HTTP_STATUS } from "../errors";
 export type * from "../protocols";
 export type { SseMessage } from "../sse";

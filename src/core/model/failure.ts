@@ -4,7 +4,6 @@
  */
 
 import { AppError } from "../../errors";
-import type { Endpoint } from "./endpoint";
 
 /** A stream that did not end as it should. `detail` is what the endpoint said of it. */
 export class StreamFault extends Error {
@@ -27,8 +26,14 @@ export interface Failure {
   readonly canRetry: boolean;
 }
 
+/** What is told of an endpoint, and what never is. */
+interface Named {
+  readonly name: string;
+  readonly apiKey: string | null;
+}
+
 export interface FailureContext {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Named;
   readonly model: string;
   readonly idleTimeoutS: number;
 }
@@ -100,7 +105,7 @@ function whyNot(cause: unknown): string {
 const MAX_DETAIL = 300; // Characters: a sentence or two, and never a page.
 
 /** What an endpoint says, fit to be shown: plain text on one line, no markup, nothing that looks like a key. */
-function clean(detail: unknown, { apiKey }: Endpoint): string {
+function clean(detail: unknown, { apiKey }: Named): string {
   const said = typeof detail === "string" ? detail : fieldOf(detail, "message");
   if (typeof said !== "string") return "";
   const text = (apiKey ? said.slice(0, 10_000).replaceAll(apiKey, "…") : said.slice(0, 10_000))

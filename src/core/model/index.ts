@@ -10,11 +10,12 @@ import type { Endpoint } from "./endpoint";
 import { createEndpoints, type EndpointOptions } from "./endpoints";
 import { createLists, type Lists } from "./lists";
 import { createRequest, type Target } from "./request";
+import { send } from "./send";
 import { createStreamModel } from "./stream";
 
 export function createModel(core: Core, options: EndpointOptions): ModelProtocol {
   const endpoints = createEndpoints(core, options);
-  const lists = createLists(core.log, () => void publishFact(core, EVERYBODY, { type: "models-changed" }));
+  const lists = createLists(core.log, askForList, () => void publishFact(core, EVERYBODY, { type: "models-changed" }));
   const streamModel = createStreamModel(core.config);
   return {
     async list() {
@@ -34,8 +35,12 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
   };
 }
 
+function askForList(endpoint: Endpoint, signal: AbortSignal): Promise<Response> {
+  return send(endpoint, `${endpoint.baseUrl}/models`, { method: "GET", signal });
+}
+
 /** What can be used now, in order of the endpoints. */
-async function offers(endpoints: readonly Endpoint[], lists: Lists): Promise<Map<string, Target>> {
+async function offers(endpoints: readonly Endpoint[], lists: Lists<Endpoint>): Promise<Map<string, Target>> {
   const offered = new Map<string, Target>();
   const asked = await Promise.all(endpoints.map((endpoint) => (endpoint.isAsked ? lists.get(endpoint) : [])));
   for (const [at, endpoint] of endpoints.entries()) {
@@ -50,7 +55,7 @@ async function offers(endpoints: readonly Endpoint[], lists: Lists): Promise<Map
 }
 
 /** Where a call for the model goes. */
-async function resolve(id: string, endpoints: readonly Endpoint[], lists: Lists): Promise<Target | null> {
+async function resolve(id: string, endpoints: readonly Endpoint[], lists: Lists<Endpoint>): Promise<Target | null> {
   const target = (await offers(endpoints, lists)).get(id);
   if (target) return target;
   // The endpoint that is down may well be the one: a call to it tells the person what is wrong with it.

@@ -5,11 +5,17 @@
 
 import { messageOf } from "../../errors";
 import type { Log } from "../../protocols";
-import type { Endpoint } from "./endpoint";
 import { readText } from "./read-text";
-import { send } from "./send";
 
-export interface Lists {
+/** What gives a list. Known by its identity. */
+export interface Lister {
+  /** Of the owner; for the log. */
+  readonly name: string;
+  /** True = nobody configured it: that it does not answer is no news. */
+  readonly isGuess?: boolean;
+}
+
+export interface Lists<Endpoint extends Lister> {
   /** Ids the endpoint offers now; empty while it is down. Never throws. */
   get(endpoint: Endpoint): Promise<readonly string[]>;
   /** Whether the endpoint did not give its list when it was last asked. */
@@ -34,8 +40,15 @@ interface ListState {
   firstWait: Promise<unknown> | null;
 }
 
-/** `changed` is called when models came or went after they were first known. */
-export function createLists(log: Log, changed: () => void): Lists {
+/**
+ * `ask` requests a list, as OpenAI and others give it: JSON whose `data` has objects with an `id`. `changed` is called when models came or
+ * went after they were first known.
+ */
+export function createLists<Endpoint extends Lister>(
+  log: Log,
+  ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Response>,
+  changed: () => void,
+): Lists<Endpoint> {
   const states = new WeakMap<Endpoint, ListState>();
 
   const stateOf = (endpoint: Endpoint): ListState => {
@@ -49,7 +62,9 @@ export function createLists(log: Log, changed: () => void): Lists {
   const refresh = async (endpoint: Endpoint, state: ListState): Promise<void> => {
     const before = state.staleAt === 0 ? null : state.ids;
     try {
-      const ids = await fetchList(endpoint);
+      const ids = await readList(
+        await ask(endpoint, AbortSignal.timeout(endpoint.isGuess ? GUESS_FETCH_MS : FETCH_MS)),
+      );
       if (state.isDown && !endpoint.isGuess) log.info("model endpoint answers again", { endpoint: endpoint.name });
       Object.assign(state, { ids, seen: new Set([...state.seen, ...ids]), isDown: false });
     } catch (error) {
@@ -78,9 +93,7 @@ export function createLists(log: Log, changed: () => void): Lists {
 const MAX_LIST_BYTES = 8 * 1024 * 1024; // The longest list seen, OpenRouter's with all its prose, has 1 MB.
 const MAX_IDS = 10_000;
 
-async function fetchList(endpoint: Endpoint): Promise<string[]> {
-  const signal = AbortSignal.timeout(endpoint.isGuess ? GUESS_FETCH_MS : FETCH_MS);
-  const response = await send(endpoint, `${endpoint.baseUrl}/models`, { method: "GET", signal });
+async function readList(response: Response): Promise<string[]> {
   const text = await readText(response, MAX_LIST_BYTES);
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   if (text === null) throw new Error("the list is too long");

@@ -4,17 +4,9 @@
  */
 
 import type { FinishReason, ModelEvent, ToolCall, Usage } from "../../protocols";
+import type { Reply } from "./call";
 import { StreamFault } from "./failure";
 import { createThinkFilter } from "./think";
-
-export interface Reply {
-  /** What one chunk (parsed JSON) brings. Throws StreamFault for an error that it reports. */
-  push(chunk: unknown): ModelEvent[];
-  /** Whether the reply is complete, so that a connection that breaks now harms nothing. */
-  isFinished(): boolean;
-  /** What remains at the end, finish included. */
-  end(): ModelEvent[];
-}
 
 export function createReply(): Reply {
   const think = createThinkFilter();

@@ -274,14 +274,22 @@ describe("a failure", () => {
   const start529 = () => refusal(529, "overloaded_error", "Overloaded");
 
   test.each<[status: number, type: string, sentence: string]>([
-    [400, "invalid_request_error", "Anthropic refuses the request (HTTP 400): max_tokens: too many"],
-    [401, "authentication_error", "Anthropic does not accept the key of this server."],
-    [403, "permission_error", "Anthropic does not allow this server to use the model claude-test."],
-    [404, "not_found_error", "Anthropic does not have the model claude-test, or its address is wrong."],
-    [413, "request_too_large", "The conversation is too large for Anthropic."],
-    [429, "rate_limit_error", "Anthropic takes no more requests at the moment. Try again a little later."],
-    [500, "api_error", "Anthropic has a problem of its own (HTTP 500). Try again a little later."],
-    [529, "overloaded_error", "Anthropic has a problem of its own (HTTP 529). Try again a little later."],
+    [400, "invalid_request_error", "The endpoint “Anthropic” refuses the request (HTTP 400): max_tokens: too many"],
+    [401, "authentication_error", "The endpoint “Anthropic” does not accept the key of this server."],
+    [403, "permission_error", "The endpoint “Anthropic” does not allow this server to use the model claude-test."],
+    [404, "not_found_error", "The endpoint “Anthropic” does not have the model claude-test, or its address is wrong."],
+    [413, "request_too_large", "The conversation is too large for the endpoint “Anthropic”."],
+    [
+      429,
+      "rate_limit_error",
+      "The endpoint “Anthropic” takes no more requests at the moment. Try again a little later.",
+    ],
+    [500, "api_error", "The endpoint “Anthropic” has a problem of its own (HTTP 500). Try again a little later."],
+    [
+      529,
+      "overloaded_error",
+      "The endpoint “Anthropic” has a problem of its own (HTTP 529). Try again a little later.",
+    ],
   ])("with status %i is a sentence", async (status, type, sentence) => {
     const failed = await failing(await start(), () => refusal(status, type, "max_tokens: too many"));
     expect(failed).toMatchObject({ events: [], code: "upstream", sentence });
@@ -289,25 +297,33 @@ describe("a failure", () => {
 
   test("never shows the key that the API quotes", async () => {
     const { sentence } = await failing(await start(), () => refusal(400, "x", `Bad ${KEY} and\nsk-ant-other-1234`));
-    expect(sentence).toBe("Anthropic refuses the request (HTTP 400): Bad … and …");
+    expect(sentence).toBe("The endpoint “Anthropic” refuses the request (HTTP 400): Bad … and …");
   });
 
   const half = [MESSAGE_START, ...blockEvents(text("Half"), 0).slice(0, 2)];
   test.each<[what: string, pieces: Piece[], sentence: string]>([
-    ["an end that is none", half, "The connection to Anthropic broke before the reply was complete."],
-    ["a cut", [...half, { reset: true }], "The connection to Anthropic broke before the reply was complete."],
-    ["an error in the stream", [...half, error("api_error")], "Anthropic broke the reply off: It went wrong."],
+    ["an end that is none", half, "The connection to the endpoint “Anthropic” broke before the reply was complete."],
+    [
+      "a cut",
+      [...half, { reset: true }],
+      "The connection to the endpoint “Anthropic” broke before the reply was complete.",
+    ],
+    [
+      "an error in the stream",
+      [...half, error("api_error")],
+      "The endpoint “Anthropic” broke the reply off: It went wrong.",
+    ],
     [
       "too much to do",
       [...half, error("overloaded_error")],
-      "Anthropic has too much to do at the moment. Try again a little later.",
+      "The endpoint “Anthropic” broke the reply off: It went wrong.",
     ],
     [
       "broken JSON",
       [...half, 'data: {"type":"content_bl\n\n'],
-      "Anthropic sent something that is not an answer of a model.",
+      "The endpoint “Anthropic” sent something that is not an answer of a model.",
     ],
-    ["a refusal", [...half, ...ending("refusal")], "The content filter of Anthropic ended the reply."],
+    ["a refusal", [...half, ...ending("refusal")], "The content filter of the endpoint “Anthropic” ended the reply."],
     ["silence", [...half, new Promise(() => {})], "The model claude-test sent nothing for 0.3 seconds."],
   ])("after the first words by %s is not tried again", async (_, pieces, sentence) => {
     const failed = await failing(await start({}, { modelMaxRetries: 2, modelIdleTimeoutS: 0.3 }), pieces);
@@ -318,10 +334,12 @@ describe("a failure", () => {
   test("that is a web page, or nothing at all, is told as what it is", async () => {
     const page = () => new Response("<html>", { headers: { "content-type": "text/html" } });
     expect((await failing(await start(), page)).sentence).toBe(
-      "Anthropic sent something that is not an answer of a model.",
+      "The endpoint “Anthropic” sent something that is not an answer of a model.",
     );
     const core = await start({ base_url: deadUrl(), models: ["claude-test"] });
-    expect((await failing(core)).sentence).toBe("Anthropic cannot be reached.");
+    expect((await failing(core)).sentence).toBe(
+      "The endpoint “Anthropic” cannot be reached: nothing answers at its address.",
+    );
   });
 
   test("before the first words is tried again, as often as configured and when the API says", async () => {

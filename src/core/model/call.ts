@@ -1,0 +1,160 @@
+/**
+ * One call to an endpoint over HTTP that answers with Server-Sent Events, whatever their content. Tries again only before the first event;
+ * one timer, set back by every byte, watches over the whole of it, the wait for the headers included. Plugins get it from `skeleton`.
+ */
+
+import type { Config, ModelEvent } from "../../protocols";
+import { pause } from "../pause";
+import { type Failure, StreamFault, toFailure } from "./failure";
+import { dueTurn } from "./fairness";
+import { readText } from "./read-text";
+import { createSseReader } from "./sse-reader";
+
+export interface EndpointCall {
+  /** For sentences to people. Its key is taken out of what the endpoint says. */
+  readonly endpoint: { readonly name: string; readonly apiKey: string | null };
+  readonly model: string;
+  /** Asked for each try. May reject, best with an Error that has `status`, `headers` and `error` of the answer. */
+  send(signal: AbortSignal): Promise<Response>;
+  /** What puts a reply together, anew for each try. */
+  createReply(): Reply;
+  /** Whether another request shall be tried at once, after an answer with an error status. */
+  canAdapt?(status: number): boolean;
+}
+
+/** Puts a model's reply together from the messages of its stream. */
+export interface Reply {
+  /** What one message (parsed JSON) brings. Throws StreamFault for an error that it reports. */
+  push(message: unknown): readonly ModelEvent[];
+  /** Whether the reply is complete, so that a connection that breaks now harms nothing. */
+  isFinished(): boolean;
+  /** What remains at the end, `finish` included. */
+  end(): readonly ModelEvent[];
+}
+
+const MAX_RETRY_WAIT_S = 20; // Longer than that a person would rather be told.
+
+/** Throws AppError("upstream") with a sentence for a person; ends without one when `signal` aborts. */
+export async function* callEndpoint(
+  { modelIdleTimeoutS, modelMaxRetries }: Config,
+  call: EndpointCall,
+  signal: AbortSignal,
+): AsyncGenerator<ModelEvent> {
+  const { endpoint, model } = call;
+  let retries = 0;
+  while (!signal.aborted) {
+    let hasStarted = false;
+    try {
+      for await (const event of attempt(call, modelIdleTimeoutS * 1000, signal)) {
+        hasStarted = true;
+        yield event;
+      }
+      return;
+    } catch (error) {
+      // An abort breaks the connection, which is no failure: the caller looks at the signal.
+      if (signal.aborted) return;
+      const failure = toFailure(error, { endpoint, model, idleTimeoutS: modelIdleTimeoutS });
+      if (!hasStarted && failure.status !== null && call.canAdapt?.(failure.status)) continue;
+      if (hasStarted || retries >= modelMaxRetries || !isWorthRetry(failure)) throw failure.error;
+      await pause((failure.error.retryAfterS ?? 2 ** retries / 2) * 1000, signal);
+      retries++;
+    }
+  }
+}
+
+function isWorthRetry({ canRetry, error }: Failure): boolean {
+  return canRetry && (error.retryAfterS ?? 0) <= MAX_RETRY_WAIT_S;
+}
+
+const AFTER_FINISH_MS = 2_000; // For the usage that may follow; some endpoints then leave the connection open.
+
+async function* attempt(call: EndpointCall, idleMs: number, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+  const connection = new AbortController();
+  const reply = call.createReply();
+  let isIdle = false;
+  let isOpen = false;
+  const giveUp = () => {
+    isIdle = true;
+    connection.abort();
+  };
+  let timer = setTimeout(giveUp, idleMs);
+  const onBytes = () => {
+    if (!reply.isFinished()) return void timer.refresh();
+    clearTimeout(timer);
+    timer = setTimeout(giveUp, Math.min(idleMs, AFTER_FINISH_MS));
+  };
+  const abort = () => connection.abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    const response = await call.send(connection.signal);
+    if (!response.ok) throw await refusalOf(response);
+    isOpen = true;
+    yield* readReply(response, reply, onBytes);
+    yield* reply.end();
+  } catch (error) {
+    if (error instanceof StreamFault) throw error;
+    const fault = new StreamFault(isIdle ? "idle" : "cut", { cause: error });
+    if (!reply.isFinished()) throw isOpen || isIdle ? fault : error;
+    // The finish was there: nothing that matters was still to come.
+    yield* reply.end();
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+    // Also when the reader of the events left early.
+    connection.abort();
+  }
+}
+
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
+
+/** An answer with an error status, as `toFailure` knows it. */
+async function refusalOf(response: Response): Promise<Error> {
+  const { status, headers } = response;
+  const text = await readText(response, MAX_ANSWER_BYTES);
+  let error: unknown = null;
+  try {
+    error = (JSON.parse(text ?? "") as { error?: unknown } | null)?.error;
+  } catch {
+    // A page of a proxy: the status says enough.
+  }
+  return Object.assign(new Error(`HTTP ${status}`), { status, headers, error });
+}
+
+async function* readReply(response: Response, reply: Reply, onBytes: () => void): AsyncGenerator<ModelEvent> {
+  if (isOf(response, "application/json")) {
+    // An endpoint that does not stream answers at once, with all of it or with an error.
+    yield* reply.push(parse((await readText(response, MAX_ANSWER_BYTES)) ?? ""));
+    return;
+  }
+  const sse = createSseReader();
+  for await (const bytes of response.body ?? []) {
+    for (const data of sse.push(bytes)) {
+      if (data === DONE) return;
+      yield* reply.push(parse(data));
+      const turn = dueTurn();
+      if (turn) await turn;
+    }
+    onBytes();
+  }
+  for (const data of sse.end()) {
+    if (data === DONE) return;
+    yield* reply.push(parse(data));
+  }
+  // A page is of a web server or proxy at the wrong address.
+  if (!reply.isFinished()) throw new StreamFault(isOf(response, "text/html") ? "malformed" : "cut");
+}
+
+function isOf(response: Response, type: string): boolean {
+  return (response.headers.get("content-type") ?? "").toLowerCase().startsWith(type);
+}
+
+const DONE = "[DONE]";
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    // Not as the cause: the parser's message quotes the text.
+    throw new StreamFault("malformed");
+  }
+}
