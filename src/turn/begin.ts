@@ -38,7 +38,9 @@ export async function begin(engine: Engine, user: User, plan: Plan): Promise<Tur
 async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
   const { core, ownership, running } = engine;
   const { username } = user;
-  const thread = plan.thread ?? (await core.thread.create(username, { title: titleFrom(plan.content ?? "") }));
+  const { model, systemPrompt, parameters } = plan;
+  const fields = { title: titleFrom(plan.content ?? ""), model, systemPrompt, parameters };
+  const thread = plan.thread ?? (await core.thread.create(username, fields));
   const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7(), epoch: 0 };
   const { threadId, turnId } = claim;
   if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY, { reason: "busy" });

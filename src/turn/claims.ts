@@ -10,7 +10,7 @@ import type { Core, StoreFields, StoreRecord } from "../protocols";
 const CLAIMS: StoreFields = {
   username: { type: "str", index: true },
   turn_id: "str",
-  process_id: { type: "str", index: true },
+  process_id: "str",
   epoch: "int",
 };
 
@@ -75,16 +75,21 @@ export async function claimedThreads(core: Core, username: string): Promise<stri
   return records.map(({ id }) => id);
 }
 
-/** Makes the claims of a dead process those of another. Each is taken by one process only, whoever else tries. */
-export async function takeClaims(core: Core, deadId: string, processId: string): Promise<Claim[]> {
-  const taken: Claim[] = [];
-  for (const record of await core.store.find(null, "turn_claims", { where: { process_id: deadId } })) {
-    const claim: Claim = { ...toClaim(record), epoch: epochOf(record) + 1 };
-    const fields = { process_id: processId, epoch: claim.epoch };
-    const was = { process_id: deadId, epoch: record.epoch === null ? null : epochOf(record) };
-    if (await core.store.update(null, "turn_claims", record.id, fields, was)) taken.push(claim);
-  }
-  return taken;
+/** Makes a claim of a dead process that of another. Null when it is not there any more; one process takes it, whoever else tries. */
+export async function takeClaim(core: Core, { threadId, processId: deadId }: HeldClaim, processId: string) {
+  const record = await core.store.get(null, "turn_claims", threadId);
+  if (record?.process_id !== deadId) return null;
+  const { processId: _, ...claim } = toClaim(record);
+  const taken: Claim = { ...claim, epoch: claim.epoch + 1 };
+  const was = { process_id: deadId, epoch: record.epoch === null ? null : claim.epoch };
+  const isOurs = await core.store.update(
+    null,
+    "turn_claims",
+    threadId,
+    { process_id: processId, epoch: taken.epoch },
+    was,
+  );
+  return isOurs ? taken : null;
 }
 
 function toClaim(record: StoreRecord): HeldClaim {

@@ -45,7 +45,7 @@ export async function finish(state: RunState, outcome: Outcome): Promise<void> {
 async function keep(state: RunState, end: TurnEnd, last: TurnEvent): Promise<boolean | "lost"> {
   const { core, info, claim } = state;
   try {
-    await addToThread(state);
+    if (state.waiting.length > 0) await addToThread(state);
     await state.log.saveLast(last);
     if (!(await endTurn(core, claim, end))) return "lost";
     state.hasEnded = true;

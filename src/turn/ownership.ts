@@ -7,7 +7,7 @@
 import { hostname } from "node:os";
 import { errorOf } from "../errors";
 import type { Core, StoreFields } from "../protocols";
-import { addClaim, type Claim, isSame, listClaims, takeClaims } from "./claims";
+import { addClaim, type Claim, isSame, listClaims, takeClaim } from "./claims";
 import { createWatch, DEAD_AFTER_BEATS, ownIds } from "./dead";
 
 const PROCESSES: StoreFields = { host: "str", pid: "int", heartbeat: "int" };
@@ -67,10 +67,13 @@ export function createOwnership(core: Core, givenMs?: number): Ownership {
     const claimOf = new Map(claims.map((claim) => [claim.threadId, claim]));
     for (const mine of running) if (!isSame(claimOf.get(mine.threadId), mine)) keeper.lose(mine.turnId);
     beaten = begun;
-    for (const deadId of await watch.findDead(claims)) {
-      for (const claim of await takeClaims(core, deadId, processId)) abandoned.set(claim.threadId, claim);
-      await core.store.delete(null, "processes", deadId);
+    const dead = await watch.findDead(claims);
+    for (const left of claims.filter((claim) => dead.has(claim.processId))) {
+      const claim = await takeClaim(core, left, processId);
+      // At once: whatever fails next, it is ours to end.
+      if (claim) abandoned.set(claim.threadId, claim);
     }
+    for (const deadId of dead) await core.store.delete(null, "processes", deadId);
   });
 
   /** Beside the heartbeat, which many turns must not hold up. */

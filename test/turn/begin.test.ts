@@ -63,3 +63,55 @@ test("a turn that was taken from its process while it was stored is kept as inte
   ]);
   expect(upstream.requests).toHaveLength(1);
 });
+
+test("what a turn writes, in the order that a crash cannot hurt, and nothing twice", async () => {
+  const upstream = startUpstream({ models: ["m"] });
+  const writes: string[] = [];
+  const noting: Plugin = {
+    name: "noting",
+    provide: {
+      store: (_core, base) => {
+        const note = (what: string) => {
+          // How often a turn saves while it runs depends on how long it takes.
+          if (!what.endsWith("processes") && writes.at(-1) !== what) writes.push(what);
+        };
+        return {
+          ...base,
+          add: (owner, store, ...rest) => {
+            note(`add ${store}`);
+            return base.add(owner, store, ...rest);
+          },
+          update: (owner, store, ...rest) => {
+            note(`update ${store}`);
+            return base.update(owner, store, ...rest);
+          },
+          delete: (owner, store, ...rest) => {
+            note(`delete ${store}`);
+            return base.delete(owner, store, ...rest);
+          },
+          collectionAppend: (owner, store, ...rest) => {
+            note(`append ${store}`);
+            return base.collectionAppend(owner, store, ...rest);
+          },
+        };
+      },
+    },
+  };
+  const core = await startCore({ plugins: [noting], config: { openaiBaseUrl: upstream.baseUrl } });
+  const ann: User = { username: "ann", role: "user" };
+  const turn = async (threadId?: string): Promise<string> => {
+    const info = await core.turns.start(ann, { content: "Go", ...(threadId && { threadId }) });
+    const events = await core.turns.follow(ann, info.id, 0, new AbortController().signal);
+    await Array.fromAsync(events ?? []);
+    return info.threadId;
+  };
+  const question = ["add turn_claims", "add messages", "update threads", "add turns"];
+  const reply = ["append turns", "add messages", "update threads"];
+  const end = ["append turns", "update turns", "delete turn_claims"];
+  writes.length = 0;
+  const threadId = await turn();
+  expect(writes).toEqual(["add threads", ...question, ...reply, ...end]);
+  writes.length = 0;
+  await turn(threadId);
+  expect(writes).toEqual([...question, ...reply, ...end]);
+});

@@ -19,7 +19,7 @@ import type {
 const THREADS: StoreFields = {
   title: { type: "str", search: true },
   created: "str",
-  updated: { type: "str", index: true },
+  updated: "str",
   model: "str",
   system_prompt: "str",
   parameters: "json",
