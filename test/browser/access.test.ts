@@ -5,7 +5,7 @@ import { Type } from "@sinclair/typebox";
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
-import { noBrowser, peopleOf, screenshot } from "../support/browser";
+import { eventually, noBrowser, peopleOf, screenshot } from "../support/browser";
 import { SAMPLE } from "../support/chat-data";
 import { PASSWORD, startServer } from "../support/server";
 import { httpError, reply, startUpstream, toolCall } from "../support/upstream";
@@ -183,7 +183,7 @@ describe.skipIf(noBrowser !== null)("nobody is shut out", () => {
     async () => {
       const ann = await person("ann", { locale: "de-DE", timezoneId: "Europe/Berlin" });
       const page = await ann.open("/");
-      expect(await page.textContent(".welcome h2")).toBe("Was beschäftigt dich?");
+      await eventually(() => page.textContent(".welcome h2"), "Was beschäftigt dich?");
       upstream.script(reply("مرحبا بالعالم"));
       await converse(page, "Grüß dich");
       await page.waitForSelector(".message-foot time[title]");
@@ -193,7 +193,7 @@ describe.skipIf(noBrowser !== null)("nobody is shut out", () => {
         timeStyle: "short",
         timeZone: "Europe/Berlin",
       }).format(new Date(iso));
-      expect(await page.locator(".reply .message-foot time").textContent()).toBe(shown);
+      await eventually(() => page.locator(".reply .message-foot time").textContent(), shown);
       expect(await page.evaluate("getComputedStyle(document.querySelector('.reply .part')).direction")).toBe("rtl");
       await screenshot(page, "access-german");
     },

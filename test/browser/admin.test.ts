@@ -2,12 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { noBrowser, peopleOf, screenshot } from "../support/browser";
+import { eventually, noBrowser, peopleOf, screenshot } from "../support/browser";
 import { writePlugins } from "../support/plugin-files";
 import { startServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 const pluginsPath = join(temporaryFolder(), "plugins");
 writePlugins(pluginsPath, {
@@ -43,7 +43,7 @@ describe.skipIf(noBrowser !== null)("the page of plugins", () => {
       await page.getByRole("button", { name: "Reload plugins" }).click();
       await page.waitForSelector("text=Every plugin is in use.");
       expect(new URL(page.url()).pathname).toBe("/_plugin/admin/");
-      expect(await page.getByRole("row", { name: /mended/ }).count()).toBe(1);
+      await eventually(() => page.getByRole("row", { name: /mended/ }).count(), 1);
       await page.getByRole("link", { name: "Chats" }).click();
       await page.waitForSelector("#composer");
     },
@@ -55,7 +55,7 @@ describe.skipIf(noBrowser !== null)("the page of plugins", () => {
     async () => {
       const bob = await person("bob");
       const page = await bob.open("/");
-      expect(await page.getByRole("link", { name: "Plugins" }).count()).toBe(0);
+      await eventually(() => page.getByRole("link", { name: "Plugins" }).count(), 0);
       await page.goto("/_plugin/admin/");
       expect(await page.textContent("main")).toContain("Only an administrator");
     },

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
-import { markupOf, noBrowser, peopleOf, screenshot } from "../support/browser";
+import { eventually, markupOf, noBrowser, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { interleave, reply, startUpstream, toolCall } from "../support/upstream";
 
@@ -32,7 +32,7 @@ const server = await startServer({
 
 const person = peopleOf(server.url);
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const MAIL = { to: "bob@example.com", text: "The <b>numbers</b> are in." };
 
 async function ask(page: Page, calls = toolCall("send_mail", MAIL)): Promise<void> {
@@ -54,22 +54,22 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
       const form = page.getByRole("form", { name: "send_mail The model wants to use this tool. May it?" });
       expect(await form.locator("pre").textContent()).toContain('"text": "The <b>numbers</b> are in."');
       // What is added to a log is announced.
-      expect(await page.locator('[role="log"] .question').count()).toBe(1);
+      await eventually(() => page.locator('[role="log"] .question').count(), 1);
       await screenshot(page, "approval");
       await page.getByRole("button", { name: "Allow", exact: true }).focus();
       await page.keyboard.press("Enter");
       for (const tab of [page, other]) {
         await tab.waitForSelector("text=That is settled.");
-        expect(await tab.locator(".question").count()).toBe(0);
+        await eventually(() => tab.locator(".question").count(), 0);
         await tab.waitForSelector("button.send");
       }
-      expect(await page.evaluate("document.activeElement.id")).toBe("text");
+      await eventually(() => page.evaluate("document.activeElement.id"), "text");
       await page.click(".tool summary");
       expect(await page.textContent(".tool")).toContain("sent to bob@example.com");
       await screenshot(page, "approval-allowed");
       const fresh = await ann.open(new URL(page.url()).pathname);
       for (const tab of [page, other])
-        expect(await markupOf(tab, "#messages")).toBe(await markupOf(fresh, "#messages"));
+        await eventually(() => markupOf(tab, "#messages"), await markupOf(fresh, "#messages"));
     },
     TIMEOUT_MS,
   );
@@ -108,8 +108,8 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
       await other.getByText("Another chat waits for your answer.").waitFor();
       await screenshot(other, "approval-elsewhere");
       const path = new URL(page.url()).pathname;
-      expect(await other.getByRole("link", { name: "Open it" }).getAttribute("href")).toBe(path);
-      expect(await page.textContent("#status")).toBe("");
+      await eventually(() => other.getByRole("link", { name: "Open it" }).getAttribute("href"), path);
+      await eventually(() => page.textContent("#status"), "");
       await page.getByRole("button", { name: "Do not allow" }).click();
       await other.waitForSelector("#status:empty", { state: "attached" });
     },
@@ -122,13 +122,13 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
       const ann = await person();
       const page = await ann.open("/");
       await ask(page);
-      expect(await page.locator(".writing").isVisible()).toBe(false);
+      await eventually(() => page.locator(".writing").isVisible(), false);
       const other = await ann.open("/");
       await other.getByText("Another chat waits for your answer.").waitFor();
       await other.getByRole("link", { name: "Open it" }).click();
       await other.getByRole("button", { name: "Do not allow" }).click();
       await other.waitForSelector("text=That is settled.");
-      expect(await other.textContent("#status")).toBe("");
+      await eventually(() => other.textContent("#status"), "");
     },
     TIMEOUT_MS,
   );
@@ -141,7 +141,7 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
       await ask(page);
       await page.click("button.stop");
       await page.waitForSelector("button.send");
-      expect(await page.locator(".question").count()).toBe(0);
+      await eventually(() => page.locator(".question").count(), 0);
       expect(await page.textContent(".reply")).toContain("Stopped.");
     },
     TIMEOUT_MS,
@@ -172,7 +172,7 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
       const ann = await person("ann", { javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
       const page = await ann.open("/");
       await ask(page);
-      expect(await page.locator("noscript").count()).toBe(0);
+      await eventually(() => page.locator("noscript").count(), 0);
       await screenshot(page, "approval-no-script");
       await page.getByRole("button", { name: "Allow", exact: true }).click();
       await page.waitForSelector("text=That is settled.");

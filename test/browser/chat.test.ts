@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import type { Page } from "playwright-core";
 import type { Plugin } from "../../src/protocols";
-import { markupOf, newPerson, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
+import { eventually, markupOf, newPerson, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
 import { startCable } from "../support/cable";
 import { SAMPLE } from "../support/chat-data";
 import { startServer } from "../support/server";
@@ -38,7 +38,7 @@ const server = await startServer({
 
 const person = peopleOf(server.url);
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 async function say(page: Page, text: string): Promise<void> {
   await page.fill("#text", text);
@@ -49,7 +49,7 @@ async function say(page: Page, text: string): Promise<void> {
 async function expectAsFresh(page: Page, who: Person): Promise<void> {
   const fresh = await who.open(new URL(page.url()).pathname);
   for (const part of ["#messages", "#title", ".choices"]) {
-    expect(await markupOf(page, part)).toBe(await markupOf(fresh, part));
+    await eventually(() => markupOf(page, part), await markupOf(fresh, part));
   }
   await fresh.close();
 }
@@ -79,17 +79,17 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       });
       await say(page, "How is *Markdown* streamed?");
       await page.waitForURL(/\/t\//);
-      expect(await page.textContent(".user .bubble")).toBe("How is *Markdown* streamed?");
-      expect(await page.inputValue("#text")).toBe("");
+      await eventually(() => page.textContent(".user .bubble"), "How is *Markdown* streamed?");
+      await eventually(() => page.inputValue("#text"), "");
       await page.waitForSelector("text=Thinking…");
       half.open();
       await page.waitForSelector("text=the documentation");
-      expect(await page.locator("button.stop").count()).toBe(1);
+      await eventually(() => page.locator("button.stop").count(), 1);
       await screenshot(page, "streaming");
       end.open();
       await page.waitForSelector("button.send");
       await page.waitForSelector(".reply >> text=The end.");
-      expect(await page.title()).toBe("How is *Markdown* streamed?");
+      await eventually(() => page.title(), "How is *Markdown* streamed?");
       await page.waitForSelector(".threads [aria-current] >> text=How is");
       await expectAsFresh(page, ann);
       await screenshot(page, "chat");
@@ -125,7 +125,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await page.evaluate("document.getElementById('live')._htmx.sse.reader.cancel()");
       gates[1]?.open();
       await page.waitForSelector(".reply >> text=third");
-      expect(await page.locator(".reply h3").count()).toBe(1);
+      await eventually(() => page.locator(".reply h3").count(), 1);
       gates[2]?.open();
       await page.waitForSelector("button.send");
       // The link is defined after its use: only the whole text tells that it is one.
@@ -208,7 +208,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await page.click("text=Retry");
       await page.waitForSelector(".reply >> text=Now it does.");
       await page.waitForSelector("button.send");
-      expect(await page.locator(".message").count()).toBe(2);
+      await eventually(() => page.locator(".message").count(), 2);
       await expectAsFresh(page, ann);
     },
     TIMEOUT_MS,
@@ -225,13 +225,13 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await page.waitForSelector(".reply >> text=Writing");
       await say(page, "Too early");
       await page.waitForSelector("#status.busy:not(:empty)");
-      expect(await page.inputValue("#text")).toBe("Too early");
+      await eventually(() => page.inputValue("#text"), "Too early");
       end.open();
       await page.waitForSelector("button.send");
       upstream.script(reply("Now."));
       await page.press("#text", "Enter");
       await page.waitForSelector(".reply >> text=Now.");
-      expect(await page.inputValue("#text")).toBe("");
+      await eventually(() => page.inputValue("#text"), "");
     },
     TIMEOUT_MS,
   );
@@ -254,7 +254,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await other.waitForSelector(".threads >> text=Capitals");
       await other.locator(".search input").pressSequentially("peru");
       await other.waitForSelector(".threads mark");
-      expect(await other.textContent(".threads mark")).toBe("Peru");
+      await eventually(() => other.textContent(".threads mark"), "Peru");
       await screenshot(other, "search");
       await other.fill(".search input", "");
       await page.bringToFront();
@@ -280,7 +280,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await page.waitForSelector("button.send");
       expect(await page.title()).not.toBe("hit");
       expect(await page.locator(".message img, .message script, .message a[href^=javascript]").count()).toBe(0);
-      expect(await page.textContent(".bubble")).toBe(attack);
+      await eventually(() => page.textContent(".bubble"), attack);
       await expectAsFresh(page, ann);
     },
     TIMEOUT_MS,
@@ -295,12 +295,12 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await say(page, "Hi");
       await page.waitForURL(/\/t\//);
       await page.waitForSelector("button.send");
-      expect(await page.locator("#threads [aria-current]").count()).toBe(1);
+      await eventually(() => page.locator("#threads [aria-current]").count(), 1);
 
       await ann.context.setOffline(true);
       await say(page, "Are you there?");
       await page.waitForSelector("#status.offline");
-      expect(await page.inputValue("#text")).toBe("Are you there?");
+      await eventually(() => page.inputValue("#text"), "Are you there?");
       ann.complaints.length = 0; // The browser complains of the cut as it should.
       await ann.context.setOffline(false);
       await page.waitForSelector("#status:not(.offline)", { state: "attached" });
@@ -310,7 +310,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       await page.press("#text", "Enter");
       const href = await page.locator("#status a").getAttribute("href");
       expect(href).toBe(`/login?next=${encodeURIComponent(new URL(page.url()).pathname)}`);
-      expect(await page.inputValue("#text")).toBe("Are you there?");
+      await eventually(() => page.inputValue("#text"), "Are you there?");
       ann.complaints.length = 0; // So does a refused request.
       await ann.context.addCookies(cookies);
 
@@ -343,7 +343,7 @@ describe.skipIf(noBrowser !== null)("the page", () => {
       cable.plugIn();
       await page.waitForSelector(".reply >> text=While you were away.");
       await page.waitForSelector("#status:empty", { state: "attached" });
-      expect(await page.inputValue("#text")).toBe("half a thought");
+      await eventually(() => page.inputValue("#text"), "half a thought");
       await ann.context.close();
     },
     TIMEOUT_MS,

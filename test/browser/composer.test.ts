@@ -2,14 +2,14 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
+import { eventually, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
 
 const upstream = startUpstream({ models: ["small-a", "small-b"] });
 afterAll(() => upstream.stop());
 const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 const person = peopleOf(server.url);
 
@@ -38,20 +38,20 @@ describe.skipIf(noBrowser !== null)("the composer", () => {
       const page = await chatOf(ann);
       await page.fill("#text", "half a\nthought");
       await page.reload();
-      expect(await page.inputValue("#text")).toBe("half a\nthought");
+      await eventually(() => page.inputValue("#text"), "half a\nthought");
       const other = await ann.open("/");
-      expect(await other.inputValue("#text")).toBe("");
+      await eventually(() => other.inputValue("#text"), "");
       await other.fill("#text", "for a new chat");
       await other.close();
       upstream.script(reply("Right."));
       await page.press("#text", "Enter");
       await page.waitForSelector("text=Right.");
       await page.reload();
-      expect(await page.inputValue("#text")).toBe("");
-      expect(await page.evaluate("Object.keys(localStorage).length")).toBe(1);
+      await eventually(() => page.inputValue("#text"), "");
+      await eventually(() => page.evaluate("Object.keys(localStorage).length"), 1);
       await page.click("[aria-label='Sign out']");
       await page.waitForSelector("#username");
-      expect(await page.evaluate("Object.keys(localStorage).length")).toBe(0);
+      await eventually(() => page.evaluate("Object.keys(localStorage).length"), 0);
     },
     TIMEOUT_MS,
   );
@@ -70,7 +70,7 @@ describe.skipIf(noBrowser !== null)("the composer", () => {
       await page.press("#password", "Enter");
       await page.waitForSelector("#text");
       expect(new URL(page.url()).pathname).toBe(pathname);
-      expect(await page.inputValue("#text")).toBe("Do not lose me");
+      await eventually(() => page.inputValue("#text"), "Do not lose me");
     },
     TIMEOUT_MS,
   );
@@ -84,7 +84,7 @@ describe.skipIf(noBrowser !== null)("the composer", () => {
       const low = await height();
       await page.press("#text", "Shift+Enter");
       await page.locator("#text").pressSequentially("below");
-      expect(await page.inputValue("#text")).toBe("\nbelow");
+      await eventually(() => page.inputValue("#text"), "\nbelow");
       expect(await height()).toBeGreaterThan(low);
       const end = gate();
       upstream.script({ parts: ["Writing ", { wait: end.opened }, "done."] });
@@ -96,7 +96,7 @@ describe.skipIf(noBrowser !== null)("the composer", () => {
       end.open();
       await page.waitForSelector("button.send");
       await page.waitForSelector("#status.busy", { state: "hidden" });
-      expect(await page.inputValue("#text")).toBe("Too early");
+      await eventually(() => page.inputValue("#text"), "Too early");
     },
     TIMEOUT_MS,
   );
@@ -118,15 +118,15 @@ describe.skipIf(noBrowser !== null)("the composer", () => {
       upstream.script(reply("Three files."));
       await say(page, "Look at these");
       await page.waitForSelector("text=Three files.");
-      expect(await page.locator(".user .files a").allTextContents()).toEqual(["one.txt", "paste.txt", "drop.txt"]);
-      expect(await page.evaluate("document.getElementById('files').files.length")).toBe(0);
+      await eventually(() => page.locator(".user .files a").allTextContents(), ["one.txt", "paste.txt", "drop.txt"]);
+      await eventually(() => page.evaluate("document.getElementById('files').files.length"), 0);
       await screenshot(page, "files-sent");
       await page.setInputFiles("#files", { name: "not.txt", mimeType: "text/plain", buffer: Buffer.from("no") });
       await page.click(".detach");
       upstream.script(reply("None."));
       await say(page, "And now");
       await page.waitForSelector("text=None.");
-      expect(await page.locator(".user .files a").count()).toBe(3);
+      await eventually(() => page.locator(".user .files a").count(), 3);
     },
     TIMEOUT_MS,
   );
@@ -151,7 +151,7 @@ describe.skipIf(noBrowser !== null)("the composer", () => {
       await page.press("#title input", "Enter");
       await refused;
       await page.waitForSelector("#status.error:visible");
-      expect(await page.inputValue("#title input")).toBe("Greetings");
+      await eventually(() => page.inputValue("#title input"), "Greetings");
       expect(posts).toBe(2);
     },
     TIMEOUT_MS,
@@ -191,14 +191,14 @@ describe.skipIf(noBrowser !== null)("the composer", () => {
       await page.keyboard.press("Enter");
       expect(await idOfFocus(page)).toBe("text");
       await page.keyboard.type("why?");
-      expect(await page.locator("#keys:popover-open").count()).toBe(0);
+      await eventually(() => page.locator("#keys:popover-open").count(), 0);
       await page.focus("[aria-label='Sign out']");
       await page.keyboard.press("?");
       await page.waitForSelector("#keys:popover-open");
       await screenshot(page, "keys");
       await page.keyboard.press("Escape");
       await page.waitForSelector("#keys", { state: "hidden" });
-      expect(await page.evaluate("document.activeElement.ariaLabel")).toBe("Sign out");
+      await eventually(() => page.evaluate("document.activeElement.ariaLabel"), "Sign out");
     },
     TIMEOUT_MS,
   );

@@ -3,7 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import type { Message } from "../../src/protocols";
-import { newPerson, noBrowser, screenshot } from "../support/browser";
+import { eventually, newPerson, noBrowser, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
 
@@ -73,11 +73,11 @@ describe.skipIf(noBrowser !== null)(`a chat of ${MESSAGES} messages`, () => {
       }
       const asked = await page.locator(".user .bubble").allTextContents();
       expect(asked).toEqual(Array.from({ length: MESSAGES / 2 }, (_, index) => `Question ${2 * index}`));
-      expect(await page.locator(".reply").count()).toBe(MESSAGES / 2);
+      await eventually(() => page.locator(".reply").count(), MESSAGES / 2);
       await screenshot(page, "long-beginning");
 
       const long = await medianFrame(page);
-      expect(await page.locator(".message").count()).toBe(MESSAGES + 2);
+      await eventually(() => page.locator(".message").count(), MESSAGES + 2);
       await page.goto("/");
       expect(long).toBeLessThan(TIMES * (await medianFrame(page)) + FRAME_MS);
       expect(ann.complaints).toEqual([]);

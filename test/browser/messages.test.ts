@@ -3,7 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import type { Thread } from "../../src/protocols";
-import { markupOf, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
+import { eventually, markupOf, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
 
@@ -16,7 +16,7 @@ const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl:
 const person = peopleOf(server.url);
 
 const ANN = { username: "ann", role: "admin" } as const;
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 /** A chat with a question and its reply, shown. */
 async function converse(who: Person, question: string, answer: string): Promise<Page> {
@@ -32,7 +32,7 @@ async function converse(who: Person, question: string, answer: string): Promise<
 
 async function expectAsFresh(page: Page, who: Person): Promise<void> {
   const fresh = await who.open(new URL(page.url()).pathname);
-  expect(await markupOf(page, "#messages")).toBe(await markupOf(fresh, "#messages"));
+  await eventually(() => markupOf(page, "#messages"), await markupOf(fresh, "#messages"));
   await fresh.close();
 }
 
@@ -84,7 +84,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await edit.focus();
       await page.keyboard.press("Enter");
       await page.waitForSelector(".edit textarea:focus");
-      expect(await page.inputValue(".edit textarea")).toBe("First wording");
+      await eventually(() => page.inputValue(".edit textarea"), "First wording");
       await screenshot(page, "messages-edit");
       await page.keyboard.press("Escape");
       await page.waitForSelector(".edit", { state: "detached" });
@@ -97,8 +97,8 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.keyboard.press("Enter");
       await page.waitForSelector(".reply >> text=Second answer.");
       await page.waitForSelector("button.send");
-      expect(await page.locator(".message").count()).toBe(2);
-      expect(await focused(page)).toBe("text");
+      await eventually(() => page.locator(".message").count(), 2);
+      await eventually(() => focused(page), "text");
       await expectAsFresh(page, ann);
       await screenshot(page, "messages-versions");
 
@@ -107,8 +107,8 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.locator(".versions [id$='-previous']").focus();
       await page.keyboard.press("Enter");
       await page.waitForSelector(".reply >> text=Later answer.");
-      expect(await page.textContent(".user .bubble >> nth=0")).toBe("First wording");
-      expect(await page.textContent(".versions")).toBe("1/2");
+      await eventually(() => page.textContent(".user .bubble >> nth=0"), "First wording");
+      await eventually(() => page.textContent(".versions"), "1/2");
       expect(await focused(page)).toMatch(/-previous$/);
       await expectAsFresh(page, ann);
       await other.bringToFront();
@@ -133,7 +133,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await screenshot(page, "messages-menu");
       await page.keyboard.press("Escape");
       await page.waitForSelector("#message-menu", { state: "hidden" });
-      expect(await page.evaluate("document.activeElement.getAttribute('popovertarget')")).toBe("message-menu");
+      await eventually(() => page.evaluate("document.activeElement.getAttribute('popovertarget')"), "message-menu");
       await page.keyboard.press("Enter");
       await page.waitForSelector("#message-menu:popover-open >> text=small-b");
       const end = gate();
@@ -141,12 +141,12 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.click("#message-menu >> text=small-b");
       await page.waitForSelector(".reply >> text=Three");
       await page.waitForSelector("#message-menu", { state: "hidden" });
-      expect(await focused(page)).toBe("text");
+      await eventually(() => focused(page), "text");
       end.open();
       await page.waitForSelector("button.send");
       expect(upstream.requests.at(-1)?.body.model).toBe("small-b");
       expect(await page.textContent(".reply .facts")).toContain("small-b");
-      expect(await page.textContent(".reply .versions")).toBe("3/3");
+      await eventually(() => page.textContent(".reply .versions"), "3/3");
       await expectAsFresh(page, ann);
       await page.click(".reply [id$='-previous']");
       await page.waitForSelector(".reply >> text=Two answer.");
@@ -172,14 +172,14 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.click("[popovertarget=message-menu]");
       await page.click("#message-menu .fork");
       await page.waitForURL((url) => url.href !== first && url.pathname.startsWith("/t/"));
-      expect(await page.textContent(".bubble")).toBe("Shared question");
+      await eventually(() => page.textContent(".bubble"), "Shared question");
       expect(await page.textContent(".reply .parts")).toContain("Shared answer.");
       upstream.script(reply("Only in the fork."));
       await page.fill("#text", "Go on");
       await page.press("#text", "Enter");
       await page.waitForSelector(".reply >> text=Only in the fork.");
       await page.goto(first);
-      expect(await page.locator(".message").count()).toBe(2);
+      await eventually(() => page.locator(".message").count(), 2);
     },
     TIMEOUT_MS,
   );
@@ -201,7 +201,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.waitForSelector(".reply >> text=From elsewhere");
       await page.press(".edit textarea", "Enter");
       await page.waitForSelector("#status:not(:empty)");
-      expect(await page.inputValue(".edit textarea")).toBe("half an edit");
+      await eventually(() => page.inputValue(".edit textarea"), "half an edit");
       end.open();
       await page.waitForSelector("button.send");
       upstream.script(reply("Edited at last."));
@@ -221,7 +221,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       const page = await ann.open(`/t/${thread.id}`);
       await page.waitForSelector(`#m-${ids[348]}`);
       await until(page, async () => (await toEnd(page)) < 2);
-      expect(await page.locator(".jump").isVisible()).toBe(false);
+      await eventually(() => page.locator(".jump").isVisible(), false);
       const first = ids[250] ?? "";
       // As a person does who pulls the bar up: almost to the top at once.
       for (const [top, next] of [
@@ -236,12 +236,12 @@ describe.skipIf(noBrowser !== null)("messages", () => {
         // Messages get their real height as they come near the screen, which takes some frames.
         await until(page, async () => Math.abs((await topOf(page, String(reading))) - before) < 3);
       }
-      expect(await page.locator(`#m-${first}`).count()).toBe(1);
+      await eventually(() => page.locator(`#m-${first}`).count(), 1);
       await screenshot(page, "messages-long");
       // Nothing is lost or doubled on the way, and what happens at the end leaves the reader alone.
       await page.evaluate("document.getElementById('scroll').scrollTop = 0");
       await page.waitForSelector(`#m-${ids[0]}`, { state: "attached" });
-      expect(await page.locator(".earlier").count()).toBe(0);
+      await eventually(() => page.locator(".earlier").count(), 0);
       const shown = await page.evaluate("[...document.querySelectorAll('.message.user')].map(({ id }) => id.slice(2))");
       expect(shown).toEqual(ids.filter((_, index) => index % 2 === 0));
       const top = await topOf(page, ids[20] ?? "");
@@ -249,7 +249,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await server.core.turns.start(ANN, { content: "Sent elsewhere", threadId: thread.id });
       await page.waitForSelector(".reply >> text=From elsewhere.", { state: "attached" });
       expect(await topOf(page, ids[20] ?? "")).toBe(top);
-      expect(await page.locator(".message.user").count()).toBe(176);
+      await eventually(() => page.locator(".message.user").count(), 176);
       await page.click(".jump");
       await until(page, async () => (await toEnd(page)) < 2);
       await page.waitForSelector(".jump", { state: "hidden" });
@@ -338,7 +338,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.press("#text", "Enter");
       await page.waitForURL(new RegExp(`/t/${thread.id}$`));
       await page.waitForSelector(".reply >> text=At the end.");
-      expect(await page.locator(`#m-${ids[248]}`).count()).toBe(1);
+      await eventually(() => page.locator(`#m-${ids[248]}`).count(), 1);
     },
     TIMEOUT_MS,
   );
@@ -359,7 +359,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.goto(`/t/${thread.id}`);
       const last = `#m-${ids[208]}`;
       await page.click(`${last} [id$='-edit']`);
-      expect(await page.inputValue(".edit textarea")).toBe("Question 208.");
+      await eventually(() => page.inputValue(".edit textarea"), "Question 208.");
       await screenshot(page, "messages-no-script-edit");
       upstream.script(reply("Edited without script."));
       await page.fill(".edit textarea", "Another wording");

@@ -4,7 +4,7 @@ import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { eventually, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
 import { PASSWORD, startServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
 import { gate, reply, startUpstream } from "../support/upstream";
@@ -12,7 +12,7 @@ import { gate, reply, startUpstream } from "../support/upstream";
 const upstream = startUpstream({ models: ["small-a"] });
 afterAll(() => upstream.stop());
 const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 const people: Person[] = [];
 const person = async (username: string | null = "ann") => {
@@ -49,24 +49,24 @@ describe.skipIf(noBrowser !== null)("without script", () => {
       await page.click("#go", { noWaitAfter: true });
       await page.waitForURL(/\?stream=1$/, { waitUntil: "commit" });
       await page.waitForSelector(".reply strong >> text=here");
-      expect(await page.locator(".thinking em").textContent()).toBe("see");
+      await eventually(() => page.locator(".thinking em").textContent(), "see");
       await page.fill("#text", "typed meanwhile");
       half.open();
       await page.waitForSelector(".reply >> text=And more.");
-      expect(await page.locator(".go.stop").isVisible()).toBe(true);
+      await eventually(() => page.locator(".go.stop").isVisible(), true);
       await screenshot(page, "no-script-streaming");
       end.open();
       await page.waitForSelector(".reply >> text=Whole.");
       await page.waitForSelector(".go.send:visible");
-      expect(await page.locator(".go:visible").count()).toBe(1);
-      expect(await page.inputValue("#text")).toBe("typed meanwhile");
+      await eventually(() => page.locator(".go:visible").count(), 1);
+      await eventually(() => page.inputValue("#text"), "typed meanwhile");
       await page.waitForSelector(".message-foot .facts");
-      expect(await page.locator(".writing").count()).toBe(0);
+      await eventually(() => page.locator(".writing").count(), 0);
       await screenshot(page, "no-script");
       upstream.script(reply("Heard."));
       await page.click(".go.send:visible", { noWaitAfter: true });
       await page.waitForSelector(".reply >> text=Heard.");
-      expect(await page.locator(".user .bubble").allTextContents()).toEqual(["Without script", "typed meanwhile"]);
+      await eventually(() => page.locator(".user .bubble").allTextContents(), ["Without script", "typed meanwhile"]);
     },
     TIMEOUT_MS,
   );
@@ -85,11 +85,11 @@ describe.skipIf(noBrowser !== null)("without script", () => {
       end.open();
       await page.waitForSelector(".reply a[href='https://example.com/']");
       await page.waitForSelector(".reply .footnotes >> text=Noted.");
-      expect(await page.locator(".reply p:visible >> text=More.").count()).toBe(1);
+      await eventually(() => page.locator(".reply p:visible >> text=More.").count(), 1);
       await screenshot(page, "no-script-late");
       const shown = await page.locator(".reply .whole").textContent();
       await page.goto(new URL(page.url()).pathname);
-      expect(await page.locator(".reply .text").textContent()).toBe(shown);
+      await eventually(() => page.locator(".reply .text").textContent(), shown);
     },
     TIMEOUT_MS,
   );
@@ -104,7 +104,7 @@ describe.skipIf(noBrowser !== null)("without script", () => {
       await page.setInputFiles("#files", { name: "plot.txt", mimeType: "text/plain", buffer: Buffer.from("plot") });
       await page.click("#go", { noWaitAfter: true });
       await page.waitForSelector(".reply >> text=Again");
-      expect(await page.locator(".user .files a").textContent()).toBe("plot.txt");
+      await eventually(() => page.locator(".user .files a").textContent(), "plot.txt");
       await page.click(".go.stop", { noWaitAfter: true });
       await page.waitForSelector("text=Stopped.");
       await page.fill(".search input", "story");
@@ -176,12 +176,12 @@ describe.skipIf(noBrowser !== null)("a session that ends without script", () => 
       await signIn(page, "wrong");
       await page.waitForSelector("text=Wrong user name or password.");
       await signIn(page);
-      expect(await page.inputValue("#text")).toBe(typed);
-      expect(await page.locator(".user .bubble").textContent()).toBe("First");
+      await eventually(() => page.inputValue("#text"), typed);
+      await eventually(() => page.locator(".user .bubble").textContent(), "First");
       upstream.script(reply("Found again."));
       await page.click(".go.send:visible");
       await page.waitForSelector(".reply >> text=Found again.");
-      expect(await page.locator(".user .bubble").nth(1).textContent()).toBe(typed);
+      await eventually(() => page.locator(".user .bubble").nth(1).textContent(), typed);
     },
     TIMEOUT_MS,
   );
@@ -195,7 +195,7 @@ describe.skipIf(noBrowser !== null)("a session that ends without script", () => 
       await page.fill(".edit textarea", "Better");
       await page.click(".edit .send");
       await signIn(page);
-      expect(await page.inputValue(".edit textarea")).toBe("Better");
+      await eventually(() => page.inputValue(".edit textarea"), "Better");
     },
     TIMEOUT_MS,
   );

@@ -1,7 +1,7 @@
 /** A reply as it is written, in a real browser: what its last event shows is what a reload shows. */
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { markupOf, newPerson, noBrowser, screenshot } from "../support/browser";
+import { eventually, markupOf, newPerson, noBrowser, screenshot } from "../support/browser";
 import { SAMPLE } from "../support/chat-data";
 import { createRandom } from "../support/random";
 import { startServer } from "../support/server";
@@ -62,7 +62,7 @@ describe.skipIf(noBrowser !== null)("a reply that is written", () => {
     const streamed = await markupOf(page, "#messages");
     await page.reload();
     expect(streamed).toBe(await markupOf(page, "#messages"));
-    expect(await page.locator(".reply math").count()).toBe(6);
+    await eventually(() => page.locator(".reply math").count(), 6);
     await ann.context.close();
     expect(ann.complaints).toEqual([]);
   }, 90_000);

@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { noBrowser, peopleOf, screenshot } from "../support/browser";
+import { eventually, noBrowser, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
 import { gate, reply, startUpstream } from "../support/upstream";
 
@@ -12,7 +12,7 @@ upstream.otherwise(reply("Noted."));
 const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
 const { core } = server;
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const person = peopleOf(server.url);
 
 afterEach(async () => {
@@ -56,23 +56,9 @@ async function listOf(page: Page): Promise<string[]> {
   );
 }
 
-/** Waits until it is so. A chat that moves is taken out and put in: for a moment it is nowhere. */
+/** A chat that moves is taken out and put in: for a moment it is nowhere. */
 async function expectList(page: Page, titles: readonly string[]): Promise<void> {
-  const end = performance.now() + 5000;
-  let list = await listOf(page);
-  while (list.join() !== titles.join() && performance.now() < end) {
-    await Bun.sleep(25);
-    list = await listOf(page);
-  }
-  expect(list).toEqual([...titles]);
-}
-
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 5000;
-  while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`It took too long until ${what}`);
-    await Bun.sleep(25);
-  }
+  await eventually<readonly string[]>(() => listOf(page), titles);
 }
 
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
@@ -134,7 +120,7 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       await page.waitForSelector(".thread:has-text('Busy') .running");
       await expectList(page, ["# Today", "Busy", "Idle"]);
       await screenshot(page, "list-running");
-      expect(await page.locator(".running").count()).toBe(1);
+      await eventually(() => page.locator(".running").count(), 1);
       end.open();
       await page.waitForSelector(".running", { state: "detached" });
     },
@@ -187,13 +173,13 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       const page = await ann.open("/");
       await page.locator(".search input").pressSequentially("quok");
       await page.waitForSelector(".threads mark");
-      expect(await page.textContent(".threads mark")).toBe("quok");
+      await eventually(() => page.textContent(".threads mark"), "quok");
       await expectList(page, ["Animals"]);
       await core.thread.update("ann", id, { title: "Marsupials" });
       await expectList(page, ["Marsupials"]);
       await screenshot(page, "list-search");
       await page.press(".search input", "ArrowDown");
-      expect(await page.evaluate("document.activeElement.className")).toBe("open");
+      await eventually(() => page.evaluate("document.activeElement.className"), "open");
       const [message] = await core.thread.messages("ann", id);
       await page.keyboard.press("Enter");
       await page.waitForURL(`**/t/${id}?at=${message?.id}`);
@@ -218,18 +204,18 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       expect(await count()).toBe(50);
       for (let pages = 2; pages <= 10; pages++) {
         await page.locator("#list-end").scrollIntoViewIfNeeded();
-        await until(async () => (await count()) === pages * 50, `page ${pages} is there`);
+        await eventually(count, pages * 50);
       }
       const titles = (await listOf(page)).filter((title) => !title.startsWith("#"));
       expect(titles).toEqual(Array.from({ length: 500 }, (_, number) => `Chat ${number}.`));
       const headings = (await listOf(page)).filter((title) => title.startsWith("#"));
       expect(headings).toEqual([...new Set(headings)]);
       await core.thread.update("ann", ids[300] ?? "", { title: "Moved" });
-      await until(async () => (await page.locator(".thread .name").first().textContent()) === "Moved", "it moved");
+      await eventually(() => page.locator(".thread .name").first().textContent(), "Moved");
       expect(await count()).toBe(500);
-      expect(await page.locator(".thread >> text='Chat 300.'").count()).toBe(0);
+      await eventually(() => page.locator(".thread >> text='Chat 300.'").count(), 0);
       await core.thread.archive("ann", ids[400] ?? "");
-      await until(async () => (await count()) === 499, "the archived one is gone");
+      await eventually(count, 499);
       await page.locator(".thread >> text='Chat 499.'").scrollIntoViewIfNeeded();
       await screenshot(page, "list-long");
     },
@@ -244,11 +230,11 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
         ids.push(await addChat(`Chat ${number}.`, { at: daysAgo(1 + number) }));
       const ann = await person("ann");
       const page = await ann.open("/");
-      expect(await page.locator(".thread").count()).toBe(50);
+      await eventually(() => page.locator(".thread").count(), 50);
       await core.thread.update("ann", ids[49] ?? "", { title: "Moved" });
-      await until(async () => (await page.locator(".thread .name").first().textContent()) === "Moved", "it moved");
+      await eventually(() => page.locator(".thread .name").first().textContent(), "Moved");
       await page.locator("#list-end").scrollIntoViewIfNeeded();
-      await until(async () => (await page.locator(".thread").count()) === 100, "the next page is there");
+      await eventually(() => page.locator(".thread").count(), 100);
       const titles = (await listOf(page)).filter((title) => !title.startsWith("#"));
       const others = Array.from({ length: 100 }, (_, number) => `Chat ${number}.`).filter((_, number) => number !== 49);
       expect(titles).toEqual(["Moved", ...others]);
@@ -265,15 +251,12 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       await page.focus(".search input");
       for (const key of ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"]) await page.keyboard.press(key);
       const focused = () => page.evaluate("document.activeElement.textContent");
-      expect(await focused()).toBe("Two");
+      await eventually(() => focused(), "Two");
       await page.keyboard.press("Tab");
       await screenshot(page, "list-keys");
       await page.keyboard.press("Enter");
       await page.waitForSelector(".thread-form");
-      await until(
-        async () => (await page.evaluate("document.activeElement.name")) === "title",
-        "the title has the focus",
-      );
+      await eventually(() => page.evaluate("document.activeElement.name"), "title");
       await page.keyboard.press("ControlOrMeta+a");
       await page.keyboard.type("Second");
       await page.keyboard.press("Enter");
@@ -282,7 +265,7 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Enter");
       await page.waitForSelector("#title input");
-      expect(await page.inputValue("#title input")).toBe("Second");
+      await eventually(() => page.inputValue("#title input"), "Second");
     },
     TIMEOUT_MS,
   );
@@ -303,12 +286,12 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       await page.keyboard.type("Renamed");
       await page.keyboard.press("Enter");
       await expectList(page, ["# Today", "Renamed", "Second"]);
-      expect(await focused()).toBe(`c-${first}`);
+      await eventually(() => focused(), `c-${first}`);
       const message = { parentId: null, role: "user", type: "text", content: "Up", turnId: "t", step: 0 } as const;
       await page.focus(`#c-${second} .open`);
       await core.thread.append("ann", second, message);
       await expectList(page, ["# Today", "Second", "Renamed"]);
-      expect(await focused()).toBe(`c-${second}`);
+      await eventually(() => focused(), `c-${second}`);
     },
     TIMEOUT_MS,
   );
@@ -343,19 +326,19 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       let models = ["large-new", "small-a", "small-b", "z"];
       Object.assign(core.model, { list: async () => models });
       await core.bus.publish("everybody", { type: "models-changed" });
-      const offered = async (count: number) => (await page.locator("#models option").count()) === count;
-      await until(() => offered(4), "four are offered");
-      expect(await page.inputValue("#models")).toBe("small-b");
+      const offered = () => page.locator("#models option").count();
+      await eventually(offered, 4);
+      await eventually(() => page.inputValue("#models"), "small-b");
       models = ["z", "small-b"];
       await core.bus.publish("everybody", { type: "models-changed" });
-      await until(() => offered(2), "two are offered");
-      expect(await page.inputValue("#models")).toBe("small-b");
+      await eventually(offered, 2);
+      await eventually(() => page.inputValue("#models"), "small-b");
       models = [];
       await core.bus.publish("everybody", { type: "models-changed" });
       await page.waitForSelector("#models option >> text=No model", { state: "attached" });
       Object.assign(core.model, { list });
       await core.bus.publish("everybody", { type: "models-changed" });
-      await until(() => offered(2), "they are offered again");
+      await eventually(offered, 2);
     },
     TIMEOUT_MS,
   );
@@ -378,7 +361,7 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       await page.waitForSelector(".thread >> nth=0 >> text=Other words");
       await page.click(".filter summary");
       await page.click(".filter a >> text=trip");
-      expect(await page.locator(".thread").count()).toBe(1);
+      await eventually(() => page.locator(".thread").count(), 1);
       await page.click(".thread .change", { force: true });
       await page.click(".thread-form button >> text=Archive");
       await page.waitForSelector(".nothing");
@@ -415,7 +398,7 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
         await page.click(".thread .change");
         await page.waitForSelector(".thread-form");
         await screenshot(page, `list-${width}-${colorScheme}-edit`);
-        expect(await page.locator("#sidebar:popover-open").count()).toBe(1);
+        await eventually(() => page.locator("#sidebar:popover-open").count(), 1);
         expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
         expect(await page.$eval("#threads", (list) => list.scrollWidth - list.clientWidth)).toBe(0);
       }

@@ -8,7 +8,7 @@ import type { Html, Plugin, Turn } from "../../src/protocols";
 import { html, raw } from "../../views/html";
 import { openMarkdown } from "../../views/markdown";
 import { en } from "../../views/words/en";
-import { newPerson, noBrowser, type Person } from "../support/browser";
+import { eventually, newPerson, noBrowser, type Person } from "../support/browser";
 import { testViews } from "../support/chat-data";
 import { PAYLOADS } from "../support/payloads";
 import { startServer } from "../support/server";
@@ -221,7 +221,7 @@ describe.skipIf(noBrowser !== null)("a script in whatever is shown", () => {
         const found = await core.thread.list("ann", { limit: 1 });
         await core.thread.update("ann", found[0]?.id ?? "", { title: payload });
         await page.goto(`/t/${found[0]?.id}`);
-        expect(await page.inputValue("#title input")).toBe(asValue(payload));
+        await eventually(() => page.inputValue("#title input"), asValue(payload));
         await expectNothingRan(page);
       }
     },

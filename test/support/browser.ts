@@ -24,6 +24,9 @@ const ARGS = [
   "--disable-sync",
 ];
 
+/** How long an action or what it waits for may take. Most take milliseconds; a machine with other work is to fail no test. */
+const ACTION_MS = 20_000;
+
 let launched: Promise<Browser> | null = null;
 atEnd(async () => (await launched)?.close());
 
@@ -47,7 +50,7 @@ export async function newPerson(
     viewport: { width: 1280, height: 800 },
     ...options,
   });
-  context.setDefaultTimeout(8000);
+  context.setDefaultTimeout(ACTION_MS);
   const complaints: string[] = [];
   if (username !== null) {
     const response = await context.request.post("/login", {
@@ -88,6 +91,19 @@ export function peopleOf(url: string) {
     return person;
   };
 }
+
+/** Waits until what is read is as expected. What a page shows comes from several sides, in no order that a test could rely on. */
+export async function eventually<T>(read: () => Promise<T>, expected: T): Promise<void> {
+  const end = performance.now() + ACTION_MS;
+  let value = await read();
+  while (!Bun.deepEquals(value, expected) && performance.now() < end) {
+    await Bun.sleep(LOOK_MS);
+    value = await read();
+  }
+  expect<unknown>(value).toEqual(expected);
+}
+
+const LOOK_MS = 20; // Between two looks: about a frame.
 
 /** Writes test/output/<name>.png, to be looked at. */
 export async function screenshot(page: Page, name: string): Promise<void> {
