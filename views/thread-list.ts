@@ -71,12 +71,12 @@ function itemId({ thread, filter, hit }: ThreadItemData): string {
   return `${hit || isFiltered(filter) ? "f" : "c"}-${thread.id}`;
 }
 
-export function threadForm({ thread, filter, query, hit, isCurrent }: ThreadItemData, words: Words): Html {
+export function threadForm({ thread, filter, query, hit }: ThreadItemData, words: Words): Html {
   const path = `/t/${thread.id}`;
   const back = queryOf(filter, { q: hit ? query : "" });
   const include = html`hx-include="#search, #threads > [name], #list-end [name]"`;
   const moving = thread.archived ? "restore" : "archive";
-  return html`<li id="e-${thread.id}" class="thread-form ${isCurrent && "current"}"><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
+  return html`<li id="e-${thread.id}" class="thread-form"><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
 <input type="hidden" name="change" value="${thread.id}"><input type="hidden" name="back" value="${back}">
 <label>${words.list.title}<input name="title" value="${thread.title}" maxlength="500" autocomplete="off" dir="auto" required autofocus></label>
 <label>${words.list.tags}<input name="tags" value="${thread.tags.join(", ")}" placeholder="${words.list.tagsHint}" maxlength="1200" autocomplete="off"></label>
