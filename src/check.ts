@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { contracts } from "./contracts";
 import type { ContractCase } from "./contracts/contract";
-import { standIn } from "./contracts/stand-in";
+import { STAND_IN, standIn } from "./contracts/stand-in";
 import { messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
@@ -143,9 +143,18 @@ async function keepsContracts(
       if (why !== null) broken.push(`  FAULT ${protocol}: ${it.name}: ${why}`);
     }
     hasFaults ||= broken.length > 0;
-    lines.push(...(broken.length > 0 ? broken : [`  ok    ${protocol} keeps its ${cases.length} promises`]));
+    const how = protocol === "model" ? await howModelsWereHeld(await temporaryConfig(folder, config, alone)) : "";
+    lines.push(...(broken.length > 0 ? broken : [`  ok    ${protocol} keeps its ${cases.length} promises${how}`]));
   }
   return { lines, hasFaults };
+}
+
+/** An endpoint that is down, or a key that is missing, must not look like a test that was passed. */
+async function howModelsWereHeld(config: Config): Promise<string> {
+  const { core, stop } = await install({ config, log: createLog("error", () => {}), plugins: [standIn] });
+  const models = await core.model.list();
+  await stop(0);
+  return models.some((id) => id !== STAND_IN) ? "" : ", with a stand-in: it lists no model of its own now";
 }
 
 /** Why a promise is not kept, on one line; null when it is. */

@@ -31,7 +31,7 @@ const BEATS = 120; // The worst of a minute: Prometheus asks about four times in
 
 const tokens = new Map<string, { input: number; output: number }>();
 const firstWord = { counts: FIRST_WORD_S.map(() => 0), count: 0, sum: 0 };
-/** When turns called their model first, until a word came. */
+/** When turns called their model first, of those that have no word yet. */
 const waiting = new WeakMap<Turn, number>();
 let lagsS: number[] = [];
 let beat: Timer | null = null;
@@ -46,11 +46,7 @@ export default {
     preCall(_call, turn) {
       if (turn.messages.length === 0) waiting.set(turn, performance.now());
     },
-    filterStream(events, turn) {
-      const begun = waiting.get(turn);
-      waiting.delete(turn);
-      return begun === undefined ? events : timed(events, begun);
-    },
+    filterStream: (events, turn) => (waiting.has(turn) ? timed(events, turn) : events),
     postCall: count,
   },
   start() {
@@ -74,11 +70,11 @@ export default {
   }),
 } satisfies Plugin;
 
-async function* timed(events: AsyncIterable<ModelEvent>, begun: number): AsyncGenerator<ModelEvent> {
-  let hasWord = false;
+async function* timed(events: AsyncIterable<ModelEvent>, turn: Turn): AsyncGenerator<ModelEvent> {
   for await (const event of events) {
-    if (!hasWord && (event.type === "text" || event.type === "thinking")) {
-      hasWord = true;
+    const begun = waiting.get(turn);
+    if (begun !== undefined && (event.type === "text" || event.type === "thinking")) {
+      waiting.delete(turn);
       observe((performance.now() - begun) / 1000);
     }
     yield event;

@@ -5,7 +5,7 @@ import type { Plugin } from "../../../src/protocols";
 import { dataWith, linkPlugin } from "../../support/library";
 import { collectTurn, readTurn } from "../../support/read-sse";
 import { type Client, startServer } from "../../support/server";
-import { gate, reply, startUpstream } from "../../support/upstream";
+import { gate, reply, startUpstream, toolCall } from "../../support/upstream";
 
 const upstream = startUpstream();
 afterAll(() => upstream.stop());
@@ -66,6 +66,16 @@ test("turns are counted by how they end, with tokens and the time to the first w
   expect(await rise('skeleton_first_word_seconds_bucket{le="+Inf"}')).toBe(2);
   expect(await rise("skeleton_turns_running")).toBe(0);
   expect(await rise('skeleton_open_streams{kind="turn"}')).toBe(0);
+});
+
+test("the first word of a turn may come after a tool was called", async () => {
+  const server = await start();
+  const client = await server.signIn();
+  const count = async () => (await read(client)).get("skeleton_first_word_seconds_count") ?? 0;
+  const before = await count();
+  upstream.script({ parts: toolCall("nothing", {}) }, reply("There is no such tool."), reply("Again."));
+  await collectTurn(await client.post("/api/v1/message", { content: "Go" }));
+  expect(await count()).toBe(before + 1);
 });
 
 test("memory, processor time and the lag of the event loop are told", async () => {
