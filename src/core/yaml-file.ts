@@ -6,6 +6,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { parseDocument } from "yaml";
 import { messageOf } from "../errors";
 import type { Log } from "../protocols";
 
@@ -85,7 +86,7 @@ export function createYamlFile<Value>({ path, missing, parse, log }: YamlFileOpt
 
   const parseInto = (text: string | null): string | null => {
     try {
-      value = text === null ? missing : parse(Bun.YAML.parse(text));
+      value = text === null ? missing : parse(contentOf(text));
       return null;
     } catch (error) {
       return messageOf(error);
@@ -113,6 +114,17 @@ export function createYamlFile<Value>({ path, missing, parse, log }: YamlFileOpt
       return problem;
     },
   };
+}
+
+/** Bun's parser is quick and does not say where; the other one is asked for that alone, as its messages quote the file. */
+function contentOf(text: string): unknown {
+  try {
+    return Bun.YAML.parse(text);
+  } catch (error) {
+    const line = parseDocument(text).errors[0]?.linePos?.[0].line;
+    const message = messageOf(error).replace(/^YAML Parse error: /, "");
+    throw new Error(line === undefined ? `It is no YAML: ${message}` : `line ${line} is no YAML: ${message}`);
+  }
 }
 
 const MISSING = "missing";

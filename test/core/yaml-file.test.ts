@@ -125,7 +125,7 @@ describe("a change", () => {
 
 describe("a file that cannot be used", () => {
   const broken: [what: string, breakIt: (path: string) => void, reason: string][] = [
-    ["broken YAML", (path) => writeFileSync(path, "a: [1,\nb: 'x"), "YAML Parse error"],
+    ["broken YAML", (path) => writeFileSync(path, "a: [1,\nb: 'x"), "line 2 is no YAML: "],
     ["refused content", (path) => writeFileSync(path, "unusable"), "It must be a map"],
     ["a folder", replaceByFolder, "It is not a file"],
   ];

@@ -81,7 +81,9 @@ describe("settings that do not fit leave their plugin out, with a sentence and w
 
 test("a file that is no YAML leaves out the plugins that have settings, and the others run", async () => {
   const { wrong, core } = await load(`greeter: { word: ${SECRET}`);
-  expect(wrong).toEqual([["tools/greeter.ts", expect.stringMatching(/^plugins.yaml cannot be used: /)]]);
+  expect(wrong).toEqual([
+    ["tools/greeter.ts", expect.stringMatching(/^plugins.yaml cannot be used: line \d+ is no YAML: /)],
+  ]);
   expect(JSON.stringify(wrong)).not.toContain(SECRET);
   expect(await core.model.list()).toEqual(["base"]);
 });
