@@ -64,7 +64,7 @@ const MAX_FUNCTION_LINES = 70;
 const LONGER: Record<string, string> = {
   "plugin_library/functions/openai-endpoint.ts":
     "a plugin is one file: what a client may send, the answer whole and in pieces, errors, and threads",
-  "plugin_library/tools/fetch-url.ts": "a plugin is one file: the guard, the fetching, and Markdown out of any markup",
+  "plugin_library/tools/fetch-url.ts": "a plugin is one file: pages of any charset, and Markdown out of any markup",
 };
 
 /** What has no test file of its own, with the reason. */

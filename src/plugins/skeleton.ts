@@ -11,4 +11,5 @@ export type * from "../protocols";
 export type { SseMessage } from "../sse";
 export { type Answered, ask, askSettings, type Question } from "./ask";
 export { eventStream } from "./event-stream";
+export { type Fetched, type FetchPublicOptions, fetchPublic } from "./fetch-public";
 export { readJson } from "./read-json";
