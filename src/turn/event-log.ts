@@ -61,7 +61,7 @@ export function createEventLog(core: Core, owned: Owned, lose: () => void = () =
   };
 
   const saveNow = async (): Promise<void> => {
-    if (unsaved.length === 0) return;
+    if (hasLeft || unsaved.length === 0) return;
     const events = unsaved;
     unsaved = [];
     const items = joinText(events) as unknown as Json[];
@@ -105,10 +105,7 @@ export function createEventLog(core: Core, owned: Owned, lose: () => void = () =
     seq: () => seq,
     push(event) {
       const numbered = number(event);
-      if (hasLeft) {
-        unsaved = [];
-        return numbered;
-      }
+      if (hasLeft) return numbered;
       if (unpublished.length === 0) setImmediate(publish);
       unpublished.push(numbered);
       saveSoon();

@@ -94,26 +94,31 @@ async function* guarded(
     }),
   };
   try {
-    const filtered = filterStream(watched, turn)[Symbol.asyncIterator]();
     try {
-      for (let next = await patience.of(filtered); !next.done; next = await patience.of(filtered)) {
-        hasFinished ||= next.value.type === "finish";
-        yield next.value;
+      const filtered = filterStream(watched, turn)[Symbol.asyncIterator]();
+      try {
+        for (let next = await patience.of(filtered); !next.done; next = await patience.of(filtered)) {
+          hasFinished ||= next.value.type === "finish";
+          yield next.value;
+        }
+      } finally {
+        // Not awaited: one that hangs would hang here.
+        filtered.return?.().then(undefined, () => {});
       }
+      // The stream of a stopped turn just ends.
+      if (hasFinished || turn.signal.aborted) return;
+      warn(log, name, "filterStream", turn, new Error("It ended before the stream's finish."));
+    } catch (error) {
+      if (fromModel || turn.signal.aborted) throw error;
+      warn(log, name, "filterStream", turn, error);
     } finally {
-      // Not awaited: one that hangs would hang here.
-      filtered.return?.().then(undefined, () => {});
+      patience.end();
     }
-    // The stream of a stopped turn just ends.
-    if (hasFinished || turn.signal.aborted) return;
-    warn(log, name, "filterStream", turn, new Error("It ended before the stream's finish."));
-  } catch (error) {
-    if (fromModel || turn.signal.aborted) throw error;
-    warn(log, name, "filterStream", turn, error);
+    yield* { [Symbol.asyncIterator]: () => iterator };
   } finally {
-    patience.end();
+    // No filter can do it, since what one leaves goes past it. Not awaited: the source may hang.
+    iterator.return?.().then(undefined, () => {});
   }
-  yield* { [Symbol.asyncIterator]: () => iterator };
 }
 
 const LOOKS = 4; // In the time that a filter has: a timer for each event would cost more than most filters.

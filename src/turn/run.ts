@@ -99,18 +99,23 @@ async function run(state: RunState): Promise<void> {
 
 async function produce(state: RunState, approvals: Approvals): Promise<FinishReason | "cut"> {
   const events = state.core.messageProcessor.run(createTurn(state, approvals));
-  for (;;) {
-    const next = await events.next();
-    // It may have stood still so long that the turn is another's by now: nothing more may be shown, nor a tool begun.
-    if (!state.ownership.isAwake()) await state.ownership.wake(state.signal);
-    if (state.signal.aborted) return "cut";
-    if (next.done) return next.value;
-    if (state.log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
-    if (next.value.type === "step") {
-      const ended = endStep(state, next.value);
-      state.stepping = ended.catch(() => {});
-      await ended;
-    } else push(state, next.value);
+  try {
+    for (;;) {
+      const next = await events.next();
+      // It may have stood still so long that the turn is another's by now: nothing more may be shown, nor a tool begun.
+      if (!state.ownership.isAwake()) await state.ownership.wake(state.signal);
+      if (state.signal.aborted) return "cut";
+      if (next.done) return next.value;
+      if (state.log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
+      if (next.value.type === "step") {
+        const ended = endStep(state, next.value);
+        state.stepping = ended.catch(() => {});
+        await ended;
+      } else push(state, next.value);
+    }
+  } finally {
+    // What it left open is closed. Not waited for: one that hangs must not hold up the end.
+    events.return("stop").catch(() => {});
   }
 }
 

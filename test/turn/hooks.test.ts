@@ -162,6 +162,35 @@ describe("hooks", () => {
     expect(runner({ none: { preCall: () => undefined } }).hooks.filtersStream).toBe(false);
     expect(runner({ some: naming("S", []) }).hooks.filtersStream).toBe(true);
   });
+
+  test("let the model clean up when its stream is left early, and when they let it go early themselves", async () => {
+    const left: string[] = [];
+    async function* endless(name: string): AsyncGenerator<ModelEvent> {
+      try {
+        for (;;) yield { type: "text", text: name };
+      } finally {
+        left.push(name);
+      }
+    }
+    const { hooks } = runner({ one: naming("1", []), two: naming("2", []) });
+    for await (const _ of hooks.filterStream(endless("read no further"), TURN)) break;
+    await new Promise(setImmediate);
+    expect(left).toEqual(["read no further"]);
+    const early = runner({
+      early: {
+        async *filterStream(events) {
+          for await (const event of events) {
+            yield event;
+            break;
+          }
+          yield FINISH;
+        },
+      },
+    });
+    expect(await textThrough(early.hooks, endless("cut short"))).toBe("cut short[finish]");
+    await new Promise(setImmediate);
+    expect(left).toEqual(["read no further", "cut short"]);
+  });
 });
 
 describe("a filterStream that hangs", () => {

@@ -3,7 +3,7 @@ import type { Core } from "../../src/protocols";
 import type { Claim } from "../../src/turn/claims";
 import { createOwnership, type TurnKeeper } from "../../src/turn/ownership";
 import { temporaryFolder } from "../support/temporary";
-import { startCore } from "../support/test-core";
+import { failingStore, startCore } from "../support/test-core";
 
 const BEAT_MS = 20;
 const CLAIM: Claim = { threadId: "thread", username: "ann", turnId: "turn", epoch: 0 };
@@ -87,4 +87,22 @@ test("a process that has not beaten for long is awake again after one more beat,
   expect(ownership.isAwake()).toBe(false);
   await ownership.wake(new AbortController().signal);
   expect(ownership.isAwake()).toBe(true);
+});
+
+test("turns of a dead process are all ended, also when the store fails between two of them", async () => {
+  let left = Number.POSITIVE_INFINITY;
+  const failing = failingStore((store) => store === "turn_claims" && --left === 0);
+  const core = await startCore({ dataPath: temporaryFolder(), plugins: [failing] });
+  await elsewhere(core);
+  const second = { username: "ann", turn_id: "second turn", process_id: "far", epoch: 0 };
+  await core.store.add(null, "turn_claims", second, "second thread");
+  await core.store.delete(null, "processes", "far");
+  left = 2;
+  const ownership = createOwnership(core, BEAT_MS);
+  const ended = new Set<string>();
+  const isEnding = async ({ turnId }: Claim) => void ended.add(turnId);
+  await ownership.start(keeper(isEnding)).catch(() => ownership.start(keeper(isEnding)));
+  while (ended.size < 2) await Bun.sleep(BEAT_MS);
+  expect(left).toBeLessThan(0);
+  await ownership.stop();
 });
