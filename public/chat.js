@@ -37,6 +37,8 @@
   // The text goes when it was taken, and stays when the send was refused or something was typed meanwhile.
   on("htmx:after:request", ({ detail: { ctx } }) => {
     const { sourceElement: form, request, response } = ctx;
+    // What was wrong is over when the next thing that is done succeeds.
+    if (response?.raw) unsay(response.raw.ok && request.method === "POST" ? ".error, .busy" : ".offline");
     if (form.id === "title" && !response?.raw?.ok) form.reset();
     if (form.id !== "composer" || !response.raw.ok) return;
     const { content: text, files } = form.elements;
@@ -62,10 +64,9 @@
   // Only the page can say that the server is away, and it takes that back when the server answers.
   const say = (it, textContent, kind) => it && Object.assign(it, { textContent, className: `status ${kind}` });
   const sayOffline = () => say(byId("status"), byId("status")?.dataset.offline, "error offline");
-  const unsayOffline = () => say(document.querySelector("#status.offline"), "", "info");
+  const unsay = (kinds) => say(document.querySelector(`#status:is(${kinds})`), "", "info");
   on("htmx:error htmx:sse:error", ({ detail: it }) => (it.ctx || it.connection?.attempt > 1) && sayOffline());
-  on("htmx:after:request", ({ detail: { ctx } }) => ctx.response?.raw && unsayOffline());
-  on("htmx:sse:after:connection online", unsayOffline);
+  on("htmx:sse:after:connection online", () => unsay(".offline"));
 
   // A reader within 60 px of the end stays there; one who scrolled up is left alone, also by earlier messages coming in above.
   // What moves while the height changes was not moved by the reader: messages are as high as they are only once they are seen.

@@ -18,6 +18,7 @@ export interface ErrorWords {
     readonly noModel: string;
     readonly noChat: string;
     readonly noMessage: string;
+    readonly noTitle: string;
     readonly noPage: string;
     readonly wrongPassword: string;
     readonly signedOut: string;

@@ -117,6 +117,28 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
   );
 
   test(
+    "stays told of in another chat where something is sent meanwhile",
+    async () => {
+      const ann = await person();
+      const other = await ann.open("/");
+      for (const answer of ["The first.", "The second."]) {
+        upstream.script(reply(answer));
+        await other.fill("#text", "Go on");
+        await other.press("#text", "Enter");
+        await other.getByText(answer).waitFor();
+        await other.waitForSelector("button.send");
+        if (answer === "The first.") await ask(await ann.open("/"));
+        await other.bringToFront();
+        await other.getByText("Another chat waits for your answer.").waitFor();
+      }
+      await other.getByRole("link", { name: "Open it" }).click();
+      await other.getByRole("button", { name: "Do not allow" }).click();
+      await other.waitForSelector("text=That is settled.");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "is told of on a page that was opened later, and hides that something is being written",
     async () => {
       const ann = await person();

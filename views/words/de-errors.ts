@@ -24,6 +24,7 @@ export const errors: ErrorWords = {
     noModel: "Es gibt gerade kein Modell, das du benutzen darfst. Bitte den Eigentümer dieses Servers um eines.",
     noChat: "Diesen Chat gibt es nicht. Vielleicht gehört er zu einem anderen Konto.",
     noMessage: "Diese Nachricht gibt es in diesem Chat nicht.",
+    noTitle: "Ein Chat braucht einen Titel.",
     noPage: "Unter dieser Adresse gibt es nichts.",
     wrongPassword: "Name oder Passwort ist falsch.",
     signedOut: "Du bist abgemeldet. Melde dich an und versuche es dann noch einmal.",

@@ -24,6 +24,7 @@ export const errors: ErrorWords = {
     noModel: "There is no model that you may use now. Ask the owner of this server to configure one.",
     noChat: "There is no such chat. It may have been another account’s.",
     noMessage: "There is no such message in this chat.",
+    noTitle: "A chat needs a title.",
     noPage: "There is nothing at this address.",
     wrongPassword: "Wrong user name or password.",
     signedOut: "You are signed out. Sign in, then try again.",

@@ -146,7 +146,7 @@ const TITLE_MAX = 500; // Characters.
 
 function titleOf(text: string): string {
   const title = text.trim().slice(0, TITLE_MAX);
-  if (title === "") throw new AppError("invalid", "A chat needs a title.");
+  if (title === "") throw new AppError("invalid", "A chat needs a title.", { reason: "noTitle" });
   return title;
 }
 

@@ -11,7 +11,7 @@ import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
 import { loadBranch } from "./branch";
 import { loadChat, loadMenu } from "./chat-data";
-import { done, form, Id, isFromHtmx, plainText, readForm, saying } from "./form";
+import { done, form, Id, isFromHtmx, plainText, readForm } from "./form";
 
 const MessageChoice = t.Object({ message: t.String() });
 
@@ -137,8 +137,7 @@ async function findMessage(core: Core, reader: Reader, threadId: string, message
   return message;
 }
 
-/** What was said last is over, and so is the menu. */
+/** The menu from which it may have been chosen. */
 function closed(core: Core, reader: Reader) {
-  const menu = partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words));
-  return { markup: saying(core, reader, "", "info").markup + menu };
+  return { markup: partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) };
 }

@@ -77,7 +77,7 @@ async function send(core: Core, reader: Reader, request: Request, { threadId, is
     const start = (files: readonly FileInfo[]) => core.turns.start(reader.user, { ...asked, files });
     const turn = await withFiles(core, reader.user, field.files("files"), start);
     if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}?stream=1`);
-    return isWhole ? wholeChat(core, reader, turn.threadId) : htmlResponse(saying(core, reader, "", "info"));
+    return isWhole ? wholeChat(core, reader, turn.threadId) : new Response(null, { status: 204 });
   } catch (error) {
     if (!isAppError(error) || error.code === "notFound") throw error;
     const status = HTTP_STATUS[error.code];
