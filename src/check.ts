@@ -176,7 +176,9 @@ async function brokenBy(it: ContractCase, config: Config): Promise<string | null
 
 /** Of an assertion that compares, what came and what was promised; its own message is made for a screen of lines. */
 function differenceOf(error: unknown): string | null {
-  if (!(error instanceof AssertionError) || !error.generatedMessage || error.operator === "fail") return null;
+  if (!(error instanceof AssertionError) || error.operator === "fail") return null;
+  if (!error.generatedMessage && !/equal$/i.test(error.operator)) return null;
   const words = (value: unknown) => Bun.inspect(value, { depth: 4, compact: true }).replace(/\s+/g, " ").slice(0, 120);
-  return `it gave ${words(error.actual)} and not ${words(error.expected)}`;
+  const compared = `it gave ${words(error.actual)} and not ${words(error.expected)}`;
+  return error.generatedMessage ? compared : `${error.message.split("\n", 1)[0]}: ${compared}`;
 }

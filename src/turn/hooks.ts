@@ -4,7 +4,7 @@
  */
 
 import { errorOf } from "../errors";
-import type { Core, HookRunner, Log, ModelEvent, Plugin, Turn } from "../protocols";
+import type { Core, HookRunner, Log, ModelCall, ModelEvent, Plugin, Turn } from "../protocols";
 import { watchHeldUp } from "./held-up";
 
 /** `plugins` go from low priority to high; `seconds` is how long a hook is waited for. */
@@ -17,7 +17,7 @@ export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly P
       for (const { name, hooks } of outer) {
         try {
           const called = () => hooks?.preCall?.(current, turn);
-          current = (await inTime({ log, name, seconds }, "preCall", called)) ?? current;
+          current = callOf((await inTime({ log, name, seconds }, "preCall", called)) ?? current);
         } catch (error) {
           warn(log, name, "preCall", turn, error);
         }
@@ -45,6 +45,18 @@ export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly P
       }
     },
   };
+}
+
+/** A plugin's types are not looked at when it is loaded. */
+function callOf(call: ModelCall): ModelCall {
+  const { model, messages, tools, parameters } = call;
+  if (typeof model === "string" && Array.isArray(messages) && Array.isArray(tools) && parameters) return call;
+  throw new Error("It must return a model call, such as { ...call, model }, or nothing.");
+}
+
+function streamOf(events: AsyncIterable<ModelEvent>): AsyncIterable<ModelEvent> {
+  if (typeof events?.[Symbol.asyncIterator] === "function") return events;
+  throw new Error("It must return a stream of events, as an async function* does.");
 }
 
 interface Guard {
@@ -95,7 +107,7 @@ async function* guarded(
   };
   try {
     try {
-      const filtered = filterStream(watched, turn)[Symbol.asyncIterator]();
+      const filtered = streamOf(filterStream(watched, turn))[Symbol.asyncIterator]();
       try {
         for (let next = await patience.of(filtered); !next.done; next = await patience.of(filtered)) {
           hasFinished ||= next.value.type === "finish";

@@ -251,3 +251,18 @@ test("a hook that holds up the server is named in the log", async () => {
     expect.stringMatching(/A plugin held up the whole server plugin=slow hook=postCall ms=\d{3}/),
   ]);
 });
+
+test("a hook that returns what is none is named and left out", async () => {
+  const wrong = {
+    preCall: (call: ModelCall) => call.messages,
+    // Forgotten `async`, `*` or `return` look like this.
+    filterStream: async () => {},
+  } as unknown as Hooks;
+  const { hooks, logged } = runner({ fine: naming("F", []), wrong });
+  expect((await hooks.preCall(CALL, TURN)).model).toBe("mF");
+  expect(await textThrough(hooks, source("a"))).toBe("aF[finish]");
+  expect(logged).toEqual([
+    expect.stringMatching(/plugin=wrong hook=preCall .*It must return a model call/),
+    expect.stringMatching(/plugin=wrong hook=filterStream .*It must return a stream of events/),
+  ]);
+});
