@@ -6,7 +6,7 @@
  *
  * Settings (plugins.yaml, `auto-title`): `model`, a small and fast one (default, and for users who may not use it: the
  * thread's own); `instructions`, what it is told; `parameters`, sent to it ({}); `timeout_s` (60).
- * Last change: 2026-11-22.
+ * Last change: 2026-11-23.
  */
 
 import { ask, askSettings, type Plugin, type Static, type Turn, t } from "skeleton";

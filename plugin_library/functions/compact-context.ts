@@ -8,7 +8,7 @@
  * take, else 24,000); `keep`, how many of the last messages stay as they are, at least (8); `model`, which summarises
  * (default, and for users who may not use it: the thread's own); `instructions`, what it is told; `parameters`, sent to it
  * ({}); `timeout_s` (300).
- * Last change: 2026-11-22.
+ * Last change: 2026-11-23.
  */
 
 import {
