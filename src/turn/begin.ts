@@ -48,9 +48,10 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
     await releaseClaim(core, claim).catch(() => ownership.abandon(claim));
     throw error;
   });
-  if (!(await isHeld(core, claim))) {
+  // What cannot be read now is found out by the first save.
+  if (!(await isHeld(core, claim).catch(() => true))) {
     // Taken from a process that stood still, by one that found no turn yet to end.
-    await recoverTurn(core, claim);
+    await recoverTurn(core, claim).catch(() => ownership.abandon(claim));
     return info;
   }
   const pinned = engine.pin();

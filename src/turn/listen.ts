@@ -75,7 +75,9 @@ export async function listen(
     heard = since;
     heardLength = 0;
     try {
-      const { hasOwner, saved } = await savesOf(core).ask(turn.id, () => saveAndRead(core, username, turn));
+      // Those who know it as running are not told of its end as early as those who know that it is over.
+      const key = `${turn.id} ${turn.status}`;
+      const { hasOwner, saved } = await savesOf(core).ask(key, () => saveAndRead(core, username, turn));
       if (isOver) return;
       // Later on the store may just be behind, where its owner cannot be asked; but a hole that covers what was told is of a crash.
       const isBehind = !isFirst && (saved.at(-1)?.seq ?? 0) < position;

@@ -132,3 +132,32 @@ function lossy(isLost: () => boolean): Plugin {
   });
   return { name: "lossy-bus", provide: { bus: (_core, base) => wrap(base) } };
 }
+
+test("the events of a long turn are read without holding up others", async () => {
+  const core = await startCore();
+  const owned = { username: "ann", turnId: "long", epoch: 0 };
+  const fields = { threadId: "thread", parentId: "question", status: "running", model: "m", systemPrompt: "default" };
+  await addTurn(core, "ann", {
+    id: "long",
+    ...fields,
+    parameters: {},
+    started: "",
+    error: null,
+    usage: null,
+  } as TurnInfo);
+  const log = createEventLog(core, owned);
+  // A save each, as in minutes of streaming.
+  const saves = Array.from({ length: 3000 }, (_, n) => {
+    log.push({ type: "notice", text: `${n}` });
+    return log.save();
+  });
+  await Promise.all(saves);
+  let turns = 0;
+  const counting = setInterval(() => turns++, 0);
+  const read = await readEvents(core, "ann", "long");
+  clearInterval(counting);
+  expect(read.map(({ event }) => "text" in event && event.text)).toEqual(
+    Array.from({ length: 3000 }, (_, n) => `${n}`),
+  );
+  expect(turns).toBeGreaterThan(2);
+});

@@ -96,6 +96,19 @@ test("who begins to follow while the end is being kept hears of it when the thre
   stopAnswering();
 });
 
+test("of two who ask at once, one who knows that the turn has ended is told its end although the thread is not free yet", async () => {
+  const core = await startCore();
+  const turn = await begin(core);
+  const owned = { username: "ann", turnId: turn.id, epoch: 0 };
+  const claim = { username: "ann", turn_id: turn.id, process_id: "this", epoch: 0 };
+  await core.store.add(null, "turn_claims", claim, turn.threadId);
+  await createEventLog(core, owned).saveLast({ type: "end", reason: "stop", usage: null });
+  await endTurn(core, owned, { status: "done", error: null, usage: null });
+  const [, , ear] = await Promise.all([hear(core, turn), hear(core, turn), hear(core, { ...turn, status: "done" })]);
+  expect(await ear.over).toBeUndefined();
+  expect(ear.events.map(({ event }) => event.type)).toEqual(["end"]);
+});
+
 test("nothing more is asked of the store for one who was told the end, though its owner is gone", async () => {
   let reads = 0;
   const counting: Plugin = {
