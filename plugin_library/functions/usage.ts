@@ -7,7 +7,7 @@
  * Settings (plugins.yaml, `usage`): `prices`, by model id (a `*` at its end stands for any rest), each with `input` and
  * `output`, the cost of a million tokens; `currency` ("$"); `budget`, of every user, with `per` (`day` or `month`) and at most
  * so many `tokens` or so much `cost`; `budgets`, the same by user name, in the place of `budget`. Default: no limit.
- * Last change: 2026-11-22.
+ * Last change: 2026-11-23.
  */
 
 import {
@@ -24,6 +24,7 @@ import {
   type Static,
   type StoreRecord,
   t,
+  type Usage,
   type User,
 } from "skeleton";
 
@@ -92,17 +93,29 @@ export default {
   }),
 } satisfies Plugin;
 
-interface Amount {
-  readonly calls: number;
-  readonly input: number;
-  readonly output: number;
-  readonly cost: number;
+const COUNTED = ["calls", "input_tokens", "output_tokens", "cost"] as const;
+
+type Counted = (typeof COUNTED)[number];
+type Amount = Readonly<Record<Counted, number>>;
+
+function amount(of: (counted: Counted) => number): Amount {
+  return Object.fromEntries(COUNTED.map((counted) => [counted, of(counted)])) as Amount;
 }
 
-const NOTHING: Amount = { calls: 0, input: 0, output: 0, cost: 0 };
+function amountOf(known: StoreRecord | null): Amount {
+  return amount((counted) => Number(known?.[counted] ?? 0));
+}
+
+function sum(a: Amount, b: Amount): Amount {
+  return amount((counted) => a[counted] + b[counted]);
+}
+
+function total(amounts: readonly Amount[]): Amount {
+  return amounts.reduce(sum, amountOf(null));
+}
 
 async function* counted(core: Core, call: ModelCall, events: AsyncIterable<ModelEvent>, signal: AbortSignal) {
-  let usage: { readonly inputTokens: number; readonly outputTokens: number } | null = null;
+  let usage: Usage | null = null;
   let characters = 0;
   let isCounted = false;
   const count = () => {
@@ -126,7 +139,7 @@ async function* counted(core: Core, call: ModelCall, events: AsyncIterable<Model
   }
 }
 
-function reckoned(call: ModelCall, characters: number) {
+function reckoned(call: ModelCall, characters: number): Usage {
   const sent = call.messages.reduce((sum, { content }) => sum + content.length, 0);
   return {
     inputTokens: Math.ceil(sent / CHARACTERS_PER_TOKEN),
@@ -137,19 +150,15 @@ function reckoned(call: ModelCall, characters: number) {
 /** One after the other: two calls that end at the same moment change the same record. */
 let writing: Promise<void> = Promise.resolve();
 
-function record(
-  core: Core,
-  call: ModelCall,
-  { inputTokens, outputTokens }: { inputTokens: number; outputTokens: number },
-) {
+function record(core: Core, call: ModelCall, { inputTokens, outputTokens }: Usage): void {
   const { input, output } = priceOf(core.settings<Settings>(STORE), call.model);
   const cost = (inputTokens * input + outputTokens * output) / 1_000_000;
-  const amount = { calls: 1, input: inputTokens, output: outputTokens, cost };
+  const used = { calls: 1, input_tokens: inputTokens, output_tokens: outputTokens, cost };
   const user = call.username ?? "";
   const spent = spentBy.get(core)?.get(user);
-  if (spent) spent.amount = sum(spent.amount, amount);
+  if (spent) spent.amount = sum(spent.amount, used);
   writing = writing
-    .then(() => write(core, { day: today(), user, model: call.model }, amount))
+    .then(() => write(core, { day: today(), user, model: call.model }, used))
     .catch((error) => core.log.error("The usage of a model call could not be saved", { plugin: STORE, error }));
 }
 
@@ -163,11 +172,11 @@ function isBeginning(name: string, model: string): boolean {
   return name.endsWith("*") && model.startsWith(name.slice(0, -1));
 }
 
-async function write(core: Core, key: { day: string; user: string; model: string }, amount: Amount): Promise<void> {
+async function write(core: Core, key: { day: string; user: string; model: string }, used: Amount): Promise<void> {
   const id = JSON.stringify([key.day, key.user, key.model]);
   for (;;) {
     const known = await core.store.get(null, STORE, id);
-    const fields = asFields(sum(amountOf(known), amount));
+    const fields = sum(amountOf(known), used);
     if (known) {
       // Another process may have counted meanwhile.
       if (await core.store.update(null, STORE, id, fields, { calls: Number(known.calls) })) return;
@@ -185,28 +194,6 @@ async function isAdded(core: Core, fields: JsonObject, id: string): Promise<bool
   }
 }
 
-function asFields({ calls, input, output, cost }: Amount): JsonObject {
-  return { calls, input_tokens: input, output_tokens: output, cost };
-}
-
-function amountOf(known: StoreRecord | null): Amount {
-  const number = (field: string) => Number(known?.[field] ?? 0);
-  return {
-    calls: number("calls"),
-    input: number("input_tokens"),
-    output: number("output_tokens"),
-    cost: number("cost"),
-  };
-}
-
-function sum(a: Amount, b: Amount): Amount {
-  return { calls: a.calls + b.calls, input: a.input + b.input, output: a.output + b.output, cost: a.cost + b.cost };
-}
-
-function total(records: readonly StoreRecord[]): Amount {
-  return records.map(amountOf).reduce(sum, NOTHING);
-}
-
 const spentBy = new WeakMap<Core, Map<string, { readonly from: string; readonly atMs: number; amount: Amount }>>();
 
 /** The user's budget when it is spent, or null. */
@@ -214,12 +201,12 @@ async function spentBudget(core: Core, { username }: User): Promise<Budget | nul
   const { budgets, budget: everyones } = core.settings<Settings>(STORE);
   const own = (Object.hasOwn(budgets, username) ? budgets[username] : undefined) ?? everyones;
   if (!own) return null;
-  const { input, output, cost } = await spentSince(
+  const { input_tokens, output_tokens, cost } = await spentSince(
     core,
     username,
     own.per === "day" ? today() : `${today().slice(0, 7)}-01`,
   );
-  const isSpent = input + output >= (own.tokens ?? Infinity) || cost >= (own.cost ?? Infinity);
+  const isSpent = input_tokens + output_tokens >= (own.tokens ?? Infinity) || cost >= (own.cost ?? Infinity);
   return isSpent ? own : null;
 }
 
@@ -229,9 +216,10 @@ async function spentSince(core: Core, user: string, from: string): Promise<Amoun
   const known = users.get(user);
   if (known && known.from === from && performance.now() - known.atMs < FRESH_MS) return known.amount;
   await writing;
-  const amount = total(await core.store.find(null, STORE, { where: { user, day: { gte: from } } }));
-  users.set(user, { from, atMs: performance.now(), amount });
-  return amount;
+  const records = await core.store.find(null, STORE, { where: { user, day: { gte: from } } });
+  const spent = total(records.map(amountOf));
+  users.set(user, { from, atMs: performance.now(), amount: spent });
+  return spent;
 }
 
 function refusal({ per, tokens, cost }: Budget, { currency }: Settings): string {
@@ -309,7 +297,7 @@ async function usagePage(core: Core, user: User, look: Look): Promise<Response> 
   const byDay = Map.groupBy(records, ({ day }) => day);
   const body = html`<p>${texts.of(isAdmin ? null : user.username, DAYS)}</p>
 ${chart(
-  days.map((day) => ({ day, amount: total(byDay.get(day) ?? []) })),
+  days.map((day) => ({ day, amount: total((byDay.get(day) ?? []).map(amountOf)) })),
   pen,
 )}
 ${table(texts.model, groups(records, "model"), pen)}
@@ -331,14 +319,14 @@ interface Day {
 
 /** A bar for each day: what was sent below, what was written on top of it. */
 function chart(days: readonly Day[], { texts, number }: Pen): Html {
-  const most = Math.max(1, ...days.map(({ amount }) => amount.input + amount.output));
+  const most = Math.max(1, ...days.map(({ amount }) => tokensOf(amount)));
   const step = WIDTH / days.length;
   const bars = days.map(({ day, amount }, at) => {
-    const [sent, written] = [(amount.input / most) * HEIGHT, (amount.output / most) * HEIGHT];
+    const [sent, written] = [(amount.input_tokens / most) * HEIGHT, (amount.output_tokens / most) * HEIGHT];
     const x = (at * step + 1).toFixed(1);
     const bar = (name: string, top: number, height: number) =>
       html`<rect class="${name}" x="${x}" y="${top.toFixed(1)}" width="${(step - 2).toFixed(1)}" height="${height.toFixed(1)}"/>`;
-    return html`<g><title>${day}: ${texts.sent} ${number(amount.input)}, ${texts.written} ${number(amount.output)}</title>
+    return html`<g><title>${day}: ${texts.sent} ${number(amount.input_tokens)}, ${texts.written} ${number(amount.output_tokens)}</title>
 ${bar("usage-day", 0, HEIGHT)}${bar("usage-sent", HEIGHT - sent, sent)}${bar("usage-written", HEIGHT - sent - written, written)}</g>`;
   });
   const label = texts.most(days[0]?.day ?? "", days.at(-1)?.day ?? "", number(most));
@@ -346,22 +334,26 @@ ${bar("usage-day", 0, HEIGHT)}${bar("usage-sent", HEIGHT - sent, sent)}${bar("us
 <figcaption><span class="usage-sent">${texts.sent}</span> <span class="usage-written">${texts.written}</span> ${label}</figcaption></figure>`;
 }
 
+function tokensOf({ input_tokens, output_tokens }: Amount): number {
+  return input_tokens + output_tokens;
+}
+
 function groups(records: readonly StoreRecord[], field: string): [name: string, amount: Amount][] {
   const byName = Map.groupBy(records, (record) => String(record[field]));
-  const list = [...byName].map(([name, own]): [string, Amount] => [name, total(own)]);
-  return list.sort(([, a], [, b]) => b.cost - a.cost || b.input + b.output - a.input - a.output);
+  const list = [...byName].map(([name, own]): [string, Amount] => [name, total(own.map(amountOf))]);
+  return list.sort(([, a], [, b]) => b.cost - a.cost || tokensOf(b) - tokensOf(a));
 }
 
 function table(heading: string, rows: readonly [name: string, amount: Amount][], { texts, number, money }: Pen): Html {
-  const all = rows.map(([, amount]) => amount).reduce(sum, NOTHING);
+  const all = total(rows.map(([, amount]) => amount));
   const heads = [texts.calls, texts.sent, texts.written, texts.cost].map(
     (head) => html`<th scope="col" class="right">${head}</th>`,
   );
-  const line = ([name, { calls, input, output, cost }]: readonly [
+  const line = ([name, { calls, input_tokens, output_tokens, cost }]: readonly [
     string,
     Amount,
   ]) => html`<tr><th scope="row">${name || "–"}</th>
-${[number(calls), number(input), number(output), money(cost)].map((value) => html`<td class="right">${value}</td>`)}</tr>`;
+${[number(calls), number(input_tokens), number(output_tokens), money(cost)].map((value) => html`<td class="right">${value}</td>`)}</tr>`;
   return html`<div class="table" role="group" tabindex="0" aria-label="${heading}"><table>
 <thead><tr><th scope="col">${heading}</th>${heads}</tr></thead>
 <tbody>${rows.map(line)}${line(["Σ", all])}</tbody></table></div>`;
