@@ -78,6 +78,7 @@ async function readHistory(api: Api, threadId: string): Promise<Entry[]> {
 }
 
 function checkText({ script, seen }: Chat, parts: readonly Entry[], fate: Fate, killedAtMs: number): void {
+  const read = sinceReset(seen.events);
   const shown = seen.events.filter(({ atMs }) => atMs < killedAtMs - LOST_AT_MOST_MS);
   const kinds = [
     ["message_tokens", "assistant", script.sent.text],
@@ -86,7 +87,7 @@ function checkText({ script, seen }: Chat, parts: readonly Entry[], fate: Fate, 
   for (const [event, role, sent] of kinds) {
     const kept = textOfRole(parts, role);
     assert(sent.startsWith(kept), `the ${role} text that was kept is not what was sent`);
-    assert(sent.startsWith(textOf(seen.events, event)), `the ${role} text that was shown is not what was sent`);
+    assert(sent.startsWith(textOf(read, event)), `the ${role} text that was shown is not what was sent`);
     const lost = textOf(shown, event).length - kept.length;
     assert(lost <= 0, `${lost} characters of ${role} text are lost that were shown for ${LOST_AT_MOST_MS} ms`);
     if (fate === "done") assert.equal(kept, sent, "the turn is done without all of its text");
@@ -117,7 +118,7 @@ async function checkResume(api: Api, { seen }: Chat, parts: readonly Entry[], tu
 
 /** All that a client has read of a turn by its end, which is what the thread has. */
 function checkFollowed(read: Seen["events"], parts: readonly Entry[]): void {
-  const all = read.slice(read.findLastIndex(({ event }) => event === "reset") + 1);
+  const all = sinceReset(read);
   assert.equal(
     textOf(all),
     textOfRole(parts, "assistant"),
@@ -127,6 +128,10 @@ function checkFollowed(read: Seen["events"], parts: readonly Entry[]): void {
   const count = (name: string) => all.filter(({ event }) => event === name).length;
   assert.equal(count("stream_end") + count("error"), 1, "a turn has not exactly one end");
   assert.equal(count("tool_result"), count("tool_call"), "a call has not exactly one result");
+}
+
+function sinceReset(events: Seen["events"]): Seen["events"] {
+  return events.slice(events.findLastIndex(({ event }) => event === "reset") + 1);
 }
 
 async function checkContinue(api: Api, { script }: Chat, history: readonly Entry[], turnId: string): Promise<void> {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { answerCalls, type Chat, followAt, startChat } from "./crash-chat";
 import { checkChat, type Fate } from "./crash-check";
 import type { Api } from "./crash-client";
+import { standStill } from "./crash-pause";
 import type { Script } from "./crash-script";
 import type { Random } from "./random";
 import { type ServerProcess, SOURCE, startServer } from "./server-process";
@@ -20,10 +21,12 @@ export const MOMENTS = [
   "sending",
   "shutdown",
   "start",
+  "paused",
 ] as const;
 /**
  * When the server is killed. `asked`: while calls wait for a yes or no; `answered`: just after an answer; `beside`: while another
- * server runs on the same data, which goes on; `start`: also while the next one starts and recovers.
+ * server runs on the same data, which goes on; `start`: also while the next one starts and recovers; `paused`: not killed at first
+ * but stopped beside another one, and going on later.
  */
 export type Moment = (typeof MOMENTS)[number];
 
@@ -48,11 +51,15 @@ const CHATS = 3; // At once, so that one kill hits several turns in different st
 const TAKEN_OVER_MS = 20_000; // A heartbeat or two, on a machine that is busy.
 
 export async function runRound(world: World, moment: Moment): Promise<RoundOutcome> {
-  const other = moment === "beside" ? await startOne(world) : null;
-  const chats = Array.from({ length: CHATS }, (_, n) => begin(world, moment, n > 0 ? other : null));
+  const other = moment === "beside" || moment === "paused" ? await startOne(world) : null;
+  const chats = Array.from({ length: CHATS }, (_, n) => begin(world, moment, n === 0 ? other : null));
   if (other) for (const chat of chats) void followAt(apiOf(world, other), chat);
   await momentOf(world, moment, chats);
   const killedAtMs = performance.now();
+  if (moment === "paused") {
+    await standStill(world.folder, world.server.pid, world.random);
+    await Promise.all(chats.map(({ seen }) => seen.over));
+  }
   await world.server.stop("SIGKILL");
   await Promise.all(chats.map(({ seen }) => seen.over));
   if (moment === "start") await killStarts(world);
@@ -119,6 +126,9 @@ async function momentOf({ random, server }: World, moment: Moment, chats: readon
       await sees(({ answers }) => answers.length >= count);
       return Bun.sleep(random.integer(0, 100));
     }
+    case "paused":
+      await sees(({ seen, isSpared }) => !isSpared && seen.isAcknowledged);
+      return Bun.sleep(random.integer(0, 500));
     case "beside":
       await sees(({ seen, isSpared }) => !isSpared && seen.isAcknowledged);
       // Followers elsewhere ask the one that runs it for two seconds, and then look into the store by themselves.

@@ -79,7 +79,7 @@ async function createWorld(
     OPENAI_API_KEY: "none",
     LOG_LEVEL: "ERROR",
     SHUTDOWN_GRACE_S: "1",
-    HEARTBEAT_S: "1",
+    HEARTBEAT_S: "0.5",
     EXECUTIONS: join(folder, "executions.txt"),
   };
   const server = await startServer({ command: SOURCE, folder, env });
