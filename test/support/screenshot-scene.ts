@@ -58,6 +58,7 @@ export async function converse(page: Page, { upstream }: Scene): Promise<void> {
   await page.waitForURL(/\/t\//);
   await page.waitForSelector("text=before you add the next");
   await page.waitForSelector("button.send");
+  await page.waitForSelector(".running", { state: "detached" });
 }
 
 /** Asks for what needs a yes, and waits for the question. */
