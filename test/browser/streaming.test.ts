@@ -55,8 +55,8 @@ describe.skipIf(noBrowser !== null)("a reply that is written", () => {
       await page.fill("#text", `Stream ${seed}`);
       await page.press("#text", "Enter");
       await page.waitForSelector(`.user >> text=Stream ${seed}`);
-      await page.waitForSelector(".reply:last-child .footnotes", { timeout: 30_000 });
-      await page.waitForSelector("button.send", { timeout: 30_000 });
+      await page.waitForSelector(".reply:last-child .footnotes", { timeout: 60_000 });
+      await page.waitForSelector("button.send", { timeout: 60_000 });
     }
     await screenshot(page, "formulas");
     const streamed = await markupOf(page, "#messages");
