@@ -59,11 +59,17 @@ export function threadItem(item: ThreadItemData, words: Words): Html {
   const path = `/t/${thread.id}${hit?.messageId === undefined ? "" : `?at=${encodeURIComponent(hit.messageId)}`}`;
   const edit = queryOf(filter, { q: query, change: thread.id });
   return html`<li id="${itemId(item)}" class="thread"><a class="open" href="${path}" ${isCurrent && html`aria-current="page"`}><span class="name" dir="auto">${title}</span>${
-    isRunning &&
-    html`<span class="running" title="${words.messages.writing}"><span class="for-reader">${words.messages.writing}</span></span>`
+    isRunning
+      ? html`<span class="running" title="${words.messages.writing}"><span class="for-reader">${words.messages.writing}</span></span>`
+      : isUnseen(item) &&
+        html`<span class="unseen" title="${words.list.unseen}"><span class="for-reader">${words.list.unseen}</span></span>`
   }${thread.pinned && html`<span class="pin">${icon("pin")}</span>`}${
     hit && hit.messageId !== undefined && html`<span class="snippet" dir="auto">${snippet(hit.snippet)}</span>`
   }</a><a class="icon-button change" href="${edit}" hx-get="/threads/${thread.id}${edit}" hx-include="#threads [name=current]" hx-target="closest .thread" hx-swap="outerHTML" aria-label="${words.list.change(title)}" title="${words.list.change(title)}">${icon("more")}</a></li>`;
+}
+
+function isUnseen({ thread: { metadata, headId }, isCurrent }: ThreadItemData): boolean {
+  return !isCurrent && typeof metadata.seen === "string" && metadata.seen !== headId;
 }
 
 /** Filtered lists have ids of their own: the live channel places entries among those of all alone. */

@@ -84,7 +84,7 @@ export interface Thread {
   readonly pinned: boolean;
   /** Names that the user files it under: each once, up to 20 of up to 50 characters. */
   readonly tags: readonly string[];
-  /** Anything else that people or plugins attach. */
+  /** Anything else that people or plugins attach; the page notes in `seen` the head that it showed last. */
   readonly metadata: JsonObject;
 }
 

@@ -55,6 +55,7 @@ export interface Words {
     readonly tags: string;
     readonly tagsHint: string;
     readonly pin: string;
+    readonly unseen: string;
     readonly save: string;
     readonly cancel: string;
   };
@@ -186,9 +187,8 @@ export interface Words {
   };
   readonly signIn: {
     readonly signIn: string;
-    /** Before a text was sent, which is kept. */
+    /** Before a text was sent, which is kept; and what follows it when there were files, which are not. */
     readonly expired: string;
-    /** After it, when files were sent as well, which are not. */
     readonly chooseAgain: string;
     readonly name: string;
     readonly password: string;

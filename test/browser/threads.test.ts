@@ -243,6 +243,42 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
   );
 
   test(
+    "a chat whose reply ended while no page showed it is marked until it is opened, in every tab",
+    async () => {
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      upstream.script(reply("Here."));
+      await page.fill("#text", "First");
+      await page.press("#text", "Enter");
+      await page.waitForSelector(".reply >> text=Here.");
+      await page.waitForSelector("button.send");
+      const path = new URL(page.url()).pathname;
+      const other = await ann.open("/");
+      await eventually(() => other.locator(".thread").count(), 1);
+      await page.goto("/");
+      await eventually(() => page.locator(".unseen").count(), 0);
+      upstream.script(reply("Elsewhere."));
+      const turn = await core.turns.start(
+        { username: "ann", role: "admin" },
+        { content: "More", threadId: path.slice(3) },
+      );
+      expect(turn.threadId).toBe(path.slice(3));
+      for (const tab of [page, other]) {
+        await tab.bringToFront();
+        await tab.waitForSelector(".unseen");
+      }
+      await screenshot(other, "list-unseen");
+      await other.click(".thread .open");
+      await other.waitForSelector(".reply >> text=Elsewhere.");
+      await page.bringToFront();
+      await page.waitForSelector(".unseen", { state: "detached" });
+      await page.reload();
+      await eventually(() => page.locator(".unseen").count(), 0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "the list is used by key alone",
     async () => {
       for (const title of ["One", "Two", "Three"]) await addChat(title);

@@ -41,6 +41,7 @@ export const de: Words = {
     tags: "Schlagwörter",
     tagsHint: "Arbeit, Reisen",
     pin: "Angeheftet",
+    unseen: "Neue Antwort",
     save: "Speichern",
     cancel: "Abbrechen",
   },

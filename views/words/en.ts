@@ -42,6 +42,7 @@ export const en: Words = {
     tags: "Tags",
     tagsHint: "work, travel",
     pin: "Pinned",
+    unseen: "New reply",
     save: "Save",
     cancel: "Cancel",
   },

@@ -6,6 +6,7 @@
 import type { Core, MessageData } from "../../protocols";
 import { encodeSse } from "../../sse";
 import { type Branch, loadBranch } from "../page/branch";
+import { noteSeen } from "../page/seen";
 import type { Reader } from "../reader";
 import type { Replies } from "./replies";
 import type { Reply } from "./reply";
@@ -63,6 +64,7 @@ export function followThread({ core, reader, replies, threadId, after, put }: Th
     if (data !== "" || cursor !== now.cursor) put(encodeSse({ id: now.cursor, data }));
     cursor = now.cursor;
     shown = shownOf(now);
+    if (!branch.live) await noteSeen(core, reader.user.username, branch.thread);
   };
   const sync = oneAtATime(async () => {
     // The page stays as it is until something happens again.

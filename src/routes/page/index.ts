@@ -10,6 +10,7 @@ import { type IdleTimer, type StreamFormat, sendAll, streamResponse } from "../s
 import { type ChatRequest, loadChat } from "./chat-data";
 import { ListQuery, listAsked, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
+import { noteSeen } from "./seen";
 import { streamedPage, writePage } from "./streamed";
 import { turnFormRoutes } from "./turn-forms";
 
@@ -36,6 +37,8 @@ export function pageRoutes(core: Core) {
       throw new AppError("notFound", "There is no such chat. It may have been another account's.", {
         reason: "noChat",
       });
+    const { thread, cursor, composer } = chat;
+    if (thread && cursor !== null && composer.liveTurnId === null) await noteSeen(core, reader.user.username, thread);
     return htmlResponse(core.views.chatPage(chat, reader.words));
   };
   const showStreamed = async (reader: Reader, asked: ChatRequest, request: Request, server: IdleTimer | null) => {

@@ -7,6 +7,7 @@ import type { ChatData, Core, MessageData, TurnInfo } from "../../protocols";
 import type { Reader } from "../reader";
 import { loadChat } from "./chat-data";
 import { storedPart } from "./part-data";
+import { noteSeen } from "./seen";
 import { createWriting } from "./writing";
 
 export interface StreamedPage {
@@ -65,7 +66,9 @@ const ENDED = '<i id="ended" hidden></i>';
 async function endOf(core: Core, reader: Reader, { id, threadId }: MessageData): Promise<MessageData | null> {
   const chat = await loadChat(core, reader, { threadId });
   const kept = chat?.messages.messages.find((message) => message.id === id);
-  return kept && kept.turn?.status !== "running" ? kept : null;
+  if (!chat?.thread || !kept || kept.turn?.status === "running") return null;
+  await noteSeen(core, reader.user.username, chat.thread);
+  return kept;
 }
 
 const MARK = {
