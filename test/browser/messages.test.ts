@@ -45,6 +45,8 @@ const toEnd = (page: Page) =>
     "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)(document.getElementById('scroll'))",
   ) as Promise<number>;
 
+const topOfScroll = (page: Page) => page.evaluate("document.getElementById('scroll').scrollTop") as Promise<number>;
+
 /** Asks again at each frame; the page's policy lets no `waitForFunction` in. */
 async function until(page: Page, isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await page.evaluate("new Promise(requestAnimationFrame)");
@@ -270,11 +272,23 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.press("#text", "Enter");
       await page.waitForSelector(".reply >> text=mark 0");
       await until(page, async () => (await toEnd(page)) < 2);
+      steps[0]?.open();
+      await page.waitForSelector(".reply >> text=mark 1");
+      await until(page, async () => (await toEnd(page)) < 2);
       await page.mouse.move(700, 300);
       await page.mouse.wheel(0, -30);
+      await until(page, async () => (await toEnd(page)) >= 29);
+      const reading = await topOfScroll(page);
+      steps[1]?.open();
+      await page.waitForSelector(".reply >> text=mark 2", { state: "attached" });
+      await page.waitForSelector(".jump:visible");
+      expect(await topOfScroll(page)).toBe(reading);
+      await page.click(".jump");
       await until(page, async () => (await toEnd(page)) < 2);
       steps[2]?.open();
       await page.waitForSelector("button.send");
+      await page.waitForSelector(".reply >> text=the end");
+      await until(page, async () => (await toEnd(page)) < 2);
     },
     TIMEOUT_MS,
   );
