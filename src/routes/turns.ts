@@ -19,7 +19,9 @@ export function turnRoutes(core: Core) {
     .get(
       "/events",
       ({ params, query, headers, user, request, server }) => {
-        const after = query.after ?? cursorOf(headers["last-event-id"]);
+        // A browser that comes back asks for the same address again, with the place that it has reached since.
+        const lastEventId = headers["last-event-id"];
+        const after = lastEventId ? cursorOf(lastEventId) : (query.after ?? 0);
         return turnStream(core, request, server, user, params.id, after);
       },
       { query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }) },
@@ -39,8 +41,7 @@ export function turnRoutes(core: Core) {
 }
 
 /** An id that is none of ours cannot be served, which the stream says; so it may be any number. */
-function cursorOf(lastEventId: string | undefined): number {
-  if (!lastEventId) return 0;
+function cursorOf(lastEventId: string): number {
   return /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : Number.MAX_SAFE_INTEGER;
 }
 

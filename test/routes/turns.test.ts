@@ -53,6 +53,18 @@ describe("turns over HTTP", () => {
     }
   });
 
+  test("the last id that was seen goes before the place in the address, as a browser sends both when it comes back", async () => {
+    upstream.script({ parts: ["One ", "two ", "three."] });
+    const all = await collectTurn(await ann.post("/api/v1/message", { content: "Go" }));
+    const address = `/api/v1/turns/${all[0]?.data.turn_id}/events?after=${all[0]?.id}`;
+    const follow = async (lastEventId: string) =>
+      collectTurn(await ann.fetch(address, { headers: { "last-event-id": lastEventId } }));
+    const seen = all.at(-2)?.id ?? 0;
+    expect((await follow(String(seen))).map(({ id }) => id)).toEqual([all.at(-1)?.id ?? -1]);
+    // What a reset leaves behind: everything from the start.
+    expect((await follow("0"))[0]?.event).toBe("thread_id");
+  });
+
   test("followers of a running turn get the same text exactly once, whenever they join", async () => {
     const held = await sendHeld("Shared ", "text.");
     const early = ann.fetch(`/api/v1/turns/${held.turnId}/events`).then(collectTurn);
