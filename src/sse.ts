@@ -20,6 +20,11 @@ export function sseText({ data, id, event }: SseMessage): string {
   return `${text}data: ${data.replace(/\r\n|\r|\n/g, "\ndata: ")}\n\n`;
 }
 
+/** Tells a client where it is, and nothing else: it comes back with this id, and no event is seen. */
+export function encodePlace(id: string): Uint8Array {
+  return encoder.encode(`id: ${oneLine(id)}\n\n`);
+}
+
 /** How long a client waits before it connects again; a little different for each, so that not all come at once. */
 export function encodeRetry(): Uint8Array {
   return encoder.encode(`retry: ${Math.round(500 + Math.random() * 1500)}\n\n`);

@@ -5,7 +5,7 @@
 
 import { Elysia } from "elysia";
 import type { Core } from "../protocols";
-import { encodeSse } from "../sse";
+import { encodePlace, encodeSse } from "../sse";
 import { factJournals, type Told } from "./fact-journal";
 import { findUser, session } from "./session";
 import { streamResponse } from "./stream";
@@ -15,13 +15,18 @@ export function liveEventRoutes(core: Core) {
   return new Elysia().use(session(core)).get(
     "/api/v1/live",
     ({ user, request, server }) => {
-      const after = request.headers.get("last-event-id");
       return streamResponse({
         core,
         counted: "streams_live",
         request,
         server,
-        begin: ({ send }) => journals.listen(user.username, after, (told) => send(encode(told))),
+        async begin({ send }) {
+          const lastEventId = request.headers.get("last-event-id");
+          const after = lastEventId ?? (await journals.position(user.username));
+          // Else a client that is cut off before the first event would come back without a place, and miss what was between.
+          if (lastEventId === null) send(encodePlace(after));
+          return journals.listen(user.username, after, (told) => send(encode(told)));
+        },
         isAllowed: async () => (await findUser(core, request)) !== null,
       });
     },

@@ -55,6 +55,28 @@ test("a client that was away gets what it missed, once, and one whose place is n
   }
 });
 
+test("a client that was cut off before it heard anything has a place to come back to", async () => {
+  const server = await startServer();
+  const ann = await server.signIn("ann");
+  const quiet = await ann.fetch("/api/v1/live");
+  const place = await firstId(quiet);
+  const thread = await server.core.thread.create("ann", { title: "meanwhile" });
+  const again = await ann.fetch("/api/v1/live", { headers: { "last-event-id": place } });
+  const [missed] = await takeEvents(again, 1);
+  expect(JSON.parse(missed?.data ?? "")).toMatchObject({ event: "threads_changed", data: { thread_id: thread.id } });
+});
+
+/** Of a message that may have no data, which a browser keeps although it shows no event. Hangs up then. */
+async function firstId(response: Response): Promise<string> {
+  let text = "";
+  for await (const bytes of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += bytes;
+    const [, id] = /^id: (.+)\n\n/m.exec(text) ?? [];
+    if (id !== undefined) return id;
+  }
+  throw new Error("The stream ended before it gave an id.");
+}
+
 async function takeEvents(response: Response, count: number) {
   const events = [];
   for await (const event of readSse(response)) {
