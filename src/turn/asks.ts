@@ -8,6 +8,7 @@ import type { Core, JsonObject } from "../protocols";
 
 // An owner answers within milliseconds. One that does not is dead or cut off, and the store is all that there is.
 const ANSWER_MS = 2000;
+const AGAIN_MS = 50; // A turn that was claimed a moment ago may not hear yet that it is to stop.
 
 export interface Answering {
   save(): Promise<void>;
@@ -56,13 +57,17 @@ export function askToApprove(core: Core, turnId: string, callId: string, approve
 /** What the owner answered, or null. */
 async function ask(core: Core, turnId: string, what: Ask): Promise<boolean | null> {
   const replyTo = `answer:${Bun.randomUUIDv7()}`;
-  const { promise, resolve } = Promise.withResolvers<boolean | null>();
+  const { promise, resolve, reject } = Promise.withResolvers<boolean | null>();
   const unsubscribe = await core.bus.subscribe(replyTo, (reply) => resolve((reply as { isDone: boolean }).isDone));
   const timer = setTimeout(() => resolve(null), ANSWER_MS);
+  const publish = () => core.bus.publish(askTopic(turnId), { ...what, replyTo } satisfies JsonObject);
+  // Of the questions the one that may be asked twice.
+  const repeating = what.ask === "stop" ? setInterval(() => void publish().catch(reject), AGAIN_MS) : undefined;
   try {
-    await core.bus.publish(askTopic(turnId), { ...what, replyTo } satisfies JsonObject);
+    await publish();
     return await promise;
   } finally {
+    clearInterval(repeating);
     clearTimeout(timer);
     unsubscribe();
   }

@@ -3,7 +3,8 @@
 import { AppError } from "../errors";
 import { publishFact, userTopic } from "../facts";
 import type { Core, TurnInfo, User } from "../protocols";
-import { type Claim, isHeld, releaseClaim } from "./claims";
+import { askToStop } from "./asks";
+import { type Claim, findClaim, isHeld, releaseClaim } from "./claims";
 import type { Ownership } from "./ownership";
 import { recoverTurn } from "./recover";
 import { type RunningTurn, runTurn } from "./run";
@@ -11,7 +12,7 @@ import { type Plan, titleFrom } from "./start";
 import { storeTurn } from "./store-turn";
 
 export const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
-export const CLOSING = "The server is shutting down. Try again in a moment.";
+const CLOSING = "The server is shutting down. Try again in a moment.";
 
 /** What is running here. */
 export interface Engine {
@@ -28,10 +29,15 @@ export interface Engine {
 }
 
 export async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
-  if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1, reason: "closing" });
+  refuseWhenClosing(engine);
   const beginning = claimAndRun(engine, user, plan);
   engine.beginning.add(beginning);
   return beginning.finally(() => engine.beginning.delete(beginning));
+}
+
+/** Throws AppError("unavailable") when the server is shutting down. */
+export function refuseWhenClosing({ isClosing }: Engine): void {
+  if (isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1, reason: "closing" });
 }
 
 /** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
@@ -43,7 +49,7 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
   const thread = plan.thread ?? (await core.thread.create(username, fields));
   const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7(), epoch: 0 };
   const { threadId, turnId } = claim;
-  if (!(await ownership.claim(claim))) throw new AppError("conflict", BUSY, { reason: "busy" });
+  if (!(await claimThread(engine, claim, plan))) throw new AppError("conflict", BUSY, { reason: "busy" });
   const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
     await releaseClaim(core, claim).catch(() => ownership.abandon(claim));
     throw error;
@@ -65,6 +71,22 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<Turn
   });
   await publishFact(core, userTopic(username), { type: "turn-started", threadId, turnId });
   return info;
+}
+
+const STOPPING_MS = 5000; // Longer than many who stop one another need; a process that does not answer is given up then.
+
+/** False when a turn runs in the thread. Of several that stop what runs at the same moment, each stops the one before it. */
+async function claimThread(engine: Engine, claim: Claim, { stopRunning }: Plan): Promise<boolean> {
+  const { core, ownership } = engine;
+  const begun = performance.now();
+  for (;;) {
+    if (await ownership.claim(claim)) return true;
+    if (!stopRunning || performance.now() - begun > STOPPING_MS) return false;
+    // A reply is not stopped for one that is refused then.
+    refuseWhenClosing(engine);
+    const running = await findClaim(core, claim.threadId);
+    if (running) await askToStop(core, running.turnId);
+  }
 }
 
 const NEAR = 0.8; // Of the requests that may be under way: tools make some too, and the owner should hear of it before.

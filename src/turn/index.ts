@@ -9,7 +9,7 @@ import type { Core, LiveTurn, TurnEvent, TurnInfo, TurnRequest, Turns, User } fr
 import { answer } from "./answer";
 import { approveCall } from "./approvals";
 import { askToSave, askToStop, unreachable } from "./asks";
-import { BUSY, begin, CLOSING, type Engine } from "./begin";
+import { BUSY, begin, type Engine, refuseWhenClosing } from "./begin";
 import { claimedThreads, declareClaims, findClaim } from "./claims";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
@@ -91,7 +91,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
     },
 
     async answer(user, request, signal) {
-      if (engine.isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1, reason: "closing" });
+      refuseWhenClosing(engine);
       await ready();
       await takeFromLimit(core, user);
       const model = await chooseModel(core, user, request.model, null, "default");
@@ -124,7 +124,6 @@ async function start(engine: Engine, user: User, request: TurnRequest): Promise<
   const { core } = engine;
   await takeFromLimit(core, user);
   const plan = await planTurn(core, user, request);
-  if (plan.thread && request.stopRunning) await stopRunning(engine, plan.thread.id);
   return begin(engine, user, plan);
 }
 
@@ -149,11 +148,6 @@ async function takeFromLimit(core: Core, user: User): Promise<void> {
     retryAfterS,
     reason: "manyMessages",
   });
-}
-
-async function stopRunning({ core }: Engine, threadId: string): Promise<void> {
-  const claim = await findClaim(core, threadId);
-  if (claim) await askToStop(core, claim.turnId);
 }
 
 async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {

@@ -20,6 +20,8 @@ export interface Plan {
   readonly model: string;
   readonly systemPrompt: string;
   readonly parameters: JsonObject;
+  /** Whether the turn that runs in the thread is stopped for it. */
+  readonly stopRunning?: boolean;
 }
 
 export async function planTurn(core: Core, user: User, request: TurnRequest): Promise<Plan> {
@@ -41,6 +43,7 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
     model,
     systemPrompt,
     parameters,
+    ...(request.stopRunning && { stopRunning: true }),
   };
 }
 
