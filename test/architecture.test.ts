@@ -10,7 +10,7 @@ const sources = readSources("src", "views", "plugin_library");
 const imports = sources.flatMap(importsOf);
 const localImports = imports.filter((it) => !it.isPackage);
 
-const BASICS = ["src/protocols", "src/errors", "src/facts", "src/secret", "src/allowed"];
+const BASICS = ["src/protocols", "src/errors", "src/facts", "src/secret", "src/allowed", "src/json"];
 
 /** For each part of the tree the parts it may import, itself included. A part that is not here may import nothing. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -19,6 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/facts": ["src/protocols"],
   "src/secret": [],
   "src/allowed": ["src/protocols", "src/errors"],
+  "src/json": ["src/protocols"],
   "src/log": BASICS,
   "src/sse": BASICS,
   "src/config": [...BASICS, "src/parse"],

@@ -21,6 +21,7 @@ import {
   type ModelMessage,
   type ModelProtocol,
   type Plugin,
+  plainCalls,
   type Reply,
   type Static,
   StreamFault,
@@ -76,7 +77,7 @@ function createModel(core: Core, base: ModelProtocol): ModelProtocol {
     async *stream(call, signal) {
       const model = await find(call.model);
       if (model === null) return yield* base.stream(call, signal);
-      const body = await createBody(core, { ...call, model }, own, thoughts);
+      const body = await createBody(core, { ...call, model, messages: plainCalls(call.messages) }, own, thoughts);
       const request = {
         endpoint,
         model,
@@ -181,17 +182,8 @@ async function toBlocks(
     ...(thoughts ? thinkingOf(message, thoughts) : []),
     ...(await fileBlocks(files)),
     ...(text.trim() === "" ? [] : [{ type: "text", text }]),
-    ...toolCalls.map((it) => ({ type: "tool_use", id: it.callId, name: it.name, input: inputOf(it) })),
+    ...toolCalls.map((it) => ({ type: "tool_use", id: it.callId, name: it.name, input: JSON.parse(it.arguments) })),
   ];
-}
-
-function inputOf({ arguments: text }: ToolCall): unknown {
-  try {
-    const input: unknown = JSON.parse(text);
-    return typeof input === "object" && input !== null && !Array.isArray(input) ? input : {};
-  } catch {
-    return {}; // The model wrote no JSON; the result that follows tells it.
-  }
 }
 
 const FILE_MAX_BYTES = 5 * 1024 * 1024; // What the API takes of an image.

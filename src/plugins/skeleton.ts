@@ -4,6 +4,7 @@ export { type Static, Type as t } from "@sinclair/typebox";
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
 export { callEndpoint, type EndpointCall, type Reply } from "../core/model/call";
+export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
 export { createLists, type Lister, type Lists } from "../core/model/lists";
 export { AppError, HTTP_STATUS } from "../errors";

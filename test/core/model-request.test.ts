@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import type { FileInfo, ModelCall, Tool } from "../../src/protocols";
+import type { FileInfo, ModelCall, ModelMessage, Tool } from "../../src/protocols";
 import { httpError, reply, startUpstream, type Upstream, type UpstreamBody } from "../support/upstream";
 import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
 
@@ -56,6 +56,51 @@ test("a call of a tool and its result are sent as the model must see them again"
     { role: "tool", tool_call_id: "c1", content: "noon" },
     { role: "assistant", content: "It is noon." },
   ]);
+});
+
+const DEEP = `{"a":${"[".repeat(100)}${"]".repeat(100)}}`;
+const LONG_ID = `call_${crypto.randomUUID()}`;
+const ODD_CALLS: [callId: string, name: string, args: string, sentName: string, sentArgs: string][] = [
+  ["c1", "clock", "{broken", "clock", "{}"],
+  ["c2", "clock", "", "clock", "{}"],
+  ["c3", "clock", '["UTC"]', "clock", "{}"],
+  ["c4", "clock", "null", "clock", "{}"],
+  ["c5", "clock", DEEP, "clock", "{}"],
+  ["c6", "no such tool!", '{"a": 1}', "no_such_tool_", '{"a": 1}'],
+  ["c7", "", "{}", "unnamed", "{}"],
+  ["c8", "x".repeat(65), "{}", "x".repeat(64), "{}"],
+  [LONG_ID, "clock", "{}", "clock", "{}"],
+  ["functions.clock:0", "clock", "{}", "clock", "{}"],
+  ["", "clock", "{}", "clock", "{}"],
+];
+
+test("odd calls of earlier replies are sent in a form that strict endpoints take, the same each time", async () => {
+  const history: ModelMessage[] = ODD_CALLS.flatMap(([callId, name, args]) => [
+    { role: "assistant", content: "", toolCalls: [{ callId, name, arguments: args }] },
+    { role: "tool", callId, content: `of ${callId}` },
+  ]);
+  const { messages } = await sent({ messages: history });
+  const calls = messages.flatMap(({ tool_calls = [] }) => tool_calls);
+  expect(calls.map((call) => [call.function.name, call.function.arguments])).toEqual(
+    ODD_CALLS.map(([, , , name, args]) => [name, args]),
+  );
+  const ids = calls.map(({ id }) => id);
+  expect(messages.flatMap(({ tool_call_id: id }) => id ?? [])).toEqual(ids);
+  expect(ids.slice(0, 8)).toEqual(ODD_CALLS.slice(0, 8).map(([id]) => id));
+  expect(ids.filter((id) => !/^[\w-]{1,40}$/.test(id))).toEqual([]);
+  expect((await sent({ messages: history })).messages).toEqual(messages);
+});
+
+test("an id that two replies used is sent as two, each with its own result", async () => {
+  const history: ModelMessage[] = ["first", "second"].flatMap((content) => [
+    { role: "assistant", content: "", toolCalls: [{ callId: "call_0", name: "clock", arguments: "{}" }] },
+    { role: "tool", callId: "call_0", content },
+  ]);
+  const { messages } = await sent({ messages: history });
+  const results = messages
+    .flatMap(({ tool_calls = [] }) => tool_calls)
+    .map(({ id }) => messages.filter((it) => it.tool_call_id === id).map(({ content }) => content));
+  expect(results).toEqual([["first"], ["second"]]);
 });
 
 test("tools are sent as functions with their schema", async () => {

@@ -109,7 +109,7 @@ describe("a reply", () => {
     expect(ids).toHaveLength(3);
     expect(ids[1]).toBe("same");
     expect(new Set(ids).size).toBe(3);
-    expect(ids[0]).toMatch(/./);
+    expect(ids.filter((id) => id.length === 0 || id.length > 40)).toEqual([]);
   });
 
   test("keeps two calls apart that the endpoint both numbers 0", async () => {

@@ -47,7 +47,11 @@ export function startAnthropic(apiKey: string): Anthropic {
       if (pathname !== "/v1/messages") return refusal(404, "not_found_error", "Not found");
       const gone = Promise.withResolvers<void>();
       request.signal.addEventListener("abort", () => gone.resolve());
-      anthropic.requests.push({ headers: request.headers, body: await request.json(), gone: gone.promise });
+      // biome-ignore lint/suspicious/noExplicitAny: what was sent is what is being tested.
+      const body: any = await request.json();
+      anthropic.requests.push({ headers: request.headers, body, gone: gone.promise });
+      const wrong = wrongCall(body.messages);
+      if (wrong !== null) return refusal(400, "invalid_request_error", wrong);
       const answer = queue.shift() ?? message(text("Hello."));
       if (typeof answer === "function") return answer();
       const reset = () => front.reset(server.requestIP(request)?.port ?? 0);
@@ -68,6 +72,21 @@ export function startAnthropic(apiKey: string): Anthropic {
     },
   };
   return anthropic;
+}
+
+/** As the API does: ids of calls are plain and used once, their input is an object, and results are of calls that there were. */
+function wrongCall(messages: readonly { readonly content: unknown }[]): string | null {
+  const made = new Set<unknown>();
+  for (const block of messages.flatMap(({ content }) => (Array.isArray(content) ? content : []))) {
+    if (block.type === "tool_result" && !made.has(block.tool_use_id)) return "tool_result: unexpected tool_use_id";
+    if (block.type !== "tool_use") continue;
+    if (!/^[a-zA-Z0-9_-]+$/.test(block.id)) return "tool_use.id: does not match";
+    if (!/^[a-zA-Z0-9_-]{1,128}$/.test(block.name)) return "tool_use.name: does not match";
+    if (Object.prototype.toString.call(block.input) !== "[object Object]") return "tool_use.input: not a dictionary";
+    if (made.has(block.id)) return "tool_use: ids must be unique";
+    made.add(block.id);
+  }
+  return null;
 }
 
 function listModels(models: readonly string[] | null): Response {

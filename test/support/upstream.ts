@@ -17,6 +17,7 @@ import {
   type UpstreamUsage,
 } from "./upstream-answers";
 import { type Front, startFront } from "./upstream-front";
+import { refusalOf } from "./upstream-strict";
 
 export * from "./upstream-answers";
 
@@ -154,6 +155,8 @@ async function handle(request: Request, state: State, reset: () => void): Promis
   const n = state.requests.push(arrived);
   for (const arrival of state.arrivals) if (arrival.n === n) arrival.resolve(arrived);
 
+  const refusal = refusalOf(body.messages);
+  if (refusal) return toResponse(refusal);
   const next = state.queue.shift() ?? state.fallback;
   const answer = typeof next === "function" ? await next(body) : next;
   if (!("parts" in answer)) {

@@ -3,6 +3,7 @@
  * and the finish when the stream has ended, because endpoints send them in any order and in pieces.
  */
 
+import { isTooDeep } from "../../json";
 import type { FinishReason, ModelEvent, ToolCall, Usage } from "../../protocols";
 import type { Reply } from "./call";
 import { StreamFault } from "./failure";
@@ -85,6 +86,7 @@ function createCalls(): { push(delta: unknown): void; end(): ModelEvent[] } {
       const named = isRecord(delta.function) ? delta.function : {};
       const call = callOf(delta.index, textOf(delta.id), textOf(named.name));
       call.name ||= textOf(named.name);
+      if (isTooDeep(named.arguments)) throw new StreamFault("malformed");
       const piece = isRecord(named.arguments) ? JSON.stringify(named.arguments) : textOf(named.arguments);
       if (piece !== "") call.pieces.push(piece);
     },
@@ -96,7 +98,8 @@ function createCalls(): { push(delta: unknown): void; end(): ModelEvent[] } {
 }
 
 function toToolCall({ id, name, pieces }: GrowingCall, used: Set<string>): ToolCall {
-  const callId = id === "" || used.has(id) ? `call_${crypto.randomUUID()}` : id;
+  // Without hyphens it has 37 characters: OpenAI takes back 40.
+  const callId = id === "" || used.has(id) ? `call_${crypto.randomUUID().replaceAll("-", "")}` : id;
   used.add(callId);
   return { callId, name, arguments: pieces.join("") };
 }

@@ -6,6 +6,7 @@ import type {
   ChatCompletionTool,
 } from "openai/resources/chat/completions";
 import type { Core, ModelCall, ModelInfo, ModelMessage, Tool } from "../../protocols";
+import { plainCalls } from "./calls";
 import type { Endpoint } from "./endpoint";
 import { createFileParts } from "./file-parts";
 
@@ -39,7 +40,7 @@ async function toMessages(core: Core, call: ModelCall, canSee: boolean): Promise
   const fileParts = createFileParts(core, call.username ?? null, canSee);
   const messages: ChatCompletionMessageParam[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
-  for (const message of call.messages.toReversed()) messages.push(await toMessage(message, fileParts));
+  for (const message of plainCalls(call.messages).reverse()) messages.push(await toMessage(message, fileParts));
   return messages.reverse();
 }
 

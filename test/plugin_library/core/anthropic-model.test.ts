@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { modelContract } from "../../../src/contracts/model";
 import { isAppError } from "../../../src/errors";
-import type { Config, Core, ModelCall, ModelEvent, NewFile } from "../../../src/protocols";
+import type { Config, Core, ModelCall, ModelEvent, ModelMessage, NewFile } from "../../../src/protocols";
 import {
   type AnthropicAnswer,
   blockEvents,
@@ -180,6 +180,18 @@ describe("a request", () => {
       },
       { role: "assistant", content: [{ type: "text", text: "It is" }] },
     ]);
+  });
+
+  test("has odd calls of other models in a form that the API takes, with their results", async () => {
+    const messages = ["functions.clock:0", "functions.clock:0", "c".repeat(70)].flatMap((callId): ModelMessage[] => [
+      { role: "user", content: "Again." },
+      { role: "assistant", content: "", toolCalls: [{ callId, name: "no such tool!", arguments: "[1]" }] },
+      { role: "tool", callId, content: "There is none." },
+    ]);
+    const blocks = (await sent({ messages })).messages.flatMap(({ content }: { content: unknown }) => content);
+    const used = blocks.filter(({ type }: { type: string }) => type === "tool_use");
+    expect(used).toMatchObject(Array(3).fill({ name: "no_such_tool_", input: {} }));
+    expect(new Set(used.map(({ id }: { id: string }) => id)).size).toBe(3);
   });
 
   test("has images, PDFs and texts of the user, and names what it does not show", async () => {

@@ -1,0 +1,20 @@
+import { expect, test } from "bun:test";
+import { isTooDeep, parseJson } from "../src/json";
+
+const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+
+test("a value may nest 64 levels, in lists and objects alike, however many stand side by side", () => {
+  expect(isTooDeep(JSON.parse(nested(64)))).toBe(false);
+  expect(isTooDeep(JSON.parse(nested(65)))).toBe(true);
+  expect(isTooDeep(JSON.parse(`${'{"a":'.repeat(65)}1${"}".repeat(65)}`))).toBe(true);
+  expect(isTooDeep(JSON.parse(`[1,"x",null,{"a":${nested(63)}}]`))).toBe(true);
+  expect(isTooDeep(JSON.parse(`[${Array(1000).fill(nested(63)).join()}]`))).toBe(false);
+  expect([null, 1, "[[[", undefined].map((value) => isTooDeep(value))).toEqual([false, false, false, false]);
+});
+
+test("text is read within the levels given, and what is wrong with it is said", () => {
+  expect(parseJson('{"a":[1]}', 2)).toEqual({ a: [1] });
+  expect(() => parseJson('{"a":[1]}', 1)).toThrow("It nests deeper than 1 levels");
+  expect(() => parseJson(nested(100_000))).toThrow("It nests deeper than 64 levels");
+  expect(() => parseJson("{broken")).toThrow();
+});
