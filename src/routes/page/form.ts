@@ -2,7 +2,7 @@
 
 import { t } from "elysia";
 import { AppError } from "../../errors";
-import type { Core, StatusData } from "../../protocols";
+import type { Core, StatusData, User } from "../../protocols";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
 import { seeOther } from "../respond";
@@ -19,6 +19,12 @@ export function isFromHtmx(request: Request): boolean {
 
 export function done(request: Request, path: string): Response {
   return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(path);
+}
+
+/** Throws AppError("notFound") unless the turn is of that thread: a form acts on no other than its address says. */
+export async function requireTurn(core: Core, user: User, threadId: string, turnId: string): Promise<void> {
+  const turn = await core.turns.get(user, turnId);
+  if (turn?.threadId !== threadId) throw new AppError("notFound", "There is no such reply in this chat.");
 }
 
 export function saying(core: Core, { words }: Reader, text: string, kind: StatusData["kind"]) {

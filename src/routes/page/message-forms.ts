@@ -11,7 +11,7 @@ import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
 import { loadBranch } from "./branch";
 import { loadChat, loadMenu } from "./chat-data";
-import { done, form, Id, isFromHtmx, plainText, readForm } from "./form";
+import { done, form, Id, isFromHtmx, plainText, readForm, requireTurn } from "./form";
 
 const MessageChoice = t.Object({ message: t.String() });
 
@@ -88,6 +88,7 @@ function formRoutes(core: Core) {
     .post(
       "/t/:id/continue",
       async ({ user, request, params: { id }, query }) => {
+        await requireTurn(core, user, id, query.turn);
         await core.turns.continue(user, query.turn);
         return done(request, `/t/${id}?stream=1`);
       },

@@ -13,7 +13,7 @@ import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
 import { withFiles } from "../uploads";
 import { loadChat } from "./chat-data";
-import { done, form, Id, isFromHtmx, plainText, readForm, saying } from "./form";
+import { done, form, Id, isFromHtmx, plainText, readForm, requireTurn, saying } from "./form";
 
 export function turnFormRoutes(core: Core) {
   return new Elysia()
@@ -35,7 +35,8 @@ function turnForms(core: Core) {
     .post(
       "/t/:id/stop",
       async ({ user, request, params: { id }, query }) => {
-        if (!(await core.turns.stop(user, query.turn))) throw new AppError("notFound", "There is no such reply.");
+        await requireTurn(core, user, id, query.turn);
+        await core.turns.stop(user, query.turn);
         return done(request, `/t/${id}`);
       },
       { ...form, params: Id, query: t.Object({ turn: t.String() }) },
@@ -46,8 +47,8 @@ function turnForms(core: Core) {
         const field = await readForm(request);
         const answer = field("approve");
         if (answer !== "yes" && answer !== "no") throw new AppError("invalid", "Say yes or no.");
-        if (!(await core.turns.approve(user, field("turn"), field("call"), answer === "yes")))
-          throw new AppError("notFound", "There is no such reply.");
+        await requireTurn(core, user, id, field("turn"));
+        await core.turns.approve(user, field("turn"), field("call"), answer === "yes");
         return done(request, `/t/${id}?stream=1`);
       },
       { ...form, params: Id },

@@ -22,6 +22,30 @@ async function settle(threadId: string): Promise<void> {
   for await (const _ of events ?? []);
 }
 
+describe("a form about a reply", () => {
+  test.each([
+    ["stop", "?turn=TURN", {}],
+    ["approve", "", { turn: "TURN", call: "c", approve: "yes" }],
+    ["continue", "?turn=TURN", {}],
+  ])("acts only in the chat of its address: %s", async (action, query, fields) => {
+    const end = gate();
+    upstream.script({ parts: ["Writing ", { wait: end.opened }, "on."] });
+    const path = (await send(ann, "/t", { content: "Write" })).headers.get("location")?.replace(/\?.*/, "") ?? "";
+    const threadId = path.slice("/t/".length);
+    const [turn] = await server.core.turns.list({ username: "ann", role: "admin" }, threadId);
+    const filled = (text: string) => text.replace("TURN", turn?.id ?? "");
+    const form = Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, filled(text)]));
+    const { id: other } = await server.core.thread.create("ann", { title: "Other" });
+    for (const elsewhere of [other, "nowhere", "%E2%82%AC", "a%0d%0ab", "%2F%2Felsewhere.example"]) {
+      const answer = await send(ann, `/t/${elsewhere}/${action}${filled(query)}`, form);
+      expect([elsewhere, answer.status, answer.headers.get("location")]).toEqual([elsewhere, 404, null]);
+    }
+    end.open();
+    await settle(threadId);
+    expect((await server.core.thread.messages("ann", threadId)).at(-1)?.content).toBe("Writing on.");
+  });
+});
+
 describe("a message that is sent by the page", () => {
   test.each([
     ["a blank text", { content: "  " }, 400, "The message is empty"],
