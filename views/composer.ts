@@ -7,9 +7,9 @@ import { icon } from "./icon";
 export function composer(data: ComposerData, words: Words, views: ViewsProtocol): Html {
   const path = data.threadId ? `/t/${data.threadId}/messages` : "/t";
   return html`<form id="composer" class="composer" method="post" enctype="multipart/form-data" action="${path}" hx-post="${data.isLive ? path : `${path}?whole=1`}" hx-swap="none" hx-sync="this:drop">
-${data.parentId && html`<input type="hidden" name="parent" value="${data.parentId}">`}
+${views.sendKey(data.sendKey)}${data.parentId && html`<input type="hidden" name="parent" value="${data.parentId}">`}
 <label class="for-reader" for="text">${words.composer.message}</label>
-<textarea id="text" name="content" rows="1" maxlength="100000" placeholder="${words.composer.placeholder}" dir="auto" required autofocus accesskey="m" enterkeyhint="enter">${data.draft}</textarea>
+<textarea id="text" name="content" rows="1" placeholder="${words.composer.placeholder}" dir="auto" required autofocus accesskey="m" enterkeyhint="enter">${data.draft}</textarea>
 <div class="choices">
 ${attachment(words)}
 <select id="models" class="models" name="model" aria-label="${words.composer.model}">${views.models(data, words)}</select>
@@ -25,6 +25,11 @@ export function go({ threadId, liveTurnId }: GoData, words: Words): Html {
     return html`<button id="go" class="go send primary" accesskey="s" aria-label="${words.composer.send}" title="${words.composer.send}">${icon("arrowUp", words.composer.send)}</button>`;
   const path = `/t/${threadId}/stop?turn=${encodeURIComponent(liveTurnId)}`;
   return html`<button id="go" class="go stop primary" accesskey="s" formaction="${path}" formnovalidate hx-post="${path}" hx-swap="none" aria-label="${words.composer.stop}" title="${words.composer.stop}">${icon("stop", words.composer.stop)}</button>`;
+}
+
+/** A browser that comes back to the page must not bring back the key of what was sent before. */
+export function sendKey(key: string): Html {
+  return html`<input id="send-key" type="hidden" name="key" value="${key}" autocomplete="off">`;
 }
 
 /** In a page that is written while it loads: shown once it is complete. */

@@ -56,7 +56,7 @@ function userMessage(data: MessageData, words: Words, views: ViewsProtocol): Htm
 function editForm(id: string, threadId: string, draft: string, { messages: words }: Words): Html {
   const message = encodeURIComponent(id.slice(2));
   const path = `/t/${threadId}/edit?message=${message}`;
-  return html`<form class="edit" method="post" action="${path}" hx-post="${path}" hx-swap="none" hx-sync="this:drop"><textarea id="${id}-edit" name="content" aria-label="${words.editMessage}" maxlength="100000" dir="auto" required autofocus>
+  return html`<form class="edit" method="post" action="${path}" hx-post="${path}" hx-swap="none" hx-sync="this:drop"><textarea id="${id}-edit" name="content" aria-label="${words.editMessage}" dir="auto" required autofocus>
 ${draft}</textarea><p>${words.editDetail}</p><a class="quiet" href="/t/${threadId}?at=${message}#${id}" hx-get="/t/${threadId}/message?message=${message}" hx-target="closest .message" hx-swap="outerHTML">${words.cancel}</a><button class="primary send">${words.send}</button></form>`;
 }
 

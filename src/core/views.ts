@@ -4,7 +4,7 @@
  */
 
 import { chatPage, main, pageTitle, status, title } from "../../views/chat";
-import { go, models } from "../../views/composer";
+import { go, models, sendKey } from "../../views/composer";
 import { errorPage, loginPage, setupPage } from "../../views/login";
 import { join, markdown, openMarkdown } from "../../views/markdown";
 import { message, messageItems, messages } from "../../views/message";
@@ -43,6 +43,7 @@ export function createViews(core: Core): ViewsProtocol {
     join,
     models,
     go,
+    sendKey,
     status,
   };
 }

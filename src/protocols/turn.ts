@@ -1,10 +1,8 @@
 /**
  * Turns: from the user's message until control returns to the user. Implemented by src/turn/; reached as `core.turns`.
  * Not replaceable (the policy is: `messageProcessor`), so that no plugin can lose a word.
- *
- * A turn runs in the server and outlives every connection. Its events are numbered; text counts as many as it has UTF-16
- * units and every other event counts one, so an event's `seq` is the position in the turn just after it and any cut
- * through a text is a valid cursor. Numbers never go back; a crash leaves a gap that is never used.
+ * It runs in the server and outlives every connection. Its events are numbered: text counts as many as it has UTF-16 units, every other
+ * event one, so `seq` is the position just after an event and any cut through a text a valid cursor. A crash leaves a gap, never used.
  */
 
 import type { User } from "./auth";
@@ -108,6 +106,8 @@ export interface TurnRequest {
   readonly files?: readonly FileInfo[];
   /** Stop the turn that runs in the thread, instead of being refused. */
   readonly stopRunning?: boolean;
+  /** Names this send among the user's. The same content sent again with it gives the turn that it started, and starts none. */
+  readonly key?: string;
 }
 
 export interface AnswerRequest {

@@ -88,6 +88,9 @@ export interface ViewsProtocol {
   models(composer: Pick<ComposerData, "models" | "model">, words: Words): Html;
   /** `#go`: Send, or Stop while a turn runs. */
   go(go: GoData, words: Words): Html;
+  /** `#send-key`: goes with what is sent next, and is another one after that. */
+  sendKey(key: string): Html;
+
   /** `#status`: one sentence on what just happened; empty = nothing to say. */
   status(status: StatusData, words: Words): Html;
 }
@@ -145,6 +148,8 @@ export interface ComposerData {
   readonly parentId: string | null;
   /** False on a page that does not follow its thread: what is sent shows on another one. */
   readonly isLive: boolean;
+  /** As `key` of a TurnRequest. */
+  readonly sendKey: string;
 }
 
 export interface GoData {

@@ -7,6 +7,8 @@ import { session } from "./session";
 import { turnStream } from "./turn-events";
 import { withFiles } from "./uploads";
 
+const KEY_MAX = 200; // Characters; a UUID has 36.
+
 const MessageBody = t.Object({
   content: t.Optional(t.String({ description: "1 to 100,000 characters, not blank." })),
   thread_id: t.Optional(t.String({ description: "Absent: a new thread." })),
@@ -20,6 +22,12 @@ const MessageBody = t.Object({
   files: t.Optional(t.Array(t.Any(), { description: "Uploads (multipart), or ids of files uploaded before." })),
   stop_running: t.Optional(
     t.Boolean({ description: "Stop the turn that runs in the thread instead of being refused." }),
+  ),
+  key: t.Optional(
+    t.String({
+      maxLength: KEY_MAX,
+      description: "Names this send: the same content sent again with it gives the turn that is there already.",
+    }),
   ),
 });
 
@@ -39,6 +47,7 @@ export function messageRoutes(core: Core) {
         ...(body.system_prompt && { systemPrompt: body.system_prompt }),
         ...(body.parameters && { parameters: body.parameters as JsonObject }),
         ...(body.stop_running && { stopRunning: true }),
+        ...(body.key && { key: body.key }),
       };
       const turn = await withFiles(core, user, body.files ?? [], (files) =>
         core.turns.start(user, { ...asked, files }),

@@ -28,9 +28,9 @@ export interface Engine {
   hasWarned: boolean;
 }
 
-export async function begin(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
+export async function begin(engine: Engine, user: User, plan: Plan, turnId = Bun.randomUUIDv7()): Promise<TurnInfo> {
   refuseWhenClosing(engine);
-  const beginning = claimAndRun(engine, user, plan);
+  const beginning = claimAndRun(engine, user, plan, turnId);
   engine.beginning.add(beginning);
   return beginning.finally(() => engine.beginning.delete(beginning));
 }
@@ -41,14 +41,14 @@ export function refuseWhenClosing({ isClosing }: Engine): void {
 }
 
 /** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
-async function claimAndRun(engine: Engine, user: User, plan: Plan): Promise<TurnInfo> {
+async function claimAndRun(engine: Engine, user: User, plan: Plan, turnId: string): Promise<TurnInfo> {
   const { core, ownership, running } = engine;
   const { username } = user;
   const { model, systemPrompt, parameters } = plan;
   const fields = { title: titleFrom(plan.content ?? ""), model, systemPrompt, parameters };
   const thread = plan.thread ?? (await core.thread.create(username, fields));
-  const claim: Claim = { threadId: thread.id, username, turnId: Bun.randomUUIDv7(), epoch: 0 };
-  const { threadId, turnId } = claim;
+  const claim: Claim = { threadId: thread.id, username, turnId, epoch: 0 };
+  const { threadId } = claim;
   if (!(await claimThread(engine, claim, plan))) throw new AppError("conflict", BUSY, { reason: "busy" });
   const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
     await releaseClaim(core, claim).catch(() => ownership.abandon(claim));

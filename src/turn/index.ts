@@ -14,6 +14,7 @@ import { claimedThreads, declareClaims, findClaim } from "./claims";
 import { readEvents } from "./event-log";
 import { follow } from "./follow";
 import { listen } from "./listen";
+import { createOnce } from "./once";
 import { createOwnership, declareProcesses } from "./ownership";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
@@ -42,6 +43,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
     isClosing: false,
     hasWarned: false,
   };
+  const once = createOnce(core);
   return {
     async open() {
       await declareTurnStores(core);
@@ -56,7 +58,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
 
     async start(user, request) {
       await ready();
-      return start(engine, user, request);
+      return once(user, request, (turnId) => start(engine, user, request, turnId));
     },
 
     async continue(user, turnId) {
@@ -120,11 +122,11 @@ function cutWaiting({ running }: Engine): void {
   for (const turn of running.values()) if (turn.isWaiting()) turn.cut("interrupted");
 }
 
-async function start(engine: Engine, user: User, request: TurnRequest): Promise<TurnInfo> {
+async function start(engine: Engine, user: User, request: TurnRequest, turnId: string): Promise<TurnInfo> {
   const { core } = engine;
   await takeFromLimit(core, user);
   const plan = await planTurn(core, user, request);
-  return begin(engine, user, plan);
+  return begin(engine, user, plan, turnId);
 }
 
 async function* pinnedAnswer(engine: Engine, ...[user, request, signal]: AnswerArguments): AsyncGenerator<TurnEvent> {

@@ -32,6 +32,19 @@ const idOfFocus = (page: Page) => page.evaluate("document.activeElement.id");
 
 describe.skipIf(noBrowser !== null)("the composer", () => {
   test(
+    "cuts nothing of a text that is too long to send: it is refused, and stays whole",
+    async () => {
+      const ann = await person();
+      const page = await ann.open("/");
+      const text = "long ".repeat(20_001);
+      await say(page, text);
+      await page.waitForSelector("#status.error >> text=too long");
+      expect(await page.inputValue("#text")).toBe(text);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "keeps a draft per chat until it is sent, and forgets all when the person signs out",
     async () => {
       const ann = await person();

@@ -358,6 +358,50 @@ describe.skipIf(noBrowser !== null)("messages", () => {
   );
 
   test(
+    "one whose answer is lost on the way is sent again, and is there once",
+    async () => {
+      const ann = await person();
+      const page = await converse(ann, "Hi", "Hello there.");
+      const loseAnswer = (tab: Page, path: string) =>
+        tab.route(path, async (route) => {
+          if (route.request().method() !== "POST") return route.fallback();
+          await route.fetch();
+          await route.abort("connectionreset");
+        });
+      await loseAnswer(page, "**/messages");
+      upstream.script(reply("Heard once."));
+      await page.fill("#text", "Once");
+      await page.press("#text", "Enter");
+      await page.waitForSelector("#status.offline");
+      await page.waitForSelector(".reply >> text=Heard once.");
+      await page.waitForSelector("button.send");
+      expect(await page.inputValue("#text")).toBe("Once");
+      await page.unroute("**/messages");
+      await page.press("#text", "Enter");
+      await until(page, async () => (await page.inputValue("#text")) === "");
+      upstream.script(reply("And once more."));
+      await page.fill("#text", "Once");
+      await page.press("#text", "Enter");
+      await page.waitForSelector(".reply >> text=And once more.");
+      expect(await page.locator(".user .bubble").allTextContents()).toEqual(["Hi", "Once", "Once"]);
+      // The first message of a chat, whose page does not know the chat yet.
+      const other = await ann.open("/");
+      await loseAnswer(other, "**/t");
+      upstream.script(reply("A new one."));
+      await other.fill("#text", "A chat");
+      await other.press("#text", "Enter");
+      await other.waitForSelector("#status.offline");
+      await other.unroute("**/t");
+      await other.press("#text", "Enter");
+      await other.waitForURL(/\/t\//);
+      await other.waitForSelector(".reply >> text=A new one.");
+      expect(await other.locator("#threads a.open >> text=A chat").count()).toBe(1);
+      ann.complaints.length = 0; // The browser complains of what was cut, as it should.
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "without script and on a phone, links and forms do the same",
     async () => {
       const ann = await person("ann", {

@@ -201,6 +201,7 @@ export function chat(fields: Partial<ChatData> = {}): ChatData {
       liveTurnId: null,
       parentId: null,
       isLive: true,
+      sendKey: "k1",
     },
     menu: null,
     status: { text: "", kind: "info" },

@@ -40,6 +40,7 @@ export function chat(views: ViewsProtocol, words: Words, text: string): ChatData
       liveTurnId: null,
       parentId: null,
       isLive: true,
+      sendKey: text,
     },
     menu: menu(text),
     status: { text, kind: "info" },

@@ -36,6 +36,7 @@ export function fragments(views: ViewsProtocol, words: Words, text: string): [id
     ["p-1-summary", views.partSummary(running, words)],
     ["go", views.go({ threadId: "t", liveTurnId: null }, words)],
     ["go", views.go({ threadId: "t", liveTurnId: "u" }, words)],
+    ["send-key", views.sendKey(text)],
     ["status", views.status({ text, kind: "error" }, words)],
     ["status", views.status({ text: "", kind: "info" }, words)],
   ];

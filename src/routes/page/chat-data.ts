@@ -105,6 +105,7 @@ async function loadComposer(core: Core, user: User, branch: Branch | null, draft
     liveTurnId: branch?.live?.id ?? null,
     parentId: branch && !branch.messages.isThreadsBranch ? branch.endId : null,
     isLive: branch?.messages.isLatest ?? true,
+    sendKey: crypto.randomUUID(),
   };
 }
 

@@ -64,8 +64,8 @@ interface SendTo {
 
 async function send(core: Core, reader: Reader, request: Request, { threadId, isWhole }: SendTo): Promise<Response> {
   const field = await readForm(request);
-  const [content, model, systemPrompt, parentId] = ["content", "model", "system_prompt", "parent"].map((name) =>
-    field(name),
+  const [content, model, systemPrompt, parentId, key] = ["content", "model", "system_prompt", "parent", "key"].map(
+    (name) => field(name),
   );
   const asked: TurnRequest = {
     content: plainText(content ?? ""),
@@ -73,12 +73,14 @@ async function send(core: Core, reader: Reader, request: Request, { threadId, is
     ...(model && { model }),
     ...(systemPrompt && { systemPrompt }),
     ...(parentId && { parentId }),
+    ...(key && { key }),
   };
   try {
     const start = (files: readonly FileInfo[]) => core.turns.start(reader.user, { ...asked, files });
     const turn = await withFiles(core, reader.user, field.files("files"), start);
     if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}?stream=1`);
-    return isWhole ? wholeChat(core, reader, turn.threadId) : new Response(null, { status: 204 });
+    if (isWhole) return wholeChat(core, reader, turn.threadId);
+    return htmlResponse({ markup: partial("send-key", "outerHTML", core.views.sendKey(crypto.randomUUID())) });
   } catch (error) {
     if (!isAppError(error) || error.code === "notFound") throw error;
     const status = HTTP_STATUS[error.code];

@@ -75,7 +75,9 @@ describe("a message that is sent by the page", () => {
     expect(markup).toContain('hx-target="#threads"');
     await settle(path.slice("/t/".length));
     const next = await send(ann, `${path}/messages`, { content: "Second" }, HTMX);
-    expect(next.status).toBe(204);
+    expect(await next.text()).toMatch(
+      /^<hx-partial hx-target="#send-key" [^>]*><input id="send-key" [^>]*><\/hx-partial>$/,
+    );
     await settle(path.slice("/t/".length));
   });
 
