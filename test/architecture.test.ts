@@ -47,7 +47,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/plugins",
     "src/contracts",
   ],
-  views: ["src/protocols"],
+  views: ["src/protocols", "src/json"],
   plugin_library: [],
 };
 

@@ -1,5 +1,6 @@
 /** One part of a reply: text, thinking, a tool call with its outcome, a file, or a plugin's remark. */
 
+import { parseJson } from "../src/json";
 import type { Html, Message, PartData, ViewsProtocol, Words } from "../src/protocols";
 import { fileItems } from "./files";
 import { html } from "./html";
@@ -38,17 +39,18 @@ function tool(data: PartData, words: Words, views: ViewsProtocol): Html {
   const { id, message, progress, isWaiting } = data;
   if (isWaiting) return html`<div id="${id}" class="part tool waiting">${question(data, words)}</div>`;
   const state = data.tail ? "running" : message.error === undefined ? "done" : "failed";
-  return html`<div id="${id}" class="part tool ${message.approved === false ? "denied" : state}"><details id="${id}-details">${views.partSummary(data, words)}<div class="inside"><h3>${words.part.arguments}</h3><pre tabindex="0">${indented(message.arguments ?? "")}</pre>${
+  return html`<div id="${id}" class="part tool ${message.approved === false ? "denied" : state}"><details id="${id}-details">${views.partSummary(data, words)}<div class="inside"><h3>${words.part.arguments}</h3>${box(indented(message.arguments ?? ""), words)}${
     data.tail && html`<h3>${words.part.progress}</h3><pre id="${id}-progress" tabindex="0">${progress}</pre>`
-  }${state === "done" && html`<h3>${words.part.result}</h3><pre tabindex="0">${message.content}</pre>`}${
-    state === "failed" && html`<h3>${words.part.error}</h3><pre class="error" tabindex="0">${message.error}</pre>`
+  }${state === "done" && html`<h3>${words.part.result}</h3>${box(message.content, words)}`}${
+    state === "failed" && html`<h3>${words.part.error}</h3>${box(message.error ?? "", words, html`class="error"`)}`
   }</div></details></div>`;
 }
 
 /** In the place of the details, because nobody should say yes to what they do not see. */
-function question({ id, message }: PartData, { part }: Words): Html {
+function question({ id, message }: PartData, words: Words): Html {
+  const { part } = words;
   const path = `/t/${message.threadId}/approve`;
-  return html`<form class="question" method="post" action="${path}" hx-post="${path}" hx-swap="none" aria-labelledby="${id}-question"><p id="${id}-question">${icon("tool")}<code>${message.name}</code> ${part.mayRun}</p><pre tabindex="0" aria-label="${part.arguments}">${indented(message.arguments ?? "")}</pre><input type="hidden" name="turn" value="${message.turnId}"><input type="hidden" name="call" value="${message.callId}"><div class="answers"><button class="primary" name="approve" value="yes">${part.allow}</button><button class="quiet" name="approve" value="no">${part.deny}</button></div></form>`;
+  return html`<form class="question" method="post" action="${path}" hx-post="${path}" hx-swap="none" aria-labelledby="${id}-question"><p id="${id}-question">${icon("tool")}<code>${message.name}</code> ${part.mayRun}</p>${box(indented(message.arguments ?? ""), words, html`aria-label="${part.arguments}"`, ASKED_MAX)}<input type="hidden" name="turn" value="${message.turnId}"><input type="hidden" name="call" value="${message.callId}"><div class="answers"><button class="primary" name="approve" value="yes">${part.allow}</button><button class="quiet" name="approve" value="no">${part.deny}</button></div></form>`;
 }
 
 function stateOf({ message, tail, isWaiting }: PartData, words: Words): string {
@@ -67,10 +69,26 @@ function thought({ durationMs }: Message, { part, duration }: Words): string {
     : part.thoughtFor(duration(durationMs));
 }
 
-/** A model writes its arguments as JSON on one line, or as something that is not JSON. */
+const SHOWN_MAX = 20_000; // Characters. Nobody reads more in a box; the API gives the whole.
+const ASKED_MAX = 100_000; // Characters of what somebody shall say yes to: more is cut only so that the page can be shown at all.
+
+/** What a tool is given or gives. Whatever is left out is told below it. */
+function box(text: string, { part, number }: Words, attributes: Html | null = null, most = SHOWN_MAX): Html {
+  const isCut = text.length > most;
+  return html`<pre ${attributes} tabindex="0">${isCut ? text.slice(0, most) : text}</pre>${
+    isCut && html`<p class="cut">${part.cut(number(most), number(text.length))}</p>`
+  }`;
+}
+
+/**
+ * A model writes its arguments as JSON on one line, or as something that is not JSON. The space in front of a line grows with its depth:
+ * what becomes long or nests deep stays as it was written.
+ */
 function indented(text: string): string {
+  if (text.length > SHOWN_MAX) return text;
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const lines = JSON.stringify(parseJson(text), null, 2);
+    return lines.length > SHOWN_MAX ? text : lines;
   } catch {
     return text;
   }

@@ -101,7 +101,6 @@ export interface Words {
     readonly retry: string;
     tokens(count: number): string;
   };
-  /** Parts of a reply. */
   readonly part: {
     readonly thinking: string;
     readonly thought: string;
@@ -118,6 +117,7 @@ export interface Words {
     readonly arguments: string;
     readonly progress: string;
     readonly result: string;
+    cut(shown: string, whole: string): string;
     readonly error: string;
   };
   /** Markup made of what a model or plugin wrote. */

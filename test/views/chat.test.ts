@@ -134,6 +134,33 @@ describe("views", () => {
     expect(views.chatPage(chat({ composer: running, messages }), en).markup).not.toContain("refresh");
   });
 
+  test("arguments that are JSON are shown over several lines, unless they nest deep or become long", () => {
+    const shown = (args: string) => views.part(testPart({ type: "tool", role: "tool", arguments: args }), en).markup;
+    expect(shown('{"a":[1]}')).toContain("{\n  &quot;a&quot;: [\n    1\n  ]\n}");
+    const deep = "[".repeat(5_000) + "]".repeat(5_000);
+    const wide = `${"[".repeat(60)}${"1,".repeat(500)}1${"]".repeat(60)}`;
+    const since = performance.now();
+    for (const args of [deep, wide, "{broken"]) expect(shown(args)).toContain(`>${args}</pre>`);
+    expect(performance.now() - since).toBeLessThan(200);
+  });
+
+  test("of what a tool is given and gives the page shows a part that can be read, and says so", () => {
+    const long = "x".repeat(20_001);
+    const fields = { type: "tool", role: "tool", arguments: long } as const;
+    for (const outcome of [{ content: long }, { error: long }]) {
+      const { markup } = views.part(testPart({ ...fields, ...outcome }), en);
+      expect(
+        markup.match(/x{20000}<\/pre><p class="cut">These are the first 20,000 of 20,001 characters\.<\/p>/g),
+      ).toHaveLength(2);
+      expect(markup).not.toContain(long);
+    }
+    // Before a yes all of it is there.
+    const asked = testPart({ ...fields, arguments: "y".repeat(100_000) }, { tail: html``, isWaiting: true });
+    expect(views.part(asked, en).markup).toContain(`${"y".repeat(100_000)}</pre><input`);
+    const more = testPart({ ...fields, arguments: "y".repeat(100_001) }, { tail: html``, isWaiting: true });
+    expect(views.part(more, en).markup).toContain('</pre><p class="cut">These are the first 100,000 of 100,001');
+  });
+
   test("ephemeral mode is told on every page", () => {
     const page = { ...chat({ ephemeral: true }), user: null };
     expect(views.chatPage(chat({ ephemeral: true }), en).markup).toContain("Nothing is kept");

@@ -97,6 +97,7 @@ export const de: Words = {
     arguments: "Argumente",
     progress: "Verlauf",
     result: "Ergebnis",
+    cut: (shown, whole) => `Das sind die ersten ${shown} von ${whole} Zeichen.`,
     error: "Fehler",
   },
   markdown: {

@@ -98,6 +98,7 @@ export const en: Words = {
     arguments: "Arguments",
     progress: "Progress",
     result: "Result",
+    cut: (shown, whole) => `These are the first ${shown} of ${whole} characters.`,
     error: "Error",
   },
   markdown: {
