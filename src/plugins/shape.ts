@@ -19,6 +19,7 @@ const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
 
 const HOOKS = ["preCall", "filterStream", "postCall"];
 const MEMBERS = ["name", "priority", "provide", "hooks", "tools", "page", "access", "settings", "start", "stop"];
+const TOOL_MEMBERS = ["name", "description", "parameters", "approval", "timeoutMs", "execute"];
 const ACCESS = ["public", "user", "admin"];
 
 /** The same value as a plugin. Throws an Error whose message says what to mend. */
@@ -65,16 +66,21 @@ export function checkPage(value: unknown): PluginPage {
 /** Throws an Error whose message says what to mend. */
 export function checkTool(tool: unknown): void {
   if (!isObject(tool)) throw new Error("One of its tools is not an object.");
-  const { name, description, parameters, execute, timeoutMs } = tool;
+  const { name, description, parameters, execute, approval, timeoutMs } = tool;
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
     throw new Error("The name of each of its tools must be 1 to 64 of a-z, A-Z, 0-9, _ and -.");
   }
   if (typeof description !== "string") throw new Error(`Its tool ${name} needs a description.`);
   if (!isObjectSchema(parameters)) throw new Error(`Its tool ${name} needs parameters, a JSON schema of an object.`);
   if (typeof execute !== "function") throw new Error(`Its tool ${name} needs a function execute.`);
-  if (timeoutMs !== undefined && !(Number(timeoutMs) > 0)) {
+  // A typing error here would let the tool run without asking.
+  if (approval !== undefined && typeof approval !== "boolean") {
+    throw new Error(`The approval of its tool ${name} must be true or false.`);
+  }
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
     throw new Error(`The timeoutMs of its tool ${name} must be a number of milliseconds.`);
   }
+  refuseUnknown(`member of its tool ${name} called`, Object.keys(tool), TOOL_MEMBERS);
 }
 
 /** What a provider lacks of what it replaces, or null when it is complete. */

@@ -149,6 +149,16 @@ describe("tools", () => {
       /schema of an object/,
     ],
     ["with a time-out that is none", "() => [{ ...tool('x'), timeoutMs: -1 }]", /timeoutMs of its tool x/],
+    [
+      "with an approval that is none",
+      "[{ ...tool('x'), approval: 'no' }]",
+      /^The approval of its tool x must be true or/,
+    ],
+    [
+      "with a member that is misspelt",
+      "[{ ...tool('x'), aproval: true }]",
+      /^There is no member of its tool x called aproval/,
+    ],
   ];
   test.each(bad)("%s leave their plugin out, whole", async (_, tools, message) => {
     const text = `const tool = (name) => ({ name, description: "", parameters: {}, execute: async () => "" });
