@@ -19,15 +19,13 @@
     const isSend = hasKeys && key === "Enter" && !shiftKey && !isComposing && target.matches("#text, .edit textarea");
     if (next || isSend) event.preventDefault();
     if (next) next.focus();
-    // Without a submitter, so that Enter never means Stop.
-    if (isSend) target.form.requestSubmit();
+    if (isSend) target.form.requestSubmit(); // Without a submitter, so that Enter never means Stop.
   });
 
   // What is typed is kept per person and chat until the server has it; who signs out forgets it.
   const person = document.querySelector(".account span")?.textContent;
   const draftKey = ({ form }) => `draft ${person} ${form.getAttribute("action")}`;
-  const keepDraft = (text) => localStorage.setItem(draftKey(text), text.value);
-  on("input", ({ target }) => (target.id === "text" ? keepDraft(target) : showFiles()));
+  on("input", ({ target: it }) => (it.id === "text" ? localStorage.setItem(draftKey(it), it.value) : showFiles()));
   on("submit", ({ target }) => {
     // One that htmx does not send leaves the page, and comes back with the text if it is refused.
     if (target.matches("#composer:not([hx-post])")) localStorage.removeItem(draftKey(target.elements.text));
@@ -127,8 +125,10 @@
     const button = target.closest(".copy");
     if (!button) return;
     const source = button.closest("figure, .message").querySelector("code, .parts, .bubble");
-    // biome-ignore lint/performance/useDomNodeTextContent: as it is laid out, with its line breaks.
-    await navigator.clipboard.writeText(source.innerText);
+    // As it is laid out, without captions. Over plain HTTP there is no clipboard, but what is selected can be copied.
+    getSelection().selectAllChildren(source);
+    await (navigator.clipboard?.writeText(getSelection().toString()) ?? document.execCommand("copy"));
+    getSelection().empty();
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1500);
   });
