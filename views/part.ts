@@ -50,7 +50,15 @@ function tool(data: PartData, words: Words, views: ViewsProtocol): Html {
 function question({ id, message }: PartData, words: Words): Html {
   const { part } = words;
   const path = `/t/${message.threadId}/approve`;
-  return html`<form class="question" method="post" action="${path}" hx-post="${path}" hx-swap="none" aria-labelledby="${id}-question"><p id="${id}-question">${icon("tool")}<code>${message.name}</code> ${part.mayRun}</p>${box(indented(message.arguments ?? ""), words, html`aria-label="${part.arguments}"`, ASKED_MAX)}<input type="hidden" name="turn" value="${message.turnId}"><input type="hidden" name="call" value="${message.callId}"><div class="answers"><button class="primary" name="approve" value="yes">${part.allow}</button><button class="quiet" name="approve" value="no">${part.deny}</button></div></form>`;
+  return html`<form class="question" method="post" action="${path}" hx-post="${path}" hx-swap="none" aria-labelledby="${id}-question"><p id="${id}-question">${icon("tool")}<code>${message.name}</code> ${part.mayRun}</p>${box(unhidden(indented(message.arguments ?? "")), words, html`aria-label="${part.arguments}"`, ASKED_MAX)}<input type="hidden" name="turn" value="${message.turnId}"><input type="hidden" name="call" value="${message.callId}"><div class="answers"><button class="primary" name="approve" value="yes">${part.allow}</button><button class="quiet" name="approve" value="no">${part.deny}</button></div></form>`;
+}
+
+/** Characters that turn the order of others around, or cannot be seen, could make a call look like another one. */
+function unhidden(text: string): string {
+  return text.replace(/[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/gu, (character) => {
+    const units = character.split("");
+    return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+  });
 }
 
 function stateOf({ message, tail, isWaiting }: PartData, words: Words): string {

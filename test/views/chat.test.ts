@@ -121,6 +121,12 @@ describe("views", () => {
     expect(foot("failed", [])).not.toContain("Continue");
   });
 
+  test("shows what cannot be seen, or turns text around, in the arguments that somebody shall say yes to", () => {
+    const hidden = { role: "tool", type: "tool", name: "pay", arguments: '{"to":"a\u202eb\u200bc\u{e0041}"}' } as const;
+    const { markup } = views.part(testPart(hidden, { tail: html``, isWaiting: true }), en);
+    expect(markup).toContain("a\\u202eb\\u200bc\\udb40\\udc41");
+  });
+
   test("a page without script leads to the one that the reply is written into, unless something here would be lost", () => {
     const running = { ...chat().composer, liveTurnId: "u1" };
     expect(views.chatPage(chat({ composer: running }), en).markup).toContain(
