@@ -1,12 +1,17 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, describe, expect, jest, test } from "bun:test";
 import { createLog } from "../../src/log";
 import { createCounts } from "../../src/plugins/counts";
-import type { Core } from "../../src/protocols";
+import type { Core, Plugin } from "../../src/protocols";
 import { closeStreams, type StreamClient, type StreamOptions, streamResponse } from "../../src/routes/stream";
+import { startServer } from "../support/server";
+import { startUpstream } from "../support/upstream";
 
 const encoder = new TextEncoder();
 let stopServer = (): void => {};
-afterEach(() => stopServer());
+afterEach(() => {
+  jest.useRealTimers();
+  stopServer();
+});
 
 /** One stream over a real socket; `clients` gets each client that begins. */
 function serve(options: Partial<StreamOptions> = {}) {
@@ -133,4 +138,60 @@ test("a quiet stream has heartbeats", async () => {
     if (text.split(": hb\n\n").length > 3) return;
   }
   throw new Error(`The stream ended: ${text}`);
+});
+
+test("the heartbeats of a quiet stream are 15 seconds apart, as proxies and the guide expect", async () => {
+  jest.useFakeTimers();
+  const { url, begun } = serve();
+  const reader = (await fetch(url)).body?.getReader();
+  const read = async () => new TextDecoder().decode((await reader?.read())?.value);
+  expect(await read()).toBe(": hb\n\n");
+  const client = await begun;
+  jest.advanceTimersByTime(14_000);
+  client.send(encoder.encode("data: before\n\n"));
+  expect(await read()).toBe("data: before\n\n");
+  jest.advanceTimersByTime(1000);
+  expect(await read()).toBe(": hb\n\n");
+});
+
+describe("whose session has ended", () => {
+  let isOver = false;
+  const ending: Plugin = {
+    name: "ending",
+    provide: {
+      auth: (_core, base) => ({ ...base, verifyToken: async (token) => (isOver ? null : base.verifyToken(token)) }),
+    },
+  };
+
+  test.each([
+    ["a turn that they sent", "POST /api/v1/message", "retry:"],
+    ["a turn", "GET /api/v1/turns/:turn/events", "retry:"],
+    ["what concerns them", "GET /api/v1/live", "retry:"],
+    ["a page", "GET /live?t=:thread", "signed-out"],
+    ["a page without script", "GET /t/:thread?stream=1", 'id="messages"'],
+  ])(
+    "hears nothing more of %s, and its stream ends within 16 seconds",
+    async (_, route, heard) => {
+      isOver = false;
+      const upstream = startUpstream({ models: ["small-one"] });
+      upstream.otherwise({ parts: ["Once", { wait: new Promise(() => {}) }] });
+      stopServer = () => void upstream.stop();
+      const server = await startServer({ plugins: [ending], config: { openaiBaseUrl: upstream.baseUrl } });
+      const ann = await server.signIn("ann");
+      const turn = await server.core.turns.start({ username: "ann", role: "admin" }, { content: "Go" });
+      const [method = "", path = ""] = route.replace(":turn", turn.id).replace(":thread", turn.threadId).split(" ");
+      await upstream.request(1);
+
+      jest.useFakeTimers();
+      const headers = { accept: "text/html" };
+      const response = await (method === "POST" ? ann.post(path, { content: "Go" }) : ann.fetch(path, { headers }));
+      isOver = true;
+      for (let seconds = 0; seconds < 16; seconds++) {
+        jest.advanceTimersByTime(1000);
+        await new Promise(setImmediate);
+      }
+      expect(await response.text()).toContain(heard);
+    },
+    10_000,
+  );
 });
