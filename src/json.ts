@@ -17,7 +17,7 @@ export function isTooDeep(value: unknown, levels = LEVELS_MAX): boolean {
 /** Throws Error, which says what is wrong, also when the value nests too deep. */
 export function parseJson(text: string, levels = LEVELS_MAX): Json {
   const value: Json = JSON.parse(text);
-  if (isTooDeep(value, levels)) throw new Error(`It nests deeper than ${levels} levels`);
+  if (isTooDeep(value, levels)) throw new Error(`it nests deeper than ${levels} levels`);
   return value;
 }
 

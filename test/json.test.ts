@@ -14,7 +14,7 @@ test("a value may nest 64 levels, in lists and objects alike, however many stand
 
 test("text is read within the levels given, and what is wrong with it is said", () => {
   expect(parseJson('{"a":[1]}', 2)).toEqual({ a: [1] });
-  expect(() => parseJson('{"a":[1]}', 1)).toThrow("It nests deeper than 1 levels");
-  expect(() => parseJson(nested(100_000))).toThrow("It nests deeper than 64 levels");
+  expect(() => parseJson('{"a":[1]}', 1)).toThrow("it nests deeper than 1 levels");
+  expect(() => parseJson(nested(100_000))).toThrow("it nests deeper than 64 levels");
   expect(() => parseJson("{broken")).toThrow();
 });

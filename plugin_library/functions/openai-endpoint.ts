@@ -364,17 +364,15 @@ function readTools(tools: unknown): Tool[] {
 }
 
 const NAMED = new Set(["properties", "$defs", "definitions"]); // What stands below is by name.
-const DEPTH_MAX = 100;
 
 /** A user's expressions could hold up the server when the model's arguments are looked at; the client has its own look. */
-function withoutPatterns(schema: unknown, isNamed = false, depth = 0): unknown {
-  if (depth > DEPTH_MAX) throw new AppError("invalid", "The parameters of a tool nest too deep.");
-  if (Array.isArray(schema)) return schema.map((it) => withoutPatterns(it, false, depth + 1));
+function withoutPatterns(schema: unknown, isNamed = false): unknown {
+  if (Array.isArray(schema)) return schema.map((it) => withoutPatterns(it));
   if (!isObject(schema)) return schema;
   const hasNames = !isNamed && isObject(schema.patternProperties);
   const dropped = isNamed ? [] : ["pattern", "patternProperties", ...(hasNames ? ["additionalProperties"] : [])];
   const kept = Object.entries(schema).filter(([key]) => !dropped.includes(key));
-  return Object.fromEntries(kept.map(([key, it]) => [key, withoutPatterns(it, !isNamed && NAMED.has(key), depth + 1)]));
+  return Object.fromEntries(kept.map(([key, it]) => [key, withoutPatterns(it, !isNamed && NAMED.has(key))]));
 }
 
 async function readMessage(

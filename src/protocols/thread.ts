@@ -44,8 +44,8 @@ export interface ThreadProtocol {
   /**
    * Sets the given fields; those in `metadata` are merged key by key, null removes. `headId` shows another branch.
    * Returns null when there is no such thread, throws AppError("notFound") when there is no such head, and
-   * AppError("invalid") for tags that are too long or too many. With `where`: null, and nothing changed, when the title is
-   * another one; check and change are one step.
+   * AppError("invalid") for tags that are too long or too many, and for parameters or metadata that are. With `where`: null,
+   * and nothing changed, when the title is another one; check and change are one step.
    */
   update(
     username: string,
@@ -84,7 +84,10 @@ export interface Thread {
   readonly pinned: boolean;
   /** Names that the user files it under: each once, up to 20 of up to 50 characters. */
   readonly tags: readonly string[];
-  /** Anything else that people or plugins attach; the page notes in `seen` the head that it showed last. */
+  /**
+   * Anything else that people or plugins attach, up to 16,000 characters of JSON in all; the page notes in `seen` the head that
+   * it showed last. As in parameters, values nest up to 64 levels deep.
+   */
   readonly metadata: JsonObject;
 }
 

@@ -1,5 +1,6 @@
 /** What the JSON API gives for each thing: snake_case, and absent parts left out. */
 
+import { parseJson } from "../json";
 import type { FileInfo, JsonObject, Message, NumberedEvent, Thread, ThreadHit, TurnInfo, Usage } from "../protocols";
 
 export function threadJson(thread: Thread) {
@@ -116,10 +117,10 @@ function usageJson({ inputTokens, outputTokens }: Usage) {
   return { input_tokens: inputTokens, output_tokens: outputTokens };
 }
 
-/** The object that the model meant, or what it wrote when that is not JSON. */
+/** The object that the model meant, or what it wrote when that is not JSON, or nests too deep. */
 function argumentsJson(text: string): JsonObject | string {
   try {
-    return text.trim() === "" ? {} : (JSON.parse(text) as JsonObject);
+    return text.trim() === "" ? {} : (parseJson(text) as JsonObject);
   } catch {
     return text;
   }

@@ -19,7 +19,9 @@ const MessageBody = t.Object({
   model: t.Optional(t.String()),
   system_prompt: t.Optional(t.String()),
   parameters: t.Optional(t.Record(t.String(), t.Any(), { description: "Sent to the model as they are." })),
-  files: t.Optional(t.Array(t.Any(), { description: "Uploads (multipart), or ids of files uploaded before." })),
+  files: t.Optional(
+    t.Array(t.Any(), { description: "Uploads (multipart), or ids of files uploaded before: up to 100." }),
+  ),
   stop_running: t.Optional(
     t.Boolean({ description: "Stop the turn that runs in the thread instead of being refused." }),
   ),

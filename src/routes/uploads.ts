@@ -3,6 +3,8 @@
 import { AppError, isAppError } from "../errors";
 import type { Core, FileInfo, User } from "../protocols";
 
+const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
+
 /** Sends with the files. What was uploaded for a message that is refused goes again: whoever sent it still has it. */
 export async function withFiles<Sent>(
   core: Core,
@@ -10,6 +12,10 @@ export async function withFiles<Sent>(
   files: readonly unknown[],
   send: (files: readonly FileInfo[]) => Promise<Sent>,
 ): Promise<Sent> {
+  if (files.length > FILES_MAX) {
+    const sentence = `A message may have ${FILES_MAX} files; these are ${files.length}.`;
+    throw new AppError("invalid", sentence, { reason: "manyFiles" });
+  }
   const infos: FileInfo[] = [];
   const uploaded: FileInfo[] = [];
   try {

@@ -2,6 +2,7 @@
 
 import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
+import { isTooDeep, LEVELS_MAX } from "../json";
 import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
 
 const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.
@@ -34,6 +35,7 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
   const systemPrompt = await choosePrompt(core, request.systemPrompt, thread);
   const model = await chooseModel(core, user, request.model, thread, systemPrompt);
   const parameters = request.parameters ?? thread?.parameters ?? {};
+  if (isTooDeep(parameters)) throw new AppError("invalid", `The parameters nest deeper than ${LEVELS_MAX} levels.`);
   if (JSON.stringify(parameters).length > PARAMETERS_MAX) throw new AppError("invalid", "The parameters are too long.");
   return {
     thread,

@@ -4,6 +4,7 @@
  */
 
 import { messageOf } from "../errors";
+import { parseJson } from "../json";
 import type { Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
 import { watchHeldUp } from "./held-up";
 import { misfit } from "./json-schema";
@@ -81,9 +82,9 @@ function namesOf(tools: readonly Tool[]): string {
 function readArguments(call: ToolCall, tool: Tool): unknown {
   let args: unknown;
   try {
-    args = JSON.parse(call.arguments.trim() || "{}");
+    args = parseJson(call.arguments.trim() || "{}");
   } catch (error) {
-    throw new Error(`The arguments are not JSON: ${messageOf(error)}.`);
+    throw new Error(`The arguments cannot be read as JSON: ${messageOf(error)}.`);
   }
   const wrong = misfit(tool.parameters, args);
   if (wrong !== null) throw new Error(`The arguments do not fit: ${wrong}.`);

@@ -11,6 +11,10 @@ test("a body is read as JSON, also a long one of few parts", async () => {
 test("what is no JSON, or none at all, is told, and what has more parts than anybody sends is refused unread", async () => {
   await expect(read("{")).rejects.toMatchObject({ code: "invalid" });
   await expect(read("")).rejects.toMatchObject({ code: "invalid" });
+  await expect(read(`{"a":${"[".repeat(30_000)}${"]".repeat(30_000)}}`)).rejects.toMatchObject({
+    code: "invalid",
+    message: "The body nests deeper than 64 levels.",
+  });
   for (const part of ["[],", '{"a":1},', '"a",']) {
     await expect(read(`[${part.repeat(600_000)}1]`)).rejects.toMatchObject({ code: "tooLarge" });
   }

@@ -3,6 +3,8 @@ import { collectTurn, textOf } from "../support/read-sse";
 import { type Client, startServer, type TestServer } from "../support/server";
 import { reply, startUpstream, type Upstream } from "../support/upstream";
 
+const DEEP = `{"a":${"[".repeat(3_000)}${"]".repeat(3_000)}}`;
+
 describe("POST /api/v1/message", () => {
   let upstream: Upstream;
   let server: TestServer;
@@ -115,6 +117,7 @@ describe("POST /api/v1/message", () => {
     ["an unknown model", { content: "Hi", model: "no-such" }, 400],
     ["an unknown prompt", { content: "Hi", system_prompt: "no-such" }, 400],
     ["an unknown file", { content: "Hi", files: ["no-such"] }, 400],
+    ["parameters that nest deep", { content: "Hi", parameters: JSON.parse(DEEP) }, 400],
     ["parameters that are no object", { content: "Hi", parameters: "warm" }, 422],
   ])("refuses %s with a sentence, and nothing is sent or kept", async (_, body, status) => {
     const [before, threads] = [upstream.requests.length, (await ann.json<unknown[]>("/api/v1/threads")).length];

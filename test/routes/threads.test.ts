@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { collectTurn } from "../support/read-sse";
 import { type Client, startServer } from "../support/server";
-import { reply, startUpstream } from "../support/upstream";
+import { reply, startUpstream, toolCall, type Upstream } from "../support/upstream";
 
 interface ThreadJson {
   readonly id: string;
@@ -16,11 +16,12 @@ interface MessageJson {
 }
 
 describe("threads over HTTP", () => {
+  let upstream: Upstream;
   let ann: Client;
   let bob: Client;
 
   beforeAll(async () => {
-    const upstream = startUpstream({ models: ["small-one"] });
+    upstream = startUpstream({ models: ["small-one"] });
     upstream.otherwise(reply("A walrus, of course."));
     const server = await startServer({ config: { openaiBaseUrl: upstream.baseUrl } });
     ann = await server.signIn("ann");
@@ -69,6 +70,40 @@ describe("threads over HTTP", () => {
     expect(await bob.json<string[]>("/api/v1/tags")).toEqual([]);
     expect((await ann.post(`/api/v1/threads/${newer}`, { tags: ["x".repeat(51)] })).status).toBe(400);
     expect((await ann.post(`/api/v1/threads/${newer}`, { tags: "trip" })).status).toBe(422);
+  });
+
+  test("metadata and parameters are taken within bounds, the metadata as a whole", async () => {
+    const id = await send("Bounds");
+    const change = async (fields: object) => {
+      const answer = await ann.post(`/api/v1/threads/${id}`, fields);
+      return [answer.status, ((await answer.json()) as { detail?: string }).detail];
+    };
+    expect(await change({ metadata: { a: "x".repeat(9_000) } })).toEqual([200, undefined]);
+    expect(await change({ metadata: { b: "x".repeat(9_000) } })).toEqual([
+      400,
+      expect.stringMatching(/^The metadata of a thread may have 16000 characters of JSON, not 18\d\d\d\.$/),
+    ]);
+    expect(await change({ metadata: { a: null, b: "x".repeat(9_000) } })).toEqual([200, undefined]);
+    const deep = JSON.parse(`{"a":${"[".repeat(3_000)}${"]".repeat(3_000)}}`);
+    expect(await change({ metadata: deep })).toEqual([400, "The metadata nest deeper than 64 levels."]);
+    expect(await change({ parameters: deep })).toEqual([400, "The parameters nest deeper than 64 levels."]);
+  });
+
+  test("arguments of a tool that nest too deep come as the text that the model wrote", async () => {
+    const shown = async (levels: number) => {
+      const args = `{"a":${"[".repeat(levels)}${"]".repeat(levels)}}`;
+      upstream.script({ parts: toolCall("ping", args) });
+      const events = await collectTurn(await ann.post("/api/v1/message", { content: "Ping" }));
+      const entries = await ann.json<{ arguments?: unknown }[]>(
+        `/api/v1/threads/${events[0]?.data.thread_id}/messages`,
+      );
+      const told = events.find(({ event }) => event === "tool_call")?.data.arguments;
+      return [told, entries.find((entry) => "arguments" in entry)?.arguments].map((it) =>
+        it === args ? "text" : typeof it,
+      );
+    };
+    expect(await shown(60)).toEqual(["object", "object"]);
+    expect(await shown(3_000)).toEqual(["text", "text"]);
   });
 
   test("pages of the list follow each other without a gap", async () => {

@@ -79,12 +79,18 @@ describe("a tool", () => {
     ["does not exist", async () => "", { name: "other" }, /no tool "other".*it/],
     ["takes too long", never, { timeoutMs: 20 }, /longer than 0.02 seconds/],
     ["is stopped", never, { signal: AbortSignal.abort() }, /was stopped/],
-    ["gets broken arguments", async () => "", { args: '{"a": ' }, /not JSON/],
+    ["gets broken arguments", async () => "", { args: '{"a": ' }, /cannot be read as JSON/],
     [
       "gets arguments that do not fit",
       async () => "",
       { args: "{}", parameters: Type.Object({ zone: Type.String() }) },
       /zone/,
+    ],
+    [
+      "gets arguments that nest too deep",
+      async () => "",
+      { args: `{"a":${"[".repeat(64)}${"]".repeat(64)}}` },
+      /deeper than 64 levels/,
     ],
     ["gets arguments that are no object", async () => "", { args: "[]" }, /do not fit/],
   ])("that %s has exactly one result, an error that says so", async (_name, execute, options, message) => {

@@ -19,6 +19,7 @@ export const errors: ErrorWords = {
     empty: "Die Nachricht ist leer. Schreibe etwas, das gesendet werden soll.",
     tooLong: "Die Nachricht ist zu lang: Sie darf 100.000 Zeichen haben.",
     fileTooLarge: "Eine Datei darf höchstens 50 MiB groß sein.",
+    manyFiles: "Eine Nachricht darf höchstens 100 Dateien haben.",
     modelRefused: "Dieses Modell darfst du nicht benutzen. Wähle ein anderes.",
     modelGone: "Dieses Modell wird gerade nicht angeboten. Wähle ein anderes.",
     noModel: "Es gibt gerade kein Modell, das du benutzen darfst. Bitte den Eigentümer dieses Servers um eines.",

@@ -19,6 +19,7 @@ export const errors: ErrorWords = {
     empty: "The message is empty. Write something to send.",
     tooLong: "The message is too long: it may have 100,000 characters.",
     fileTooLarge: "A file may have at most 50 MiB.",
+    manyFiles: "A message may have at most 100 files.",
     modelRefused: "You may not use this model. Choose another one.",
     modelGone: "This model is not offered now. Choose another one.",
     noModel: "There is no model that you may use now. Ask the owner of this server to configure one.",

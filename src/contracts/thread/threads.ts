@@ -1,7 +1,9 @@
 /** What every `thread` promises about threads: their fields, the list, and whose they are. */
 
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import type { JsonObject } from "../../protocols";
 import type { ContractCase } from "../contract";
+import { rejected } from "../rejected";
 import { isNotFound, say, texts, userMessage } from "./support";
 
 export const threads: readonly ContractCase[] = [
@@ -53,6 +55,22 @@ export const threads: readonly ContractCase[] = [
       equal(changed?.model, "m");
       deepEqual(changed?.metadata, { tags: ["a"], color: "red" });
       deepEqual(await core.thread.get("ann", id), changed);
+    },
+  },
+  {
+    name: "metadata that would become too long, and metadata or parameters that nest too deep, are refused and change nothing",
+    async run(core) {
+      const kept = { metadata: { a: "x".repeat(15_000) }, parameters: { a: 1 } };
+      const { id } = await core.thread.create("ann", { title: "old", ...kept });
+      const deep: JsonObject = JSON.parse(`{"a":${"[".repeat(64)}${"]".repeat(64)}}`);
+      for (const wrong of [{ metadata: { b: "x".repeat(1_000) } }, { metadata: deep }, { parameters: deep }]) {
+        await rejected(core.thread.update("ann", id, { title: "new", ...wrong }), "invalid");
+      }
+      await rejected(core.thread.create("ann", { title: "", metadata: { a: "x".repeat(16_001) } }), "invalid");
+      const { title, metadata, parameters } = (await core.thread.get("ann", id)) ?? {};
+      deepEqual({ title, metadata, parameters }, { title: "old", ...kept });
+      const changed = await core.thread.update("ann", id, { metadata: { a: null, b: "x".repeat(15_000) } });
+      deepEqual(Object.keys(changed?.metadata ?? {}), ["b"]);
     },
   },
   {

@@ -7,8 +7,6 @@ import { AppError } from "../../errors";
 import { publishFact, userTopic } from "../../facts";
 import type {
   Core,
-  Json,
-  JsonObject,
   Message,
   NewMessage,
   Thread,
@@ -21,7 +19,7 @@ import { forkThread } from "./fork";
 import { listTags, listThreads } from "./list";
 import { readPath } from "./path";
 import { placeOf, placeTags, updatePlaced } from "./place";
-import { fromMessage, fromThread, toMessage, toNode, toThread } from "./records";
+import { fromMessage, fromThread, mergeMetadata, toMessage, toNode, toThread } from "./records";
 import { searchThreads } from "./search";
 
 export { declareThreadStores } from "./records";
@@ -122,7 +120,7 @@ async function updateRecord(
   const changed = await updatePlaced(core, username, threadId, (record) => {
     if (where && record.title !== where.title) return null;
     if (!fields.metadata) return given;
-    return { ...given, metadata: withoutNulls({ ...toThread(record).metadata, ...fields.metadata }) };
+    return { ...given, metadata: mergeMetadata(toThread(record).metadata, fields.metadata) };
   });
   if (!changed) return null;
   await tellChanged(core, username, threadId);
@@ -136,8 +134,4 @@ async function tellChanged(core: Core, username: string, threadId: string): Prom
 async function requireMessage(core: Core, username: string, threadId: string, id: string): Promise<void> {
   const record = await core.store.get(username, "messages", id);
   if (record?.thread_id !== threadId) throw new AppError("notFound", "There is no such message.");
-}
-
-function withoutNulls(fields: JsonObject): Record<string, Json> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }

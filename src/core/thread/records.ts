@@ -1,6 +1,7 @@
 /** How threads and messages lie in the store: field names there are snake_case, absent parts are null. */
 
 import { AppError } from "../../errors";
+import { isTooDeep, LEVELS_MAX } from "../../json";
 import type {
   Core,
   FileInfo,
@@ -86,13 +87,29 @@ export function fromThread(fields: ThreadFields & ThreadState): Record<string, J
   if (fields.title !== undefined) record.title = fields.title;
   if (fields.model !== undefined) record.model = fields.model;
   if (fields.systemPrompt !== undefined) record.system_prompt = fields.systemPrompt;
-  if (fields.parameters !== undefined) record.parameters = fields.parameters;
-  if (fields.metadata !== undefined) record.metadata = fields.metadata;
+  if (fields.parameters !== undefined) record.parameters = shallow("parameters", fields.parameters);
+  if (fields.metadata !== undefined) record.metadata = mergeMetadata({}, fields.metadata);
   if (fields.pinned !== undefined) record.pinned = fields.pinned;
   if (fields.tags !== undefined) record.tags = checkedTags(fields.tags);
   if (fields.headId !== undefined) record.head_id = fields.headId;
   if (fields.archived !== undefined) record.archived = fields.archived;
   return record;
+}
+
+const METADATA_MAX = 16_000; // The protocol's bound. Each list of threads holds all of it.
+
+/** Null removes a key. What was longer before there was a bound stays, and may only become shorter. */
+export function mergeMetadata(before: JsonObject, given: JsonObject): JsonObject {
+  const merged = { ...before, ...shallow("metadata", given) };
+  const kept = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
+  const { length } = JSON.stringify(kept);
+  if (length <= METADATA_MAX || length <= JSON.stringify(before).length) return kept;
+  throw new AppError("invalid", `The metadata of a thread may have ${METADATA_MAX} characters of JSON, not ${length}.`);
+}
+
+function shallow(what: string, value: JsonObject): JsonObject {
+  if (!isTooDeep(value)) return value;
+  throw new AppError("invalid", `The ${what} nest deeper than ${LEVELS_MAX} levels.`);
 }
 
 const TAGS = 20; // The protocol's bounds.
