@@ -7,12 +7,20 @@ import { errorOf } from "./errors";
 import type { Log } from "./protocols";
 
 export function surviveStrays(log: Log): void {
-  const tell = (thrown: unknown): void => {
-    const error = errorOf(thrown);
+  hearStrays((error) => {
     log.error("An error was caught by nobody; the server goes on", { error, at: placeOf(error) });
+  });
+}
+
+/** Gives `tell` each of them until the function returned is called; the process goes on meanwhile. */
+export function hearStrays(tell: (error: Error) => void): () => void {
+  const hear = (thrown: unknown): void => tell(errorOf(thrown));
+  process.on("uncaughtException", hear);
+  process.on("unhandledRejection", hear);
+  return () => {
+    process.off("uncaughtException", hear);
+    process.off("unhandledRejection", hear);
   };
-  process.on("uncaughtException", tell);
-  process.on("unhandledRejection", tell);
 }
 
 /** File and line of what threw, which names the plugin. */

@@ -32,7 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/app": [...BASICS, "src/routes", "src/sse"],
   "src/users": BASICS,
   "src/terminal": [...BASICS, "src/users"],
-  "src/check": [...BASICS, "src/log", "src/plugins", "src/contracts"],
+  "src/check": [...BASICS, "src/log", "src/plugins", "src/contracts", "src/strays"],
   "src/strays": BASICS,
   "src/serve": [...BASICS, "src/app", "src/log", "src/plugins"],
   "src/main": [

@@ -79,18 +79,73 @@ test("a file that is not there is a fault, and a folder without plugins is not",
 });
 
 test("the command checks files of the library where they are", async () => {
-  const child = Bun.spawn(
-    [process.execPath, join(projectFolder, "src/main.ts"), "check", "plugin_library/tools/ping.ts"],
-    {
-      cwd: projectFolder,
-      env: { DATA_PATH: temporaryFolder() },
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  );
-  const [output, code] = [await child.stdout.text(), await child.exited];
-  expect(output).toBe(`${join(projectFolder, "plugin_library/tools/ping.ts")}\n  ok    ping: tools ping\n`);
+  const { lines, code } = await runCheck(temporaryFolder(), ["plugin_library/tools/ping.ts"]);
+  expect(lines).toEqual([join(projectFolder, "plugin_library/tools/ping.ts"), "  ok    ping: tools ping"]);
   expect(code).toBe(0);
+});
+
+/** The command, in a process of its own. */
+async function runCheck(folder: string, files: readonly string[] = []) {
+  const child = Bun.spawn([process.execPath, join(projectFolder, "src/main.ts"), "check", ...files], {
+    cwd: projectFolder,
+    env: { DATA_PATH: folder, PLUGINS_PATH: join(folder, "plugins") },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [output, errors, code] = [await child.stdout.text(), await child.stderr.text(), await child.exited];
+  return { lines: output.trimEnd().split("\n"), errors, code };
+}
+
+test("what a plugin throws where nobody catches it is a fault of its file, said once and without a stack", async () => {
+  const folder = temporaryFolder();
+  const timer = `setTimeout(() => {
+    throw new Error("later");
+  }, 1)`;
+  writePlugins(join(folder, "plugins"), {
+    "core/late.ts": `export default {
+  name: "late",
+  start() { ${timer}; },
+  provide: { limit: (core, base) => ({ ...base }) },
+};`,
+    "functions/lost.ts": `export default { name: "lost", start() { void Promise.reject(new Error("for nobody")); } };`,
+    "functions/placeless.ts": `export default { name: "placeless", start() { void Promise.reject("no error"); } };`,
+    "functions/quiet.ts": `export default { name: "quiet" };`,
+  });
+  const all = await runCheck(folder);
+  expect(all.errors).toBe("");
+  expect(all.lines).toEqual([
+    join(folder, "plugins"),
+    "  FAULT Nobody catches what one of the plugins throws: no error",
+    "core/late.ts",
+    "  ok    late: provides limit",
+    expect.stringMatching(/^ {2}ok {4}limit keeps its \d+ promises$/),
+    "  FAULT Nobody catches what it throws in line 4: later",
+    "functions/lost.ts",
+    "  ok    lost: nothing",
+    "  FAULT Nobody catches what it throws in line 1: for nobody",
+    "functions/placeless.ts",
+    "  ok    placeless: nothing",
+    "functions/quiet.ts",
+    "  ok    quiet: nothing",
+  ]);
+  const files = ["functions/placeless.ts", "functions/quiet.ts"].map((file) => join(folder, "plugins", file));
+  const alone = await runCheck(folder, files);
+  expect(alone.lines).toEqual([
+    files[0] ?? "",
+    "  ok    placeless: nothing",
+    "  FAULT Nobody catches what it throws: no error",
+    files[1] ?? "",
+    "  ok    quiet: nothing",
+  ]);
+  expect([all.code, alone.code, (await runCheck(folder, files.slice(1))).code]).toEqual([1, 1, 0]);
+}, 60_000);
+
+test("names in plugins.yaml that no plugin reads are said, and those of one that is left out are not", async () => {
+  const files = { "core/full.ts": FULL, "tools/b.ts": "export function go() { return 1; }" };
+  const { code, lines } = await check(files, [], "ful: { key: look }\nb: { x: 1 }\nfull: { key: 3 }");
+  expect(lines.slice(-2)).toEqual(["plugins.yaml", "  note  No plugin reads the settings of ful, b."]);
+  expect([code, lines[1]]).toEqual([1, expect.stringContaining("must be")]);
+  expect((await check(files, ["tools/b.ts"], "ful: { key: look }")).lines).not.toContain("plugins.yaml");
 });
 
 test("a plugin that adds a model is held to its promises with that one, and one that wraps models with one that is there", async () => {

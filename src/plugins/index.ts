@@ -26,6 +26,8 @@ export interface Installed {
   readonly core: Core;
   /** Everything that is not used, and why. */
   readonly faults: readonly PluginFault[];
+  /** Names in plugins.yaml whose settings no plugin that is used reads. */
+  readonly unread: readonly string[];
   /** Lets running turns end (see `Turns.shutdown`), then stops the plugins, the last started first. */
   stop(graceMs: number): Promise<void>;
 }
@@ -70,7 +72,8 @@ export async function install({ config, log, plugins = [], ...options }: Install
     const before = generations.current();
     const next = await assemble(shop, own, wanted);
     generations.commit(next);
-    if (folder !== null) settings.warnOfUnknown(next.plugins);
+    const unread = folder === null ? [] : settings.unread(next.plugins);
+    if (unread.length > 0) log.warn(`plugins.yaml: no plugin reads the settings of ${unread.join(", ")}`);
     tellWinners(log, before, next);
     if (config.tracePlugins) tellLoaded(log, before, next, running);
     if (before && before.parts.model !== next.parts.model)
@@ -109,6 +112,9 @@ export async function install({ config, log, plugins = [], ...options }: Install
     core,
     get faults() {
       return faults.list();
+    },
+    get unread() {
+      return settings.unread(generations.current()?.plugins ?? []);
     },
     async stop(graceMs) {
       await reloader.stop();

@@ -19,8 +19,8 @@ export interface SettingsFile {
   version(isForced: boolean): unknown;
   /** Whether the plugin was given other settings than the file has now, good or not. */
   differ(plugin: Plugin & { readonly values: unknown }): boolean;
-  /** Says in the log which parts of the file nobody reads. */
-  warnOfUnknown(plugins: readonly Plugin[]): void;
+  /** Names of the parts of the file that none of the plugins reads. */
+  unread(plugins: readonly Plugin[]): readonly string[];
 }
 
 export function createSettingsFile(folder: string, log: Log): SettingsFile {
@@ -52,10 +52,9 @@ export function createSettingsFile(folder: string, log: Log): SettingsFile {
         return true; // Loading the plugin anew says what is wrong.
       }
     },
-    warnOfUnknown(plugins) {
+    unread(plugins) {
       const known = plugins.filter(({ settings }) => settings).map(({ name }) => name);
-      const unknown = Object.keys(file.get()).filter((name) => !known.includes(name));
-      if (unknown.length > 0) log.warn(`plugins.yaml: no plugin reads the settings of ${unknown.join(", ")}`);
+      return Object.keys(file.get()).filter((name) => !known.includes(name));
     },
   };
 }
