@@ -16,9 +16,9 @@ import type { Tool, ToolEvent } from "./tool";
 
 export interface Turns {
   /**
-   * Stores the user's message and starts a turn on it. On return the message survives the death of the process.
-   * Throws AppError: "notFound" (thread or parent), "invalid" (unknown model or prompt, bad content), "forbidden" (the model
-   * mask; nothing is sent), "conflict" (a turn runs in the thread), "unavailable" (the server is shutting down).
+   * Stores the user's message, in a thread that is archived no more, and starts a turn on it. On return the message survives
+   * the death of the process. Throws AppError: "notFound" (thread or parent), "invalid" (unknown model or prompt, bad
+   * content), "forbidden" (the model mask; nothing is sent), "conflict" (a turn runs in the thread), "unavailable" (closing).
    */
   start(user: User, request: TurnRequest): Promise<TurnInfo>;
 

@@ -25,7 +25,14 @@ export async function storeTurn(core: Core, user: User, plan: Plan, { threadId, 
     usage: null,
   };
   if (!thread || !isAsPlanned(thread, plan, parentId))
-    await core.thread.update(username, threadId, { model, systemPrompt, parameters, headId: parentId });
+    await core.thread.update(username, threadId, {
+      model,
+      systemPrompt,
+      parameters,
+      headId: parentId,
+      // Else what is said there would be in no list and found by no search.
+      ...(thread?.archived && { archived: false }),
+    });
   // Last: whoever finds it may ask for what it said so far, which it answers as soon as it runs.
   await addTurn(core, username, info);
   return info;
@@ -56,6 +63,7 @@ async function storeQuestion(
 /** Whether the thread says all that already: in most turns nothing is changed, and a question that was stored now is the head. */
 function isAsPlanned(thread: Thread, plan: Plan, parentId: string): boolean {
   return (
+    !thread.archived &&
     thread.model === plan.model &&
     thread.systemPrompt === plan.systemPrompt &&
     Bun.deepEquals(thread.parameters, plan.parameters) &&

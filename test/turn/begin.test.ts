@@ -115,3 +115,34 @@ test("what a turn writes, in the order that a crash cannot hurt, and nothing twi
   await turn(threadId);
   expect(writes).toEqual([...question, ...reply, ...end]);
 });
+
+test("a message, another version of a reply, or more of one brings an archived chat back into list and search", async () => {
+  const upstream = startUpstream({ models: ["m"] });
+  const core = await startCore({ config: { openaiBaseUrl: upstream.baseUrl } });
+  const ann: User = { username: "ann", role: "user" };
+  const ended = async ({ id }: { readonly id: string }) => {
+    await Array.fromAsync((await core.turns.follow(ann, id, 0, new AbortController().signal)) ?? []);
+  };
+  const first = await core.turns.start(ann, { content: "Walrus" });
+  await ended(first);
+  const { threadId } = first;
+  const [question] = await core.thread.messages("ann", threadId);
+  const ways = [
+    () => core.turns.start(ann, { content: "More", threadId }),
+    () => core.turns.start(ann, { content: null, threadId, parentId: question?.id ?? null }),
+    async () => {
+      upstream.script({ parts: ["Begun", { reset: true }] });
+      const broken = await core.turns.start(ann, { content: "Again", threadId });
+      await ended(broken);
+      await core.thread.archive("ann", threadId);
+      return core.turns.continue(ann, broken.id);
+    },
+  ];
+  for (const begin of ways) {
+    await core.thread.archive("ann", threadId);
+    const turn = await begin();
+    const found = (await core.thread.search("ann", "walrus")).map(({ thread }) => thread.id);
+    expect([(await core.thread.list("ann")).map(({ id }) => id), found]).toEqual([[threadId], [threadId]]);
+    await ended(turn);
+  }
+});

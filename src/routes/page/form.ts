@@ -21,6 +21,11 @@ export function done(request: Request, path: string): Response {
   return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(path);
 }
 
+/** Asked before a turn is started there, which brings the chat back; then its page looks different all over. */
+export async function isArchived(core: Core, user: User, threadId: string | null): Promise<boolean> {
+  return threadId !== null && ((await core.thread.get(user.username, threadId))?.archived ?? false);
+}
+
 /** Throws AppError("notFound") unless the turn is of that thread: a form acts on no other than its address says. */
 export async function requireTurn(core: Core, user: User, threadId: string, turnId: string): Promise<void> {
   const turn = await core.turns.get(user, turnId);

@@ -11,7 +11,7 @@ import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
 import { loadBranch } from "./branch";
 import { loadChat, loadMenu } from "./chat-data";
-import { done, form, Id, isFromHtmx, plainText, readForm, requireTurn } from "./form";
+import { done, form, Id, isArchived, isFromHtmx, plainText, readForm, requireTurn } from "./form";
 
 const MessageChoice = t.Object({ message: t.String() });
 
@@ -80,17 +80,15 @@ function formRoutes(core: Core) {
       "/t/:id/retry",
       async ({ reader, request, params: { id }, query: { parent, model } }) => {
         const asked = { content: null, threadId: id, parentId: parent, ...(model && { model }) };
-        await core.turns.start(reader.user, asked);
-        return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${id}?stream=1`);
+        return begun(core, reader, request, id, () => core.turns.start(reader.user, asked));
       },
       { ...form, params: Id, query: t.Object({ parent: t.String(), model: t.Optional(t.String()) }) },
     )
     .post(
       "/t/:id/continue",
-      async ({ user, request, params: { id }, query }) => {
+      async ({ reader, user, request, params: { id }, query }) => {
         await requireTurn(core, user, id, query.turn);
-        await core.turns.continue(user, query.turn);
-        return done(request, `/t/${id}?stream=1`);
+        return begun(core, reader, request, id, () => core.turns.continue(user, query.turn));
       },
       { ...form, params: Id, query: t.Object({ turn: t.String() }) },
     )
@@ -119,8 +117,8 @@ async function edit(core: Core, reader: Reader, request: Request, threadId: stri
   const content = plainText((await readForm(request))("content"));
   const { parentId, files } = old;
   try {
-    await core.turns.start(reader.user, { content, threadId, parentId, ...(files && { files }) });
-    return isFromHtmx(request) ? htmlResponse(closed(core, reader)) : seeOther(`/t/${threadId}?stream=1`);
+    const asked = { content, threadId, parentId, ...(files && { files }) };
+    return await begun(core, reader, request, threadId, () => core.turns.start(reader.user, asked));
   } catch (error) {
     if (!isAppError(error) || isFromHtmx(request)) throw error;
     const status = { text: sentenceOf(error, reader.words), kind: "error" as const };
@@ -130,15 +128,19 @@ async function edit(core: Core, reader: Reader, request: Request, threadId: stri
   }
 }
 
+/** Starts a turn. With script its effect arrives on the live channel, and the menu from which it may have been chosen is closed. */
+async function begun(core: Core, reader: Reader, request: Request, threadId: string, start: () => Promise<unknown>) {
+  const wasArchived = await isArchived(core, reader.user, threadId);
+  await start();
+  if (!isFromHtmx(request)) return seeOther(`/t/${threadId}?stream=1`);
+  if (wasArchived) return new Response(null, { status: 204, headers: { "hx-redirect": `/t/${threadId}` } });
+  return htmlResponse({ markup: partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) });
+}
+
 /** A message of the user, on whichever branch it is. */
 async function findMessage(core: Core, reader: Reader, threadId: string, messageId: string): Promise<MessageData> {
   const branch = await loadBranch(core, reader, threadId, { edit: messageId });
   const message = branch?.messages.messages.find(({ id }) => id === `m-${messageId}`);
   if (!message) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
   return message;
-}
-
-/** The menu from which it may have been chosen. */
-function closed(core: Core, reader: Reader) {
-  return { markup: partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) };
 }

@@ -13,7 +13,7 @@ import { htmlResponse, seeOther } from "../respond";
 import { session } from "../session";
 import { withFiles } from "../uploads";
 import { loadChat } from "./chat-data";
-import { done, form, Id, isFromHtmx, plainText, readForm, requireTurn, saying } from "./form";
+import { done, form, Id, isArchived, isFromHtmx, plainText, readForm, requireTurn, saying } from "./form";
 
 export function turnFormRoutes(core: Core) {
   return new Elysia()
@@ -77,9 +77,10 @@ async function send(core: Core, reader: Reader, request: Request, { threadId, is
   };
   try {
     const start = (files: readonly FileInfo[]) => core.turns.start(reader.user, { ...asked, files });
+    const wasArchived = await isArchived(core, reader.user, threadId);
     const turn = await withFiles(core, reader.user, field.files("files"), start);
     if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}?stream=1`);
-    if (isWhole) return wholeChat(core, reader, turn.threadId);
+    if (isWhole || wasArchived) return wholeChat(core, reader, turn.threadId);
     return htmlResponse({ markup: partial("send-key", "outerHTML", core.views.sendKey(crypto.randomUUID())) });
   } catch (error) {
     if (!isAppError(error) || error.code === "notFound") throw error;

@@ -81,6 +81,25 @@ describe("a message that is sent by the page", () => {
     await settle(path.slice("/t/".length));
   });
 
+  test("brings an archived chat back, and the page looks so at once", async () => {
+    upstream.otherwise(reply("Yes."));
+    const { id } = await server.core.thread.create("ann", { title: "Old" });
+    await server.core.thread.archive("ann", id);
+    const archived = await (await ann.fetch(`/t/${id}`, { headers: PAGE })).text();
+    expect(archived).toContain(`action="/t/${id}/restore"`);
+    const sent = await send(ann, `/t/${id}/messages`, { content: "New" }, HTMX);
+    expect(sent.headers.get("hx-retarget")).toBe("#main");
+    const markup = await sent.text();
+    expect(markup).toContain(`action="/t/${id}/archive"`);
+    expect(markup).not.toContain(`action="/t/${id}/restore"`);
+    await settle(id);
+    await server.core.thread.archive("ann", id);
+    const [question] = await server.core.thread.messages("ann", id);
+    const again = await send(ann, `/t/${id}/retry?parent=${question?.id}`, {}, HTMX);
+    expect([again.status, again.headers.get("hx-redirect")]).toEqual([204, `/t/${id}`]);
+    await settle(id);
+  });
+
   test("is refused while a reply is written, in the reader's language", async () => {
     const end = gate();
     upstream.script({ parts: ["Writing ", { wait: end.opened }] });
