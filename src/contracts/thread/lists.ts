@@ -71,6 +71,15 @@ export const lists: readonly ContractCase[] = [
     },
   },
   {
+    name: "a tag of the first or the last characters that there are is listed like any other, and has its list",
+    async run(core) {
+      const tags = ["!", "\u{10fffe}", "\u{10ffff}", "\u{10ffff}\u{10ffff}"];
+      const { id } = await core.thread.create("ann", { title: "", tags });
+      deepEqual(await core.thread.tags("ann"), tags);
+      for (const tag of tags) deepEqual(await ids(core, { tag }), [id]);
+    },
+  },
+  {
     name: "too many tags, and one that is too long, are refused, and nothing changes",
     async run(core) {
       const { id } = await core.thread.create("ann", { title: "", tags: ["kept"] });

@@ -1,7 +1,7 @@
 /** Pages of the thread list: newest activity first, of all threads or of one tag. */
 
 import type { Core, StoreRecord, Thread, ThreadPage } from "../../protocols";
-import { beginningOf, type List, placeIn, stretch, updatePlaced } from "./place";
+import { beginningOf, type List, placeIn, stretch, TAGGED, updatePlaced } from "./place";
 import { toThread } from "./records";
 
 export async function listThreads(
@@ -28,9 +28,8 @@ export type ListPage = Omit<ThreadPage, "tag"> & { readonly limit: number; reado
 /** Jumps in the index from the first thread of one tag to the first of the next. */
 export async function listTags(core: Core, username: string): Promise<string[]> {
   const tags: string[] = [];
-  const first = beginningOf({ archived: false, tag: "" }).slice(0, -1);
-  for (let from = first; ; ) {
-    const where = { place: { gt: from, lt: stretch(first).lt } };
+  for (let from = TAGGED.gt; ; ) {
+    const where = { place: { ...TAGGED, gt: from } };
     const query = { where, orderBy: "place", limit: 1, select: ["tag"] };
     const [record] = await core.store.find(username, "thread_tags", query);
     if (!record) return tags;

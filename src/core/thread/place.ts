@@ -14,12 +14,15 @@ export interface List {
 
 type Placed = Pick<Thread, "id" | "archived" | "pinned" | "tags" | "updated">;
 
-const END = "\u{10ffff}"; // Sorts behind every place with the same beginning.
+const END = "\u{10ffff}"; // Sorts behind every place of a list: the next character is one of ours.
 
 /** What all places of the list begin with: "l" is listed, "a" archived. */
 export function beginningOf({ archived, tag }: List): string {
   return (archived ? "a" : "l") + (tag === null ? "" : `\u0001${tag}\u0001`);
 }
+
+/** Where the lists of all tags are, of threads that are not archived; a tag may begin with any character, even `END`. */
+export const TAGGED = { gt: "l\u0001", lt: "l\u0002" };
 
 /** Pinned ones sort above the others, and of two with the same time the later id: ids sort by time too. */
 export function placeIn(list: List, { pinned, updated, id }: Placed): string {
