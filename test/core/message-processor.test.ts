@@ -220,6 +220,14 @@ describe("the model is sent", () => {
     expect(calls).toHaveLength(0);
     expect((await send({}, { ...ANN, modelMask: "small|large" })).info.status).toBe("done");
   });
+
+  test("no parameter that names other models, of a user who may not use every model", async () => {
+    const { send, calls } = await scene([[text("Hello."), FINISH]]);
+    const others = { models: ["large"], fallbacks: ["large"], route: "fallback" };
+    const parameters = { ...others, temperature: 0.5 };
+    for (const user of [{ ...ANN, modelMask: "small" }, ANN]) await send({ model: "small", parameters }, user);
+    expect(calls.map((modelCall) => modelCall.parameters)).toEqual([{ temperature: 0.5 }, parameters]);
+  });
 });
 
 describe("a filter's change", () => {

@@ -118,6 +118,7 @@ describe("POST /api/v1/message", () => {
     ["an unknown prompt", { content: "Hi", system_prompt: "no-such" }, 400],
     ["an unknown file", { content: "Hi", files: ["no-such"] }, 400],
     ["parameters that nest deep", { content: "Hi", parameters: JSON.parse(DEEP) }, 400],
+    ["parameters that are too long", { content: "Hi", parameters: { stop: "x".repeat(63_990) } }, 400],
     ["parameters that are no object", { content: "Hi", parameters: "warm" }, 422],
   ])("refuses %s with a sentence, and nothing is sent or kept", async (_, body, status) => {
     const [before, threads] = [upstream.requests.length, (await ann.json<unknown[]>("/api/v1/threads")).length];
@@ -130,8 +131,9 @@ describe("POST /api/v1/message", () => {
     expect((await ann.json<unknown[]>("/api/v1/threads")).length).toBe(threads);
   });
 
-  test("exactly 100,000 characters are accepted", async () => {
-    const events = await collectTurn(await ann.post("/api/v1/message", { content: "x".repeat(100_000) }));
+  test("exactly 100,000 characters are accepted, and 64,000 of parameters", async () => {
+    const body = { content: "x".repeat(100_000), parameters: { stop: "x".repeat(63_989) } };
+    const events = await collectTurn(await ann.post("/api/v1/message", body));
     expect(events.at(-1)?.event).toBe("stream_end");
   });
 
