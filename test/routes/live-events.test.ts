@@ -77,6 +77,29 @@ async function firstId(response: Response): Promise<string> {
   throw new Error("The stream ended before it gave an id.");
 }
 
+test("a client that missed more than is kept is told to reload, and one that missed just that gets it all", async () => {
+  const server = await startServer();
+  const ann = await server.signIn("ann");
+  const happen = async (count: number) => {
+    for (let n = 0; n < count; n++) {
+      await server.core.bus.publish("user:ann", { type: "threads-changed", threadId: `t${n}` });
+    }
+  };
+  const listening = await ann.fetch("/api/v1/live");
+  await happen(1);
+  const [heard] = await takeEvents(listening, 1);
+  const headers = { "last-event-id": heard?.id ?? "" };
+
+  await happen(500);
+  const all = await takeEvents(await ann.fetch("/api/v1/live", { headers }), 500);
+  expect(all.map(({ data }) => JSON.parse(data).data.thread_id)).toEqual(Array.from(all, (_, n) => `t${n}`));
+
+  await happen(1);
+  const [reset] = await takeEvents(await ann.fetch("/api/v1/live", { headers }), 1);
+  expect(reset?.event).toBe("reset");
+  expect(JSON.parse(reset?.data ?? "").event).toBe("reset");
+}, 10_000);
+
 async function takeEvents(response: Response, count: number) {
   const events = [];
   for await (const event of readSse(response)) {
