@@ -12,6 +12,10 @@ const overrides = join(pluginsPath, "html");
 mkdirSync(overrides);
 const { url, core } = await startServer({ config: { pluginsPath } });
 
+interface Manifest {
+  readonly icons: readonly { readonly src: string; readonly sizes: string; readonly type: string }[];
+}
+
 describe("/static", () => {
   test("public/ holds htmx and its extension as the package has them", () => {
     for (const [copy, original] of [
@@ -37,6 +41,22 @@ describe("/static", () => {
       const again = await fetch(url + plain, { headers: { "if-none-match": etag } });
       expect(again.status).toBe(304);
       expect((await fetch(url + plain, { headers: { "if-none-match": '"other"' } })).status).toBe(200);
+    }
+  });
+
+  test("the page names what installs it as an app, whose icons are there in the sizes that it says", async () => {
+    const page = await (await fetch(`${url}/login`, { headers: { accept: "text/html" } })).text();
+    const path = /<link rel="manifest" href="([^"]+)">/.exec(page)?.[1] ?? "";
+    const manifest = (await (await fetch(url + path)).json()) as Manifest;
+    expect(manifest).toMatchObject({ name: expect.any(String), start_url: "/", display: "standalone" });
+    expect(manifest.icons.map(({ sizes }) => sizes)).toContain("192x192");
+    expect(manifest.icons.map(({ sizes }) => sizes)).toContain("512x512");
+    for (const { src, sizes, type } of manifest.icons) {
+      const response = await fetch(url + src);
+      expect([src, response.status, response.headers.get("content-type")]).toEqual([src, 200, type]);
+      const png = Buffer.from(await response.arrayBuffer());
+      expect([src, png.toString("latin1", 1, 4)]).toEqual([src, "PNG"]);
+      expect([src, `${png.readUInt32BE(16)}x${png.readUInt32BE(20)}`]).toEqual([src, sizes]);
     }
   });
 

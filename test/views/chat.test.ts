@@ -167,6 +167,16 @@ describe("views", () => {
     expect(views.part(more, en).markup).toContain('</pre><p class="cut">These are the first 100,000 of 100,001');
   });
 
+  test("what is added to the messages is read out, but not the end of a reply while it changes", () => {
+    const body = html`<p>Finished.</p>`;
+    const open = testPart({ id: "5" }, { body, tail: html`<p>Grow</p>` });
+    const messages = { ...chat().messages, messages: [reply("1", [open], testTurn({ status: "running" }))] };
+    const page = views.chatPage(chat({ messages }), en).markup;
+    expect(page).toMatch(/<div id="messages" [^>]*role="log"/);
+    expect(page).toContain('<p>Finished.</p><div id="p-5-tail" class="tail" aria-live="off"><p>Grow</p></div></div>');
+    expect(page.match(/aria-live=/g)).toHaveLength(1);
+  });
+
   test("ephemeral mode is told on every page", () => {
     const page = { ...chat({ ephemeral: true }), user: null };
     expect(views.chatPage(chat({ ephemeral: true }), en).markup).toContain("Nothing is kept");
