@@ -107,6 +107,24 @@ test("docs/plugins.md names each setting of each plugin of the library in the ro
   expect(missing).toEqual([]);
 }, 60_000);
 
+test("every plugin of the library opens with what it does, its settings and the day of its last change", async () => {
+  const wrong: string[] = [];
+  for (const file of new Bun.Glob("**/*.ts").scanSync({ cwd: join(projectFolder, "plugin_library") })) {
+    const path = join(projectFolder, "plugin_library", file);
+    const { default: plugin }: { default?: Plugin } = await import(path);
+    const text = readFileSync(path, "utf8");
+    const opening = text.slice(0, text.indexOf("*/")).replace(/\n \*/g, "");
+    const settings = Object.keys(plugin?.settings?.properties ?? {});
+    const told = plugin?.settings ? `Settings (plugins.yaml, \`${plugin.name}\`): ` : "Settings: none. ";
+    if (!/^\/\*\* [A-Z]/.test(opening)) wrong.push(`${file}: what it does`);
+    if (!opening.includes(told)) wrong.push(`${file}: ${told}`);
+    wrong.push(...settings.filter((name) => !isNamed(opening, name)).map((name) => `${file}: ${name}`));
+    const day = /Last change: (\d{4}-\d\d-\d\d)\.\s*$/.exec(opening)?.[1];
+    if (!day || Number.isNaN(Date.parse(day))) wrong.push(`${file}: Last change`);
+  }
+  expect(wrong).toEqual([]);
+}, 60_000);
+
 test("decision records are numbered without a gap and have the headings of the template", () => {
   const records = guides.filter(({ path }) => /\/\d{4}-[a-z0-9-]+\.md$/.test(path));
   const headings = (text: string) => text.match(/^## .*$/gm)?.join() ?? "";
