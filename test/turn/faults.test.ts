@@ -54,7 +54,7 @@ describe("an upstream fault", () => {
   });
 
   test.each(Object.entries(TABLE))(
-    "%s ends the turn once, keeps the text, and the next turn is fine",
+    "%s ends the turn once, keeps the text, has Retry on the page, and the next turn is fine",
     async (name, expected) => {
       const before = upstream.requests.length;
       upstream.script(FAULTS[name as FaultName]);
@@ -82,6 +82,10 @@ describe("an upstream fault", () => {
       const shown = JSON.stringify([events, history]);
       for (const secret of [KEY, "sk-secret", "a secr", "<html", "alert(1)", "at async", ".ts:"])
         expect(shown).not.toContain(secret);
+
+      const page = await (await ann.fetch(`/t/${threadId}`, { headers: { accept: "text/html" } })).text();
+      const offered = ["Continue", "Retry"].filter((word) => page.includes(` hx-swap="none">${word}</button>`));
+      expect(offered).toEqual(expected.error ? (expected.kept ? ["Continue", "Retry"] : ["Retry"]) : []);
 
       const next = await collectTurn(await ann.post("/api/v1/message", { content: "And now?", thread_id: threadId }));
       expect(textOf(next)).toBe(NEXT);
