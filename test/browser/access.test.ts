@@ -8,7 +8,7 @@ import type { Plugin } from "../../src/protocols";
 import { eventually, noBrowser, peopleOf, screenshot } from "../support/browser";
 import { SAMPLE } from "../support/chat-data";
 import { PASSWORD, startServer } from "../support/server";
-import { httpError, reply, startUpstream, toolCall } from "../support/upstream";
+import { gate, httpError, reply, startUpstream, toolCall } from "../support/upstream";
 
 const upstream = startUpstream({ models: ["small-a", "small-b"] });
 afterAll(() => upstream.stop());
@@ -159,6 +159,33 @@ describe.skipIf(noBrowser !== null)("nobody is shut out", () => {
         await page.waitForSelector("#sidebar:popover-open");
         expect(await page.evaluate(small)).toEqual([]);
       }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "by noise: a reply is read out block by block, not while the last one changes",
+    async () => {
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      const [more, end] = [gate(), gate()];
+      upstream.script({ parts: ["First.\n\nSec", { wait: more.opened }, "ond.\n\nThi", { wait: end.opened }, "rd."] });
+      await page.fill("#text", "Go");
+      await page.click("#go");
+      /** Of each paragraph, the nearest element that says whether its changes are read out. */
+      const regions = () =>
+        page.evaluate<string[]>(`[...document.querySelectorAll("#messages .reply p")]
+          .map((it) => it.textContent + " " + it.closest("[role=log], [aria-live]").className)`);
+      await eventually(regions, ["First. messages", "Sec tail"]);
+      more.open();
+      await eventually(regions, ["First. messages", "Second. messages", "Thi tail"]);
+      end.open();
+      await eventually(regions, ["First. messages", "Second. messages", "Third. messages"]);
+      const { nodes } = await (await ann.context.newCDPSession(page)).send("Accessibility.getFullAXTree");
+      const log = nodes.find(({ role }) => role?.value === "log");
+      expect(log?.properties).toContainEqual(
+        expect.objectContaining({ name: "live", value: { type: "token", value: "polite" } }),
+      );
     },
     TIMEOUT_MS,
   );

@@ -113,6 +113,18 @@ describe("turns over HTTP", () => {
     expect((await Array.fromAsync(held.reader)).at(-1)?.data.reason).toBe("stopped");
   });
 
+  test("another branch is refused with 409 while a turn runs, and to others with 404; the head stays", async () => {
+    const held = await sendHeld("First", " never");
+    const path = `/api/v1/threads/${held.threadId}`;
+    const before = await ann.json<{ head_id: string }>(path);
+    const body = { message_id: before.head_id };
+    expect((await ann.post(`${path}/head`, body)).status).toBe(409);
+    expect((await bob.post(`${path}/head`, body)).status).toBe(404);
+    expect(await ann.json<{ head_id: string }>(path)).toEqual(before);
+    await ann.fetch(`/api/v1/turns/${held.turnId}`, { method: "DELETE" });
+    expect((await ann.post(`${path}/head`, body)).status).toBe(200);
+  });
+
   test("a stopped reply can be continued from what was kept", async () => {
     const held = await sendHeld("Once upon", " never");
     await ann.fetch(`/api/v1/turns/${held.turnId}`, { method: "DELETE" });
