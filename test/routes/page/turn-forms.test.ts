@@ -1,11 +1,18 @@
 import { describe, expect, test } from "bun:test";
+import { Type as t } from "@sinclair/typebox";
+import type { Plugin } from "../../../src/protocols";
 import { atEnd } from "../../support/at-end";
 import { type Client, startServer } from "../../support/server";
-import { gate, reply, startUpstream } from "../../support/upstream";
+import { gate, reply, startUpstream, toolCall } from "../../support/upstream";
 
 const upstream = startUpstream({ models: ["small-a", "large-a"] });
 atEnd(() => upstream.stop());
-const server = await startServer({ config: { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl } });
+const asking: Plugin = {
+  name: "asking",
+  tools: [{ name: "ask_first", description: "", parameters: t.Object({}), approval: true, execute: async () => "ran" }],
+};
+const config = { openaiApiKey: "key", openaiBaseUrl: upstream.baseUrl };
+const server = await startServer({ config, plugins: [asking] });
 const [ann, bob] = [await server.signIn("ann"), await server.signIn("bob")];
 
 const PAGE = { accept: "text/html" };
@@ -23,26 +30,51 @@ async function settle(threadId: string): Promise<void> {
 }
 
 describe("a form about a reply", () => {
-  test.each([
-    ["stop", "?turn=TURN", {}],
-    ["approve", "", { turn: "TURN", call: "c", approve: "yes" }],
-    ["continue", "?turn=TURN", {}],
-  ])("acts only in the chat of its address: %s", async (action, query, fields) => {
-    const end = gate();
-    upstream.script({ parts: ["Writing ", { wait: end.opened }, "on."] });
+  const user = { username: "ann", role: "admin" } as const;
+
+  /** The chat that was begun last, with its turn. */
+  const begin = async () => {
     const path = (await send(ann, "/t", { content: "Write" })).headers.get("location")?.replace(/\?.*/, "") ?? "";
     const threadId = path.slice("/t/".length);
-    const [turn] = await server.core.turns.list({ username: "ann", role: "admin" }, threadId);
-    const filled = (text: string) => text.replace("TURN", turn?.id ?? "");
-    const form = Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, filled(text)]));
+    const [turn] = await server.core.turns.list(user, threadId);
+    return { path, threadId, turnId: turn?.id ?? "" };
+  };
+  const expectRefusedElsewhere = async (action: string, fields: Record<string, string> = {}) => {
     const { id: other } = await server.core.thread.create("ann", { title: "Other" });
     for (const elsewhere of [other, "nowhere", "%E2%82%AC", "a%0d%0ab", "%2F%2Felsewhere.example"]) {
-      const answer = await send(ann, `/t/${elsewhere}/${action}${filled(query)}`, form);
+      const answer = await send(ann, `/t/${elsewhere}/${action}`, fields);
       expect([elsewhere, answer.status, answer.headers.get("location")]).toEqual([elsewhere, 404, null]);
     }
+  };
+
+  test("acts only in the chat of its address, to stop it or to go on", async () => {
+    const end = gate();
+    upstream.script({ parts: ["Writing ", { wait: end.opened }, "on."] });
+    const { threadId, turnId } = await begin();
+    await expectRefusedElsewhere(`stop?turn=${turnId}`);
+    await expectRefusedElsewhere(`continue?turn=${turnId}`);
     end.open();
     await settle(threadId);
     expect((await server.core.thread.messages("ann", threadId)).at(-1)?.content).toBe("Writing on.");
+  });
+
+  test("acts only in the chat of its address, to answer a call that waits", async () => {
+    upstream.script({ parts: toolCall("ask_first", {}) }, reply("Done."));
+    const { path, threadId, turnId } = await begin();
+    const events = (await server.core.turns.follow(user, turnId, 0, new AbortController().signal)) ?? [];
+    const fields = { turn: turnId, call: "", approve: "no" };
+    for await (const moment of events) {
+      const asked = moment.map(({ event }) => event).find((event) => event.type === "approvalAsked");
+      if (!asked) continue;
+      fields.call = asked.callId;
+      break;
+    }
+    await expectRefusedElsewhere("approve", { ...fields, approve: "yes" });
+    const answered = await send(ann, `${path}/approve`, fields);
+    expect(answered.headers.get("location")).toBe(`${path}?stream=1`);
+    await settle(threadId);
+    const call = (await server.core.thread.messages("ann", threadId)).find(({ type }) => type === "tool");
+    expect(call?.approved).toBe(false);
   });
 });
 
