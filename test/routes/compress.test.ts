@@ -9,6 +9,9 @@ const ann = await server.signIn();
 const ask = (path: string, wishes: string) =>
   ann.fetch(path, { headers: { "accept-encoding": wishes, accept: "text/html" }, decompress: false } as RequestInit);
 
+/** Each page has another one. */
+const withoutKey = (page: string) => page.replace(/<input id="send-key"[^>]*>/, "");
+
 describe("compression", () => {
   test("pages and public files are packed for who takes it, and are the same to who does not", async () => {
     const page = await (await ask("/", "identity")).text();
@@ -20,7 +23,8 @@ describe("compression", () => {
       expect(packed.headers.get("vary")).toContain("accept-encoding");
       expect(packed.headers.get("content-type")).toBe(plain.headers.get("content-type"));
       const [text, bytes] = [await plain.text(), await packed.bytes()];
-      expect(new TextDecoder().decode(Bun.gunzipSync(new Uint8Array(bytes)))).toBe(text);
+      const unpacked = new TextDecoder().decode(Bun.gunzipSync(new Uint8Array(bytes)));
+      expect(withoutKey(unpacked)).toBe(withoutKey(text));
       expect(bytes.length).toBeLessThan(text.length / 2);
     }
     const { headers } = await ask("/", "gzip");
