@@ -1,7 +1,7 @@
 /** What a person does with messages: edit, regenerate, go between versions, fork, and read a long chat. */
 
 import { afterAll, describe, expect, test } from "bun:test";
-import type { Page } from "playwright-core";
+import type { Page, Route } from "playwright-core";
 import type { Thread } from "../../src/protocols";
 import { eventually, markupOf, noBrowser, type Person, peopleOf, screenshot } from "../support/browser";
 import { startServer } from "../support/server";
@@ -230,10 +230,26 @@ describe.skipIf(noBrowser !== null)("messages", () => {
         [40, ids[150]],
         [0, ids[50]],
       ] as const) {
+        const { opened, open } = gate();
+        const asked = Promise.withResolvers<void>();
+        const hold = async (route: Route) => {
+          asked.resolve();
+          await opened;
+          await route.continue();
+        };
+        await page.route(/\/earlier\?/, hold, { times: 1 });
         const reading = await page.evaluate(
           `(() => { const scroll = document.getElementById("scroll"); scroll.scrollTop = ${top}; return document.querySelector(".message.user").id.slice(2); })()`,
         );
-        const before = await topOf(page, String(reading));
+        // Not before it is known where they read: the answer would move that.
+        await asked.promise;
+        let before = Number.NaN;
+        await until(page, async () => {
+          const was = before;
+          before = await topOf(page, String(reading));
+          return before === was;
+        });
+        open();
         await page.waitForSelector(`#m-${next}`, { state: "attached" });
         // Messages get their real height as they come near the screen, which takes some frames.
         await until(page, async () => Math.abs((await topOf(page, String(reading))) - before) < 3);
