@@ -64,6 +64,11 @@ export function isSame(a: Claim | null | undefined, b: Claim): boolean {
   return a?.turnId === b.turnId && a.epoch === b.epoch;
 }
 
+/** Thrown to whoever would go on with a turn that is somebody else's by now. */
+export function takenOver(): Error {
+  return new Error("The turn was taken over by another process.");
+}
+
 /** All, of every process. */
 export async function listClaims(core: Core): Promise<HeldClaim[]> {
   return (await core.store.find(null, "turn_claims")).map(toClaim);

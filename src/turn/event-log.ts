@@ -5,6 +5,7 @@
  */
 
 import type { Core, Json, NumberedEvent, TurnEvent } from "../protocols";
+import { takenOver } from "./claims";
 import { joinText, lengthOf } from "./numbered";
 import type { Owned } from "./records";
 
@@ -72,7 +73,7 @@ export function createEventLog(core: Core, owned: Owned, lose: () => void = () =
       throw error;
     }
     lose();
-    throw new Error("The turn was taken over by another process.");
+    throw takenOver();
   };
 
   const save = (): Promise<void> => {

@@ -56,7 +56,7 @@ export function createOwnership(core: Core, givenMs?: number): Ownership {
   const heartbeatMs = () => givenMs ?? core.config.heartbeatS * 1000;
   const isAwake = () => passedMs(beaten) < AWAKE_BEATS * heartbeatMs();
 
-  const beatOnce = oneAtATime(async () => {
+  const beatOnce = shared(async () => {
     const begun = now();
     const isKnown = await core.store.update(null, "processes", processId, { heartbeat: Date.now() });
     if (!isKnown) await core.store.add(null, "processes", myself(), processId);
@@ -77,7 +77,7 @@ export function createOwnership(core: Core, givenMs?: number): Ownership {
   });
 
   /** Beside the heartbeat, which many turns must not hold up. */
-  const endAbandoned = oneAtATime(async () => {
+  const endAbandoned = shared(async () => {
     for (const claim of [...abandoned.values()]) {
       try {
         await keeper.takeOver(claim);
@@ -142,7 +142,7 @@ function passedMs([steady, wall]: readonly [number, number]): number {
 }
 
 /** Whoever calls while it is at work gets what that gives, also when the store is so slow that it takes longer than a pause. */
-function oneAtATime(work: () => Promise<void>): (() => Promise<void>) & { last(): Promise<void> | null } {
+function shared(work: () => Promise<void>): (() => Promise<void>) & { last(): Promise<void> | null } {
   let working: Promise<void> | null = null;
   const begin = () => {
     working ??= work().finally(() => {

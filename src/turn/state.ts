@@ -1,7 +1,7 @@
 /** What is known of a running turn, and how its events become parts of the thread. */
 
 import type { Core, Message, NumberedEvent, TurnEvent, TurnInfo, Usage, User } from "../protocols";
-import type { Claim } from "./claims";
+import { type Claim, takenOver } from "./claims";
 import type { EventLog } from "./event-log";
 import type { Ownership } from "./ownership";
 import type { Parts } from "./parts";
@@ -65,7 +65,7 @@ export async function addToThread(state: RunState): Promise<void> {
   // All may have been saved before, and then nobody has said yet whose the turn is.
   if (!(await isOwned(core, claim))) {
     state.cut("lost");
-    throw new Error("The turn was taken over by another process.");
+    throw takenOver();
   }
   for (let part = waiting[0]; part; part = waiting[0]) {
     messages.push(await core.thread.append(user.username, info.threadId, part));
