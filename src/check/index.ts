@@ -6,11 +6,8 @@
 import { mkdir, mkdtemp, realpath, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { standIn } from "../contracts/stand-in";
-import { createLog } from "../log";
-import { install } from "../plugins";
 import type { Config, PluginInfo } from "../protocols";
-import { type Checked, keepsContracts, temporaryConfig } from "./promises";
+import { type Checked, installSilently, keepsContracts, temporaryConfig } from "./promises";
 import { type CheckedStrays, collectStrays } from "./strays";
 
 const LINGER_MS = 200; // What a start leaves behind fails within it, as a rule; of what fails later the server's log tells.
@@ -113,7 +110,7 @@ interface Loaded {
 }
 
 async function load(config: Config): Promise<Loaded> {
-  const installed = await install({ config, log: createLog("error", () => {}), plugins: [standIn] });
+  const installed = await installSilently(config);
   const { core, unread } = installed;
   const plugins = core.plugins.list().filter(({ file }) => file !== null);
   const faulty = core.plugins.faults();

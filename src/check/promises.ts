@@ -42,7 +42,7 @@ export async function keepsContracts(
 
 /** An endpoint that is down, or a key that is missing, must not look like a test that was passed. */
 async function howModelsWereHeld(config: Config): Promise<string> {
-  const { core, stop } = await install({ config, log: createLog("error", () => {}), plugins: [standIn] });
+  const { core, stop } = await installSilently(config);
   const models = await core.model.list();
   await stop(0);
   return models.some((id) => id !== STAND_IN) ? "" : ", with a stand-in: it lists no model of its own now";
@@ -50,7 +50,7 @@ async function howModelsWereHeld(config: Config): Promise<string> {
 
 /** Why a promise is not kept, on one line; null when it is. */
 async function brokenBy(it: ContractCase, config: Config): Promise<string | null> {
-  const { core, stop } = await install({ config, log: createLog("error", () => {}), plugins: [standIn] });
+  const { core, stop } = await installSilently(config);
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`it took longer than ${CASE_S} seconds`)), CASE_S * 1000);
   try {
@@ -72,6 +72,11 @@ function differenceOf(error: unknown): string | null {
   const words = (value: unknown) => Bun.inspect(value, { depth: 4, compact: true }).replace(/\s+/g, " ").slice(0, 120);
   const compared = `it gave ${words(error.actual)} and not ${words(error.expected)}`;
   return error.generatedMessage ? compared : `${error.message.split("\n", 1)[0]}: ${compared}`;
+}
+
+/** A core that says nothing, with one model that answers at once below all that is loaded. */
+export function installSilently(config: Config) {
+  return install({ config, log: createLog("error", () => {}), plugins: [standIn] });
 }
 
 /** The owner's settings of plugins, and nothing else that is theirs: no accounts, no keys, no models. */
