@@ -57,16 +57,12 @@ const ALSO: Record<string, { readonly to: string; readonly because: string }> = 
   "src/users.ts": { to: "src/core", because: "it edits the file that the default of `auth` reads, without a server" },
 };
 
-const MAX_FILE_LINES = 200;
-const MAX_PLUGIN_LINES = 400; // Of the library: each is one file by its nature, page and chart included.
+const MAX_FILE_LINES = 400; // A file is a subject, and a subject that needs more is likely two.
+const MAX_PLUGIN_LINES = 500; // Of the library: each is one file by its nature, page and chart included.
 const MAX_FUNCTION_LINES = 70;
 
 /** What may be longer, with the reason. */
-const LONGER: Record<string, string> = {
-  "plugin_library/functions/openai-endpoint.ts":
-    "a plugin is one file: what a client may send, the answer whole and in pieces, errors, and threads",
-  "plugin_library/tools/fetch-url.ts": "a plugin is one file: pages of any charset, and Markdown out of any markup",
-};
+const LONGER: Record<string, string> = {};
 
 /** What has no test file of its own, with the reason. */
 const UNTESTED: Record<string, string> = {};
