@@ -1,4 +1,7 @@
-/** The whole server as a process, from source and as one executable on a machine without bun and node. */
+/**
+ * The whole server as a process, from source and as one executable on a machine without bun and node.
+ * Needs the machine alone: it measures how fast the server starts.
+ */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** What may shut people out: every page in light and dark by axe-core, touch targets, narrow and magnified pages, languages. */
+/**
+ * What may shut people out: every page in light and dark by axe-core, touch targets, narrow and magnified pages, languages.
+ * Needs the machine alone: a browser waits for the processor.
+ */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";

@@ -1,4 +1,7 @@
-/** The administrators' page of plugins in a real browser: by day and night, on a phone, and without script. */
+/**
+ * The administrators' page of plugins in a real browser: by day and night, on a phone, and without script.
+ * Needs the machine alone: a browser waits for the processor.
+ */
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";

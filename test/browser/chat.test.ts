@@ -1,4 +1,7 @@
-/** The page as a person uses it: a real Chromium, the real server, and a scripted model over HTTP. */
+/**
+ * The page as a person uses it: a real Chromium, the real server, and a scripted model over HTTP.
+ * Needs the machine alone: a browser waits for the processor.
+ */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";

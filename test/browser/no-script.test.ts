@@ -1,4 +1,7 @@
-/** The page without JavaScript: a browser that has it switched off, and browsers of text. */
+/**
+ * The page without JavaScript: a browser that has it switched off, and browsers of text.
+ * Needs the machine alone: a browser waits for the processor.
+ */
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";

@@ -34,3 +34,26 @@ test("the test command counts every file, also one that does not load, has no te
   expect(outcome.said).toHaveLength(5);
   expect(outcome.said[0]).toContain("Expected: 2");
 });
+
+test("files run two at a time, and one that needs the machine alone by itself", async () => {
+  const root = temporaryFolder();
+  const log = join(root, "log");
+  const text = (name: string) => `
+    import { appendFileSync } from "node:fs";
+    import { expect, test } from "bun:test";
+    test("one", async () => {
+      appendFileSync(${JSON.stringify(log)}, "+${name} ");
+      await Bun.sleep(300);
+      appendFileSync(${JSON.stringify(log)}, "-${name} ");
+      expect(1).toBe(1);
+    });`;
+  await Bun.write(join(root, "test/a.test.ts"), `/** It measures. Needs the machine alone. */${text("a")}`);
+  for (const name of ["b", "c"]) await Bun.write(join(root, `test/${name}.test.ts`), text(name));
+
+  const outcome = await runFiles({ root, words: [], env: process.env, print: () => {} });
+
+  expect(outcome).toMatchObject({ passed: 3, failures: [] });
+  const order = (await Bun.file(log).text()).trim().split(" ");
+  expect(order.slice(0, 2).sort()).toEqual(["+b", "+c"]);
+  expect(order.slice(-2)).toEqual(["+a", "-a"]);
+});

@@ -22,6 +22,7 @@ export interface Outcome {
 /** Whatever `bun test` takes for a test file, so that none is overlooked here. */
 const TEST_FILES = new Bun.Glob("test/**/*{.,_}{test,spec}.{ts,tsx,mts,cts,js,jsx,mjs,cjs}");
 
+const LANES = 2; // As many as the processors of a small machine.
 const SAID_LINES = 60; // Two or three failures with their stacks.
 const FILE_LIMIT_MS = 10 * 60_000; // The slowest file takes a minute or two; one that hangs must not take CI's half hour.
 
@@ -51,27 +52,51 @@ export interface TestRun {
   print(text: string): void;
 }
 
-/** Runs the test files of a project one after the other and says how each went. */
+/** Runs the test files of a project, two at a time and then those that need the machine alone, and says how each went. */
 export async function runFiles(run: TestRun): Promise<Outcome> {
-  const { root, words, print } = run;
+  const { root, words } = run;
   const files = [...TEST_FILES.scanSync({ cwd: root })]
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .sort();
-  let [passed, skipped] = [0, 0];
-  const failures = files.length > 0 ? [] : ["no test file was found"];
-  const said: string[] = [];
-  for (const file of files) {
-    const begun = performance.now();
-    const outcome = await runFile(file, run);
-    passed += outcome.passed;
-    skipped += outcome.skipped;
-    failures.push(...outcome.failures);
-    said.push(...outcome.said);
-    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    const failed = outcome.failures.length > 0 ? `, ${outcome.failures.length} FAILED` : "";
-    print(`${file}: ${outcome.passed} passed${failed} (${seconds} s)\n`);
-  }
-  return { passed, skipped, failures, said };
+  const outcomes = new Map<string, Outcome>();
+  const isAlone = await Promise.all(files.map((file) => needsMachineAlone(join(root, file))));
+  const inLanes = async (chosen: readonly string[], lanes: number) => {
+    const left = chosen.values();
+    const lane = async () => {
+      for (const file of left) outcomes.set(file, await runShown(file, run));
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+  };
+  await inLanes(
+    files.filter((_, at) => !isAlone[at]),
+    LANES,
+  );
+  await inLanes(
+    files.filter((_, at) => isAlone[at]),
+    1,
+  );
+  const inOrder = files.flatMap((file) => outcomes.get(file) ?? []);
+  return {
+    passed: inOrder.reduce((sum, { passed }) => sum + passed, 0),
+    skipped: inOrder.reduce((sum, { skipped }) => sum + skipped, 0),
+    failures: files.length > 0 ? inOrder.flatMap(({ failures }) => failures) : ["no test file was found"],
+    said: inOrder.flatMap(({ said }) => said),
+  };
+}
+
+/** A file says so in its opening comment, with the reason: it measures, or a browser in it waits for the processor. */
+async function needsMachineAlone(path: string): Promise<boolean> {
+  const [opening = ""] = (await Bun.file(path).text()).split("*/", 1);
+  return opening.includes("Needs the machine alone");
+}
+
+async function runShown(file: string, run: TestRun): Promise<Outcome> {
+  const begun = performance.now();
+  const outcome = await runFile(file, run);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  const failed = outcome.failures.length > 0 ? `, ${outcome.failures.length} FAILED` : "";
+  run.print(`${file}: ${outcome.passed} passed${failed} (${seconds} s)\n`);
+  return outcome;
 }
 
 /** What tests print shows at once; what `bun test` says of them shows only when something failed. */
