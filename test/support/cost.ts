@@ -1,0 +1,55 @@
+/**
+ * What work costs this thread, in its own CPU time: other work on the machine is not in it, so that a cost can be compared with
+ * another one on a machine that is busy. What holds up the event loop is what its thread spends.
+ */
+
+export type Run = () => unknown;
+
+const RUNS = 5;
+const LEAST_MS = 4; // The clock ticks in microseconds, but what takes less than this is lost in what the runtime does beside it.
+const REPEATS_MAX = 1000;
+
+/** CPU milliseconds of one run, warm: the median of several. What the run returns is awaited. */
+export async function costOf(run: Run): Promise<number> {
+  const [ms = 0] = await costsOf(run);
+  return ms;
+}
+
+/** The same of each, taken in turns, so that what slows one down slows all. */
+export async function costsOf(...runs: readonly Run[]): Promise<number[]> {
+  const repeats: number[] = [];
+  for (const run of runs) repeats.push(await repeatsOf(run));
+  const costs: number[][] = runs.map(() => []);
+  for (let round = 0; round < RUNS; round++) {
+    for (const [at, run] of runs.entries()) costs[at]?.push(await costOfSome(run, repeats[at] ?? 1));
+  }
+  return costs.map(medianOf);
+}
+
+/** How many times as much it costs to run with twice the size: 2 is linear, 4 the square. */
+export async function growth(run: (size: number) => unknown, size: number): Promise<number> {
+  const [once = 0, twice = 0] = await costsOf(
+    () => run(size),
+    () => run(2 * size),
+  );
+  return twice / once;
+}
+
+/** As many runs as can be measured. Warms it up, too. */
+async function repeatsOf(run: Run): Promise<number> {
+  let repeats = 1;
+  await costOfSome(run, repeats);
+  while (repeats < REPEATS_MAX && repeats * (await costOfSome(run, repeats)) < LEAST_MS) repeats *= 2;
+  return repeats;
+}
+
+async function costOfSome(run: Run, repeats: number): Promise<number> {
+  const begun = process.threadCpuUsage();
+  for (let count = 0; count < repeats; count++) await run();
+  const { user, system } = process.threadCpuUsage(begun);
+  return (user + system) / 1000 / repeats;
+}
+
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
+}
