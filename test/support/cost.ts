@@ -6,8 +6,8 @@
 export type Run = () => unknown;
 
 const RUNS = 5;
-const LEAST_MS = 4; // The clock ticks in microseconds, but what takes less than this is lost in what the runtime does beside it.
-const REPEATS_MAX = 1000;
+const LEAST_MS = 5; // The clock is fine to a tenth of a millisecond.
+const REPEATS_MAX = 100_000;
 
 /** CPU milliseconds of one run, warm: the median of several. What the run returns is awaited. */
 export async function costOf(run: Run): Promise<number> {
@@ -35,11 +35,13 @@ export async function growth(run: (size: number) => unknown, size: number): Prom
   return twice / once;
 }
 
-/** As many runs as can be measured. Warms it up, too. */
+/** As many runs as can be measured. Warms it up, too: what was compiled meanwhile takes more of them. */
 async function repeatsOf(run: Run): Promise<number> {
   let repeats = 1;
-  await costOfSome(run, repeats);
-  while (repeats < REPEATS_MAX && repeats * (await costOfSome(run, repeats)) < LEAST_MS) repeats *= 2;
+  for (let enough = 0; enough < 2 && repeats < REPEATS_MAX; ) {
+    if (repeats * (await costOfSome(run, repeats)) >= LEAST_MS) enough++;
+    else [enough, repeats] = [0, repeats * 2];
+  }
   return repeats;
 }
 
