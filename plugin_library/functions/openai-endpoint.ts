@@ -418,7 +418,7 @@ function readFile(part: Fields): { name: string; type: string; data: Blob } {
     : part.type === "file" && isObject(part.file)
       ? part.file
       : {};
-  const [, type, data] = /^data:([\w.+-]+\/[\w.+-]+)[^,]*;base64,(.*)$/s.exec(String(url ?? file_data ?? "")) ?? [];
+  const { type, data } = readDataUrl(String(url ?? file_data ?? "")) ?? {};
   if (type === undefined || data === undefined) {
     throw new AppError(
       "invalid",
@@ -427,6 +427,14 @@ function readFile(part: Fields): { name: string; type: string; data: Blob } {
   }
   const name = typeof filename === "string" && filename !== "" ? filename : `image.${type.replace(/^.*\//, "")}`;
   return { name, type, data: new Blob([Buffer.from(data, "base64")], { type }) };
+}
+
+const DATA_HEAD_MAX = 300; // Characters before the comma. A client can send any number, and the expression goes back and forth in them.
+
+function readDataUrl(url: string): { type: string; data: string } | null {
+  const comma = url.slice(0, DATA_HEAD_MAX).indexOf(",");
+  const type = /^data:([\w.+-]+\/[\w.+-]+)(?:;.*)?;base64$/i.exec(url.slice(0, Math.max(0, comma)))?.[1];
+  return type === undefined ? null : { type, data: url.slice(comma + 1) };
 }
 
 /** Adds question and answer to the thread that has what came before, or to one that is made of it. */

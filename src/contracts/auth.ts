@@ -48,6 +48,14 @@ export const authContract: readonly ContractCase[] = [
     },
   },
   {
+    name: "a mask allows no name of more than 256 characters, and is not held against one",
+    async run({ auth }) {
+      const user: User = { username: "x", role: "user", modelMask: "(?:a|aa)+|a.*" };
+      assert.equal(await auth.requestAllowed(user, "a".repeat(256)), true);
+      for (const length of [257, 1_000_000]) assert.equal(await auth.requestAllowed(user, "a".repeat(length)), false);
+    },
+  },
+  {
     name: "a mask counts for administrators, and a mask that is no regular expression matches nothing",
     async run({ auth }) {
       const admin = { username: "x", role: "admin" } as const;

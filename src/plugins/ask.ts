@@ -4,6 +4,7 @@
  */
 
 import { Type } from "@sinclair/typebox";
+import { isAllowed } from "../allowed";
 import type { JsonObject, ModelCall, Turn } from "../protocols";
 
 /** The settings that such a plugin needs, to be spread into its own: `t.Object({ ...askSettings("Write a …", 60), more: … })`. */
@@ -65,7 +66,7 @@ export async function ask(turn: Turn, question: Question, signal: AbortSignal): 
 
 async function chooseModel({ core, user, model }: Turn, wanted: string | undefined): Promise<string> {
   for (const candidate of wanted === undefined ? [model] : [wanted, model]) {
-    if (await core.auth.requestAllowed(user, candidate)) return candidate;
+    if (await isAllowed(core, user, candidate)) return candidate;
   }
   throw new Error(`${user.username} may not use ${wanted ?? model} now, so there is no model to ask.`);
 }

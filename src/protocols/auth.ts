@@ -46,7 +46,11 @@ export interface AuthProtocol {
   /** Where a browser goes that signs out, a path or an address, when signing in happens elsewhere; null or absent: to the form. */
   signOutUrl?(): string | null;
 
-  /** Whether the user may send to the model. Called for lists and again for every model call, so keep it cheap. */
+  /**
+   * Whether the user may send to the model. Called for lists and again for every model call, so keep it cheap. What a plugin asks
+   * about may be as long as a stranger made it: no mask is held against a name of more than 256 characters, which is allowed to
+   * nobody who has one. The core never asks about such a name.
+   */
   requestAllowed(user: User, model: string): Promise<boolean>;
 
   /**

@@ -1,6 +1,7 @@
 /** POST /api/v1/message: starts a turn and answers as its first follower. */
 
 import { Elysia, t } from "elysia";
+import { MODEL_NAME_MAX } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
 import { session } from "./session";
@@ -16,7 +17,7 @@ const MessageBody = t.Object({
   regenerate: t.Optional(
     t.Boolean({ description: "Answer parent_id, a message of the user, again; no content then." }),
   ),
-  model: t.Optional(t.String()),
+  model: t.Optional(t.String({ maxLength: MODEL_NAME_MAX })),
   system_prompt: t.Optional(t.String()),
   parameters: t.Optional(t.Record(t.String(), t.Any(), { description: "Sent to the model as they are." })),
   files: t.Optional(

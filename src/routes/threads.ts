@@ -1,6 +1,7 @@
 /** Threads: list, messages, rename and other fields, branches, forks, archive. */
 
 import { Elysia, t } from "elysia";
+import { MODEL_NAME_MAX } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, JsonObject } from "../protocols";
 import { showBranch } from "../turn/branch";
@@ -22,7 +23,7 @@ const ListPage = t.Object({
 
 const ThreadChanges = t.Object({
   title: t.Optional(t.String({ minLength: 1, maxLength: 500 })),
-  model: t.Optional(t.String({ maxLength: 500 })),
+  model: t.Optional(t.String({ maxLength: MODEL_NAME_MAX })),
   system_prompt: t.Optional(t.String({ maxLength: 500 })),
   parameters: t.Optional(t.Record(t.String(), t.Any())),
   archived: t.Optional(t.Boolean()),

@@ -1,6 +1,6 @@
 /** From a person's request to a turn that may run: checks, defaults, the thread, and what the turn is called with. */
 
-import { requireAllowed } from "../allowed";
+import { isAllowed, requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import { isTooDeep, LEVELS_MAX } from "../json";
 import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
@@ -116,7 +116,7 @@ export async function chooseModel(
   const offered = await core.model.list();
   const preset = (await core.systemPrompt.get(systemPrompt))?.model;
   for (const model of [thread?.model, preset, ...offered]) {
-    if (model && offered.includes(model) && (await core.auth.requestAllowed(user, model))) return model;
+    if (model && offered.includes(model) && (await isAllowed(core, user, model))) return model;
   }
   const why = offered[0] === undefined ? null : await core.auth.whyRefused?.(user, offered[0]);
   if (why) throw new AppError("forbidden", why);

@@ -4,6 +4,7 @@
  * is one account, `default` with password `default`, and no file.
  */
 
+import { MODEL_NAME_MAX } from "../../allowed";
 import { AppError } from "../../errors";
 import type { AuthProtocol, AuthSetup, Core, Log, User } from "../../protocols";
 import { createYamlFile, type YamlFile } from "../yaml-file";
@@ -43,7 +44,7 @@ export function createAuth({ config, log }: Core): AuthProtocol {
       return source.find(normaliseName(username))?.user ?? null;
     },
     async requestAllowed({ modelMask }, model) {
-      return modelMask === undefined || isAllowed(modelMask, model);
+      return modelMask === undefined || (model.length <= MODEL_NAME_MAX && isAllowed(modelMask, model));
     },
   };
   return source.setup ? { ...auth, setup: source.setup } : auth;

@@ -3,6 +3,7 @@
  * that only the first page ever waits, and not for long.
  */
 
+import { MODEL_NAME_MAX } from "../../allowed";
 import { messageOf } from "../../errors";
 import type { Log } from "../../protocols";
 import { readText } from "./read-text";
@@ -104,6 +105,5 @@ async function readList(response: Response): Promise<string[]> {
 }
 
 function isModelId(id: unknown): id is string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
-  return typeof id === "string" && id.length <= 256 && /^[^\u0000-\u001f\u007f]*\S[^\u0000-\u001f\u007f]*$/.test(id);
+  return typeof id === "string" && id.length <= MODEL_NAME_MAX && id.trim() !== "" && !/\p{Cc}/u.test(id);
 }

@@ -3,6 +3,7 @@
  * others work. Keys are not written here but in environment variables that the file names.
  */
 
+import { MODEL_NAME_MAX } from "../../allowed";
 import type { JsonObject, ModelInfo } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 
@@ -95,6 +96,7 @@ function readModel(entry: unknown): ModelInfo | string {
     return `models has to be "*" or a list of ids, or of maps with ${MODEL_KEYS.join(", ")}.`;
   }
   const { id, parameters, context_length, capabilities } = model;
+  if (id.length > MODEL_NAME_MAX) return `an id of models has more than ${MODEL_NAME_MAX} characters.`;
   const unknown = Object.keys(model).find((key) => !MODEL_KEYS.includes(key));
   if (unknown !== undefined) return `model "${id}": "${unknown}" is not known; there are ${MODEL_KEYS.join(", ")}.`;
   if (parameters !== undefined && !isRecord(parameters)) return `model "${id}": parameters has to be a map.`;
