@@ -10,7 +10,15 @@ const sources = readSources("src", "views", "plugin_library");
 const imports = sources.flatMap(importsOf);
 const localImports = imports.filter((it) => !it.isPackage);
 
-const BASICS = ["src/protocols", "src/errors", "src/facts", "src/secret", "src/allowed", "src/json"];
+const BASICS = [
+  "src/protocols",
+  "src/errors",
+  "src/facts",
+  "src/secret",
+  "src/allowed",
+  "src/json",
+  "src/html-to-markdown",
+];
 
 /** For each part of the tree the parts it may import, itself included. A part that is not here may import nothing. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -20,6 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/secret": [],
   "src/allowed": ["src/protocols", "src/errors"],
   "src/json": ["src/protocols"],
+  "src/html-to-markdown": [],
   "src/log": BASICS,
   "src/sse": BASICS,
   "src/config": [...BASICS, "src/parse"],

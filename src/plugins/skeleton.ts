@@ -8,6 +8,7 @@ export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
 export { createLists, type Lister, type Lists } from "../core/model/lists";
 export { AppError, HTTP_STATUS } from "../errors";
+export { htmlToMarkdown } from "../html-to-markdown";
 export type * from "../protocols";
 export type { SseMessage } from "../sse";
 export { type Answered, ask, askSettings, type Question } from "./ask";

@@ -13,7 +13,6 @@ const LOADED: Readonly<Record<string, object>> = { skeleton, elysia, "@sinclair/
 const ON_DEMAND: Readonly<Record<string, () => Promise<object>>> = {
   "@modelcontextprotocol/client": () => import("@modelcontextprotocol/client"),
   "@modelcontextprotocol/client/stdio": () => import("@modelcontextprotocol/client/stdio"),
-  htmlparser2: () => import("htmlparser2"),
 };
 
 let isRegistered = false;
