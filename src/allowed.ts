@@ -1,7 +1,11 @@
-/** Which models a user may use, asked of `auth`; a refusal says why when `auth` does. */
+/**
+ * Which models a user may use, asked of `auth`, and which parameters a user may set. A refusal of a model says why when `auth` does; a
+ * parameter is never refused, but left out.
+ */
 
 import { AppError } from "./errors";
-import type { Core, User } from "./protocols";
+import { isJsonObject } from "./json";
+import type { Core, Json, JsonObject, ModelInfo, User } from "./protocols";
 
 /** Characters of a model's name. A mask is a regular expression, and what it is held against comes from strangers. */
 export const MODEL_NAME_MAX = 256;
@@ -29,4 +33,54 @@ export async function allowedModels(core: Core, user: User): Promise<string[]> {
   const models = await core.model.list();
   const allowed = await Promise.all(models.map((model) => isAllowed(core, user, model)));
   return models.filter((_, index) => allowed[index]);
+}
+
+export interface AllowedParameters {
+  readonly parameters: JsonObject;
+  /** Names of those that are not sent, as they were given. */
+  readonly leftOut: readonly string[];
+}
+
+/** `model` is what is known of the model that is called. */
+export function allowedParameters(user: User, parameters: JsonObject, model: ModelInfo | null): AllowedParameters {
+  const isMasked = user.modelMask !== undefined;
+  const isAllowed = (name: string) =>
+    !isOwn(name) && (!isMasked || USUAL.has(name) || (model?.allowParameters?.includes(name) ?? false));
+  const names = Object.keys(parameters);
+  const allowed = names.filter(isAllowed).map((name) => [name, withoutOwn(name, parameters[name] ?? null)]);
+  return { parameters: Object.fromEntries(allowed), leftOut: names.filter((name) => !isAllowed(name)) };
+}
+
+/** What whoever may not use every model may set. Others choose models, providers, plugins or prices on some endpoint: the list is of what is known to be harmless. */
+const USUAL: ReadonlySet<string> = new Set([
+  "temperature",
+  "top_p",
+  "top_k",
+  "min_p",
+  "max_tokens",
+  "max_completion_tokens",
+  "stop",
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+  "response_format",
+  "reasoning",
+  "reasoning_effort",
+  "thinking",
+  "verbosity",
+]);
+
+/** What the server says itself in each call, and `n`: one answer is read, and each is paid for. */
+const OWN: ReadonlySet<string> = new Set(["model", "messages", "stream", "stream_options", "tools", "functions", "n"]);
+
+/** Servers written in Go read a field by its name in any case, with letters that only look like others. */
+function isOwn(name: string): boolean {
+  return OWN.has(name.normalize("NFKC").toLowerCase());
+}
+
+/** A gateway lays what is under `extra_body` over the rest. */
+function withoutOwn(name: string, value: Json): Json {
+  if (name !== "extra_body" || !isJsonObject(value)) return value;
+  const kept = Object.entries(value).filter(([inner]) => !isOwn(inner));
+  return Object.fromEntries(kept.map(([inner, it]) => [inner, withoutOwn(inner, it)]));
 }

@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/errors": [],
   "src/facts": ["src/protocols"],
   "src/secret": [],
-  "src/allowed": ["src/protocols", "src/errors"],
+  "src/allowed": ["src/protocols", "src/errors", "src/json"],
   "src/json": ["src/protocols"],
   "src/html-to-markdown": [],
   "src/log": BASICS,

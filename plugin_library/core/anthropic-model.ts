@@ -26,6 +26,7 @@ import {
   type Static,
   StreamFault,
   type ToolCall,
+  type ToolChoice,
   t,
 } from "skeleton";
 
@@ -122,7 +123,7 @@ function createThoughts(): Thoughts {
 }
 
 async function createBody(core: Core, call: ModelCall, own: Settings, thoughts: Thoughts): Promise<object> {
-  const { model, tools } = call;
+  const { model, tools, toolChoice } = call;
   const parameters: JsonObject = { ...(own.parameters as JsonObject), ...call.parameters };
   const lastUser = call.messages.findLastIndex(({ role }) => role === "user");
   const steps = call.messages.slice(lastUser + 1).filter(({ toolCalls }) => toolCalls?.length);
@@ -136,12 +137,17 @@ async function createBody(core: Core, call: ModelCall, own: Settings, thoughts: 
     messages: await toMessages(core, call, isForgotten || thinking === undefined ? null : thoughts),
     ...(system.length === 0 ? {} : { system: system.join("\n\n") }),
     ...(tools.length === 0 ? {} : { tools: tools.map(toTool) }),
+    ...(tools.length > 0 && toolChoice && { tool_choice: toToolChoice(toolChoice) }),
     stream: true,
   };
 }
 
 function toTool({ name, description, parameters }: ModelCall["tools"][number]): object {
   return { name, description, input_schema: { type: "object", ...parameters } };
+}
+
+function toToolChoice(choice: ToolChoice): object {
+  return choice === "required" ? { type: "any" } : { type: "tool", name: choice.name };
 }
 
 function thinkingOf({ toolCalls = [] }: ModelMessage, thoughts: Thoughts): readonly Block[] {

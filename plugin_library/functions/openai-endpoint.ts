@@ -31,6 +31,7 @@ import {
   type Static,
   type Tool,
   type ToolCall,
+  type ToolChoice,
   t,
   type Usage,
   type User,
@@ -135,7 +136,7 @@ interface Asked {
   readonly parameters: JsonObject;
   /** The client's own. */
   readonly tools: readonly Tool[];
-  readonly toolChoice: "auto" | "none" | "own";
+  readonly toolChoice: "auto" | "none" | ToolChoice;
   readonly isStream: boolean;
   readonly hasUsage: boolean;
 }
@@ -177,8 +178,10 @@ async function complete(core: Core, request: Request, user: User): Promise<Respo
 }
 
 async function* answer(core: Core, user: User, asked: Asked, signal: AbortSignal): AsyncGenerator<Piece> {
-  const { messages, parameters, model, system } = asked;
-  const request = { messages, parameters, model, tools: offeredBy(asked), ...(system !== undefined && { system }) };
+  const { messages, parameters, model, system, toolChoice } = asked;
+  const demanded = toolChoice !== "auto" && toolChoice !== "none" && { toolChoice };
+  const instructions = system !== undefined && { system };
+  const request = { messages, parameters, model, tools: offeredBy(asked), ...demanded, ...instructions };
   const own = new Set(asked.tools.map(({ name }) => name));
   let calls: ToolCall[] = [];
   let usage: Usage | null = null;
@@ -203,7 +206,7 @@ function sum(a: Usage | null, b: Usage | null): Usage | null {
 function offeredBy({ tools, toolChoice }: Asked): (installed: readonly Tool[]) => readonly Tool[] {
   const names = new Set(tools.map(({ name }) => name));
   if (toolChoice === "none") return () => [];
-  if (toolChoice === "own") return () => tools;
+  if (toolChoice !== "auto") return () => tools;
   return (installed) => [...installed.filter(({ name }) => !names.has(name)), ...tools];
 }
 
@@ -310,9 +313,6 @@ async function readRequest(core: Core, user: User, body: unknown, uploads: Map<s
   if (!Array.isArray(messages)) throw new AppError("invalid", "`messages` must be a list.");
   if (n !== undefined && n !== null && n !== 1) throw new AppError("invalid", "`n` can only be 1.");
   const own = readTools(tools);
-  const isDemanded = tool_choice === "required" || isObject(tool_choice);
-  if (isDemanded && own.length === 0)
-    throw new AppError("invalid", "`tool_choice` demands a call, and there are no `tools`.");
   const system = messages.filter(isInstruction).map(({ content }) => textOf(content));
   const others: NewContextMessage[] = [];
   for (const message of messages) {
@@ -322,9 +322,9 @@ async function readRequest(core: Core, user: User, body: unknown, uploads: Map<s
   return {
     model,
     messages: others,
-    parameters: { ...(parameters as JsonObject), ...(isDemanded && { tool_choice: tool_choice as JsonObject }) },
+    parameters: parameters as JsonObject,
     tools: own,
-    toolChoice: isDemanded ? "own" : tool_choice === "none" ? "none" : "auto",
+    toolChoice: readToolChoice(tool_choice, own),
     isStream: stream === true,
     hasUsage: isObject(stream_options) && stream_options.include_usage === true,
     ...(system.length > 0 && { system: system.join("\n\n") }),
@@ -361,6 +361,19 @@ function readTools(tools: unknown): Tool[] {
       execute: async () => "The client runs this tool.",
     };
   });
+}
+
+/** Of the client's tools alone: a call of one of this server's would be no answer. */
+function readToolChoice(choice: unknown, tools: readonly Tool[]): Asked["toolChoice"] {
+  if (choice === "none" || choice === "auto") return choice;
+  if (choice === undefined || choice === null) return "auto";
+  if (tools.length === 0) throw new AppError("invalid", "`tool_choice` demands a call, and there are no `tools`.");
+  if (choice === "required") return "required";
+  const name =
+    isObject(choice) && choice.type === "function" && isObject(choice.function) ? choice.function.name : null;
+  const tool = tools.find((it) => it.name === name);
+  if (tool) return { name: tool.name };
+  throw new AppError("invalid", "`tool_choice` can be none, auto, required, or one of the functions in `tools`.");
 }
 
 const NAMED = new Set(["properties", "$defs", "definitions"]); // What stands below is by name.

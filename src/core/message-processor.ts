@@ -3,12 +3,11 @@
  * is reached.
  */
 
-import { requireAllowed } from "../allowed";
+import { allowedParameters, requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import type {
   Core,
   FinishReason,
-  JsonObject,
   MessageProcessorProtocol,
   ModelCall,
   ModelEvent,
@@ -25,7 +24,7 @@ export function createMessageProcessor(core: Core): MessageProcessorProtocol {
     async *run(turn) {
       const limit = core.config.toolStepLimit;
       for (let step = 1; step <= limit; step++) {
-        const call = await prepareCall(turn);
+        const call = await prepareCall(turn, step === 1);
         const outcome = yield* callModel(call, turn);
         yield* runTools(outcome.toolCalls, call, turn);
         yield { type: "step", model: call.model, usage: outcome.usage };
@@ -40,8 +39,8 @@ export function createMessageProcessor(core: Core): MessageProcessorProtocol {
   };
 }
 
-async function prepareCall(turn: Turn): Promise<ModelCall> {
-  const { core, user } = turn;
+async function prepareCall(turn: Turn, isFirst: boolean): Promise<ModelCall> {
+  const { core, user, toolChoice } = turn;
   const [prompt, context, tools, info] = await Promise.all([
     core.systemPrompt.get(turn.systemPrompt),
     core.context.get(user.username, turn.threadId),
@@ -50,23 +49,28 @@ async function prepareCall(turn: Turn): Promise<ModelCall> {
   ]);
   const canCallTools = info?.capabilities?.includes("tools") ?? true;
   const system = prompt?.content ? [{ role: "system" as const, content: prompt.content }] : [];
+  const { parameters, leftOut } = allowedParameters(user, { ...prompt?.parameters, ...turn.parameters }, info);
+  if (isFirst && leftOut.length > 0) turn.notify(noticeOf(leftOut));
   const call: ModelCall = {
     model: turn.model,
     messages: [...system, ...context],
     tools: canCallTools ? tools : [],
-    parameters: { ...prompt?.parameters, ...allowedParameters(turn) },
+    parameters,
     username: user.username,
+    ...(toolChoice && { toolChoice }),
   };
   const changed = await core.hooks.preCall(call, turn);
   await requireAllowed(core, user, changed.model);
   return changed;
 }
 
-/** Some endpoints take other models here, to fall back to; whoever may not use every model may not name any. */
-function allowedParameters({ user, parameters }: Turn): JsonObject {
-  if (user.modelMask === undefined) return parameters;
-  const { models: _, route: __, fallbacks: ___, ...others } = parameters;
-  return others;
+const NAMES_MAX = 10; // In a notice; a request may have thousands.
+const NAME_MAX = 64;
+
+function noticeOf(leftOut: readonly string[]): string {
+  const names = leftOut.slice(0, NAMES_MAX).map((name) => JSON.stringify(name.slice(0, NAME_MAX)));
+  const more = leftOut.length > NAMES_MAX ? ` and ${leftOut.length - NAMES_MAX} more` : "";
+  return `Not sent to the model, because a user may not set it here: ${names.join(", ")}${more}.`;
 }
 
 interface Outcome {

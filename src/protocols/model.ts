@@ -36,6 +36,8 @@ export interface ModelInfo {
   readonly capabilities?: readonly string[];
   /** Sent with each call unless the request or the prompt preset says otherwise. */
   readonly parameters?: JsonObject;
+  /** Names of parameters that users with a model mask may set too, beside those that every user may. */
+  readonly allowParameters?: readonly string[];
 }
 
 export interface ModelCall {
@@ -44,8 +46,13 @@ export interface ModelCall {
   readonly messages: readonly ModelMessage[];
   /** Offered to the model, and what a call of this step is run with: a preCall hook may add, take away or wrap. */
   readonly tools: readonly Tool[];
-  /** Passed to the endpoint as they are (`temperature`, `max_tokens`, …). Empty = the endpoint's own defaults. */
+  /**
+   * Passed to the endpoint as they are (`temperature`, `max_tokens`, …), over those of the model. Empty = the endpoint's own defaults.
+   * In a turn, those of the request and the prompt that the user may set.
+   */
   readonly parameters: JsonObject;
+  /** The model has to call one of the tools, or the named one. Absent = as it likes. */
+  readonly toolChoice?: ToolChoice;
   /** On whose behalf: whose files the messages name, and whose the usage is. Absent = files are only mentioned. */
   readonly username?: string;
 }
@@ -61,6 +68,8 @@ export interface ModelMessage {
   /** On a tool message: which call it answers. */
   readonly callId?: string;
 }
+
+export type ToolChoice = "required" | { readonly name: string };
 
 export interface ToolCall {
   readonly callId: string;

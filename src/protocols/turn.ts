@@ -10,7 +10,7 @@ import type { NewContextMessage } from "./context";
 import type { Core } from "./core";
 import type { FileInfo } from "./file";
 import type { JsonObject } from "./json";
-import type { FinishReason, ToolCall, Usage } from "./model";
+import type { FinishReason, ToolCall, ToolChoice, Usage } from "./model";
 import type { Message } from "./thread";
 import type { Tool, ToolEvent } from "./tool";
 
@@ -120,6 +120,8 @@ export interface AnswerRequest {
   readonly parameters?: JsonObject;
   /** Tools to offer, given those of the plugins; absent = those. */
   readonly tools?: (installed: readonly Tool[]) => readonly Tool[];
+  /** Holds in each step. */
+  readonly toolChoice?: ToolChoice;
 }
 
 export type TurnStatus = "running" | "done" | "stopped" | "failed" | "interrupted";
@@ -157,8 +159,10 @@ export interface Turn {
   readonly user: User;
   readonly model: string;
   readonly systemPrompt: string;
-  /** Of the request, without those of prompt and model. */
+  /** Of the request, as they were sent, without those of prompt and model. Which of them the user may set is looked at for each call. */
   readonly parameters: JsonObject;
+  /** Of a request that says so. */
+  readonly toolChoice?: ToolChoice;
   /** Aborts when the turn is stopped or the server ends. */
   readonly signal: AbortSignal;
   /** As it was when the turn started: a plugin reloaded meanwhile does not show. */

@@ -40,6 +40,7 @@ export async function* answer(
     model: request.model,
     systemPrompt: "default",
     parameters: request.parameters ?? {},
+    ...(request.toolChoice && { toolChoice: request.toolChoice }),
     signal: AbortSignal.any([signal, left.signal]),
     core: { ...core, context, systemPrompt: systemPromptOf(core, request), tools: toolsOf(core, request) },
     messages,

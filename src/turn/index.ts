@@ -18,7 +18,7 @@ import { createOnce } from "./once";
 import { createOwnership, declareProcesses } from "./ownership";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
-import { chooseModel, planTurn } from "./start";
+import { checkParameters, chooseModel, planTurn } from "./start";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
@@ -94,6 +94,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
 
     async answer(user, request, signal) {
       refuseWhenClosing(engine);
+      checkParameters(request.parameters ?? {});
       await ready();
       await takeFromLimit(core, user);
       const model = await chooseModel(core, user, request.model, null, "default");

@@ -35,8 +35,7 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
   const systemPrompt = await choosePrompt(core, request.systemPrompt, thread);
   const model = await chooseModel(core, user, request.model, thread, systemPrompt);
   const parameters = request.parameters ?? thread?.parameters ?? {};
-  if (isTooDeep(parameters)) throw new AppError("invalid", `The parameters nest deeper than ${LEVELS_MAX} levels.`);
-  if (JSON.stringify(parameters).length > PARAMETERS_MAX) throw new AppError("invalid", "The parameters are too long.");
+  checkParameters(parameters);
   return {
     thread,
     content: request.content,
@@ -72,6 +71,12 @@ function checkContent(content: string): void {
       { reason: "tooLong" },
     );
   }
+}
+
+/** Throws AppError("invalid"). */
+export function checkParameters(parameters: JsonObject): void {
+  if (isTooDeep(parameters)) throw new AppError("invalid", `The parameters nest deeper than ${LEVELS_MAX} levels.`);
+  if (JSON.stringify(parameters).length > PARAMETERS_MAX) throw new AppError("invalid", "The parameters are too long.");
 }
 
 async function checkParent(

@@ -58,6 +58,15 @@ test("a call of a tool and its result are sent as the model must see them again"
   ]);
 });
 
+test("a call of a tool that is demanded is asked for, when there are tools", async () => {
+  const tools: Tool[] = [{ name: "clock", description: "", parameters: Type.Object({}), execute: async () => "noon" }];
+  const choiceOf = async (call: Partial<ModelCall>) => (await sent(call)).tool_choice;
+  expect(await choiceOf({ tools, toolChoice: "required" })).toBe("required");
+  const named = { type: "function", function: { name: "clock" } };
+  expect(await choiceOf({ tools, toolChoice: { name: "clock" }, parameters: { tool_choice: "none" } })).toEqual(named);
+  expect(await choiceOf({ toolChoice: "required" })).toBeUndefined();
+});
+
 const DEEP = `{"a":${"[".repeat(100)}${"]".repeat(100)}}`;
 const LONG_ID = `call_${crypto.randomUUID()}`;
 const ODD_CALLS: [callId: string, name: string, args: string, sentName: string, sentArgs: string][] = [

@@ -69,6 +69,11 @@ const WRONG: [yaml: string, problem: string][] = [
   ["a: { base_url: http://a/v1, models: [{ id: m, context_length: many }] }", 'model "m": context_length has to be'],
   ["a: { base_url: http://a/v1, models: [{ id: m, capabilities: vision }] }", 'model "m": capabilities has to be'],
   ["a: { base_url: http://a/v1, models: [{ id: m, parameters: 1 }] }", 'model "m": parameters has to be a map.'],
+  [
+    "a: { base_url: http://a/v1, allow_parameters: top_a }",
+    'endpoint "a": allow_parameters has to be a list of names.',
+  ],
+  ["a: { base_url: http://a/v1, models: [{ id: m, allow_parameters: [1] }] }", 'model "m": allow_parameters has to be'],
 ];
 
 for (const [yaml, problem] of WRONG) {

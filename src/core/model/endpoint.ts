@@ -15,6 +15,8 @@ export interface Endpoint {
   readonly isAsked: boolean;
   /** Of every model of the endpoint. */
   readonly parameters: JsonObject;
+  /** Names of parameters that users with a model mask may set for any of its models. */
+  readonly allowParameters?: readonly string[];
   /** True = nobody configured it: that it does not answer is no news. */
   readonly isGuess: boolean;
 }

@@ -24,8 +24,15 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
     async describe(model) {
       const target = await resolve(model, endpoints(), lists);
       if (!target) return null;
-      const parameters = { ...target.endpoint.parameters, ...target.info?.parameters };
-      return { ...target.info, id: model, ...(Object.keys(parameters).length === 0 ? {} : { parameters }) };
+      const { endpoint, info } = target;
+      const parameters = { ...endpoint.parameters, ...info?.parameters };
+      const allowParameters = [...(endpoint.allowParameters ?? []), ...(info?.allowParameters ?? [])];
+      return {
+        ...info,
+        id: model,
+        ...(Object.keys(parameters).length > 0 && { parameters }),
+        ...(allowParameters.length > 0 && { allowParameters }),
+      };
     },
     async *stream(call, signal) {
       const target = await resolve(call.model, endpoints(), lists);

@@ -42,8 +42,8 @@ function entriesOf(content: unknown): [label: string, entry: unknown][] {
   ]);
 }
 
-const KEYS = ["name", "base_url", "api_key_env", "models", "parameters"];
-const MODEL_KEYS = ["id", "parameters", "context_length", "capabilities"];
+const KEYS = ["name", "base_url", "api_key_env", "models", "parameters", "allow_parameters"];
+const MODEL_KEYS = ["id", "parameters", "allow_parameters", "context_length", "capabilities"];
 
 /** The endpoint, or what is wrong with it. */
 function readEndpoint(entry: unknown, secret: (name: string) => string | null): Endpoint | string {
@@ -53,7 +53,7 @@ function readEndpoint(entry: unknown, secret: (name: string) => string | null): 
   const unknown = Object.keys(entry).find((key) => !KEYS.includes(key));
   if (unknown !== undefined) return `"${unknown}" is not known; there are ${KEYS.join(", ")}.`;
 
-  const { name, base_url, api_key_env, models = "*", parameters = {} } = entry;
+  const { name, base_url, api_key_env, models = "*", parameters = {}, allow_parameters } = entry;
   if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name)) {
     return `name has to be 1 to 64 letters, digits, "_", "-" or ".".`;
   }
@@ -63,10 +63,20 @@ function readEndpoint(entry: unknown, secret: (name: string) => string | null): 
   const apiKey = readKey(api_key_env, secret);
   if (apiKey instanceof Error) return apiKey.message;
   if (!isRecord(parameters)) return "parameters has to be a map.";
+  if (allow_parameters !== undefined && !isTexts(allow_parameters))
+    return "allow_parameters has to be a list of names.";
   const read = readModels(models);
   if (typeof read === "string") return read;
   const defaults = parameters as JsonObject;
-  return { name, baseUrl: base_url.replace(/\/+$/, ""), apiKey, ...read, parameters: defaults, isGuess: false };
+  return {
+    name,
+    baseUrl: base_url.replace(/\/+$/, ""),
+    apiKey,
+    ...read,
+    parameters: defaults,
+    ...(allow_parameters === undefined ? {} : { allowParameters: allow_parameters }),
+    isGuess: false,
+  };
 }
 
 function readKey(variable: unknown, secret: (name: string) => string | null): string | null | Error {
@@ -95,11 +105,14 @@ function readModel(entry: unknown): ModelInfo | string {
   if (!isRecord(model) || typeof model.id !== "string" || model.id.trim() === "") {
     return `models has to be "*" or a list of ids, or of maps with ${MODEL_KEYS.join(", ")}.`;
   }
-  const { id, parameters, context_length, capabilities } = model;
+  const { id, parameters, allow_parameters, context_length, capabilities } = model;
   if (id.length > MODEL_NAME_MAX) return `an id of models has more than ${MODEL_NAME_MAX} characters.`;
   const unknown = Object.keys(model).find((key) => !MODEL_KEYS.includes(key));
   if (unknown !== undefined) return `model "${id}": "${unknown}" is not known; there are ${MODEL_KEYS.join(", ")}.`;
   if (parameters !== undefined && !isRecord(parameters)) return `model "${id}": parameters has to be a map.`;
+  if (allow_parameters !== undefined && !isTexts(allow_parameters)) {
+    return `model "${id}": allow_parameters has to be a list of names.`;
+  }
   if (context_length !== undefined && !(Number.isSafeInteger(context_length) && Number(context_length) > 0)) {
     return `model "${id}": context_length has to be a number of tokens.`;
   }
@@ -109,6 +122,7 @@ function readModel(entry: unknown): ModelInfo | string {
   return {
     id,
     ...(parameters === undefined ? {} : { parameters: parameters as JsonObject }),
+    ...(allow_parameters === undefined ? {} : { allowParameters: allow_parameters }),
     ...(context_length === undefined ? {} : { contextLength: Number(context_length) }),
     ...(capabilities === undefined ? {} : { capabilities }),
   };

@@ -4,8 +4,9 @@ import type {
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
   ChatCompletionTool,
+  ChatCompletionToolChoiceOption,
 } from "openai/resources/chat/completions";
-import type { Core, ModelCall, ModelInfo, ModelMessage, Tool } from "../../protocols";
+import type { Core, ModelCall, ModelInfo, ModelMessage, Tool, ToolChoice } from "../../protocols";
 import { plainCalls } from "./calls";
 import type { Endpoint } from "./endpoint";
 import { createFileParts } from "./file-parts";
@@ -24,16 +25,21 @@ export async function createRequest(
 ): Promise<ChatCompletionCreateParamsStreaming> {
   const { endpoint, model, info } = target;
   const messages = await toMessages(core, call, info?.capabilities?.includes("vision") ?? true);
+  // One answer is read, whatever the owner's file says.
+  const { n: _, ...parameters } = { ...endpoint.parameters, ...info?.parameters, ...call.parameters };
   return {
-    ...endpoint.parameters,
-    ...info?.parameters,
-    ...call.parameters,
+    ...parameters,
     // After the parameters, which a person may have written: these are not theirs to change.
     model,
     messages,
     stream: true,
-    ...(call.tools.length === 0 ? {} : { tools: call.tools.map(toTool) }),
+    ...(call.tools.length > 0 && { tools: call.tools.map(toTool) }),
+    ...(call.tools.length > 0 && call.toolChoice && { tool_choice: toToolChoice(call.toolChoice) }),
   };
+}
+
+function toToolChoice(choice: ToolChoice): ChatCompletionToolChoiceOption {
+  return choice === "required" ? choice : { type: "function", function: { name: choice.name } };
 }
 
 async function toMessages(core: Core, call: ModelCall, canSee: boolean): Promise<ChatCompletionMessageParam[]> {

@@ -143,6 +143,10 @@ describe("a request", () => {
       tools: [{ name: "ping", description: "Pongs.", input_schema: { type: "object", properties: {} } }],
       stream: true,
     });
+    const demanded = (toolChoice: ModelCall["toolChoice"] & {}) =>
+      sent({ messages, tools: [tool], toolChoice }, settings);
+    expect(await demanded("required")).toMatchObject({ tool_choice: { type: "any" } });
+    expect(await demanded({ name: "ping" })).toMatchObject({ tool_choice: { type: "tool", name: "ping" } });
   });
 
   test("has calls and results as blocks, those of one side in one message, and nothing blank", async () => {
