@@ -3,7 +3,8 @@
  * and what it would have replaced stays; of a plugin that was changed the earlier one stays.
  */
 
-import type { Config, Core, Counts, Log, Plugins, Turns } from "../protocols";
+import { safeViews } from "../core/views";
+import type { Config, Core, Counts, Log, Plugins, Turns, ViewsProtocol } from "../protocols";
 import type { Background } from "../turn/background";
 import { createHookRunner } from "../turn/hooks";
 import { createTools } from "../turn/tools";
@@ -14,7 +15,7 @@ import type { Found } from "./load";
 import { listerOf } from "./offers";
 import { createCore, type Parts } from "./parts";
 import type { Patience } from "./patience";
-import { type Failure, type Made, provideAll } from "./provide";
+import { type Failure, type Made, provideAll, winnersOf } from "./provide";
 import { settingsOf } from "./settings";
 import { type Runnings, startAll } from "./start";
 import { traced, tracedOffer } from "./trace";
@@ -31,6 +32,8 @@ export interface Workshop {
   readonly generations: Generations;
   readonly running: Runnings;
   made: Made;
+  /** The views that pages use, by those that a plugin provides. */
+  readonly shown: WeakMap<ViewsProtocol, ViewsProtocol>;
   /** Those that failed and are not tried again. */
   failed: WeakSet<Found>;
   /** What the first generation has so far, for those who ask before it is complete. */
@@ -102,6 +105,7 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
   const { config, log, running, patience } = shop;
   const failure = provideAll(parts, core, candidates, shop.made);
   if (failure) return failure;
+  parts.views = shownBy(shop, parts, core, candidates);
   const hooked = candidates.filter(({ hooks }) => hooks);
   const isTraced = ({ isBuiltIn }: Found) => config.tracePlugins && !isBuiltIn;
   const heard = hooked.map((plugin) => (isTraced(plugin) ? traced(plugin, log) : plugin));
@@ -117,6 +121,14 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
   });
   parts.tools = createTools(listerOf(offers, log, patience));
   return null;
+}
+
+/** The same for the same provider: what was rendered is kept under it. */
+function shownBy({ shown }: Workshop, { views }: Parts, core: Core, candidates: readonly Found[]): ViewsProtocol {
+  const winner = winnersOf(candidates).get("views");
+  const safe = shown.get(views) ?? safeViews(core, views, !winner || winner.isBuiltIn ? null : winner.name);
+  shown.set(views, safe);
+  return safe;
 }
 
 /** Others were built around the one that failed and may have used it, so all is built anew without it. */

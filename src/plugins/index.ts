@@ -94,6 +94,7 @@ export async function install({ config, log, plugins = [], ...options }: Install
     generations,
     running,
     made: new WeakMap(),
+    shown: new WeakMap(),
     failed: new WeakSet(),
     building: {} as Parts,
   };

@@ -8,7 +8,8 @@
  * that is there: map over them.
  *
  * Contract: each fragment has one element with the id named here, which stays the same while it changes, because the live
- * channel finds it by that id; and every value in it is escaped, which the `html` template does by itself.
+ * channel finds it by that id; and every value in it is escaped, which the `html` template does by itself. None needs to catch
+ * what it throws: `core.views` shows that fragment by the server's own view, and Markdown as plain text, and logs it once.
  */
 
 import type { User } from "./auth";

@@ -65,8 +65,9 @@ function block(state: StateBlock, startLine: number, endLine: number, isSilent: 
   Object.assign(open, { meta: { name: name[1] }, map: [startLine, startLine] });
   state.bMarks[startLine] = text;
   state.tShift[startLine] = spaces;
-  state.sCount[startLine] = 4;
   state.blkIndent += 4;
+  // Less than the indent of what it stands in would end the note before its first line, and no line would ever be read.
+  state.sCount[startLine] = state.blkIndent;
   state.md.block.tokenize(state, startLine, endLine);
   state.blkIndent -= 4;
   state.bMarks[startLine] = before.bMark;

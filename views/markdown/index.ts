@@ -7,6 +7,7 @@ import type { Html, Words } from "../../src/protocols";
 import { html, raw } from "../html";
 import { parser, plain } from "./load";
 
+export { plain } from "./load";
 export { openMarkdown } from "./open";
 
 /** Characters of a part; longer ones are shown as plain text. Ordinary text of this length takes about 10 ms. */

@@ -1,0 +1,222 @@
+import { describe, expect, test } from "bun:test";
+import type { Core, Plugin, User } from "../../src/protocols";
+import { createGrowingText } from "../../src/routes/live/growing-text";
+import { markdown, openMarkdown } from "../../views/markdown";
+import { en } from "../../views/words/en";
+import { atEnd } from "../support/at-end";
+import { testViews } from "../support/chat-data";
+import { createRandom, type Random } from "../support/random";
+import { readSse } from "../support/read-sse";
+import { startServer } from "../support/server";
+import { gate, startUpstream } from "../support/upstream";
+
+const LEAVES: readonly [string, ...string[]] = [
+  "a",
+  "b *c* `d`",
+  "[^1]",
+  "# h",
+  "---",
+  "===",
+  "| a | b |\n|---|:-:|\n| 1 | [^2] |",
+  "```js\nx\n```",
+  "~~~\ny",
+  "    code",
+  "\tcode",
+  "$$\nx\n$$",
+  "$$x",
+  "\\[ y \\]",
+  "[r]: https://e.com",
+  "[^1]: note",
+  "[^2]:",
+  "[^3]:\n\n    more",
+  "[^1]: - > [^2]: x",
+  "<div>",
+  "- [ ] t",
+  " ",
+  "1.",
+  "-",
+  ">",
+  "|-|",
+];
+
+/** Puts the lines into a block of its kind: lists, quotes, notes, tables and fences, well indented or not. */
+const WRAPS: readonly [Wrap, ...Wrap[]] = [
+  (lines) => begun(lines, "- ", "  "),
+  (lines) => begun(lines, "10. ", "    "),
+  (lines) => begun(lines, "* ", ""),
+  (lines) => begun(lines, "> ", "> "),
+  (lines) => begun(lines, ">", ""),
+  (lines) => begun(lines, "[^1]: ", "    "),
+  (lines) => begun(lines, "[^2]:", " "),
+  (lines) => ["[^3]:", "", ...begun(lines, "    ", "    ")],
+  (lines) => begun(lines, "  ", "  "),
+  (lines) => begun(lines, "\t", "\t"),
+  (lines) => ["```", ...lines, "```"],
+  (lines) => lines.map((line) => `| ${line} |`),
+];
+
+type Wrap = (lines: readonly string[]) => string[];
+
+function begun(lines: readonly string[], first: string, others: string): string[] {
+  return lines.map((line, at) => (at === 0 ? first : others) + line);
+}
+
+function nested(random: Random, depth: number): string[] {
+  if (depth === 0 || random.chance(0.2)) return random.pick(LEAVES).split("\n");
+  const inner: string[] = [];
+  for (let count = random.integer(1, 3); count > 0; count--) {
+    inner.push(...nested(random, depth - 1), ...(random.chance(0.3) ? [""] : []));
+  }
+  return random.pick(WRAPS)(inner);
+}
+
+describe("blocks in blocks in blocks", () => {
+  test("are rendered, whatever stands in what, and so is every beginning of them", () => {
+    const random = createRandom(5);
+    let beginnings = 0;
+    for (let round = 0; round < 30_000; round++) {
+      const text = nested(random, random.integer(1, 6)).join("\n");
+      const looks: (() => unknown)[] = [() => markdown(text, en)];
+      if (round % 100 === 0) {
+        for (let at = 1; at < text.length; at += random.integer(1, 9))
+          looks.push(() => openMarkdown(text.slice(0, at), en));
+      }
+      beginnings += looks.length - 1;
+      for (const look of looks) {
+        try {
+          look();
+        } catch (error) {
+          throw new Error(`${JSON.stringify(text)} throws`, { cause: error });
+        }
+      }
+    }
+    expect(beginnings).toBeGreaterThan(5000);
+  }, 60_000);
+
+  test("end as a reload shows them when they come bit by bit", () => {
+    const random = createRandom(6);
+    const views = testViews();
+    for (let round = 0; round < 400; round++) {
+      const text = nested(random, random.integer(1, 5)).join("\n");
+      const growing = createGrowingText({ views } as Core, en);
+      for (let at = 0; at < text.length; ) {
+        const length = random.integer(1, 12);
+        growing.push(text.slice(at, at + length));
+        growing.takeChanges("t");
+        at += length;
+      }
+      const { body } = growing.shown();
+      const end = growing.takeEnd("t", text);
+      const rest = end === null ? null : /<hx-partial[^>]*>([\s\S]*)<\/hx-partial>/.exec(end)?.[1];
+      const shown = rest === null ? markdown(text, en).markup : `${body.markup}${rest ?? ""}`;
+      if (shown !== markdown(text, en).markup) throw new Error(`It differs: ${JSON.stringify(text)}`);
+      // Whether what comes later changes what was told can be said only where a reference is.
+      if (end === null && !text.includes("]:")) throw new Error(`It is told twice: ${JSON.stringify(text)}`);
+    }
+  }, 60_000);
+
+  test("notes stand in lists and in notes", () => {
+    const { markup } = markdown("- a [^1]\n  [^1]: b [^2]\n\n      [^2]: c", en);
+    expect(markup).toMatch(/<li>a <sup[\s\S]*<li id="fn-[^"]*">\s*<p>b [\s\S]*<p>c<\/p>/);
+  });
+});
+
+const BOOM = "BOOM <b>";
+
+/** Throws on texts and titles that say so, in each of the views that show what somebody wrote. */
+const failing: Plugin = {
+  name: "failing",
+  provide: {
+    views: (_core, base) => {
+      const failOn = (text: string | undefined): void => {
+        if (text?.includes("BOOM")) throw new Error("It cannot be shown.");
+      };
+      return {
+        ...base,
+        markdown(text, words) {
+          failOn(text);
+          return base.markdown(text, words);
+        },
+        openMarkdown(text, words) {
+          failOn(text);
+          return base.openMarkdown(text, words);
+        },
+        title(thread, words) {
+          failOn(thread?.title);
+          return base.title(thread, words);
+        },
+        pageTitle(thread, words) {
+          failOn(thread?.title);
+          return base.pageTitle(thread, words);
+        },
+        threadItem(item, words) {
+          failOn(item.thread.title);
+          return base.threadItem(item, words);
+        },
+        // Gives nothing at all.
+        messageFoot: () => undefined as unknown as ReturnType<typeof base.messageFoot>,
+      };
+    },
+  },
+};
+
+describe("a view that throws", () => {
+  test("is shown plainly and logged once, and the page, the live channel and the page without script go on", async () => {
+    const upstream = startUpstream();
+    atEnd(() => upstream.stop());
+    const logged: string[] = [];
+    const config = { openaiBaseUrl: upstream.baseUrl };
+    const { core, signIn } = await startServer({ config, plugins: [failing], logged });
+    const ann = await signIn();
+    const user: User = { username: "ann", role: "admin" };
+    const page = async (path: string) => (await ann.fetch(path, { headers: { accept: "text/html" } })).text();
+    const [told, more, end] = [gate(), gate(), gate()];
+    upstream.script({
+      parts: [
+        { reasoning: "*Hm*" },
+        "Good *one*.\n\n",
+        { wait: told.opened },
+        BOOM,
+        { wait: more.opened },
+        " and more",
+        { wait: end.opened },
+        "\n\n*last*",
+      ],
+    });
+    const turn = await core.turns.start(user, { content: BOOM });
+    const path = `/t/${turn.threadId}`;
+    const address = /hx-sse:connect="([^"]+)"/.exec(await page(path))?.[1]?.replaceAll("&amp;", "&") ?? "";
+    const live = readSse(await ann.fetch(address));
+    const until = async (words: string) => {
+      let data = "";
+      while (!data.includes(words)) data += (await live.next()).value?.data ?? `${words} never came${words}`;
+      return data;
+    };
+    const streamed = page(`${path}?stream=1`);
+    expect(await until("Good")).toContain("<em>one</em>");
+    told.open();
+    await until("BOOM &lt;b&gt;");
+    more.open();
+    await until(" and more");
+    end.open();
+    await until('hx-target="#go"');
+    await live.return(undefined);
+    const shown = await page(path);
+    const wanted = [
+      "<em>Hm</em>",
+      "<em>one</em>",
+      "BOOM &lt;b&gt; and more\n\n*last*</pre>",
+      'value="BOOM &lt;b&gt;"',
+      'class="icon-button again"',
+      '<span class="name" dir="auto">BOOM &lt;b&gt;</span>',
+    ];
+    expect(wanted.filter((words) => !shown.includes(words))).toEqual([]);
+    expect(shown.includes("BOOM <b>")).toBe(false);
+    expect(await streamed).toMatch(/<em>one<\/em>[\s\S]*BOOM &lt;b&gt; and more[\s\S]*<\/html>/);
+    const failed = logged.filter((line) => line.includes("A view failed"));
+    const views = failed.map((line) => /view=(\w+)/.exec(line)?.[1]).sort();
+    expect(views).toEqual(["markdown", "messageFoot", "openMarkdown", "pageTitle", "threadItem", "title"]);
+    expect(failed[0]).toContain("plugin=failing");
+    expect(logged.filter((line) => /error/i.test(line) && !line.includes("A view failed"))).toEqual([]);
+  }, 15_000);
+});
