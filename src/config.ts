@@ -147,6 +147,12 @@ const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
     rate,
     "Messages / seconds, per user, such as 10/10; off = no limit.",
   ),
+  streamsPerUser: variable(
+    "STREAMS_PER_USER",
+    "200",
+    wholeNumber(0, 1_000_000),
+    "Streams of events, such as open windows, that one user may have at a time; 0 = no limit.",
+  ),
   shutdownGraceS: variable(
     "SHUTDOWN_GRACE_S",
     "10",

@@ -18,6 +18,7 @@ const BASICS = [
   "src/allowed",
   "src/json",
   "src/html-to-markdown",
+  "src/stream-slots",
 ];
 
 /** For each part of the tree the parts it may import, itself included. A part that is not here may import nothing. */
@@ -29,6 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/allowed": ["src/protocols", "src/errors", "src/json"],
   "src/json": ["src/protocols"],
   "src/html-to-markdown": [],
+  "src/stream-slots": ["src/protocols", "src/errors"],
   "src/log": BASICS,
   "src/sse": BASICS,
   "src/config": [...BASICS, "src/parse"],

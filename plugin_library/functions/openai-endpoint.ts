@@ -33,6 +33,7 @@ import {
   type ToolCall,
   type ToolChoice,
   t,
+  takeSlotFor,
   type Usage,
   type User,
 } from "skeleton";
@@ -167,6 +168,8 @@ async function complete(core: Core, request: Request, user: User): Promise<Respo
   };
   try {
     const asked = await readRequest(core, user, await readJson(request), uploads);
+    // A refusal must come before the model is called.
+    if (asked.isStream) takeSlotFor(core, request, user.username);
     if (asked.isStream) return await streamed(core, asked, pieces(asked), end);
     const response = await whole(asked, pieces(asked));
     await end();
@@ -490,10 +493,7 @@ function keyOf(said: readonly NewContextMessage[]): string {
 }
 
 function titleOf(said: readonly NewContextMessage[]): string {
-  const line =
-    said
-      .find(({ role }) => role === "user")
-      ?.content.trim()
-      .split(/[\r\n]/, 1)[0] ?? "";
+  const question = said.find(({ role }) => role === "user")?.content.trim() ?? "";
+  const [line = ""] = question.split(/[\r\n]/, 1);
   return [...line].slice(0, TITLE_MAX).join("");
 }

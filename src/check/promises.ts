@@ -98,6 +98,7 @@ export async function temporaryConfig(folder: string, config: Config, pluginsPat
     openaiBaseUrl: null,
     rateLimitLogin: null,
     rateLimitMessage: null,
+    streamsPerUser: 200,
     skipPlugins: false,
   };
 }

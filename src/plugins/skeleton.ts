@@ -11,6 +11,7 @@ export { AppError, HTTP_STATUS } from "../errors";
 export { htmlToMarkdown } from "../html-to-markdown";
 export type * from "../protocols";
 export type { SseMessage } from "../sse";
+export { takeSlotFor } from "../stream-slots";
 export { type Answered, ask, askSettings, type Question } from "./ask";
 export { eventStream } from "./event-stream";
 export { type Fetched, type FetchPublicOptions, fetchPublic } from "./fetch-public";

@@ -45,6 +45,8 @@ export interface Config {
   readonly rateLimitLogin: Rate | null;
   /** `RATE_LIMIT_MESSAGE`: messages per user; null = no limit. */
   readonly rateLimitMessage: Rate | null;
+  /** `STREAMS_PER_USER`: streams of events that one user may have open in this process; 0 = no limit. */
+  readonly streamsPerUser: number;
   /** `SHUTDOWN_GRACE_S`: seconds that running turns get when the server is asked to end. */
   readonly shutdownGraceS: number;
   /** `HEARTBEAT_S`: seconds between this process's signs of life to others on the same data. */

@@ -25,6 +25,7 @@ export interface ErrorWords {
     readonly signedOut: string;
     readonly closing: string;
     readonly broken: string;
+    readonly manyStreams: string;
     manyMessages(retryAfterS: number): string;
     manySignIns(retryAfterS: number): string;
   };

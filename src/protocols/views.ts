@@ -160,8 +160,8 @@ export interface GoData {
 
 export interface StatusData {
   readonly text: string;
-  /** `busy`: an error that has gone as soon as no turn runs in the thread. */
-  readonly kind: "info" | "error" | "busy";
+  /** `busy`: an error that has gone as soon as no turn runs in the thread; `offline`: as soon as the page hears what happens. */
+  readonly kind: "info" | "error" | "busy" | "offline";
   /** A page of this server where the person can do something about it. */
   readonly link?: { readonly path: string; readonly label: string };
 }

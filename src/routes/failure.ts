@@ -60,7 +60,8 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   const sentence = sentenceOf({ ...failure, message: detail }, words);
   if (request.headers.has("hx-request")) {
     const link = status === 401 ? { link: { path: signInPath(request), label: words.signIn.signIn } } : {};
-    const said = core.views.status({ text: sentence, kind: status === 409 ? "busy" : "error", ...link }, words);
+    const kind = failure.reason === "manyStreams" ? "offline" : status === 409 ? "busy" : "error";
+    const said = core.views.status({ text: sentence, kind, ...link }, words);
     const markup = partial("status", "outerHTML", said);
     return htmlResponse({ markup }, status, headers);
   }

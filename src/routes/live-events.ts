@@ -6,6 +6,7 @@
 import { Elysia } from "elysia";
 import type { Core } from "../protocols";
 import { encodePlace, encodeSse } from "../sse";
+import { takeSlot } from "../stream-slots";
 import { factJournals, type Told } from "./fact-journal";
 import { findUser, session } from "./session";
 import { streamResponse } from "./stream";
@@ -17,6 +18,7 @@ export function liveEventRoutes(core: Core) {
     ({ user, request, server }) => {
       return streamResponse({
         core,
+        slot: takeSlot(core, user.username),
         counted: "streams_live",
         request,
         server,

@@ -4,6 +4,7 @@ import { Elysia, t } from "elysia";
 import { MODEL_NAME_MAX } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
+import { withSlot } from "../stream-slots";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
 import { withFiles } from "./uploads";
@@ -52,10 +53,13 @@ export function messageRoutes(core: Core) {
         ...(body.stop_running && { stopRunning: true }),
         ...(body.key && { key: body.key }),
       };
-      const turn = await withFiles(core, user, body.files ?? [], (files) =>
-        core.turns.start(user, { ...asked, files }),
-      );
-      return turnStream(core, request, server, user, turn.id, 0);
+      // Taken first: a refusal must come before there is a turn.
+      return withSlot(core, user.username, async (slot) => {
+        const turn = await withFiles(core, user, body.files ?? [], (files) =>
+          core.turns.start(user, { ...asked, files }),
+        );
+        return turnStream(core, request, server, user, turn.id, 0, slot);
+      });
     },
     {
       user: true,

@@ -6,6 +6,7 @@
 import { Elysia } from "elysia";
 import { AppError, errorOf, isAppError } from "../errors";
 import type { Core, InstalledPage, Look, User } from "../protocols";
+import { releaseSlotOf, takeSlotFor } from "../stream-slots";
 import { watchHeldUp } from "../turn/held-up";
 import { failureResponse } from "./failure";
 import { pageData } from "./page-data";
@@ -27,7 +28,9 @@ export function pluginPageRoutes(core: Core) {
     // What a page waits for, and what it streams, may be silent for longer than an idle connection may.
     server?.timeout(request, 0);
     const response = await answer(core, name, page, request, user);
-    if (!isEventStream(response)) server?.timeout(request, SEND_S);
+    if (isEventStream(response)) return counted(core, request, response, user);
+    releaseSlotOf(request);
+    server?.timeout(request, SEND_S);
     return response;
   };
   return new Elysia().all("/_plugin/:name", serve, UNREAD).all("/_plugin/:name/*", serve, UNREAD);
@@ -66,6 +69,7 @@ async function answer(
     if (response instanceof Response) return response;
     throw new Error("It did not answer with a Response.");
   } catch (error) {
+    releaseSlotOf(request);
     if (isAppError(error)) throw error;
     core.log.error("The page of a plugin failed", { plugin: name, error: errorOf(error) });
     const detail = `The page of the plugin ${name} failed; the server's log says why.`;
@@ -85,6 +89,44 @@ function lookOf(core: Core, request: Request, user: User | null): Look {
       return response;
     },
   };
+}
+
+/** Takes a slot of the user's, unless the plugin has. A page that is refused one is told that its client has left. */
+async function counted(core: Core, request: Request, response: Response, user: User | null): Promise<Response> {
+  if (!user || !response.body) return response;
+  try {
+    takeSlotFor(core, request, user.username);
+  } catch (error) {
+    await response.body.cancel();
+    throw error;
+  }
+  const body = untilEnd(response.body, () => releaseSlotOf(request));
+  return new Response(body, response);
+}
+
+/** The same stream, with a call when it has ended in whichever way. */
+function untilEnd(stream: ReadableStream<Uint8Array>, end: () => void): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (!done) return controller.enqueue(value);
+        } catch (error) {
+          end();
+          throw error;
+        }
+        end();
+        controller.close();
+      },
+      cancel(reason) {
+        end();
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function isEventStream(response: Response): boolean {

@@ -7,18 +7,23 @@
 import { errorOf } from "../errors";
 import type { Core } from "../protocols";
 import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../sse";
+import type { StreamSlot } from "../stream-slots";
 
 export interface StreamOptions {
   readonly core: Core;
   /** Under which name of `core.counts` it is counted while it is open. */
   readonly counted: "streams_page" | "streams_turn" | "streams_live";
   readonly request: Request;
+  /** The user's, given back when the stream ends, however it does; absent for somebody who is not signed in. */
+  readonly slot?: StreamSlot;
   /** Where the server is asked not to cut the connection when it is idle; null in tests without one. */
   readonly server: IdleTimer | null;
   /** Called once. Resolves with what is called when the client is gone or was let go. */
   readonly begin: (client: StreamClient) => Promise<() => void>;
   /** Asked with each heartbeat: false ends the stream, because the session did. */
   readonly isAllowed?: () => Promise<boolean>;
+  /** The last of a stream whose session has ended; absent = as of one that the server ends. */
+  readonly signedOut?: () => Uint8Array;
   /** Default HEARTBEAT_MS. */
   readonly heartbeatMs?: number;
   /** Seconds without progress after which the rest of an ended stream is given up. Default REST_S. */
@@ -75,8 +80,11 @@ export function closeStreams(core: Core): void {
 }
 
 export function streamResponse(options: StreamOptions): Response {
-  const { request, server, format = SSE } = options;
-  if (request.method === "HEAD") return new Response(null, { headers: format.headers });
+  const { request, server, slot, format = SSE } = options;
+  if (request.method === "HEAD") {
+    slot?.release();
+    return new Response(null, { headers: format.headers });
+  }
   server?.timeout(request, 0);
   let leave = (): void => {};
   const body = new ReadableStream<Uint8Array>(
@@ -102,6 +110,7 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
     if (isGone) return;
     isGone = true;
     core.counts.add(counted, -1);
+    options.slot?.release();
     streamsOf(core).delete(stream);
     stop();
   };
@@ -119,12 +128,12 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
     if (error) controller.error(error);
     else controller.close();
   };
-  const close = (): void => {
-    send(format.goodbye());
+  const close = (last = format.goodbye): void => {
+    send(last());
     end();
   };
   const beat = async (): Promise<void> => {
-    if (isAllowed && !(await isAllowed())) close();
+    if (isAllowed && !(await isAllowed())) close(options.signedOut);
     else if (unreadBytes() <= 0) send(format.heartbeat);
   };
 

@@ -3,6 +3,7 @@
 import { AppError } from "../errors";
 import type { Core, NumberedEvent, User } from "../protocols";
 import { sseText } from "../sse";
+import type { StreamSlot } from "../stream-slots";
 import { eventJson } from "./json";
 import { findUser } from "./session";
 import { type IdleTimer, streamResponse } from "./stream";
@@ -15,11 +16,13 @@ export async function turnStream(
   user: User,
   turnId: string,
   after: number,
+  slot: StreamSlot,
 ): Promise<Response> {
   if (!(await core.turns.get(user, turnId))) throw new AppError("notFound", "There is no such turn.");
   return streamResponse({
     core,
     counted: "streams_turn",
+    slot,
     request,
     server,
     async begin({ send, end }) {

@@ -3,6 +3,7 @@
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core } from "../protocols";
+import { withSlot } from "../stream-slots";
 import { turnJson } from "./json";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
@@ -18,11 +19,11 @@ export function turnRoutes(core: Core) {
     })
     .get(
       "/events",
-      ({ params, query, headers, user, request, server }) => {
+      async ({ params, query, headers, user, request, server }) => {
         // A browser that comes back asks for the same address again, with the place that it has reached since.
         const lastEventId = headers["last-event-id"];
         const after = lastEventId ? cursorOf(lastEventId) : (query.after ?? 0);
-        return turnStream(core, request, server, user, params.id, after);
+        return withSlot(core, user.username, (slot) => turnStream(core, request, server, user, params.id, after, slot));
       },
       { query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }) },
     )
@@ -34,10 +35,12 @@ export function turnRoutes(core: Core) {
       },
       { body: t.Object({ approve: t.Boolean({ description: "Whether the call may run." }) }) },
     )
-    .post("/continue", async ({ params, user, request, server }) => {
-      const turn = await core.turns.continue(user, params.id);
-      return turnStream(core, request, server, user, turn.id, 0);
-    });
+    .post("/continue", ({ params, user, request, server }) =>
+      withSlot(core, user.username, async (slot) => {
+        const turn = await core.turns.continue(user, params.id);
+        return turnStream(core, request, server, user, turn.id, 0, slot);
+      }),
+    );
 }
 
 /** An id that is none of ours cannot be served, which the stream says; so it may be any number. */

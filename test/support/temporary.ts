@@ -37,6 +37,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     toolStepLimit: 10,
     rateLimitLogin: null,
     rateLimitMessage: null,
+    streamsPerUser: 200,
     shutdownGraceS: 1,
     heartbeatS: 5,
     requestsMax: 20_000,

@@ -31,6 +31,7 @@ export const errors: ErrorWords = {
     signedOut: "Du bist abgemeldet. Melde dich an und versuche es dann noch einmal.",
     closing: "Der Server wird gerade beendet. Versuche es gleich noch einmal.",
     broken: "Im Server ist etwas schiefgegangen; sein Protokoll sagt, was.",
+    manyStreams: "Du hast zu viele Fenster gleichzeitig offen. Schließe ein paar, die du nicht brauchst.",
     manyMessages: (seconds) =>
       `Zu viele Nachrichten. Versuche es in ${seconds === 1 ? "einer Sekunde" : `${seconds} Sekunden`} noch einmal.`,
     manySignIns: (seconds) =>

@@ -31,6 +31,7 @@ export const errors: ErrorWords = {
     signedOut: "You are signed out. Sign in, then try again.",
     closing: "The server is shutting down. Try again in a moment.",
     broken: "Something went wrong in the server; its log says what.",
+    manyStreams: "You have too many windows open at the same time. Close some that you do not need.",
     manyMessages: (seconds) => `Too many messages. Try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.`,
     manySignIns: (seconds) =>
       `Too many failed attempts. Try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.`,

@@ -26,14 +26,10 @@ export interface ChannelOptions {
   readonly after: string;
   /** Id of the last fact that the page's list knows of. */
   readonly facts: string;
-  /** False when the session has ended meanwhile. */
-  readonly isSignedIn: () => Promise<boolean>;
 }
 
-const SESSION_CHECK_MS = 15_000; // How long a page still hears what happens after its user was removed.
-
 /** Tells the client what to change until the function returned is called. */
-export async function channel(options: ChannelOptions, { send, end }: StreamClient): Promise<() => void> {
+export async function channel(options: ChannelOptions, { send }: StreamClient): Promise<() => void> {
   const { core, reader } = options;
   const page = options.threadId === null ? null : followThread({ ...options, threadId: options.threadId, put: send });
   const elsewhere = createElsewhere(core, reader, options.threadId, send);
@@ -51,15 +47,9 @@ export async function channel(options: ChannelOptions, { send, end }: StreamClie
     else if (fact.threadId === options.threadId) page?.sync();
   };
   const unsubscribe = await factJournals(core).listen(reader.user.username, options.facts, hear);
-  const timer = setInterval(async () => {
-    if (await options.isSignedIn()) return;
-    send(signedOut(core, reader.words));
-    end();
-  }, SESSION_CHECK_MS);
   page?.sync();
   void elsewhere.begin().catch((error) => core.log.error("A page was not told what waits", { error: errorOf(error) }));
   return () => {
-    clearInterval(timer);
     unsubscribe();
     list.leave();
     page?.leave();

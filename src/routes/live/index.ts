@@ -2,6 +2,7 @@
 
 import { Elysia, t } from "elysia";
 import type { Core, Words } from "../../protocols";
+import { takeSlot } from "../../stream-slots";
 import { wordsFor, zoneOf } from "../reader";
 import { findUser } from "../session";
 import { type StreamClient, streamResponse } from "../stream";
@@ -15,14 +16,16 @@ export function liveRoutes(core: Core) {
     async ({ request, server, query }) => {
       const [user, words] = [await findUser(core, request), wordsFor(core, request)];
       const zone = zoneOf(request);
-      const isSignedIn = async () => (await findUser(core, request)) !== null;
       const after = request.headers.get("last-event-id") ?? query.after ?? "";
-      const options = { core, replies, threadId: query.t ?? null, after, facts: query.facts ?? "", isSignedIn };
+      const options = { core, replies, threadId: query.t ?? null, after, facts: query.facts ?? "" };
       return streamResponse({
         core,
+        ...(user && { slot: takeSlot(core, user.username) }),
         counted: "streams_page",
         request,
         server,
+        isAllowed: async () => (await findUser(core, request)) !== null,
+        signedOut: () => signedOut(core, words),
         begin: (client) =>
           user ? channel({ ...options, reader: { user, words, zone } }, client) : farewell(core, words, client),
       });

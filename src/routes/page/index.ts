@@ -3,6 +3,7 @@
 import { Elysia, t } from "elysia";
 import { AppError } from "../../errors";
 import type { Core } from "../../protocols";
+import { takeSlot } from "../../stream-slots";
 import type { Reader } from "../reader";
 import { htmlResponse, PAGE_HEADERS } from "../respond";
 import { findUser, session } from "../session";
@@ -45,9 +46,11 @@ export function pageRoutes(core: Core) {
     const chat = await loadChat(core, reader, asked);
     const page = chat && streamedPage(core, reader, chat);
     if (!page) return show(reader, asked);
+    const slot = takeSlot(core, reader.user.username);
     const isAllowed = async () => (await findUser(core, request)) !== null;
     const begin = sendAll((signal) => writePage(core, reader, page, signal));
-    return streamResponse({ core, counted: "streams_page", request, server, begin, isAllowed, format: HTML_STREAM });
+    const counted = "streams_page";
+    return streamResponse({ core, counted, slot, request, server, begin, isAllowed, format: HTML_STREAM });
   };
   return new Elysia()
     .use(session(core))
