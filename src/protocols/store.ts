@@ -11,8 +11,9 @@ import type { Json, JsonObject } from "./json";
 export interface StoreProtocol {
   /**
    * Declares a store; call it at start, not per use. Idempotent. Fields that are new are added in place (null in old
-   * records). Throws AppError("conflict"), naming store and field with both types and nothing touched, when a field
-   * exists with another type; a field that is no longer declared is kept.
+   * records); one that becomes searchable finds old records by and by, newest first, and the call does not wait for that.
+   * Throws AppError("conflict"), naming store and field with both types and nothing touched, when a field exists with
+   * another type; a field that is no longer declared is kept.
    */
   createStoreIfNotExists(name: string, fields: StoreFields): Promise<void>;
 
@@ -79,7 +80,10 @@ export interface StoreProtocol {
    */
   fullTextSearch(owner: Owner, store: string, text: string, options?: StoreSearch): Promise<StoreRecord[]>;
 
-  /** Resolves when the store can be read; throws otherwise. */
+  /**
+   * Resolves when the store can be read; throws otherwise: AppError("unavailable") when it can say why in a sentence for
+   * whoever watches the server. Whether it can be written is found out by a write.
+   */
   ping(): Promise<void>;
 
   /** Ends after what was begun. No call may follow. */

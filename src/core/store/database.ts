@@ -1,10 +1,11 @@
 /** The open SQLite file: settings, prepared statements by their text, and the one way to write to it. */
 
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../../errors";
+import { AppError, messageOf } from "../../errors";
 import type { Config } from "../../protocols";
+import { refuseWhenLost, requireOurTables } from "./lost";
 
 export type SqlValue = string | number | null;
 /** A row by column name; every query names its columns, so its reader knows what is in it. */
@@ -13,12 +14,16 @@ export type Row = Record<string, SqlValue>;
 export interface StoreDatabase {
   /** Where the file is; null = in memory. */
   readonly path: string | null;
+  /** What was there when it was opened: a database, an empty file, or no file. */
+  readonly found: "database" | "empty" | "nothing";
   all(sql: string, ...values: SqlValue[]): Row[];
   first(sql: string, ...values: SqlValue[]): Row | null;
   run(sql: string, ...values: SqlValue[]): void;
   /** For what is run once, such as a change of the tables. */
   exec(sql: string): void;
   inTransaction(): boolean;
+  /** Throws AppError("unavailable") when the file is no longer there, is another one by now, or no database. */
+  checkFile(): void;
   close(): void;
 }
 
@@ -30,7 +35,8 @@ const STATEMENTS = 500; // Statements differ by shape and never by value; plugin
 
 export function openDatabase(config: Config): StoreDatabase {
   const path = config.mode === "ephemeral" ? null : join(config.dataPath, "skeleton.db");
-  const database = open(path, config.dataPath);
+  const { database, found } = open(path, config);
+  const opened = path === null ? null : statSync(path);
   const statements = new Map<string, Statement<Row, SQLQueryBindings[]>>();
 
   const statement = (sql: string) => {
@@ -48,11 +54,19 @@ export function openDatabase(config: Config): StoreDatabase {
 
   return {
     path,
+    found,
     all: (sql, ...values) => statement(sql).all(...values),
     first: (sql, ...values) => statement(sql).get(...values),
     run: (sql, ...values) => void statement(sql).run(...values),
     exec: (sql) => void database.run(sql),
     inTransaction: () => database.inTransaction,
+    checkFile() {
+      if (path === null) return;
+      const now = statSync(path, { throwIfNoEntry: false });
+      // SQLite goes on in a file that has no name any more, and all of that would be gone with the process.
+      if (now?.ino !== opened?.ino || now?.dev !== opened?.dev) throw new AppError("unavailable", REMOVED);
+      if (!hasHeader(path)) throw new AppError("unavailable", DAMAGED);
+    },
     close() {
       for (const prepared of statements.values()) prepared.finalize();
       statements.clear();
@@ -63,15 +77,25 @@ export function openDatabase(config: Config): StoreDatabase {
   };
 }
 
-function open(path: string | null, folder: string): Database {
+const REMOVED =
+  "The database file was removed or replaced while the server ran. Its owner has to stop the server and put the file back.";
+const DAMAGED = "The database file is damaged. Its owner has to stop the server and restore a backup.";
+
+function open(path: string | null, config: Config): { database: Database; found: StoreDatabase["found"] } {
+  let database: Database | null = null;
   try {
+    const bytes = path === null ? 0 : statSync(path, { throwIfNoEntry: false })?.size;
     if (path) {
-      mkdirSync(folder, { recursive: true });
+      // Before SQLite touches anything: it removes the log beside an empty file.
+      if (!bytes) refuseWhenLost(config, path, bytes === 0);
+      mkdirSync(config.dataPath, { recursive: true });
       // Everybody's chats are for the server alone; SQLite gives its other files the same mode.
       closeSync(openSync(path, "a", 0o600));
     }
-    const database = new Database(path ?? ":memory:", { strict: true, create: true });
+    database = new Database(path ?? ":memory:", { strict: true, create: true });
     database.run(`PRAGMA busy_timeout = ${OPEN_BUSY_MS}`);
+    const hasTables = requireOurTables(database);
+    if (path && bytes && !hasTables) refuseWhenLost(config, path, true);
     switchToWal(database);
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
@@ -82,10 +106,24 @@ function open(path: string | null, folder: string): Database {
       reindex_to INTEGER
     ) STRICT`);
     database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
-    return database;
+    return { database, found: hasTables ? "database" : bytes === undefined ? "nothing" : "empty" };
   } catch (error) {
+    database?.close();
     throw new Error(`Cannot open the database ${path ?? "in memory"}: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** Whether the file begins as every SQLite file does. SQLite itself reads it again only when another process has written. */
+function hasHeader(path: string): boolean {
+  const expected = "SQLite format 3\0";
+  const bytes = Buffer.alloc(expected.length);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, bytes, 0, bytes.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return bytes.toString("latin1") === expected;
 }
 
 /** Two processes that make the file at the same moment: SQLite tells one of them at once, whatever its time-out. */

@@ -26,6 +26,9 @@ import { createWriteQueue } from "./writes";
 
 export function createStore(core: Core): StoreProtocol {
   const database = openDatabase(core.config);
+  const { path: file, found } = database;
+  if (file && found === "nothing") core.log.info("Made a new database", { file });
+  if (file && found === "empty") core.log.warn("The database was an empty file, and is taken as a new one", { file });
   createAppended(database);
   const writes = createWriteQueue(database);
   const collections = createCollections(database, writes, core.log);
@@ -133,11 +136,13 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async ping() {
+      database.checkFile();
       database.first("SELECT count(*) FROM _store");
     },
 
     async close() {
       await collections.close();
+      await schema.close();
       await writes.drained();
       database.close();
     },

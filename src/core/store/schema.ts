@@ -5,9 +5,9 @@
 
 import { AppError } from "../../errors";
 import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
-import { writeBackup } from "./backup";
+import { createBackups } from "./backup";
 import type { StoreDatabase } from "./database";
-import { beginReindex, createIndex, needsIndex, reindexSlice } from "./search-index";
+import { beginReindex, createIndex, createReindexing, hasEarlierIndex, needsIndex } from "./search-index";
 import { COLUMN_TYPE, columnsOf, searchedFields } from "./values";
 import type { WriteQueue } from "./writes";
 
@@ -19,6 +19,8 @@ export interface Schema {
   withFields(name: string, fields: readonly string[]): StoreInfo;
   list(): StoreInfo[];
   declare(name: string, fields: StoreFields): Promise<void>;
+  /** Leaves what is not indexed yet to the next start. */
+  close(): Promise<void>;
 }
 
 /** Also keeps a person's names from being syntax, since they become names of tables and columns. */
@@ -41,18 +43,14 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
   };
   const find = (name: string): StoreInfo | null => current().get(name) ?? null;
 
-  /** Goes on with the search index of old records where this or an earlier process left off. */
-  const finishIndex = async (store: StoreInfo): Promise<void> => {
-    const pending = database.first("SELECT 1 FROM _store WHERE name = ? AND reindex_to IS NOT NULL", store.name);
-    if (!pending) return;
-    while (await writes.write(() => reindexSlice(database, store)));
-  };
-
   const get = (name: string): StoreInfo => {
     const store = find(name);
     if (store) return store;
     throw new AppError("notFound", `There is no store "${name}". Declare it with createStoreIfNotExists first.`);
   };
+
+  const backups = createBackups(database.path, log);
+  const reindexing = createReindexing({ database, writes, log, get });
 
   return {
     find,
@@ -66,8 +64,9 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
       const declared = checkedStore(name, fields);
       const before = find(name);
       const merged = merge(before, declared);
-      if (before && !merged && !needsIndex(database, before)) return finishIndex(before);
-      if (before && database.path) await writeBackup(database, database.path, log);
+      if (before && !merged && !needsIndex(database, before)) return reindexing.begin(name);
+      // An index that was lost is made from what is there, and nothing of that changes.
+      if (before && (merged || hasEarlierIndex(database, before))) await backups.ready();
       await writes.write(() => {
         // Another process may have been here since; its version of the store is the one to go on from.
         version = null;
@@ -80,9 +79,10 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
         // A failing commit takes the change back, so nothing is remembered from inside of it.
         version = null;
       });
-      if (before) log.info("Store extended", { store: name });
-      await finishIndex(find(name) ?? declared);
+      if (before && merged) log.info("Store extended", { store: name });
+      reindexing.begin(name);
     },
+    close: reindexing.close,
   };
 }
 

@@ -4,13 +4,16 @@
  * blocks says where each begins. Scripts that are written without spaces are indexed by character and found as a phrase.
  */
 
-import type { StoreInfo } from "../../protocols";
+import { errorOf } from "../../errors";
+import type { Log, StoreInfo } from "../../protocols";
 import type { StoreDatabase } from "./database";
 import { searchedFields } from "./values";
+import type { WriteQueue } from "./writes";
 
 const BLOCK = 1000; // Records. Joining every word that begins with three common letters then takes about 3 ms.
 const FULL_CHECK = 1 / 16; // How often a new record asks whether its block is full: counting costs as much as indexing.
-const SLICE_MS = 3; // Of re-indexing, between which other writes get their turn.
+const SLICE_MS = 3; // Of re-indexing, with a rest of the same length for everybody else.
+const REINDEX_AGAIN_MS = 10_000; // After a failure: a full disk is not asked, nor the log filled, all the time.
 const WORDS = 32; // The protocol's bound: each word costs, and nobody types more to find something.
 
 /** A run of letters, digits and marks; everything else separates, so nothing a person types can be syntax. */
@@ -90,10 +93,16 @@ function isFull(
   return Number(counted?.count) > BLOCK && counted?.last === row && row !== first;
 }
 
-/** Whether the index is of an earlier form, or not there. */
+/** Whether the index is of an earlier form, or not all there. */
 export function needsIndex(database: StoreDatabase, store: StoreInfo): boolean {
   if (searchedFields(store).length === 0) return false;
-  return !database.first("SELECT 1 AS there FROM sqlite_schema WHERE name = ?", `${store.name}.words`);
+  const sql = "SELECT count(*) AS parts FROM sqlite_schema WHERE type = 'table' AND name IN (?, ?)";
+  return database.first(sql, `${store.name}.words`, `${store.name}.blocks`)?.parts !== 2;
+}
+
+/** Whether there is an index of the form before there were blocks. */
+export function hasEarlierIndex(database: StoreDatabase, { name }: StoreInfo): boolean {
+  return database.first("SELECT 1 AS there FROM sqlite_schema WHERE name = ?", `${name}.search`) !== null;
 }
 
 export function createIndex(database: StoreDatabase, { name }: StoreInfo): void {
@@ -118,8 +127,75 @@ export function beginReindex(database: StoreDatabase, { name }: StoreInfo): void
   database.run(`UPDATE _store SET reindex_to = (SELECT max(_row) FROM "${name}") WHERE name = ?`, name);
 }
 
-/** Indexes some of the records that were there before their field became searchable. False when all are done. */
-export function reindexSlice(database: StoreDatabase, store: StoreInfo): boolean {
+export interface Reindexing {
+  /** Goes on with the index of old records, beside everything else, where this or an earlier process left off. */
+  begin(name: string): void;
+  /** Resolves after the slice that is at work; the next start goes on from there. */
+  close(): Promise<void>;
+}
+
+interface Reindexer {
+  readonly database: StoreDatabase;
+  readonly writes: WriteQueue;
+  readonly log: Log;
+  /** The store as it is declared now. */
+  get(name: string): StoreInfo;
+}
+
+export function createReindexing({ database, writes, log, get }: Reindexer): Reindexing {
+  const closed = Promise.withResolvers<void>();
+  let isClosed = false;
+  /** The last work of each store. Its next one follows it, and finds out whether anything is left. */
+  const works = new Map<string, Promise<void>>();
+
+  const work = async (name: string): Promise<void> => {
+    const records = isClosed ? 0 : leftOf(database, name);
+    if (records === 0) return;
+    const begun = performance.now();
+    log.info("The search index of old records is being made; until then, searches find what it has", {
+      store: name,
+      records,
+    });
+    while (!isClosed && (await writes.write(() => reindexSlice(database, get(name))))) await Bun.sleep(SLICE_MS);
+    if (isClosed) return;
+    const seconds = Math.round((performance.now() - begun) / 1000);
+    log.info("The search index of old records is complete", { store: name, records, seconds });
+  };
+
+  const workOn = async (name: string): Promise<void> => {
+    for (;;) {
+      try {
+        return await work(name);
+      } catch (error) {
+        log.error("Old records could not be indexed; trying again", { store: name, error: errorOf(error) });
+        await Promise.race([Bun.sleep(REINDEX_AGAIN_MS), closed.promise]);
+      }
+    }
+  };
+
+  return {
+    begin(name) {
+      works.set(
+        name,
+        (works.get(name) ?? Promise.resolve()).then(() => workOn(name)),
+      );
+    },
+    async close() {
+      isClosed = true;
+      closed.resolve();
+      await Promise.all(works.values());
+    },
+  };
+}
+
+/** How many records of the store are still to be indexed. */
+function leftOf(database: StoreDatabase, name: string): number {
+  const to = database.first("SELECT reindex_to FROM _store WHERE name = ?", name)?.reindex_to ?? null;
+  return to === null ? 0 : Number(database.first(`SELECT count(*) AS n FROM "${name}" WHERE _row <= ?`, to)?.n);
+}
+
+/** Indexes some of the records that are left, newest first. False when all are done. */
+function reindexSlice(database: StoreDatabase, store: StoreInfo): boolean {
   const state = database.first("SELECT reindex_to FROM _store WHERE name = ?", store.name);
   let next = state?.reindex_to ?? null;
   const end = performance.now() + SLICE_MS;

@@ -1,8 +1,18 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { storeContract } from "../../../src/contracts/store";
+import type { StoreProtocol } from "../../../src/protocols";
 import { temporaryFolder } from "../../support/temporary";
 import { openStore, storeCore } from "./support";
 
@@ -54,6 +64,110 @@ describe("the file", () => {
   });
 });
 
+describe("an empty file where a database was", () => {
+  const lose = {
+    "with no byte": (path: string) => truncateSync(path, 0),
+    "that is not there": (path: string) => rmSync(path),
+    "without a table": (path: string) => {
+      rmSync(path);
+      const database = new Database(path);
+      database.run("CREATE TABLE gone (x)");
+      database.run("DROP TABLE gone");
+      database.close();
+    },
+  };
+  const leave = {
+    "a backup": (folder: string) => writeFileSync(join(folder, "skeleton.db.backup-2026-01-01"), ""),
+    "what was there before a restore": (folder: string) => mkdirSync(join(folder, "before-restore-2026-01-01")),
+    "a log": (folder: string) => writeFileSync(join(folder, "skeleton.db-wal"), "some pages"),
+    uploads: (folder: string) => mkdirSync(join(folder, "uploads", "ab"), { recursive: true }),
+  };
+  for (const [how, loseIt] of Object.entries(lose)) {
+    for (const [what, leaveIt] of Object.entries(leave)) {
+      if (how === "without a table" && what === "a log") continue; // It is opened first, and then the log is its own.
+      test(`is refused, and nothing touched: one ${how}, beside ${what}`, async () => {
+        const folder = await usedFolder();
+        loseIt(join(folder, "skeleton.db"));
+        leaveIt(folder);
+        const before = contentOf(folder);
+        expect(() => openStore(folder)).toThrow(/although it was in use.*Put the database back/);
+        expect(contentOf(folder)).toEqual(before);
+      });
+    }
+    test(`is said to be taken as new when nothing is left of that: one ${how}`, async () => {
+      const folder = await usedFolder();
+      loseIt(join(folder, "skeleton.db"));
+      mkdirSync(join(folder, "uploads", "incoming"), { recursive: true });
+      writeFileSync(join(folder, "users.yaml"), "");
+      const lines: string[] = [];
+      const { store } = storeCore(folder, {}, (level, line) => lines.push(`${level} ${line}`));
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toMatch(how === "that is not there" ? /^info .*Made a new database/ : /^warn .*empty file/);
+      await store.createStoreIfNotExists("notes", { text: "str" });
+      await store.close();
+    });
+  }
+
+  test("is not what a database is called that lacks a table, or belongs to another program", async () => {
+    const folder = await usedFolder();
+    const database = new Database(join(folder, "skeleton.db"));
+    database.run('DROP TABLE "notes.items"');
+    database.close();
+    expect(() => openStore(folder)).toThrow("tables are missing: notes.items");
+    const other = temporaryFolder();
+    const foreign = new Database(join(other, "skeleton.db"));
+    foreign.run("CREATE TABLE songs (title)");
+    foreign.close();
+    const before = readFileSync(join(other, "skeleton.db"));
+    expect(() => openStore(other)).toThrow("another program");
+    expect(readFileSync(join(other, "skeleton.db"))).toEqual(before);
+  });
+});
+
+test("a file that goes, is replaced or is overwritten while it is open is told by ping, in a sentence", async () => {
+  const changes = [
+    (path: string) => rmSync(path),
+    (path: string) => {
+      writeFileSync(`${path}.other`, readFileSync(path));
+      renameSync(`${path}.other`, path);
+    },
+    (path: string) => truncateSync(path, 0),
+    (path: string) => writeFileSync(path, "garbage ".repeat(2000)),
+  ];
+  for (const change of changes) {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    await store.createStoreIfNotExists("notes", { text: "str" });
+    await store.ping();
+    change(join(folder, "skeleton.db"));
+    await expect(store.ping()).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("owner"),
+    });
+    await store.close().catch(() => {});
+  }
+});
+
+/** With a database that has a record, and no server. */
+async function usedFolder(): Promise<string> {
+  const folder = temporaryFolder();
+  const store = openStore(folder);
+  await store.createStoreIfNotExists("notes", { text: "str", list: "json_collection" });
+  await store.add("ann", "notes", { text: "precious" });
+  await store.close();
+  return folder;
+}
+
+function contentOf(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return Object.fromEntries(
+    names.map((entry) => [
+      join(entry.parentPath, entry.name),
+      entry.isFile() ? readFileSync(join(entry.parentPath, entry.name), "latin1") : "folder",
+    ]),
+  );
+}
+
 describe("a change of a store", () => {
   test("is backed up before, and the backup has the data as it was", async () => {
     const folder = temporaryFolder();
@@ -64,7 +178,8 @@ describe("a change of a store", () => {
     expect(backups(folder)).toEqual([]);
     await store.createStoreIfNotExists("notes", { text: "str", rank: "int" });
     const [backup = ""] = backups(folder);
-    expect(lines.join("\n")).toContain(backup);
+    const megabytes = Math.ceil(statSync(join(folder, backup)).size / 1e6);
+    expect(lines.join("\n")).toMatch(new RegExp(`${backup} megabytes=${megabytes}$`, "m"));
     const copy = new Database(join(folder, backup), { readonly: true });
     expect(copy.query("SELECT * FROM notes").all()).toEqual([{ _row: 1, _owner: "ann", id: "1", text: "precious" }]);
     copy.close();
@@ -81,18 +196,52 @@ describe("a change of a store", () => {
     await store.close();
   });
 
-  test("leaves the newest three backups", async () => {
+  test("leaves one backup per start, whatever it extends, and those of the two starts before", async () => {
     const folder = temporaryFolder();
-    const store = openStore(folder);
     const all: string[] = [];
-    await store.createStoreIfNotExists("notes", { a0: "str" });
-    for (let n = 1; n <= 5; n += 1) {
-      await store.createStoreIfNotExists("notes", { [`a${n}`]: "str" });
+    for (let start = 0; start < 5; start += 1) {
+      await Bun.sleep(2); // Starts and backups are told apart by their milliseconds.
+      const store = openStore(folder);
+      for (const name of ["notes", "others", "more"]) {
+        await store.createStoreIfNotExists(name, { text: "str", [`a${start}`]: "str" });
+        await store.createStoreIfNotExists(name, { [`b${start}`]: "str" });
+      }
+      await store.close();
       all.push(...backups(folder).filter((name) => !all.includes(name)));
-      await Bun.sleep(2); // A backup is named after its millisecond.
     }
     expect(all).toHaveLength(5);
     expect(backups(folder)).toEqual(all.slice(-3));
+    // The shape that the start found, and not one between two of its changes.
+    const copy = new Database(join(folder, all.at(-1) ?? ""), { readonly: true });
+    const shapes = copy.query<{ fields: string }, []>("SELECT fields FROM _store").all();
+    expect(shapes.map(({ fields }) => Object.keys(JSON.parse(fields)).at(-1))).toEqual(["b3", "b3", "b3"]);
+    copy.close();
+  });
+
+  test("of two servers that start together leaves the backups of both", async () => {
+    const folder = temporaryFolder();
+    const first = openStore(folder);
+    await first.createStoreIfNotExists("notes", { text: "str" });
+    const all = [first, ...Array.from({ length: 4 }, () => openStore(folder))];
+    for (const [n, store] of all.entries()) {
+      await store.createStoreIfNotExists("notes", { [`a${n}`]: "str" });
+      await Bun.sleep(2);
+    }
+    expect(backups(folder)).toHaveLength(5);
+    await Promise.all(all.map((store) => store.close()));
+  });
+
+  test("is left undone when its backup cannot be written", async () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    await store.createStoreIfNotExists("notes", { text: "str" });
+    const before = schemaOf(folder);
+    // Nothing can be copied from a file that is gone; what is open is there still.
+    rmSync(join(folder, "skeleton.db"));
+    await expect(store.createStoreIfNotExists("notes", { rank: "int" })).rejects.toThrow("Cannot write the backup");
+    expect(backups(folder)).toEqual([]);
+    expect(JSON.stringify(before)).not.toContain("rank");
+    expect((await store.findStore("notes"))?.fields).toEqual({ text: { type: "str" } });
     await store.close();
   });
 
@@ -138,9 +287,9 @@ describe("a change of a store", () => {
       ticks += 1;
     }, 1);
     await store.createStoreIfNotExists("notes", { text: { type: "str", search: true } });
+    await found(store, "n0 sentence");
     clearInterval(ticking);
     expect(ticks).toBeGreaterThan(5);
-    expect(await store.fullTextSearch("ann", "notes", "n0 sentence")).toHaveLength(1);
     expect(await store.fullTextSearch("ann", "notes", "n2999")).toHaveLength(1);
     await store.close();
   });
@@ -164,6 +313,7 @@ describe("the search index", () => {
     const again = openStore(folder);
     await again.createStoreIfNotExists("notes", fields);
     expect(backups(folder)).toHaveLength(1);
+    await found(again, "n0 word");
     expect((await again.fullTextSearch("ann", "notes", "n19")).map(({ id }) => id).at(0)).toBe("1999");
     await again.add("ann", "notes", { text: "n1 more" }, "more");
     expect((await again.fullTextSearch("ann", "notes", "n1 more")).map(({ id }) => id)).toEqual(["more"]);
@@ -172,6 +322,44 @@ describe("the search index", () => {
     await again.createStoreIfNotExists("notes", fields);
     expect(backups(folder)).toHaveLength(1);
     await again.close();
+  });
+
+  test("that was lost is made anew beside everything else, newest first, without a backup, and both ends are said", async () => {
+    const folder = temporaryFolder();
+    await fillAndLoseIndex(folder, 4000);
+    const lines: string[] = [];
+    const { store } = storeCore(folder, {}, (_level, line) => lines.push(line));
+    await store.createStoreIfNotExists("notes", SEARCHED);
+    expect(lines.filter((line) => line.includes("is complete"))).toEqual([]);
+    await store.add("ann", "notes", { text: "n-new word" }, "new");
+    expect(await store.fullTextSearch("ann", "notes", "new word")).toHaveLength(1);
+    await found(store, "n3999");
+    expect(await store.fullTextSearch("ann", "notes", "n0 word")).toEqual([]);
+    await found(store, "n0 word");
+    await Bun.sleep(20);
+    expect(lines.filter((line) => line.includes("is being made")).join()).toMatch(/ store=notes records=4000$/);
+    expect(lines.filter((line) => line.includes("is complete")).join()).toMatch(
+      / store=notes records=4000 seconds=\d+$/,
+    );
+    expect(backups(folder)).toEqual([]);
+    const all = (await store.fullTextSearch("ann", "notes", "word", { limit: 5000 })).map(({ id }) => id);
+    expect(all).toEqual(["new", ...Array.from({ length: 4000 }, (_, n) => `${3999 - n}`)]);
+    await store.close();
+  });
+
+  test("that is half made is gone on with at the next start, by as many processes as there are", async () => {
+    const folder = temporaryFolder();
+    await fillAndLoseIndex(folder, 4000);
+    const stopped = openStore(folder);
+    await stopped.createStoreIfNotExists("notes", SEARCHED);
+    await found(stopped, "n3999");
+    await stopped.close();
+    const stores = [openStore(folder), openStore(folder)];
+    for (const store of stores) await store.createStoreIfNotExists("notes", SEARCHED);
+    for (const store of stores) await found(store, "n0 word");
+    for (const store of stores)
+      expect(await store.fullTextSearch("ann", "notes", "word", { limit: 5000 })).toHaveLength(4000);
+    for (const store of stores) await store.close();
   });
 
   test("lets the loop go on while a word that begins thousands is searched", async () => {
@@ -192,6 +380,24 @@ describe("the search index", () => {
     await store.close();
   });
 });
+
+const SEARCHED = { text: { type: "str", search: true } } as const;
+
+/** Records of ann's, each with its number as a word, and nothing that says where a word is. */
+async function fillAndLoseIndex(folder: string, count: number): Promise<void> {
+  const store = openStore(folder);
+  await store.createStoreIfNotExists("notes", SEARCHED);
+  await Promise.all(Array.from({ length: count }, (_, n) => store.add("ann", "notes", { text: `n${n} word` }, `${n}`)));
+  await store.close();
+  const database = new Database(join(folder, "skeleton.db"));
+  database.run('DROP TABLE "notes.words"');
+  database.close();
+}
+
+/** Waits until a record of ann's is found by its words; the time of the test is the limit. */
+async function found(store: StoreProtocol, words: string): Promise<void> {
+  while ((await store.fullTextSearch("ann", "notes", words)).length === 0) await Bun.sleep(2);
+}
 
 function backups(folder: string): string[] {
   return readdirSync(folder)
