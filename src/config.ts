@@ -122,11 +122,17 @@ const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
   logLevel: variable("LOG_LEVEL", "INFO", logLevel, "DEBUG, INFO, WARNING or ERROR."),
   trustProxy: variable("TRUST_PROXY", "false", yesOrNo, "Believe X-Forwarded-For, -Proto and -Host (behind a proxy)."),
   tokenTtlHours: variable("TOKEN_TTL_HOURS", "168", positiveNumber(87_600), "How long a session lasts."),
+  modelFirstByteTimeoutS: variable(
+    "MODEL_FIRST_BYTE_TIMEOUT_S",
+    "600",
+    positiveNumber(MAX_TIMER_S),
+    "Seconds that a model may take until its reply begins.",
+  ),
   modelIdleTimeoutS: variable(
     "MODEL_IDLE_TIMEOUT_S",
     "120",
     positiveNumber(MAX_TIMER_S),
-    "Seconds without a byte from the model until the call fails.",
+    "Seconds in which a reply that has begun does not go on, until the call fails.",
   ),
   modelMaxRetries: variable(
     "MODEL_MAX_RETRIES",

@@ -96,7 +96,7 @@ function send(own: Settings, path: string, body: object | null, signal: AbortSig
     headers: { "x-api-key": own.api_key, "anthropic-version": "2023-06-01", "content-type": "application/json" },
     body: body === null ? null : JSON.stringify(body),
     signal,
-    timeout: false, // MODEL_IDLE_TIMEOUT_S is what counts.
+    timeout: false, // MODEL_FIRST_BYTE_TIMEOUT_S and MODEL_IDLE_TIMEOUT_S are what counts.
   });
 }
 
@@ -235,12 +235,13 @@ function createReply(thoughts: Thoughts): Reply {
   const open = new Map<unknown, OpenBlock>();
   const thinking: Block[] = [];
   const calls: ToolCall[] = [];
-  let [inputTokens, outputTokens] = [0, 0];
+  let [inputTokens, outputTokens, kept] = [0, 0, 0];
   let reason: unknown = null;
 
   const onDelta = (block: OpenBlock | undefined, delta: Block): ModelEvent[] => {
     const text = [delta.text, delta.thinking, delta.partial_json].find((it) => typeof it === "string") ?? "";
     if (typeof delta.signature === "string") block?.signature.push(delta.signature);
+    kept += text.length;
     if (text === "") return [];
     block?.text.push(text);
     if (delta.type === "text_delta") return [{ type: "text", text }];
@@ -275,6 +276,7 @@ function createReply(thoughts: Thoughts): Reply {
       if (type === "error") throw new StreamFault("reported", { detail: message.error });
       if (type === "message_start" && isRecord(message.message)) onUsage(message.message.usage);
       if (type === "content_block_start" && isRecord(start)) {
+        kept++;
         open.set(index, { type: start.type, start, text: [], signature: [] });
         return onDelta(open.get(index), { type: `${start.type}_delta`, text: start.text, thinking: start.thinking });
       }
@@ -287,6 +289,7 @@ function createReply(thoughts: Thoughts): Reply {
       }
       return [];
     },
+    kept: () => kept,
     isFinished: () => typeof reason === "string",
     end() {
       // All of it at once is an answer that was not asked for.

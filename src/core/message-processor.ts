@@ -70,7 +70,7 @@ const NAME_MAX = 64;
 function noticeOf(leftOut: readonly string[]): string {
   const names = leftOut.slice(0, NAMES_MAX).map((name) => JSON.stringify(name.slice(0, NAME_MAX)));
   const more = leftOut.length > NAMES_MAX ? ` and ${leftOut.length - NAMES_MAX} more` : "";
-  return `Not sent to the model, because a user may not set it here: ${names.join(", ")}${more}.`;
+  return `Parameters that are not yours to set were not sent to the model: ${names.join(", ")}${more}.`;
 }
 
 interface Outcome {

@@ -35,7 +35,9 @@ export interface Config {
   readonly trustProxy: boolean;
   /** `TOKEN_TTL_HOURS`: how long a session lasts. */
   readonly tokenTtlHours: number;
-  /** `MODEL_IDLE_TIMEOUT_S`: seconds without a byte from the model until the call fails. */
+  /** `MODEL_FIRST_BYTE_TIMEOUT_S`: seconds until the first of a reply has to be there; a large model may be loaded first. */
+  readonly modelFirstByteTimeoutS: number;
+  /** `MODEL_IDLE_TIMEOUT_S`: seconds in which nothing of a reply comes after that, until the call fails. */
   readonly modelIdleTimeoutS: number;
   /** `MODEL_MAX_RETRIES`: more tries of a model call that failed before its first byte. */
   readonly modelMaxRetries: number;

@@ -192,7 +192,9 @@ describe("a fault", () => {
     badGateway: { message: `${name} has a problem of its own (HTTP 502). Try again a little later.` },
     cutAtOnce: { message: `${name} cannot be reached: it closes the connection.` },
     cut: { text: "Half of the ", message: broken },
-    hang: { message: "The model test-model sent nothing for 0.2 seconds." },
+    hang: {
+      message: "The model test-model sent nothing for 0.3 seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.",
+    },
     hangAfterText: { text: "Half of ", message: "The model test-model sent nothing for 0.2 seconds." },
     malformedChunk: { text: "Half of ", message: `${name} sent something that is not an answer of a model.` },
     errorInStream: { text: "Half of ", message: `${name} broke the reply off: The engine is overloaded.` },
@@ -202,7 +204,7 @@ describe("a fault", () => {
   for (const [fault, { text = "", message }] of Object.entries(FAILURES)) {
     test(`${fault} is one AppError with a sentence for a person, after the text that came`, async () => {
       upstream.otherwise(FAULTS[fault as keyof typeof FAULTS]);
-      const { events, error } = await failing(model({ modelIdleTimeoutS: 0.2 }));
+      const { events, error } = await failing(model({ modelFirstByteTimeoutS: 0.3, modelIdleTimeoutS: 0.2 }));
       expect(textOf(events)).toBe(text);
       expect(error.code).toBe("upstream");
       expect(error.message).toBe(message);

@@ -83,7 +83,9 @@ test("whoever may not use every model sets what is allowed, and is told once of 
   expect(sentParameters()).toEqual(MASKED);
   const notices = events.filter(({ event }) => event === "notice").map(({ data }) => String(data.content));
   expect(notices).toHaveLength(1);
-  expect(notices[0]).toStartWith('Not sent to the model, because a user may not set it here: "models", "n", "model"');
+  expect(notices[0]).toStartWith(
+    'Parameters that are not yours to set were not sent to the model: "models", "n", "model"',
+  );
   expect(notices[0]).toMatch(/ and \d+ more\.$/);
   expect(notices[0]?.length).toBeLessThan(800);
   expect(events.at(-1)?.event).toBe("stream_end");

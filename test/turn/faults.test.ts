@@ -5,6 +5,7 @@ import { type Client, startServer } from "../support/server";
 import { deadUrl, FAULTS, type FaultName, reply, startUpstream, toolCall, type Upstream } from "../support/upstream";
 
 const KEY = "sk-the-owners-own-key-0123456789";
+const FIRST_BYTE_S = 2;
 const IDLE_S = 1.5; // More than the first call of a process takes on a busy machine.
 
 interface Expected {
@@ -29,7 +30,7 @@ const TABLE: Record<FaultName, Expected> = {
   badGateway: { error: /problem of its own \(HTTP 502\)/ },
   cutAtOnce: { error: /closes the connection|broke before/ },
   cut: { error: /broke before the reply was complete/, kept: "Half of the " },
-  hang: { error: /sent nothing for 1.5 seconds/ },
+  hang: { error: /sent nothing for 2 seconds.*MODEL_FIRST_BYTE_TIMEOUT_S/ },
   hangAfterText: { error: /sent nothing for 1.5 seconds/, kept: HALF },
   malformedChunk: { error: /not an answer of a model/, kept: HALF },
   errorInStream: { error: /The engine is overloaded/, kept: HALF },
@@ -49,7 +50,8 @@ describe("an upstream fault", () => {
 
   beforeAll(async () => {
     upstream = startUpstream({ apiKey: KEY });
-    const config = { openaiBaseUrl: upstream.baseUrl, openaiApiKey: KEY, modelIdleTimeoutS: IDLE_S };
+    const limits = { modelFirstByteTimeoutS: FIRST_BYTE_S, modelIdleTimeoutS: IDLE_S };
+    const config = { openaiBaseUrl: upstream.baseUrl, openaiApiKey: KEY, ...limits };
     ann = await (await startServer({ config })).signIn();
   });
 

@@ -1,6 +1,7 @@
 /**
  * One call to an endpoint over HTTP that answers with Server-Sent Events, whatever their content. Tries again only before the first event;
- * one timer, set back by every byte, watches over the whole of it, the wait for the headers included. Plugins get it from `skeleton`.
+ * one timer, set back by whatever brings the reply on, watches over the whole of it, the wait for the headers included. Bytes alone are no
+ * sign of life: comments and empty messages come from proxies as well. Plugins get it from `skeleton`.
  */
 
 import type { Config, ModelEvent } from "../../protocols";
@@ -26,6 +27,11 @@ export interface EndpointCall {
 export interface Reply {
   /** What one message (parsed JSON) brings. Throws StreamFault for an error that it reports. */
   push(message: unknown): readonly ModelEvent[];
+  /**
+   * How much it keeps that no event has told yet, such as the beginning of a call, in whatever unit: when it changes, the reply goes on.
+   * Absent = only events count.
+   */
+  kept?(): number;
   /** Whether the reply is complete, so that a connection that breaks now harms nothing. */
   isFinished(): boolean;
   /** What remains at the end, `finish` included. */
@@ -36,7 +42,7 @@ const MAX_RETRY_WAIT_S = 20; // Longer than that a person would rather be told.
 
 /** Throws AppError("upstream") with a sentence for a person; ends without one when `signal` aborts. */
 export async function* callEndpoint(
-  { modelIdleTimeoutS, modelMaxRetries }: Config,
+  { modelFirstByteTimeoutS: firstTimeoutS, modelIdleTimeoutS: idleTimeoutS, modelMaxRetries }: Config,
   call: EndpointCall,
   signal: AbortSignal,
 ): AsyncGenerator<ModelEvent> {
@@ -45,7 +51,7 @@ export async function* callEndpoint(
   while (!signal.aborted) {
     let hasStarted = false;
     try {
-      for await (const event of attempt(call, modelIdleTimeoutS * 1000, signal)) {
+      for await (const event of attempt(call, { firstTimeoutS, idleTimeoutS }, signal)) {
         hasStarted = true;
         yield event;
       }
@@ -53,7 +59,7 @@ export async function* callEndpoint(
     } catch (error) {
       // An abort breaks the connection, which is no failure: the caller looks at the signal.
       if (signal.aborted) return;
-      const failure = toFailure(error, { endpoint, model, idleTimeoutS: modelIdleTimeoutS });
+      const failure = toFailure(error, { endpoint, model, firstTimeoutS, idleTimeoutS });
       if (!hasStarted && failure.status !== null && call.canAdapt?.(failure.status)) continue;
       if (hasStarted || retries >= modelMaxRetries || !isWorthRetry(failure)) throw failure.error;
       await pause((failure.error.retryAfterS ?? 2 ** retries / 2) * 1000, signal);
@@ -68,20 +74,33 @@ function isWorthRetry({ canRetry, error }: Failure): boolean {
 
 const AFTER_FINISH_MS = 2_000; // For the usage that may follow; some endpoints then leave the connection open.
 
-async function* attempt(call: EndpointCall, idleMs: number, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+interface Limits {
+  readonly firstTimeoutS: number;
+  readonly idleTimeoutS: number;
+}
+
+/** Which limit an endpoint is under: the reply has yet to begin, goes on, or is complete. */
+type Phase = "late" | "idle" | "finished";
+
+async function* attempt(call: EndpointCall, limits: Limits, signal: AbortSignal): AsyncGenerator<ModelEvent> {
   const connection = new AbortController();
   const reply = call.createReply();
-  let isIdle = false;
+  const limitsMs = { late: limits.firstTimeoutS * 1000, idle: limits.idleTimeoutS * 1000, finished: AFTER_FINISH_MS };
+  let phase = "late" as Phase;
+  let isSilent = false;
   let isOpen = false;
   const giveUp = () => {
-    isIdle = true;
+    isSilent = true;
     connection.abort();
   };
-  let timer = setTimeout(giveUp, idleMs);
-  const onBytes = () => {
-    if (!reply.isFinished()) return void timer.refresh();
+  let timer = setTimeout(giveUp, limitsMs.late);
+  const onProgress = () => {
+    const next = reply.isFinished() ? "finished" : "idle";
+    // What comes after the finish, however much, has its time once.
+    if (next === phase) return phase === "idle" ? void timer.refresh() : undefined;
+    phase = next;
     clearTimeout(timer);
-    timer = setTimeout(giveUp, Math.min(idleMs, AFTER_FINISH_MS));
+    timer = setTimeout(giveUp, limitsMs[phase]);
   };
   const abort = () => connection.abort();
   signal.addEventListener("abort", abort, { once: true });
@@ -89,12 +108,12 @@ async function* attempt(call: EndpointCall, idleMs: number, signal: AbortSignal)
     const response = await call.send(connection.signal);
     if (!response.ok) throw await refusalOf(response);
     isOpen = true;
-    yield* readReply(response, reply, onBytes);
+    yield* readReply(response, reply, onProgress);
     yield* reply.end();
   } catch (error) {
     if (error instanceof StreamFault) throw error;
-    const fault = new StreamFault(isIdle ? "idle" : "cut", { cause: error });
-    if (!reply.isFinished()) throw isOpen || isIdle ? fault : error;
+    const fault = new StreamFault(isSilent && phase !== "finished" ? phase : "cut", { cause: error });
+    if (!reply.isFinished()) throw isOpen || isSilent ? fault : error;
     // The finish was there: nothing that matters was still to come.
     yield* reply.end();
   } finally {
@@ -120,7 +139,7 @@ async function refusalOf(response: Response): Promise<Error> {
   return Object.assign(new Error(`HTTP ${status}`), { status, headers, error });
 }
 
-async function* readReply(response: Response, reply: Reply, onBytes: () => void): AsyncGenerator<ModelEvent> {
+async function* readReply(response: Response, reply: Reply, onProgress: () => void): AsyncGenerator<ModelEvent> {
   if (isOf(response, "application/json")) {
     // An endpoint that does not stream answers at once, with all of it or with an error.
     yield* reply.push(parse((await readText(response, MAX_ANSWER_BYTES)) ?? ""));
@@ -128,13 +147,17 @@ async function* readReply(response: Response, reply: Reply, onBytes: () => void)
   }
   const sse = createSseReader();
   for await (const bytes of response.body ?? []) {
+    const kept = reply.kept?.();
+    let hasEvents = false;
     for (const data of sse.push(bytes)) {
       if (data === DONE) return;
-      yield* reply.push(parse(data));
+      const events = reply.push(parse(data));
+      hasEvents ||= events.length > 0;
+      yield* events;
       const turn = dueTurn();
       if (turn) await turn;
     }
-    onBytes();
+    if (hasEvents || reply.kept?.() !== kept || reply.isFinished()) onProgress();
   }
   for (const data of sse.end()) {
     if (data === DONE) return;

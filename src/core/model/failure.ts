@@ -7,7 +7,8 @@ import { AppError } from "../../errors";
 
 /** A stream that did not end as it should. `detail` is what the endpoint said of it. */
 export class StreamFault extends Error {
-  readonly kind: "cut" | "idle" | "malformed" | "reported" | "filtered";
+  /** `late`: nothing came at all; `idle`: nothing more did. */
+  readonly kind: "cut" | "late" | "idle" | "malformed" | "reported" | "filtered";
   readonly detail: unknown;
 
   constructor(kind: StreamFault["kind"], options: { detail?: unknown; cause?: unknown } = {}) {
@@ -35,6 +36,7 @@ interface Named {
 export interface FailureContext {
   readonly endpoint: Named;
   readonly model: string;
+  readonly firstTimeoutS: number;
   readonly idleTimeoutS: number;
 }
 
@@ -51,11 +53,12 @@ export function toFailure(cause: unknown, context: FailureContext): Failure {
   };
 }
 
-function ofStream(fault: StreamFault, { endpoint, model, idleTimeoutS }: FailureContext): Failure {
+function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTimeoutS }: FailureContext): Failure {
   const name = `“${endpoint.name}”`;
   const detail = clean(fault.detail, endpoint);
   const sentences: Record<StreamFault["kind"], string> = {
     cut: `The connection to the endpoint ${name} broke before the reply was complete.`,
+    late: `The model ${model} sent nothing for ${firstTimeoutS} seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.`,
     idle: `The model ${model} sent nothing for ${idleTimeoutS} seconds.`,
     malformed: `The endpoint ${name} sent something that is not an answer of a model.`,
     reported: `The endpoint ${name} broke the reply off${detail === "" ? "." : `: ${detail}`}`,

@@ -28,6 +28,7 @@ export function createReply(): Reply {
       finish = finishOf(choice.finish_reason) ?? finish;
       return events;
     },
+    kept: () => think.held() + calls.size(),
     isFinished: () => finish !== null,
     end() {
       const events: ModelEvent[] = [...think.end(), ...calls.end()];
@@ -66,8 +67,18 @@ interface GrowingCall {
   readonly pieces: string[];
 }
 
-function createCalls(): { push(delta: unknown): void; end(): ModelEvent[] } {
+const MAX_CALLS_CHARACTERS = 16 * 1024 * 1024; // All arguments together; more than any file that a model writes.
+
+interface Calls {
+  push(delta: unknown): void;
+  /** Of what came, in characters. */
+  size(): number;
+  end(): ModelEvent[];
+}
+
+function createCalls(): Calls {
   const calls: GrowingCall[] = [];
+  let size = 0;
 
   const callOf = (index: unknown, id: string, name: string): GrowingCall => {
     const last = typeof index === "number" ? calls.findLast((call) => call.index === index) : calls.at(-1);
@@ -77,6 +88,7 @@ function createCalls(): { push(delta: unknown): void; end(): ModelEvent[] } {
     if (calls.length >= MAX_CALLS) throw new StreamFault("malformed");
     const call = { index: typeof index === "number" ? index : calls.length, id, name: "", pieces: [] };
     calls.push(call);
+    size += id.length + name.length;
     return call;
   };
 
@@ -89,7 +101,10 @@ function createCalls(): { push(delta: unknown): void; end(): ModelEvent[] } {
       if (isTooDeep(named.arguments)) throw new StreamFault("malformed");
       const piece = isRecord(named.arguments) ? JSON.stringify(named.arguments) : textOf(named.arguments);
       if (piece !== "") call.pieces.push(piece);
+      size += piece.length;
+      if (size > MAX_CALLS_CHARACTERS) throw new StreamFault("malformed");
     },
+    size: () => size,
     end() {
       const used = new Set<string>();
       return calls.map((call) => ({ type: "toolCall", ...toToolCall(call, used) }));

@@ -20,7 +20,7 @@ export function send(endpoint: Endpoint, url: string, { method, body, signal }: 
       ...(body === undefined ? {} : { "content-type": "application/json" }),
     },
     signal,
-    // Bun would give up after five minutes without a byte; MODEL_IDLE_TIMEOUT_S is what counts.
+    // Bun would give up after five minutes without a byte; MODEL_FIRST_BYTE_TIMEOUT_S and MODEL_IDLE_TIMEOUT_S are what counts.
     timeout: false,
     ...(body === undefined ? {} : { body }),
   });

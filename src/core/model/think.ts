@@ -11,6 +11,8 @@ export interface ThinkPiece {
 export interface ThinkFilter {
   /** What a piece of text makes certain; the rest is held back until more comes. */
   push(text: string): ThinkPiece[];
+  /** Characters that are held back. */
+  held(): number;
   /** What is held back, at the end of the reply. */
   end(): ThinkPiece[];
 }
@@ -60,6 +62,7 @@ export function createThinkFilter(): ThinkFilter {
       held += text;
       return state === "start" ? atStart() : whileThinking();
     },
+    held: () => held.length,
     end() {
       return state === "thinking" ? release("thinking", held) : release("text", dropsBlank ? held.trimStart() : held);
     },
