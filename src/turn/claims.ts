@@ -50,7 +50,7 @@ export async function releaseClaim(core: Core, { threadId, turnId, epoch }: Clai
 }
 
 /** The turn that runs in the thread, in any process, or null. */
-export async function findClaim(core: Core, threadId: string): Promise<Claim | null> {
+export async function findClaim(core: Core, threadId: string): Promise<HeldClaim | null> {
   const record = await core.store.get(null, "turn_claims", threadId);
   return record && toClaim(record);
 }

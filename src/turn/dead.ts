@@ -1,7 +1,12 @@
-/** Which processes are dead: those that are gone from this machine, and those elsewhere that have been silent for too long. */
+/**
+ * Which processes are dead: those that are gone from this machine, and those elsewhere that have been silent for too long. On this
+ * machine a pid alone says little: a zombie keeps its own until its parent asks for it, and a later process may get it. So a
+ * process is known by the time of its start too, where `/proc` tells.
+ */
 
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import type { Core, StoreRecord } from "../protocols";
+import type { Core, Json, StoreRecord } from "../protocols";
 import type { HeldClaim } from "./claims";
 
 export const DEAD_AFTER_BEATS = 4; // Longer than any pause of a process that lives.
@@ -44,20 +49,52 @@ function isSilent(heard: Heard | undefined): boolean {
   return (heard?.beatsSince ?? 0) >= DEAD_AFTER_BEATS;
 }
 
-/** On this machine a process that has ended is known at once; elsewhere only its silence tells. */
-function isGone(record: StoreRecord): boolean {
-  if (record.host !== hostname()) return false;
-  const pid = Number(record.pid);
-  // In a container every start has the same pid: a record of it that is not ours is of an earlier life.
-  return pid === process.pid ? !ownIds.has(record.id) : !isRunning(pid);
+/** What others need to know of this process. */
+export function myself(): { host: string; pid: number; started: string | null; heartbeat: number } {
+  const started = stateOf(process.pid)?.started ?? null;
+  return { host: hostname(), pid: process.pid, started, heartbeat: Date.now() };
 }
 
-function isRunning(pid: number): boolean {
+/** On this machine a process that has ended is known at once; elsewhere only its silence tells. */
+export function isGone(record: StoreRecord): boolean {
+  if (record.host !== hostname()) return false;
+  const pid = Number(record.pid);
+  if (pid !== process.pid) return !isRunning(pid, record.started);
+  // In a container every start has the same pid: a record of it that is not ours is of an earlier life.
+  return !ownIds.has(record.id);
+}
+
+/** `started` is null in the record of a version that did not know it, or of a process without `/proc`. */
+function isRunning(pid: number, started: Json | undefined): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     // EPERM: it runs, for somebody else.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
   }
+  const state = stateOf(pid);
+  if (state === null) return true;
+  return !state.hasEnded && (typeof started !== "string" || state.started === started);
+}
+
+/** Null where `/proc` does not tell: another system, or a process that is hidden from this one. */
+function stateOf(pid: number): { readonly hasEnded: boolean; readonly started: string } | null {
+  try {
+    // The name of the program comes before these fields, in parentheses, and may hold any character.
+    const [, fields = ""] = /^.*\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, "latin1")) ?? [];
+    const values = fields.split(" ");
+    const [state = ""] = values;
+    // In ticks since the machine started, so the same number may come again only after that.
+    const started = values[START_TIME];
+    if (started === undefined) return null;
+    return { hasEnded: state === "Z" || state === "X", started: `${bootId()} ${started}` };
+  } catch {
+    return null;
+  }
+}
+
+const START_TIME = 19; // The 22nd field of the line, the state being the third.
+
+function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
 }

@@ -4,13 +4,12 @@
  * that slept) learns from its next heartbeat which of its turns it has lost, and takes nothing further before that.
  */
 
-import { hostname } from "node:os";
 import { errorOf } from "../errors";
 import type { Core, StoreFields } from "../protocols";
-import { addClaim, type Claim, isSame, listClaims, takeClaim } from "./claims";
-import { createWatch, DEAD_AFTER_BEATS, ownIds } from "./dead";
+import { addClaim, type Claim, findClaim, isSame, listClaims, takeClaim } from "./claims";
+import { createWatch, DEAD_AFTER_BEATS, isGone, myself, ownIds } from "./dead";
 
-const PROCESSES: StoreFields = { host: "str", pid: "int", heartbeat: "int" };
+const PROCESSES: StoreFields = { host: "str", pid: "int", started: "str", heartbeat: "int" };
 
 const AWAKE_BEATS = DEAD_AFTER_BEATS / 2; // Whoever has been silent for longer asks first whether it is still thought alive.
 const AGAIN_MS = 1000; // After a heartbeat that failed while a turn waits for it.
@@ -90,11 +89,24 @@ export function createOwnership(core: Core, givenMs?: number): Ownership {
     }
   });
 
+  /** Whether whoever runs a turn in the thread is gone from this machine. */
+  const isLeft = async (threadId: string): Promise<boolean> => {
+    const held = await findClaim(core, threadId);
+    if (!held || held.processId === processId) return false;
+    const holder = await core.store.get(null, "processes", held.processId);
+    return holder === null || isGone(holder);
+  };
+
   const failed = (error: unknown) => core.log.error("The heartbeat of this process failed", { error: errorOf(error) });
 
   return {
     async claim(claim) {
       if (!isAwake()) await beatOnce();
+      if (await addClaim(core, claim, processId)) return true;
+      if (!(await isLeft(claim.threadId))) return false;
+      // Nobody has to wait for the next heartbeat to find that out.
+      await beatOnce();
+      await endAbandoned();
       return addClaim(core, claim, processId);
     },
 
@@ -151,8 +163,4 @@ function shared(work: () => Promise<void>): (() => Promise<void>) & { last(): Pr
     return working;
   };
   return Object.assign(begin, { last: () => working });
-}
-
-function myself(): { host: string; pid: number; heartbeat: number } {
-  return { host: hostname(), pid: process.pid, heartbeat: Date.now() };
 }

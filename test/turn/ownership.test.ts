@@ -1,7 +1,10 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import type { Core } from "../../src/protocols";
-import type { Claim } from "../../src/turn/claims";
+import { type Claim, releaseClaim } from "../../src/turn/claims";
 import { createOwnership, type TurnKeeper } from "../../src/turn/ownership";
+import { atEnd } from "../support/at-end";
 import { temporaryFolder } from "../support/temporary";
 import { failingStore, startCore } from "../support/test-core";
 
@@ -105,4 +108,59 @@ test("turns of a dead process are all ended, also when the store fails between t
   while (ended.size < 2) await Bun.sleep(BEAT_MS);
   expect(left).toBeLessThan(0);
   await ownership.stop();
+});
+
+describe("a process of this machine", () => {
+  /** A shell that starts a child, says its pid, and never asks how it ended. */
+  const shell = Bun.spawn(["sh", "-c", "sleep 0 & echo $!; exec sleep 60"], { stdout: "pipe", stdin: "ignore" });
+  atEnd(() => shell.kill("SIGKILL"));
+  const started = (pid: number) => {
+    const ticks = readFileSync(`/proc/${pid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ")[19];
+    return `${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()} ${ticks}`;
+  };
+  const hasProc = existsSync("/proc/self/stat");
+  if (!hasProc) console.log("There is no /proc here: states and start times of processes are not tested.");
+
+  /** Whether a thread is free at once that a process of these fields left, long before its silence would tell. */
+  const isFree = async (process: { pid: number; started: string | null }): Promise<boolean> => {
+    const core = await startCore({ dataPath: temporaryFolder() });
+    const ownership = createOwnership(core, 60_000);
+    const ended: string[] = [];
+    await ownership.start(
+      keeper(async (claim) => {
+        ended.push(claim.turnId);
+        await releaseClaim(core, claim);
+      }),
+    );
+    await core.store.add(null, "processes", { host: hostname(), heartbeat: 0, ...process }, "near");
+    const { threadId, username, turnId } = CLAIM;
+    await core.store.add(null, "turn_claims", { username, turn_id: turnId, process_id: "near", epoch: 0 }, threadId);
+    const isTaken = await ownership.claim({ ...CLAIM, turnId: "next" });
+    expect(ended).toEqual(isTaken ? [turnId] : []);
+    await ownership.stop();
+    return isTaken;
+  };
+
+  test.skipIf(!hasProc)("is dead as a zombie, and when its pid is another's by now; it lives otherwise", async () => {
+    const { value } = await shell.stdout.getReader().read();
+    const zombie = Number(new TextDecoder().decode(value));
+    while (!readFileSync(`/proc/${zombie}/stat`, "latin1").includes(") Z ")) await Bun.sleep(5);
+    expect(() => process.kill(zombie, 0)).not.toThrow();
+    const living = started(shell.pid);
+    expect(await isFree({ pid: zombie, started: started(zombie) })).toBe(true);
+    expect(await isFree({ pid: zombie, started: null })).toBe(true);
+    expect(await isFree({ pid: shell.pid, started: living.replace(/\d+$/, "1") })).toBe(true);
+    expect(await isFree({ pid: shell.pid, started: living.replace(/^\S+/, "another-boot") })).toBe(true);
+    expect(await isFree({ pid: shell.pid, started: living })).toBe(false);
+    // Of a version that kept no start time.
+    expect(await isFree({ pid: shell.pid, started: null })).toBe(false);
+  });
+
+  test.skipIf(!hasProc)("is known by its start, which it says of itself", async () => {
+    const core = await startCore({ dataPath: temporaryFolder() });
+    const [record] = await core.store.find(null, "processes");
+    expect(record).toMatchObject({ host: hostname(), pid: process.pid, started: started(process.pid) });
+  });
 });
