@@ -15,7 +15,7 @@ RUN bun run build
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates \
+ && apt-get install -y --no-install-recommends ca-certificates tini \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin skeleton \
  && mkdir /data /plugins \
@@ -28,4 +28,6 @@ USER skeleton
 VOLUME ["/data", "/plugins"]
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=6s --start-period=10s CMD ["skeleton", "health"]
-ENTRYPOINT ["skeleton"]
+# Process 1 has to ask how its children ended, those that tools leave behind too, or each stays as a zombie. `-s`: also when
+# `init: true` has put another one before it.
+ENTRYPOINT ["tini", "-s", "--", "skeleton"]
