@@ -1,11 +1,11 @@
 /** The HTTP side of a core: routes, headers, and the one catcher of requests' errors. Never listens. */
 
-import { Elysia } from "elysia";
+import { Elysia, type InternalRoute } from "elysia";
 import type { Core } from "./protocols";
 import { assetRoutes } from "./routes/assets";
 import { catalogueRoutes } from "./routes/catalogue";
 import { packedPage } from "./routes/compress";
-import { failureOf, failureResponse } from "./routes/failure";
+import { failureOf, failureResponse, wrongMethod } from "./routes/failure";
 import { fileRoutes } from "./routes/files";
 import { passGate } from "./routes/gate";
 import { healthRoutes } from "./routes/health";
@@ -23,7 +23,7 @@ import { keepPeer } from "./routes/session";
 import { setupRoutes } from "./routes/setup";
 import { threadRoutes } from "./routes/threads";
 import { turnRoutes } from "./routes/turns";
-import { pathOf } from "./routes/url";
+import { methodsAt, pathOf } from "./routes/url";
 
 export { BODY_MAX_BYTES } from "./routes/gate";
 export { closeStreams } from "./routes/stream";
@@ -36,8 +36,9 @@ export interface AppOptions {
 export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
   // The default of `normalize` makes an object of whatever stands where one belongs ("warm" → {"0":"w",…}) before it is
   // checked; this one only takes away fields that are not in the schema.
-  return new Elysia({ normalize: "typebox" })
-    .use(boundary(core))
+  const app = new Elysia({ normalize: "typebox" });
+  return app
+    .use(boundary(core, () => app.routes))
     .use(assetRoutes(core))
     .use(openapiRoutes())
     .use(healthRoutes(core))
@@ -56,7 +57,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
 }
 
 /** What every request passes: an id, the gate, the log, and the catcher of errors. */
-function boundary(core: Core) {
+function boundary(core: Core, routes: () => readonly InternalRoute[]) {
   const started = new WeakMap<Request, { readonly id: string; readonly atMs: number }>();
   return new Elysia({ name: "boundary" })
     .onRequest(async ({ request, set, server }) => {
@@ -67,7 +68,12 @@ function boundary(core: Core) {
       await passGate(core, request);
     })
     .onError({ as: "global" }, async ({ error, code, request, set }) => {
-      const failure = failureOf(error, code);
+      const methods = code === "NOT_FOUND" ? methodsAt(routes(), pathOf(request)) : null;
+      if (methods) {
+        set.headers.allow = methods.join(", ");
+        if (request.method === "OPTIONS") return new Response(null, { status: 204 });
+      }
+      const failure = methods ? wrongMethod(request, methods) : failureOf(error, code);
       set.status = failure.status;
       if (failure.cause) {
         core.log.error("A request failed", { request: started.get(request)?.id, error: failure.cause });

@@ -45,6 +45,12 @@ export function failureOf(error: unknown, code: number | string): Failure {
   }
 }
 
+/** Of an address that takes other methods than the request's. */
+export function wrongMethod(request: Request, methods: readonly string[]): Failure {
+  const detail = `This address takes ${methods.join(", ")}, and not ${request.method}.`;
+  return { status: 405, detail, cause: null };
+}
+
 const BROKEN = {
   status: 500,
   detail: "Something went wrong in the server; its log says what.",

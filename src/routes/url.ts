@@ -10,3 +10,29 @@ export function urlOf(request: Request): URL | null {
 export function pathOf(request: Request): string {
   return urlOf(request)?.pathname ?? "/";
 }
+
+/** The methods that can be used at a path, or null where no route is. */
+export function methodsAt(routes: readonly Route[], pathname: string): string[] | null {
+  const path = partsOf(pathname);
+  const methods = routes.filter((route) => isAt(partsOf(route.path), path)).map(({ method }) => method);
+  if (methods.length === 0) return null;
+  return [...new Set([...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"])];
+}
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** A slash at the end makes no difference. */
+function partsOf(path: string): string[] {
+  return path.replace(/(?<=.)\/$/, "").split("/");
+}
+
+function isAt(route: readonly string[], path: readonly string[]): boolean {
+  const isLong = route.at(-1) === "*" && path.length > route.length;
+  return (
+    (isLong || path.length === route.length) &&
+    route.every((part, at) => part === "*" || part === path[at] || (part.startsWith(":") && path[at] !== ""))
+  );
+}

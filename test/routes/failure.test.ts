@@ -1,8 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { AppError } from "../../src/errors";
 import { sentenceOf } from "../../src/routes/failure";
 import { de } from "../../views/words/de";
 import { en } from "../../views/words/en";
+import { type Client, startServer } from "../support/server";
 
 describe("what a person reads of an error", () => {
   test("is in their language when its reason is known", () => {
@@ -15,5 +16,43 @@ describe("what a person reads of an error", () => {
     for (const reason of ["of-a-plugin", "toString", "__proto__", ""]) {
       expect(sentenceOf(new AppError("invalid", "As it says.", { reason }), de)).toBe("As it says.");
     }
+  });
+});
+
+describe("a method that an address does not take", () => {
+  let ann: Client;
+  beforeAll(async () => {
+    ann = await (await startServer()).signIn("ann");
+  });
+
+  test.each([
+    ["PUT", "/health", "GET, HEAD, OPTIONS"],
+    ["PUT", "/api/v1/threads/5", "GET, POST, DELETE, HEAD, OPTIONS"],
+    ["GET", "/api/v1/files", "POST, OPTIONS"],
+    ["HEAD", "/api/v1/files/", "POST, OPTIONS"],
+    ["PATCH", "/api/v1/turns/5/tools/6", "POST, OPTIONS"],
+    ["POST", "/static/style.css", "GET, HEAD, OPTIONS"],
+    ["DELETE", "/", "GET, HEAD, OPTIONS"],
+  ])(
+    "%s %s is refused with the methods that can be used there, which OPTIONS tells too",
+    async (method, path, allow) => {
+      const response = await ann.fetch(path, { method });
+      expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
+      if (method !== "HEAD")
+        expect(await response.json()).toEqual({ detail: expect.stringContaining(`not ${method}`) });
+      const options = await ann.fetch(path, { method: "OPTIONS" });
+      expect([options.status, options.headers.get("allow")]).toEqual([204, allow]);
+    },
+  );
+
+  test("an address without any route is not there, whatever the method", async () => {
+    for (const method of ["GET", "PUT", "OPTIONS"]) {
+      expect((await ann.fetch("/api/v1/nowhere", { method })).status).toBe(404);
+    }
+  });
+
+  test("is shown to a browser as a page", async () => {
+    const response = await ann.fetch("/login", { method: "PUT", headers: { accept: "text/html" } });
+    expect([response.status, response.headers.get("content-type")]).toEqual([405, "text/html; charset=utf-8"]);
   });
 });
