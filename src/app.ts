@@ -40,7 +40,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
   return app
     .use(boundary(core, () => app.routes))
     .use(assetRoutes(core))
-    .use(openapiRoutes())
+    .use(openapiRoutes(() => app.routes))
     .use(healthRoutes(core))
     .use(loginRoutes(core))
     .use(setupRoutes(core, setupToken))

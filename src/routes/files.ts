@@ -3,7 +3,8 @@
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core } from "../protocols";
-import { fileJson } from "./json";
+import { FileAnswer, fileJson } from "./json";
+import { answers, Bytes, json, takes, upload } from "./openapi";
 import { session } from "./session";
 
 export function fileRoutes(core: Core) {
@@ -16,19 +17,26 @@ export function fileRoutes(core: Core) {
         const { file } = body;
         return fileJson(await core.file.put(user.username, { name: file.name, type: file.type, data: file }));
       },
-      { body: t.Object({ file: t.File() }) },
+      {
+        body: t.Object({ file: t.File() }),
+        detail: { ...answers(json(FileAnswer)), ...takes(upload(t.Object({ file: Bytes }))) },
+      },
     )
-    .get("/:id", async ({ params, user, set }) => {
-      const info = await core.file.get(user.username, params.id);
-      const data = info && (await core.file.open(user.username, params.id));
-      if (!info || !data) throw new AppError("notFound", "There is no such file.");
-      set.headers["content-security-policy"] = "default-src 'none'; sandbox";
-      return new Response(data, {
-        headers: {
-          "content-type": info.type,
-          "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(info.name)}`,
-          "cache-control": "private, max-age=31536000, immutable",
-        },
-      });
-    });
+    .get(
+      "/:id",
+      async ({ params, user, set }) => {
+        const info = await core.file.get(user.username, params.id);
+        const data = info && (await core.file.open(user.username, params.id));
+        if (!info || !data) throw new AppError("notFound", "There is no such file.");
+        set.headers["content-security-policy"] = "default-src 'none'; sandbox";
+        return new Response(data, {
+          headers: {
+            "content-type": info.type,
+            "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(info.name)}`,
+            "cache-control": "private, max-age=31536000, immutable",
+          },
+        });
+      },
+      { detail: answers({ "*/*": { schema: Bytes } }, 404) },
+    );
 }

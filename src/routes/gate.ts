@@ -27,12 +27,16 @@ const BODY_LIMITS: readonly (readonly [path: RegExp, json: number, form: number]
   [/^/, 64 * KIB, 64 * KIB],
 ];
 
+export function isPublic(path: string): boolean {
+  return PUBLIC.test(path);
+}
+
 /** Throws AppError: "invalid", "forbidden", "tooLarge", "unauthenticated". */
 export async function passGate(core: Core, request: Request): Promise<void> {
   const url = urlOf(request);
   if (!url) throw new AppError("invalid", "The Host header or the address of the request cannot be read.");
   requireSameOrigin(core, request);
-  if (!PUBLIC.test(url.pathname)) await requireUser(core, request);
+  if (!isPublic(url.pathname)) await requireUser(core, request);
   checkSize(request, url.pathname);
 }
 

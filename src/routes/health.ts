@@ -3,9 +3,10 @@
  * all, so one record is written; anybody may ask as often as they like, so they all share one look every few seconds.
  */
 
-import { Elysia } from "elysia";
+import { Elysia, t } from "elysia";
 import { AppError, errorOf, isAppError } from "../errors";
 import type { Core } from "../protocols";
+import { answers, json } from "./openapi";
 
 const FRESH_MS = 5000; // Less than any watcher's interval that is worth having.
 const LIMIT_MS = 4000; // `skeleton health` and the image's health check wait for 5 and 6 seconds.
@@ -15,10 +16,14 @@ const UNREACHABLE = "The store cannot be read or written; the server's log says 
 
 export function healthRoutes(core: Core) {
   const look = createLook(core);
-  return new Elysia().get("/health", async () => {
-    await look();
-    return { status: "ok" };
-  });
+  return new Elysia().get(
+    "/health",
+    async () => {
+      await look();
+      return { status: "ok" };
+    },
+    { detail: answers(json(t.Object({ status: t.Literal("ok") }))) },
+  );
 }
 
 interface Outcome {

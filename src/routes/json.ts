@@ -1,7 +1,56 @@
-/** What the JSON API gives for each thing: snake_case, and absent parts left out. */
+/**
+ * What the JSON API gives for each thing, and the schema that describes it: snake_case, and absent parts left out. The schemas are for
+ * the API document and for the tests, which hold every answer to them; the server checks no answer against them.
+ */
 
-import { parseJson } from "../json";
-import type { FileInfo, JsonObject, Message, NumberedEvent, Thread, ThreadHit, TurnInfo, Usage } from "../protocols";
+import type { TProperties } from "@sinclair/typebox";
+import { type TSchema, t } from "elysia";
+import { isJsonObject, parseJson } from "../json";
+import type {
+  FileInfo,
+  Json,
+  JsonObject,
+  Message,
+  NumberedEvent,
+  Thread,
+  ThreadHit,
+  TurnInfo,
+  Usage,
+} from "../protocols";
+
+/** One of these words. */
+const word = (...words: string[]) => t.Unsafe<string>({ type: "string", enum: words });
+const orNull = <Schema extends TSchema>(schema: Schema) => t.Union([schema, t.Null()]);
+
+const Id = t.String();
+const Time = t.String({ format: "date-time", description: "ISO 8601, UTC." });
+/** With whatever in it. */
+export const AnyObject = t.Object({}, { additionalProperties: t.Unknown() });
+
+export const ErrorAnswer = t.Object(
+  { detail: t.String({ description: "A sentence for a person." }) },
+  { $id: "Error" },
+);
+
+export const TokenAnswer = t.Object({ access_token: t.String(), token_type: t.Literal("bearer") }, { $id: "Token" });
+
+export const ThreadAnswer = t.Object(
+  {
+    id: Id,
+    title: t.String(),
+    created: Time,
+    updated: Time,
+    model: orNull(t.String()),
+    system_prompt: orNull(t.String()),
+    parameters: AnyObject,
+    head_id: orNull(Id),
+    archived: t.Boolean(),
+    pinned: t.Boolean(),
+    tags: t.Array(t.String()),
+    metadata: AnyObject,
+  },
+  { $id: "Thread" },
+);
 
 export function threadJson(thread: Thread) {
   return {
@@ -19,6 +68,45 @@ export function threadJson(thread: Thread) {
     metadata: thread.metadata,
   };
 }
+
+export const FileAnswer = t.Object(
+  {
+    id: Id,
+    name: t.String(),
+    type: t.String({ description: "Media type." }),
+    size: t.Integer({ description: "Bytes." }),
+    sha256: t.String({ description: "Of the bytes, lower-case hex." }),
+    created: Time,
+  },
+  { $id: "File" },
+);
+
+/** Of a call: an object as a rule, or the text that the model wrote instead. */
+const Arguments = t.Union([AnyObject, t.String()]);
+
+export const MessageAnswer = t.Object(
+  {
+    id: Id,
+    thread_id: Id,
+    parent_id: orNull(Id),
+    role: word("user", "thinking", "assistant", "tool"),
+    type: word("text", "thinking", "tool", "file", "notice"),
+    content: t.String(),
+    timestamp: Time,
+    turn_id: Id,
+    step: t.Integer({ description: "Which model call of the turn made it, from 1; 0 for the user's message." }),
+    model: t.Optional(t.String()),
+    duration_ms: t.Optional(t.Number()),
+    files: t.Optional(t.Array(FileAnswer)),
+    call_id: t.Optional(Id),
+    name: t.Optional(t.String()),
+    arguments: t.Optional(Arguments),
+    error: t.Optional(t.String()),
+    approved: t.Optional(t.Boolean()),
+    cut: t.Optional(word("stopped", "failed", "interrupted")),
+  },
+  { $id: "Message", description: "One part of what was said." },
+);
 
 export function messageJson(message: Message) {
   return {
@@ -43,10 +131,32 @@ export function messageJson(message: Message) {
   };
 }
 
+export const HitAnswer = t.Object(
+  { id: Id, title: t.String(), created: Time, snippet: t.String(), message_id: t.Optional(Id) },
+  { $id: "Hit" },
+);
+
 export function hitJson({ thread, snippet, messageId }: ThreadHit) {
   const plain = snippet.replaceAll("\u0002", "").replaceAll("\u0003", "");
   return { id: thread.id, title: thread.title, created: thread.created, snippet: plain, message_id: messageId };
 }
+
+const UsageAnswer = t.Object({ input_tokens: t.Integer(), output_tokens: t.Integer() }, { $id: "Usage" });
+
+export const TurnAnswer = t.Object(
+  {
+    turn_id: Id,
+    thread_id: Id,
+    parent_id: Id,
+    status: word("running", "done", "stopped", "failed", "interrupted"),
+    model: t.String(),
+    system_prompt: t.String(),
+    started: Time,
+    error: orNull(t.String()),
+    usage: orNull(UsageAnswer),
+  },
+  { $id: "Turn" },
+);
 
 export function turnJson(turn: TurnInfo) {
   return {
@@ -66,6 +176,54 @@ export function fileJson(file: FileInfo) {
   const { id, name, type, size, sha256, created } = file;
   return { id, name, type, size, sha256, created };
 }
+
+/** The data of one event as it goes over the wire. */
+const eventSchema = (name: string, data: TProperties, description?: string) =>
+  t.Object(
+    { event: t.Literal(name), data: t.Object({ ...data, timestamp: Time }) },
+    description === undefined ? {} : { description },
+  );
+const Call = { call_id: Id, name: t.String() };
+
+export const TurnEvent = t.Union(
+  [
+    eventSchema("thread_id", { thread_id: Id, turn_id: Id }, "First."),
+    eventSchema("message_tokens", { content: t.String() }),
+    eventSchema("thinking_tokens", { content: t.String() }),
+    eventSchema("tool_call", { ...Call, arguments: Arguments }),
+    eventSchema("approval_asked", Call, "The call waits for the user's yes or no."),
+    eventSchema("approval_given", { ...Call, approve: t.Boolean() }),
+    eventSchema("tool_update", { ...Call, content: t.String() }),
+    eventSchema("tool_result", { ...Call, result: t.String() }),
+    eventSchema("tool_result", { ...Call, error: t.String() }),
+    eventSchema("file", FileAnswer.properties, "A file that the turn made."),
+    eventSchema("notice", { content: t.String() }, "A plugin's remark."),
+    eventSchema("error", { message: t.String() }, "Last, when the turn failed."),
+    eventSchema(
+      "stream_end",
+      { reason: word("stop", "length", "stopped"), usage: orNull(UsageAnswer) },
+      "Last, when it did not fail.",
+    ),
+    eventSchema("reset", {}, "The place that was asked for cannot be served; all comes again from the start."),
+  ],
+  { $id: "TurnEvent", description: "Others may be added." },
+);
+
+const [InThread, OfTurn] = [{ thread_id: Id }, { thread_id: Id, turn_id: Id }];
+
+export const LiveEvent = t.Union(
+  [
+    eventSchema("threads_changed", InThread),
+    eventSchema("message_added", { ...InThread, message_id: Id }),
+    eventSchema("turn_started", OfTurn),
+    eventSchema("turn_ended", OfTurn),
+    eventSchema("approval_asked", { ...OfTurn, call_id: Id }),
+    eventSchema("approval_given", { ...OfTurn, call_id: Id }),
+    eventSchema("models_changed", {}),
+    eventSchema("reset", {}, "What was missed is not known any more: load everything again."),
+  ],
+  { $id: "LiveEvent", description: "Others may be added." },
+);
 
 /** A turn's event under its name on the wire, or null for one that is not told. */
 export function eventJson({ event, timestamp }: NumberedEvent): { event: string; data: JsonObject } | null {
@@ -117,10 +275,12 @@ function usageJson({ inputTokens, outputTokens }: Usage) {
   return { input_tokens: inputTokens, output_tokens: outputTokens };
 }
 
-/** The object that the model meant, or what it wrote when that is not JSON, or nests too deep. */
+/** The object that the model meant, or what it wrote when that is no such thing, or nests too deep. */
 function argumentsJson(text: string): JsonObject | string {
+  if (text.trim() === "") return {};
   try {
-    return text.trim() === "" ? {} : (parseJson(text) as JsonObject);
+    const value: Json = parseJson(text);
+    return isJsonObject(value) ? value : text;
   } catch {
     return text;
   }

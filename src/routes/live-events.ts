@@ -8,6 +8,8 @@ import type { Core } from "../protocols";
 import { encodePlace, encodeSse } from "../sse";
 import { takeSlot } from "../stream-slots";
 import { factJournals, type Told } from "./fact-journal";
+import { LiveEvent } from "./json";
+import { answers, eventStream, resumes } from "./openapi";
 import { findUser, session } from "./session";
 import { streamResponse } from "./stream";
 
@@ -32,7 +34,7 @@ export function liveEventRoutes(core: Core) {
         isAllowed: async () => (await findUser(core, request)) !== null,
       });
     },
-    { user: true },
+    { user: true, detail: { ...answers(eventStream(LiveEvent), 429), ...resumes } },
   );
 }
 

@@ -6,7 +6,9 @@ import { Elysia, t } from "elysia";
 import { HTTP_STATUS, isAppError } from "../errors";
 import type { Core, LoginData, PageData } from "../protocols";
 import { sentenceOf } from "./failure";
+import { TokenAnswer } from "./json";
 import { pageWithDraft } from "./kept-form";
+import { answers, form as formBody, json, page, takes } from "./openapi";
 import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
@@ -31,7 +33,7 @@ export function loginRoutes(core: Core) {
         if (await findUser(core, request)) return seeOther(next);
         return htmlResponse(form(request, { username: "", error: null, next }));
       },
-      { query: t.Object({ next: t.Optional(t.String()) }) },
+      { query: t.Object({ next: t.Optional(t.String()) }), detail: answers(page, 303) },
     )
     .post(
       "/login",
@@ -55,14 +57,24 @@ export function loginRoutes(core: Core) {
           return htmlResponse(form(request, again), HTTP_STATUS[error.code]);
         }
       },
-      { body: Credentials },
+      {
+        body: Credentials,
+        detail: {
+          ...takes({ ...json(Credentials), ...formBody(Credentials) }),
+          ...answers({ ...json(TokenAnswer), ...page }, 303, 401, 429),
+        },
+      },
     )
-    .post("/logout", ({ request, set }) => {
-      const cookie = sessionCookie(core, request, null);
-      if (wantsPage(request)) return leave(core.auth.signOutUrl?.() ?? "/login", { "set-cookie": cookie });
-      set.headers["set-cookie"] = cookie;
-      return { status: "signed out" };
-    });
+    .post(
+      "/logout",
+      ({ request, set }) => {
+        const cookie = sessionCookie(core, request, null);
+        if (wantsPage(request)) return leave(core.auth.signOutUrl?.() ?? "/login", { "set-cookie": cookie });
+        set.headers["set-cookie"] = cookie;
+        return { status: "signed out" };
+      },
+      { detail: answers(json(t.Object({ status: t.Literal("signed out") })), 303) },
+    );
 }
 
 /** Our own pages' policy lets a form lead to this server alone, redirects included; a refresh is none. */

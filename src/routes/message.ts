@@ -1,29 +1,31 @@
 /** POST /api/v1/message: starts a turn and answers as its first follower. */
 
-import { Elysia, t } from "elysia";
+import { Elysia, type TSchema, t } from "elysia";
 import { MODEL_NAME_MAX } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
 import { withSlot } from "../stream-slots";
+import { AnyObject, TurnEvent } from "./json";
+import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
-import { withFiles } from "./uploads";
+import { FILES_MAX, withFiles } from "./uploads";
 
 const KEY_MAX = 200; // Characters; a UUID has 36.
 
-const MessageBody = t.Object({
-  content: t.Optional(t.String({ description: "1 to 100,000 characters, not blank." })),
+const Content = t.String({
+  minLength: 1,
+  maxLength: 100_000,
+  pattern: "\\S",
+  description: "1 to 100,000 characters, not blank.",
+});
+
+const Fields = {
   thread_id: t.Optional(t.String({ description: "Absent: a new thread." })),
   parent_id: t.Optional(t.Union([t.String(), t.Null()], { description: "The message to go below; absent: the head." })),
-  regenerate: t.Optional(
-    t.Boolean({ description: "Answer parent_id, a message of the user, again; no content then." }),
-  ),
   model: t.Optional(t.String({ maxLength: MODEL_NAME_MAX })),
   system_prompt: t.Optional(t.String()),
-  parameters: t.Optional(t.Record(t.String(), t.Any(), { description: "Sent to the model as they are." })),
-  files: t.Optional(
-    t.Array(t.Any(), { description: "Uploads (multipart), or ids of files uploaded before: up to 100." }),
-  ),
+  parameters: t.Optional(t.Object({}, { ...AnyObject, description: "Sent to the model as they are." })),
   stop_running: t.Optional(
     t.Boolean({ description: "Stop the turn that runs in the thread instead of being refused." }),
   ),
@@ -33,7 +35,26 @@ const MessageBody = t.Object({
       description: "Names this send: the same content sent again with it gives the turn that is there already.",
     }),
   ),
+};
+
+const MessageBody = t.Object({
+  ...Fields,
+  content: t.Optional(t.String()),
+  regenerate: t.Optional(t.Boolean()),
+  files: t.Optional(t.Array(t.Any())),
 });
+
+/** What MessageBody stands for: a message, or another answer to one. Files are uploads in a form, and elsewhere ids. */
+const described = (file: TSchema) =>
+  t.Union([
+    t.Object({ ...Fields, content: Content, files: t.Optional(t.Array(file, { maxItems: FILES_MAX })) }),
+    t.Object({
+      ...Fields,
+      thread_id: t.String(),
+      parent_id: t.String({ description: "A message of the user, which is answered again." }),
+      regenerate: t.Literal(true),
+    }),
+  ]);
 
 export function messageRoutes(core: Core) {
   return new Elysia().use(session(core)).post(
@@ -64,9 +85,12 @@ export function messageRoutes(core: Core) {
     {
       user: true,
       body: MessageBody,
-      // The named ones never run: they tell the document what the first one takes.
-      parse: [({ request, contentType }) => readBody(request, contentType), "json", "formdata"],
-      detail: { description: "Answers with the turn's events." },
+      parse: [({ request, contentType }) => readBody(request, contentType)],
+      detail: {
+        description: "Answers with the turn's events.",
+        ...takes({ ...json(described(t.String())), ...upload(described(Bytes)) }),
+        ...answers(eventStream(TurnEvent), 404, 409, 429),
+      },
     },
   );
 }

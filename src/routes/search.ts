@@ -3,7 +3,8 @@
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core } from "../protocols";
-import { hitJson } from "./json";
+import { HitAnswer, hitJson } from "./json";
+import { answers, json } from "./openapi";
 import { session } from "./session";
 
 const QUERY_MAX = 500; // Characters of a search. Nobody types more, and each word costs.
@@ -17,6 +18,13 @@ export function searchRoutes(core: Core) {
       }
       return (await core.thread.search(user.username, query.q, query.limit)).map(hitJson);
     },
-    { user: true, query: t.Object({ q: t.String(), limit: t.Optional(t.Integer({ minimum: 1, maximum: 100 })) }) },
+    {
+      user: true,
+      query: t.Object({
+        q: t.String({ description: `Up to ${QUERY_MAX} characters.` }),
+        limit: t.Optional(t.Integer({ minimum: 1, maximum: 100 })),
+      }),
+      detail: answers(json(t.Array(HitAnswer)), 400),
+    },
   );
 }

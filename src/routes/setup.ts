@@ -8,6 +8,8 @@ import { AppError, HTTP_STATUS, isAppError } from "../errors";
 import type { AuthSetup, Core } from "../protocols";
 import { isSameSecret } from "../secret";
 import { sentenceOf } from "./failure";
+import { TokenAnswer } from "./json";
+import { answers, form as formBody, json, page, takes } from "./openapi";
 import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
 import { htmlResponse, seeOther, wantsPage } from "./respond";
@@ -34,7 +36,7 @@ export function setupRoutes(core: Core, setupToken: string | null) {
         await requireToken(query.token ?? "");
         return htmlResponse(form(request, "", null));
       },
-      { query: t.Object({ token: t.Optional(t.String()) }) },
+      { query: t.Object({ token: t.Optional(t.String()) }), detail: answers(page, 404) },
     )
     .post(
       "/setup",
@@ -56,6 +58,12 @@ export function setupRoutes(core: Core, setupToken: string | null) {
           );
         }
       },
-      { body: NewAdmin },
+      {
+        body: NewAdmin,
+        detail: {
+          ...takes({ ...json(NewAdmin), ...formBody(NewAdmin) }),
+          ...answers(json(TokenAnswer), 303, 404, 409),
+        },
+      },
     );
 }

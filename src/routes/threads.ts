@@ -1,12 +1,13 @@
 /** Threads: list, messages, rename and other fields, branches, forks, archive. */
 
-import { Elysia, t } from "elysia";
+import { Elysia, type Static, t } from "elysia";
 import { MODEL_NAME_MAX } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, JsonObject } from "../protocols";
 import { showBranch } from "../turn/branch";
 import { requireModel, requirePrompt } from "../turn/start";
-import { messageJson, threadJson } from "./json";
+import { AnyObject, MessageAnswer, messageJson, ThreadAnswer, threadJson } from "./json";
+import { answers, json } from "./openapi";
 import { session } from "./session";
 
 const Page = {
@@ -22,14 +23,14 @@ const ListPage = t.Object({
 });
 
 const ThreadChanges = t.Object({
-  title: t.Optional(t.String({ minLength: 1, maxLength: 500 })),
+  title: t.Optional(t.String({ minLength: 1, maxLength: 500, pattern: "\\S", description: "Not blank." })),
   model: t.Optional(t.String({ maxLength: MODEL_NAME_MAX })),
   system_prompt: t.Optional(t.String({ maxLength: 500 })),
-  parameters: t.Optional(t.Record(t.String(), t.Any())),
+  parameters: t.Optional(AnyObject),
   archived: t.Optional(t.Boolean()),
   pinned: t.Optional(t.Boolean()),
-  tags: t.Optional(t.Array(t.String(), { description: "All of them: up to 20, each of up to 50 characters." })),
-  metadata: t.Optional(t.Record(t.String(), t.Any(), { description: "Merged key by key; null removes." })),
+  tags: t.Optional(t.Array(t.String({ maxLength: 50 }), { maxItems: 20, description: "All of them." })),
+  metadata: t.Optional(t.Object({}, { ...AnyObject, description: "Merged key by key; null removes." })),
 });
 
 const MessageChoice = t.Object({ message_id: t.String() });
@@ -51,10 +52,14 @@ export function threadRoutes(core: Core) {
         };
         return (await core.thread.list(user.username, page)).map(threadJson);
       },
-      { query: ListPage },
+      { query: ListPage, detail: answers(json(t.Array(ThreadAnswer))) },
     )
-    .get("/tags", ({ user }) => core.thread.tags(user.username))
-    .get("/threads/:id", async ({ params, user }) => threadJson(found(await core.thread.get(user.username, params.id))))
+    .get("/tags", ({ user }) => core.thread.tags(user.username), { detail: answers(json(t.Array(t.String()))) })
+    .get(
+      "/threads/:id",
+      async ({ params, user }) => threadJson(found(await core.thread.get(user.username, params.id))),
+      { detail: answers(json(ThreadAnswer), 404) },
+    )
     .get(
       "/threads/:id/messages",
       async ({ params, query, user }) => {
@@ -63,45 +68,52 @@ export function threadRoutes(core: Core) {
         const path = { ...(limit && { limit }), ...(before && { before }) };
         return (await core.thread.messages(user.username, params.id, path)).map(messageJson);
       },
-      { query: t.Object(Page) },
+      { query: t.Object(Page), detail: answers(json(t.Array(MessageAnswer)), 404) },
     )
     .post(
       "/threads/:id",
       async ({ params, body, user }) => {
-        const { system_prompt: systemPrompt, parameters, metadata, title, model, archived, pinned, tags } = body;
-        if (title?.trim() === "") throw new AppError("invalid", "A thread needs a title.");
-        if (systemPrompt !== undefined) await requirePrompt(core, systemPrompt);
-        if (model !== undefined) await requireModel(core, user, model);
-        const thread = await core.thread.update(user.username, params.id, {
-          ...(title !== undefined && { title }),
-          ...(model !== undefined && { model }),
-          ...(systemPrompt !== undefined && { systemPrompt }),
-          ...(archived !== undefined && { archived }),
-          ...(pinned !== undefined && { pinned }),
-          ...(tags && { tags }),
-          ...(parameters && { parameters: parameters as JsonObject }),
-          ...(metadata && { metadata: metadata as JsonObject }),
-        });
+        if (body.system_prompt !== undefined) await requirePrompt(core, body.system_prompt);
+        if (body.model !== undefined) await requireModel(core, user, body.model);
+        const thread = await core.thread.update(user.username, params.id, fieldsOf(body));
         return threadJson(found(thread));
       },
-      { body: ThreadChanges },
+      { body: ThreadChanges, detail: answers(json(ThreadAnswer), 404) },
     )
     .post(
       "/threads/:id/head",
       async ({ params, body, user }) => threadJson(await showBranch(core, user, params.id, body.message_id)),
-      { body: MessageChoice },
+      { body: MessageChoice, detail: answers(json(ThreadAnswer), 404, 409) },
     )
     .post(
       "/threads/:id/fork",
       async ({ params, body, user }) => {
         return threadJson(await core.thread.fork(user.username, params.id, body.message_id));
       },
-      { body: MessageChoice },
+      { body: MessageChoice, detail: answers(json(ThreadAnswer), 404) },
     )
-    .delete("/threads/:id", async ({ params, user }) => {
-      found((await core.thread.archive(user.username, params.id)) || null);
-      return { archived: true };
-    });
+    .delete(
+      "/threads/:id",
+      async ({ params, user }) => {
+        found((await core.thread.archive(user.username, params.id)) || null);
+        return { archived: true };
+      },
+      { detail: answers(json(t.Object({ archived: t.Literal(true) })), 404) },
+    );
+}
+
+function fieldsOf(body: Static<typeof ThreadChanges>) {
+  const { title, model, system_prompt: systemPrompt, parameters, archived, pinned, tags, metadata } = body;
+  return {
+    ...(title !== undefined && { title }),
+    ...(model !== undefined && { model }),
+    ...(systemPrompt !== undefined && { systemPrompt }),
+    ...(archived !== undefined && { archived }),
+    ...(pinned !== undefined && { pinned }),
+    ...(tags && { tags }),
+    ...(parameters && { parameters: parameters as JsonObject }),
+    ...(metadata && { metadata: metadata as JsonObject }),
+  };
 }
 
 function found<T>(value: T | null): T {

@@ -4,19 +4,28 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core } from "../protocols";
 import { withSlot } from "../stream-slots";
-import { turnJson } from "./json";
+import { TurnAnswer, TurnEvent, turnJson } from "./json";
+import { answers, eventStream, json, resumes } from "./openapi";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
+
+const Approval = t.Object({ approve: t.Boolean({ description: "Whether the call may run." }) });
 
 export function turnRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1/turns/:id" })
     .use(session(core))
     .guard({ user: true })
-    .get("/", async ({ params, user }) => turnJson(found(await core.turns.get(user, params.id))))
-    .delete("/", async ({ params, user }) => {
-      found((await core.turns.stop(user, params.id)) || null);
-      return turnJson(found(await core.turns.get(user, params.id)));
+    .get("/", async ({ params, user }) => turnJson(found(await core.turns.get(user, params.id))), {
+      detail: answers(json(TurnAnswer), 404),
     })
+    .delete(
+      "/",
+      async ({ params, user }) => {
+        found((await core.turns.stop(user, params.id)) || null);
+        return turnJson(found(await core.turns.get(user, params.id)));
+      },
+      { detail: answers(json(TurnAnswer), 404) },
+    )
     .get(
       "/events",
       async ({ params, query, headers, user, request, server }) => {
@@ -25,7 +34,10 @@ export function turnRoutes(core: Core) {
         const after = lastEventId ? cursorOf(lastEventId) : (query.after ?? 0);
         return withSlot(core, user.username, (slot) => turnStream(core, request, server, user, params.id, after, slot));
       },
-      { query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }) },
+      {
+        query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }),
+        detail: { ...answers(eventStream(TurnEvent), 404, 429), ...resumes },
+      },
     )
     .post(
       "/tools/:call_id",
@@ -33,13 +45,16 @@ export function turnRoutes(core: Core) {
         found((await core.turns.approve(user, id, callId, approve)) || null);
         return { approve };
       },
-      { body: t.Object({ approve: t.Boolean({ description: "Whether the call may run." }) }) },
+      { body: Approval, detail: answers(json(Approval), 404, 409) },
     )
-    .post("/continue", ({ params, user, request, server }) =>
-      withSlot(core, user.username, async (slot) => {
-        const turn = await core.turns.continue(user, params.id);
-        return turnStream(core, request, server, user, turn.id, 0, slot);
-      }),
+    .post(
+      "/continue",
+      ({ params, user, request, server }) =>
+        withSlot(core, user.username, async (slot) => {
+          const turn = await core.turns.continue(user, params.id);
+          return turnStream(core, request, server, user, turn.id, 0, slot);
+        }),
+      { detail: answers(eventStream(TurnEvent), 404, 409, 429) },
     );
 }
 

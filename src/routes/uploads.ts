@@ -3,7 +3,7 @@
 import { AppError, isAppError } from "../errors";
 import type { Core, FileInfo, User } from "../protocols";
 
-const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
+export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
 
 /** Sends with the files. What was uploaded for a message that is refused goes again: whoever sent it still has it. */
 export async function withFiles<Sent>(

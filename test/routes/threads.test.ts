@@ -68,7 +68,7 @@ describe("threads over HTTP", () => {
     expect((await list("limit=1"))[0]).toBe(newer);
     expect(await ann.json<string[]>("/api/v1/tags")).toEqual(["home", "trip"]);
     expect(await bob.json<string[]>("/api/v1/tags")).toEqual([]);
-    expect((await ann.post(`/api/v1/threads/${newer}`, { tags: ["x".repeat(51)] })).status).toBe(400);
+    expect((await ann.post(`/api/v1/threads/${newer}`, { tags: ["x".repeat(51)] })).status).toBe(422);
     expect((await ann.post(`/api/v1/threads/${newer}`, { tags: "trip" })).status).toBe(422);
   });
 

@@ -1,5 +1,7 @@
 /** Reads Server-Sent Events as a client does, from real bytes. */
 
+import { checkEvent } from "./described";
+
 export interface SseEvent {
   readonly id: string | null;
   readonly event: string | null;
@@ -29,7 +31,9 @@ export async function* readSse(response: Response): AsyncGenerator<SseEvent> {
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
       const message = parse(text.slice(0, end));
       text = text.slice(end + 2);
-      if (message) yield message;
+      if (!message) continue;
+      await checkEvent(response, message.data);
+      yield message;
     }
   }
 }

@@ -7,6 +7,7 @@ import { createLog } from "../../src/log";
 import { install } from "../../src/plugins";
 import type { Config, Core, Plugin } from "../../src/protocols";
 import { atEnd } from "./at-end";
+import { holdToDocument } from "./described";
 import { temporaryFolder, testConfig } from "./temporary";
 
 /** Everybody's password. bcrypt with its least cost, so that tests do not wait for it. */
@@ -61,6 +62,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   await app.modules;
   app.listen({ hostname: "127.0.0.1", port: 0, development: false });
   const url = `http://127.0.0.1:${app.server?.port}`;
+  holdToDocument(url);
   let isStopped = false;
   const stop = async (graceMs = 0) => {
     if (isStopped) return;

@@ -1,0 +1,108 @@
+/**
+ * Holds what test servers answer to their own API document: each `fetch` of a test to one of them throws when the status, the media
+ * type or a field of the answer is not described, and so does each event that is read. What serves the page is not in the document.
+ */
+
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020";
+
+/** By method, in lower case. */
+type Operations = Readonly<Record<string, { readonly responses: Readonly<Record<string, Answer>> }>>;
+type Answer = { readonly content?: Readonly<Record<string, { readonly schema: object }>> };
+
+interface ApiDocument {
+  readonly paths: Readonly<Record<string, Operations>>;
+}
+
+const OF_THE_API = /^\/(?:api\/|login$|logout$|setup$|health$)/;
+
+/** What the server says of addresses and methods that are not there. */
+const NOT_THERE: Answer = {
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } }, "text/html": { schema: {} } },
+};
+
+const plainFetch = globalThis.fetch;
+const servers = new Set<string>();
+
+/** From now on. `url` is the address of a server, without a path. */
+export function holdToDocument(url: string): void {
+  servers.add(url);
+  globalThis.fetch = Object.assign(checkedFetch, plainFetch);
+}
+
+async function checkedFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  const response = await plainFetch(input, init);
+  if (!isDescribed(response)) return response;
+  const method = init?.method ?? (input instanceof Request ? input.method : "GET");
+  await checkAnswer(response.redirected ? "GET" : method.toUpperCase(), response);
+  return response;
+}
+
+function isDescribed({ url }: Response): boolean {
+  const { origin, pathname } = URL.parse(url) ?? { origin: "", pathname: "" };
+  return servers.has(origin) && OF_THE_API.test(pathname);
+}
+
+async function checkAnswer(method: string, response: Response): Promise<void> {
+  const { status, headers } = response;
+  const what = `${method} ${response.url} answered ${status}`;
+  const document = await documentOf(response);
+  const operation = operationsAt(document, response)[method === "HEAD" ? "get" : method.toLowerCase()];
+  const answer = operation ? operation.responses[status] : NOT_THERE;
+  if (!answer) throw new Error(`${what}, which is not in the API document`);
+  if (method === "HEAD" || method === "OPTIONS" || !answer.content) return;
+  const type = headers.get("content-type")?.split(";")[0] ?? "no media type";
+  const described = answer.content[type] ?? answer.content["*/*"];
+  if (!described) throw new Error(`${what} with ${type}, which is not in the API document`);
+  if (type === "application/json") check(document, described.schema, await response.clone().json(), what);
+}
+
+/** Throws when it is no event that the stream is described to have. */
+export async function checkEvent(stream: Response, data: string): Promise<void> {
+  if (!isDescribed(stream)) return;
+  const document = await documentOf(stream);
+  const answers = Object.values(operationsAt(document, stream)).map(({ responses }) => responses[200]);
+  const described = answers.map((answer) => answer?.content?.["text/event-stream"]).find((it) => it);
+  if (!described) throw new Error(`${stream.url} streams, which is not in the API document`);
+  check(document, described.schema, JSON.parse(data), `${stream.url} sent an event`);
+}
+
+let documentRead: Promise<ApiDocument> | null = null;
+
+/** The code makes it, so that all servers of a process have the same. */
+function documentOf(response: Response): Promise<ApiDocument> {
+  documentRead ??= readDocument(new URL("/openapi/json", response.url));
+  return documentRead;
+}
+
+async function readDocument(url: URL): Promise<ApiDocument> {
+  return closed((await (await plainFetch(url)).json()) as ApiDocument);
+}
+
+/** The same, its objects without other fields than those described. A client must bear more; here each has to be described. */
+function closed<Part>(part: Part): Part {
+  if (typeof part !== "object" || part === null) return part;
+  if (Array.isArray(part)) return part.map(closed) as Part;
+  const all = Object.fromEntries(Object.entries(part).map(([name, value]) => [name, closed(value)]));
+  return { ...("properties" in all && { additionalProperties: false }), ...all } as Part;
+}
+
+function operationsAt({ paths }: ApiDocument, { url }: Response): Operations {
+  const pathname = new URL(url).pathname.replace(/\/$/, "");
+  const path = Object.keys(paths).find((it) => new RegExp(`^${it.replace(/\{\w+\}/g, "[^/]+")}$`).test(pathname));
+  return (path && paths[path]) || {};
+}
+
+const ajv = new Ajv2020({
+  strict: false,
+  formats: { "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, binary: true },
+});
+const validators = new WeakMap<object, ValidateFunction>();
+
+function check(document: ApiDocument, schema: object, value: unknown, what: string): void {
+  // References are into the document, so the schema has to be a part of it.
+  const validate = validators.get(schema) ?? ajv.compile<unknown>({ ...document, ...schema });
+  validators.set(schema, validate);
+  if (validate(value)) return;
+  const wrong = ajv.errorsText(validate.errors);
+  throw new Error(`${what} with what is not in the API document: ${wrong}\n${JSON.stringify(value)}`);
+}
