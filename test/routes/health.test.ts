@@ -152,4 +152,4 @@ test("a full disk is told in a sentence", async () => {
     expect.stringContaining("disk is full"),
   ]);
   await server.stop("SIGKILL");
-});
+}, 60_000);
