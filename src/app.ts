@@ -1,6 +1,7 @@
 /** The HTTP side of a core: routes, headers, and the one catcher of requests' errors. Never listens. */
 
 import { Elysia, type InternalRoute } from "elysia";
+import { isProduction } from "elysia/error";
 import type { Core } from "./protocols";
 import { assetRoutes } from "./routes/assets";
 import { catalogueRoutes } from "./routes/catalogue";
@@ -34,6 +35,7 @@ export interface AppOptions {
 }
 
 export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
+  if (!isProduction) throw new Error("Elysia was imported before src/production.ts.");
   // The default of `normalize` makes an object of whatever stands where one belongs ("warm" → {"0":"w",…}) before it is
   // checked; this one only takes away fields that are not in the schema.
   const app = new Elysia({ normalize: "typebox" });

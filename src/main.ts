@@ -1,6 +1,8 @@
 #!/usr/bin/env bun
 /** The command line: `serve` (when nothing is said), `users`, `check`, `health`. The only file that acts when it is imported. */
 
+import "./production";
+
 import { ConfigError, loadConfig } from "./config";
 import { messageOf } from "./errors";
 import { createLog } from "./log";

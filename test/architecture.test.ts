@@ -17,6 +17,7 @@ const BASICS = [
   "src/secret",
   "src/allowed",
   "src/json",
+  "src/body",
   "src/html-to-markdown",
   "src/stream-slots",
 ];
@@ -29,6 +30,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/secret": [],
   "src/allowed": ["src/protocols", "src/errors", "src/json"],
   "src/json": ["src/protocols"],
+  "src/body": ["src/errors", "src/json"],
+  "src/production": [],
   "src/html-to-markdown": [],
   "src/stream-slots": ["src/protocols", "src/errors"],
   "src/log": BASICS,
@@ -48,6 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/serve": [...BASICS, "src/app", "src/log", "src/plugins"],
   "src/main": [
     ...BASICS,
+    "src/production",
     "src/config",
     "src/log",
     "src/serve",
@@ -120,8 +124,10 @@ test("nothing imports in a circle, types included, except the types of the proto
   expect(findCircle(localImports.filter(({ to }) => !to.startsWith("src/protocols/")))?.join(" → ") ?? null).toBeNull();
 });
 
-test("only src/config.ts reads the environment", () => {
-  const readers = sources.filter(({ path, text }) => path !== "src/config.ts" && /\b(?:process|Bun)\.env\b/.test(text));
+test("only src/config.ts reads the environment, and only src/production.ts sets it", () => {
+  const readers = sources.filter(
+    ({ path, text }) => !["src/config.ts", "src/production.ts"].includes(path) && /\b(?:process|Bun)\.env\b/.test(text),
+  );
   expect(readers.map(({ path }) => path)).toEqual([]);
 });
 

@@ -9,14 +9,15 @@ export function loginPage(form: LoginData, words: Words): Html {
     form,
     words,
     words.signIn.signIn,
-    html`<form method="post" action="/login">
+    html`<form method="post" action="/login" enctype="${form.draft ? "multipart/form-data" : "application/x-www-form-urlencoded"}">
 ${notice(form.error)}
 <input type="hidden" name="next" value="${form.next}">
 ${form.draft && html`<input type="hidden" name="draft" value="${form.draft}">`}
 ${field("username", words.signIn.name, form.username, "username")}
 ${field("password", words.signIn.password, "", "current-password")}
 <button class="primary">${words.signIn.signIn}</button>
-</form>`,
+</form>
+${form.toCopy && textToCopy(form.toCopy, words)}`,
   );
 }
 
@@ -56,6 +57,13 @@ function card(page: PageData, words: Words, title: string, content: Html): Html 
 ${content}
 </main>`,
   });
+}
+
+/** Without a name, so that no form sends it. */
+function textToCopy(text: string, words: Words): Html {
+  return html`<label for="to-copy">${words.signIn.yourText}</label>
+<textarea id="to-copy" rows="10" readonly>
+${text}</textarea>`;
 }
 
 function notice(error: string | null): Html | null {

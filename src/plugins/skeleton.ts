@@ -3,6 +3,7 @@
 export { type Static, Type as t } from "@sinclair/typebox";
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
+export { readJson } from "../body";
 export { callEndpoint, type EndpointCall, type Reply } from "../core/model/call";
 export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
@@ -15,4 +16,3 @@ export { takeSlotFor } from "../stream-slots";
 export { type Answered, ask, askSettings, type Question } from "./ask";
 export { eventStream } from "./event-stream";
 export { type Fetched, type FetchPublicOptions, fetchPublic } from "./fetch-public";
-export { readJson } from "./read-json";

@@ -173,8 +173,10 @@ export interface LoginData extends PageData {
   readonly error: string | null;
   /** Where to go after sign-in: a path of this server. */
   readonly next: string;
-  /** A message that was sent after the session had ended: the form must send it along as `draft`. */
+  /** A message that was sent after the session had ended: the form must send it along as `draft`, in multipart. */
   readonly draft?: string;
+  /** Such a message that is too long to be sent along: the page must show it, so that the person can copy it. */
+  readonly toCopy?: string;
 }
 
 export interface SetupData extends PageData {

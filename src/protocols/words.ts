@@ -190,6 +190,9 @@ export interface Words {
     /** Before a text was sent, which is kept; and what follows it when there were files, which are not. */
     readonly expired: string;
     readonly chooseAgain: string;
+    /** Instead of `expired` above a text that is too long to be kept, and what that is called. */
+    readonly expiredLong: string;
+    readonly yourText: string;
     readonly name: string;
     readonly password: string;
     readonly setup: string;

@@ -26,7 +26,7 @@ export function assetRoutes(core: Core) {
         if (!pathname.startsWith(PREFIX)) return;
         const name = pathname.slice(PREFIX.length);
         const version = searchParams.get("v");
-        if (version === null && !BUNDLES[name] && !ownersFile(core, name)) return;
+        if (version === null && bundleOf(name) === null && !ownersFile(core, name)) return;
         const asset = readAsset(core, name);
         return asset ? assetResponse(request, asset, version) : undefined;
       })
@@ -62,6 +62,11 @@ const BUNDLES: Readonly<Record<string, readonly string[]>> = {
   "page.js": ["htmx.min.js", "hx-sse.min.js", "chat.js"],
 };
 
+/** Of what was named so here, and not of what every object has. */
+function bundleOf(name: string): readonly string[] | null {
+  return Object.hasOwn(BUNDLES, name) ? (BUNDLES[name] ?? null) : null;
+}
+
 interface Asset {
   readonly name: string;
   readonly bytes: Buffer<ArrayBuffer>;
@@ -75,7 +80,7 @@ const cache = new Map<string, { readonly key: string; readonly asset: Asset }>()
 
 function readAsset(core: Core, name: string): Asset | null {
   const own = ownersFile(core, name);
-  const files = own ? [own] : (BUNDLES[name] ?? [name]).map((it) => ownersFile(core, it) ?? fileIn(PUBLIC, it));
+  const files = own ? [own] : (bundleOf(name) ?? [name]).map((it) => ownersFile(core, it) ?? fileIn(PUBLIC, it));
   const paths = files.filter((path) => path !== null);
   if (paths.length < files.length) return null;
   const key = paths.map((path) => `${path} ${statSync(path).mtimeMs} ${statSync(path).size}`).join("\n");
@@ -95,6 +100,8 @@ function readAsset(core: Core, name: string): Asset | null {
   return asset;
 }
 
+const [NAME_MAX, PATH_MAX] = [255, 1000]; // Characters; here each is one byte.
+
 function ownersFile(core: Core, name: string): string | null {
   return fileIn(join(core.config.pluginsPath, "html"), name);
 }
@@ -103,6 +110,8 @@ function ownersFile(core: Core, name: string): string | null {
 function fileIn(folder: string, name: string): string | null {
   if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(name)) return null;
   const path = join(folder, name);
+  // No file system has longer ones, and each says so in its own way.
+  if (path.length > PATH_MAX || name.split("/").some((part) => part.length > NAME_MAX)) return null;
   return statSync(path, { throwIfNoEntry: false })?.isFile() ? path : null;
 }
 

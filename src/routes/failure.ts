@@ -1,5 +1,6 @@
 /** What a failed request is answered: JSON for programs, a fragment for htmx, a page for a browser. Never a stack. */
 
+import type { ValueError } from "@sinclair/typebox/value";
 import type { ValidationError } from "elysia";
 import { errorOf, HTTP_STATUS, isAppError } from "../errors";
 import type { Core, Words } from "../protocols";
@@ -101,13 +102,25 @@ function signInPath(request: Request): string {
 }
 
 function validationFailure(error: ValidationError): Failure {
-  if (error.type === "response") {
-    return { ...BROKEN, cause: error };
+  const wrong = wrongPart(error);
+  const path = wrong?.path.replace(/^\//, "").replaceAll("/", ".") || error.type;
+  const message = wrong?.message.replace(/^Expected/, "expected") ?? "it does not fit";
+  // The error's own words hold the value.
+  if (error.type === "response")
+    return { ...BROKEN, cause: new Error(`The answer does not fit: ${path}: ${message}.`) };
+  return { status: 422, detail: `${path}: ${message}.`, cause: null };
+}
+
+const WRONG_PARTS_MAX = 64;
+
+/** Asked of the validator: Elysia's own list of what is wrong prints each value. */
+function wrongPart({ validator, value }: ValidationError): ValueError | null {
+  let found: ValueError | null = null;
+  let count = 0;
+  for (const wrong of "Errors" in validator ? validator.Errors(value) : []) {
+    // A number in a query is a union of forms; what the last of them wants is what a person should write.
+    if (wrong.message !== "Expected union value") found = wrong;
+    if (++count === WRONG_PARTS_MAX) break;
   }
-  // A number in a query is a union of forms; what the last of them wants is what a person should write.
-  const wrong = error.all.findLast((entry) => "path" in entry && entry.message !== "Expected union value");
-  const path = wrong && "path" in wrong ? String(wrong.path).replace(/^\//, "").replaceAll("/", ".") : "";
-  const message =
-    wrong && "message" in wrong ? String(wrong.message).replace(/^Expected/, "expected") : "it does not fit";
-  return { status: 422, detail: `${path || error.type}: ${message}.`, cause: null };
+  return found;
 }

@@ -5,6 +5,7 @@ import { AppError } from "../errors";
 import type { Core } from "../protocols";
 import { FileAnswer, fileJson } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
+import { bounded } from "./read";
 import { session } from "./session";
 
 export function fileRoutes(core: Core) {
@@ -18,7 +19,7 @@ export function fileRoutes(core: Core) {
         return fileJson(await core.file.put(user.username, { name: file.name, type: file.type, data: file }));
       },
       {
-        body: t.Object({ file: t.File() }),
+        ...bounded(t.Object({ file: t.File() })),
         detail: { ...answers(json(FileAnswer)), ...takes(upload(t.Object({ file: Bytes }))) },
       },
     )

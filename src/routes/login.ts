@@ -10,6 +10,7 @@ import { TokenAnswer } from "./json";
 import { pageWithDraft } from "./kept-form";
 import { answers, form as formBody, json, page, takes } from "./openapi";
 import { pageData } from "./page-data";
+import { bounded } from "./read";
 import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
 import { addressOf, findUser, sessionCookie } from "./session";
@@ -58,7 +59,7 @@ export function loginRoutes(core: Core) {
         }
       },
       {
-        body: Credentials,
+        ...bounded(Credentials),
         detail: {
           ...takes({ ...json(Credentials), ...formBody(Credentials) }),
           ...answers({ ...json(TokenAnswer), ...page }, 303, 401, 429),

@@ -2,11 +2,14 @@
 
 import { Elysia, type TSchema, t } from "elysia";
 import { MODEL_NAME_MAX } from "../allowed";
-import { AppError } from "../errors";
+import { isForm, readFields, readJson } from "../body";
+import { AppError, messageOf } from "../errors";
+import { parseJson } from "../json";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
 import { withSlot } from "../stream-slots";
 import { AnyObject, TurnEvent } from "./json";
 import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
+import { bounded } from "./read";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
 import { FILES_MAX, withFiles } from "./uploads";
@@ -84,8 +87,7 @@ export function messageRoutes(core: Core) {
     },
     {
       user: true,
-      body: MessageBody,
-      parse: [({ request, contentType }) => readBody(request, contentType)],
+      ...bounded(MessageBody, readMessage),
       detail: {
         description: "Answers with the turn's events.",
         ...takes({ ...json(described(t.String())), ...upload(described(Bytes)) }),
@@ -95,12 +97,10 @@ export function messageRoutes(core: Core) {
   );
 }
 
-/** Multipart is read here because Elysia would parse a text that looks like JSON, and people do send JSON as text. */
-async function readBody(request: Request, contentType: string): Promise<unknown> {
-  if (!contentType.startsWith("multipart/form-data") && !contentType.startsWith("application/x-www-form-urlencoded")) {
-    return request.json();
-  }
-  const form = await request.formData();
+/** What JSON says by its types, a form can only say as text. */
+async function readMessage({ request }: { readonly request: Request }): Promise<unknown> {
+  if (!isForm(request.headers.get("content-type") ?? "")) return readJson(request);
+  const form = await readFields(request);
   const fields: Record<string, unknown> = {};
   for (const [name, value] of form) if (name !== "files") fields[name] = value;
   if (form.has("files")) fields.files = form.getAll("files");
@@ -111,8 +111,8 @@ async function readBody(request: Request, contentType: string): Promise<unknown>
 
 function readParameters(text: string): unknown {
   try {
-    return text.trim() === "" ? undefined : JSON.parse(text);
+    return text.trim() === "" ? undefined : parseJson(text);
   } catch (error) {
-    throw new AppError("invalid", "parameters must be a JSON object.", { cause: error });
+    throw new AppError("invalid", `parameters must be a JSON object; ${messageOf(error)}.`, { cause: error });
   }
 }

@@ -11,6 +11,7 @@ import { sentenceOf } from "./failure";
 import { TokenAnswer } from "./json";
 import { answers, form as formBody, json, page, takes } from "./openapi";
 import { pageData } from "./page-data";
+import { bounded } from "./read";
 import { wordsFor } from "./reader";
 import { htmlResponse, seeOther, wantsPage } from "./respond";
 import { sessionCookie } from "./session";
@@ -59,7 +60,7 @@ export function setupRoutes(core: Core, setupToken: string | null) {
         }
       },
       {
-        body: NewAdmin,
+        ...bounded(NewAdmin),
         detail: {
           ...takes({ ...json(NewAdmin), ...formBody(NewAdmin) }),
           ...answers(json(TokenAnswer), 303, 404, 409),

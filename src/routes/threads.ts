@@ -8,6 +8,7 @@ import { showBranch } from "../turn/branch";
 import { requireModel, requirePrompt } from "../turn/start";
 import { AnyObject, MessageAnswer, messageJson, ThreadAnswer, threadJson } from "./json";
 import { answers, json } from "./openapi";
+import { bounded } from "./read";
 import { session } from "./session";
 
 const Page = {
@@ -78,19 +79,19 @@ export function threadRoutes(core: Core) {
         const thread = await core.thread.update(user.username, params.id, fieldsOf(body));
         return threadJson(found(thread));
       },
-      { body: ThreadChanges, detail: answers(json(ThreadAnswer), 404) },
+      { ...bounded(ThreadChanges), detail: answers(json(ThreadAnswer), 404) },
     )
     .post(
       "/threads/:id/head",
       async ({ params, body, user }) => threadJson(await showBranch(core, user, params.id, body.message_id)),
-      { body: MessageChoice, detail: answers(json(ThreadAnswer), 404, 409) },
+      { ...bounded(MessageChoice), detail: answers(json(ThreadAnswer), 404, 409) },
     )
     .post(
       "/threads/:id/fork",
       async ({ params, body, user }) => {
         return threadJson(await core.thread.fork(user.username, params.id, body.message_id));
       },
-      { body: MessageChoice, detail: answers(json(ThreadAnswer), 404) },
+      { ...bounded(MessageChoice), detail: answers(json(ThreadAnswer), 404) },
     )
     .delete(
       "/threads/:id",

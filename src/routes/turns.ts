@@ -6,6 +6,7 @@ import type { Core } from "../protocols";
 import { withSlot } from "../stream-slots";
 import { TurnAnswer, TurnEvent, turnJson } from "./json";
 import { answers, eventStream, json, resumes } from "./openapi";
+import { bounded } from "./read";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
 
@@ -45,7 +46,7 @@ export function turnRoutes(core: Core) {
         found((await core.turns.approve(user, id, callId, approve)) || null);
         return { approve };
       },
-      { body: Approval, detail: answers(json(Approval), 404, 409) },
+      { ...bounded(Approval), detail: answers(json(Approval), 404, 409) },
     )
     .post(
       "/continue",

@@ -122,6 +122,21 @@ describe("/static", () => {
     }
   });
 
+  test.each([
+    "constructor",
+    "__proto__",
+    "toString?v=1",
+    "hasOwnProperty/x",
+    "style.css/x",
+    "a".repeat(300),
+    `${"a".repeat(300)}?v=1`,
+    "a/".repeat(3000),
+    `${"a/".repeat(3000)}a`,
+  ])("there is no file /static/%s", async (name) => {
+    const response = await fetch(`${url}/static/${name}`);
+    expect([response.status, await response.json()]).toEqual([404, { detail: "There is nothing at this address." }]);
+  });
+
   test("an index.html of the owner is the front page, under a policy of its own", async () => {
     const ownUrl = (
       await startServer({ config: { pluginsPath: temporaryFolderWith("html/index.html", "<h1>Mine</h1>") } })

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { type Client, startServer, type TestServer } from "../support/server";
+import { type Client, PASSWORD, startServer, type TestServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
 
 describe("before a request is read", () => {
@@ -28,6 +28,7 @@ describe("before a request is read", () => {
 
   test.each([
     ["/login", 17],
+    ["/setup", 17],
     ["/api/v1/threads/x", 65],
     ["/api/v1/message", 2 * 1024 + 1],
   ])("a body of %s over its limit is refused with a sentence", async (path, kib) => {
@@ -36,12 +37,31 @@ describe("before a request is read", () => {
     expect(await response.json()).toEqual({ detail: expect.stringMatching(/may have \d+ KiB/) });
   });
 
-  test("a small request without a length is refused: it could be of any size", async () => {
-    const endless = new ReadableStream({
-      pull: (controller) => controller.enqueue(new TextEncoder().encode("x")),
-    });
-    const response = await ann.fetch("/login", { method: "POST", body: endless });
-    expect(response.status).toBe(400);
+  test.each(["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])(
+    "a body of %s without a length is read as far as it may go, and refused there",
+    async (type) => {
+      const chunk = new TextEncoder().encode("x".repeat(1000));
+      let sent = 0;
+      const endless = new ReadableStream({
+        pull(controller) {
+          controller.enqueue(chunk);
+          sent += chunk.length;
+        },
+      });
+      const headers = { "content-type": type };
+      const response = await fetch(`${server.url}/login`, { method: "POST", body: endless, headers });
+      expect([response.status, await response.json()]).toEqual([
+        413,
+        { detail: "The body of this request may have 16 KiB." },
+      ]);
+      expect(sent).toBeLessThan(4_000_000); // What the sockets between hold.
+    },
+  );
+
+  test("a body without a length is as good as another one where it is short enough", async () => {
+    const body = new Blob([JSON.stringify({ username: "ann", password: PASSWORD })]).stream();
+    const headers = { "content-type": "application/json" };
+    expect((await fetch(`${server.url}/login`, { method: "POST", body, headers })).status).toBe(200);
   });
 
   test.each([

@@ -83,6 +83,35 @@ describe("signing in", () => {
     expect(page).toContain("Wrong user name or password.");
   });
 
+  test("a message sent after the session has ended is carried through the sign-in, or shown to be copied where it is too long", async () => {
+    const send = (content: string) => {
+      const body = new FormData();
+      body.set("content", content);
+      return fetch(`${server.url}/t`, { method: "POST", body, headers: BROWSER });
+    };
+    const short = await send("<b>kept");
+    expect(short.status).toBe(401);
+    expect(await short.text()).toContain('name="draft" value="&lt;b&gt;kept"');
+    const body = new FormData();
+    for (const [name, value] of Object.entries({
+      username: "ann",
+      password: PASSWORD,
+      next: "/",
+      draft: "ü".repeat(6000),
+    }))
+      body.set(name, value);
+    const signedIn = await fetch(`${server.url}/login`, { method: "POST", body, headers: BROWSER });
+    expect(await signedIn.text()).toContain("ü".repeat(6000));
+
+    const long = `<b>${"ü\n".repeat(6000)}`;
+    const page = await (await send(long)).text();
+    expect(page).toContain(`&lt;b&gt;${"ü\n".repeat(6000)}</textarea>`);
+    expect(page).toContain("copy it from here first");
+    expect(page).not.toContain('name="draft"');
+    const tooLong = await send("ü".repeat(200_000));
+    expect([tooLong.status, (await tooLong.text()).includes("ü")]).toEqual([401, false]);
+  });
+
   test.each([
     [{ origin: "https://evil.example" }],
     [{ origin: "null" }],

@@ -85,8 +85,8 @@ describe("threads over HTTP", () => {
     ]);
     expect(await change({ metadata: { a: null, b: "x".repeat(9_000) } })).toEqual([200, undefined]);
     const deep = JSON.parse(`{"a":${"[".repeat(3_000)}${"]".repeat(3_000)}}`);
-    expect(await change({ metadata: deep })).toEqual([400, "The metadata nest deeper than 64 levels."]);
-    expect(await change({ parameters: deep })).toEqual([400, "The parameters nest deeper than 64 levels."]);
+    expect(await change({ metadata: deep })).toEqual([400, "The body nests deeper than 64 levels."]);
+    expect(await change({ parameters: deep })).toEqual([400, "The body nests deeper than 64 levels."]);
   });
 
   test("arguments of a tool that nest too deep come as the text that the model wrote", async () => {

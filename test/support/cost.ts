@@ -19,6 +19,19 @@ export async function costOf(run: Run): Promise<number> {
 export async function costsOf(...runs: readonly Run[]): Promise<number[]> {
   const repeats: number[] = [];
   for (const run of runs) repeats.push(await repeatsOf(run));
+  return measure(runs, repeats);
+}
+
+/** The same for what is known to take some tenths of a millisecond, such as a request: so many runs are one measurement. */
+export async function costsOfRequests(repeats: number, ...runs: readonly Run[]): Promise<number[]> {
+  for (const run of runs) await costOfSome(run, repeats);
+  return measure(
+    runs,
+    runs.map(() => repeats),
+  );
+}
+
+async function measure(runs: readonly Run[], repeats: readonly number[]): Promise<number[]> {
   const costs: number[][] = runs.map(() => []);
   for (let round = 0; round < RUNS; round++) {
     for (const [at, run] of runs.entries()) costs[at]?.push(await costOfSome(run, repeats[at] ?? 1));

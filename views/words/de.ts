@@ -161,6 +161,9 @@ export const de: Words = {
     signIn: "Anmelden",
     expired: "Deine Sitzung ist zu Ende. Melde dich an, und dein Text ist wieder da.",
     chooseAgain: "Deine Dateien wurden nicht behalten: Hänge sie noch einmal an.",
+    expiredLong:
+      "Deine Sitzung ist zu Ende. Dein Text ist zu lang, um beim Anmelden aufgehoben zu werden: Kopiere ihn vorher von hier.",
+    yourText: "Dein Text",
     name: "Name",
     password: "Passwort",
     setup: "Den ersten Administrator anlegen",

@@ -162,6 +162,8 @@ export const en: Words = {
     signIn: "Sign in",
     expired: "Your session has ended. Sign in, and what you wrote is back.",
     chooseAgain: "Your files were not kept: attach them again.",
+    expiredLong: "Your session has ended. Your text is too long to be kept while you sign in: copy it from here first.",
+    yourText: "Your text",
     name: "Name",
     password: "Password",
     setup: "Make the first administrator",

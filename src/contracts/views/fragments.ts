@@ -46,7 +46,7 @@ export function pages(views: ViewsProtocol, words: Words, text: string): [name: 
   const page = { user: null, asset: (name: string) => `/static/${name}`, ephemeral: true };
   return [
     ["chat", views.chatPage(chat(views, words, text), words)],
-    ["login", views.loginPage({ ...page, username: text, error: text, next: "/" }, words)],
+    ["login", views.loginPage({ ...page, username: text, error: text, next: "/", draft: text, toCopy: text }, words)],
     ["setup", views.setupPage({ ...page, token: text, username: text, error: text }, words)],
     ["error", views.errorPage({ ...page, status: 404, detail: text }, words)],
     ["plugin page", views.pluginPage({ ...page, title: text, body: views.markdown(text, words) }, words)],

@@ -1,6 +1,7 @@
 /** How forms of the page are read and answered: with script by a fragment or nothing, without by the page that shows the effect. */
 
 import { t } from "elysia";
+import { readFields } from "../../body";
 import { AppError } from "../../errors";
 import type { Core, StatusData, User } from "../../protocols";
 import { partial } from "../partial";
@@ -43,9 +44,7 @@ export interface Form {
 }
 
 export async function readForm(request: Request): Promise<Form> {
-  const fields = await request.formData().catch((cause) => {
-    throw new AppError("invalid", "The form cannot be read.", { cause });
-  });
+  const fields = await readFields(request);
   const text = (name: string) => {
     const value = fields.get(name);
     return typeof value === "string" ? value : "";
