@@ -3,8 +3,8 @@
 import { Elysia, type TSchema, t } from "elysia";
 import { MODEL_NAME_MAX } from "../allowed";
 import { isForm, readFields, readJson } from "../body";
-import { AppError, messageOf } from "../errors";
-import { parseJson } from "../json";
+import { AppError } from "../errors";
+import { LEVELS_MAX, parseJson } from "../json";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
 import { withSlot } from "../stream-slots";
 import { AnyObject, TurnEvent } from "./json";
@@ -113,6 +113,8 @@ function readParameters(text: string): unknown {
   try {
     return text.trim() === "" ? undefined : parseJson(text);
   } catch (error) {
-    throw new AppError("invalid", `parameters must be a JSON object; ${messageOf(error)}.`, { cause: error });
+    throw new AppError("invalid", `parameters must be a JSON object of at most ${LEVELS_MAX} levels.`, {
+      cause: error,
+    });
   }
 }
