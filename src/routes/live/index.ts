@@ -2,22 +2,23 @@
 
 import { Elysia, t } from "elysia";
 import type { Core, Words } from "../../protocols";
+import { encodeSse } from "../../sse";
 import { takeSlot } from "../../stream-slots";
+import { partial } from "../partial";
 import { wordsFor, zoneOf } from "../reader";
 import { findUser } from "../session";
 import { type StreamClient, streamResponse } from "../stream";
-import { channel, signedOut } from "./channel";
-import { createReplies } from "./replies";
+import { createFeeds } from "./feeds";
 
 export function liveRoutes(core: Core) {
-  const replies = createReplies(core);
+  const feeds = createFeeds(core);
   return new Elysia().get(
     "/live",
     async ({ request, server, query }) => {
       const [user, words] = [await findUser(core, request), wordsFor(core, request)];
       const zone = zoneOf(request);
       const after = request.headers.get("last-event-id") ?? query.after ?? "";
-      const options = { core, replies, threadId: query.t ?? null, after, facts: query.facts ?? "" };
+      const place = { after, facts: query.facts ?? "" };
       return streamResponse({
         core,
         ...(user && { slot: takeSlot(core, user.username) }),
@@ -27,7 +28,9 @@ export function liveRoutes(core: Core) {
         isAllowed: async () => (await findUser(core, request)) !== null,
         signedOut: () => signedOut(core, words),
         begin: (client) =>
-          user ? channel({ ...options, reader: { user, words, zone } }, client) : farewell(core, words, client),
+          user
+            ? feeds.join({ user, words, zone }, { threadId: query.t ?? null, put: client.send }, place)
+            : farewell(core, words, client),
       });
     },
     { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()), facts: t.Optional(t.String()) }) },
@@ -38,4 +41,11 @@ async function farewell(core: Core, words: Words, { send, end }: StreamClient): 
   send(signedOut(core, words));
   end();
   return () => {};
+}
+
+/** Says so on the page, and closes the channel by the event that `#live` names. */
+function signedOut(core: Core, words: Words): Uint8Array {
+  const { status } = core.views;
+  const data = partial("status", "outerMorph", status({ text: words.status.signedOut, kind: "error" }, words));
+  return Buffer.concat([encodeSse({ data }), encodeSse({ event: "signed-out", data: "" })]);
 }

@@ -1,5 +1,5 @@
 /**
- * A reply that is being written, rendered once for all who look at it: follows a turn, folds its events into parts, and
+ * A reply that is being written, rendered once for all pages that look at it: follows a turn, folds its events into parts, and
  * tells what changed as HTML at a pace that a reader can see. What was told and `snapshot` always agree, so a page that joins
  * takes the snapshot and then what is told, in one go.
  */
@@ -31,11 +31,9 @@ export interface ReplyOptions {
   readonly turn: TurnInfo;
   /** The reply as a page knows it now; its parts of earlier turns are those that this turn goes on from. */
   readonly base: MessageData;
-  /** Called once nobody follows any more or the turn has ended: the reply cannot be joined then. */
-  readonly onOver: () => void;
 }
 
-export async function openReply({ core, reader, turn, base, onOver }: ReplyOptions): Promise<Reply> {
+export async function openReply({ core, reader, turn, base }: ReplyOptions): Promise<Reply> {
   const controller = new AbortController();
   const followers = new Set<(message: Uint8Array) => void>();
   const growth = createGrowth(core, reader.words, turn);
@@ -73,7 +71,6 @@ export async function openReply({ core, reader, turn, base, onOver }: ReplyOptio
     first.resolve();
     timer ??= setTimeout(flush, restMs);
   })
-    .then(onOver)
     .then(finish)
     .catch((error) => core.log.error("A reply could not be followed", { turn: turn.id, error }))
     .finally(first.resolve);
@@ -93,9 +90,7 @@ export async function openReply({ core, reader, turn, base, onOver }: ReplyOptio
       followers.add(follower);
       return () => {
         followers.delete(follower);
-        if (followers.size > 0) return;
-        onOver();
-        controller.abort();
+        if (followers.size === 0) controller.abort();
       };
     },
   };

@@ -1,6 +1,7 @@
 /**
- * Keeps one page's thread up to date: loads the state when something happened, sends what differs from what the page shows,
- * and while a reply is written lets that tell of itself.
+ * Keeps all pages that show one thread up to date: loads the state once when something happened, sends all of them what differs
+ * from what they show, and while a reply is written lets that tell of itself. A page that joins is brought to that state by
+ * its cursor.
  */
 
 import type { Core, MessageData } from "../../protocols";
@@ -8,25 +9,18 @@ import { encodeSse } from "../../sse";
 import { type Branch, loadBranch } from "../page/branch";
 import { noteSeen } from "../page/seen";
 import type { Reader } from "../reader";
-import type { Replies } from "./replies";
-import type { Reply } from "./reply";
+import { openReply, type Reply } from "./reply";
 import { difference, type Shown, shownAfter, shownOf, withLast } from "./shown";
 
-export interface FollowedThread {
-  /** Brings the page up to date, soon. Calls while that is under way lead to one more round. */
+export interface ThreadFeed {
+  /** Brings the pages up to date, soon. Calls while that is under way lead to one more round. */
   sync(): void;
-  leave(): void;
+  /** Tells a page, which was made at the cursor `after`, what to change, until the function returned is called. */
+  join(after: string, put: Put): () => void;
+  readonly isEmpty: boolean;
 }
 
-export interface ThreadOptions {
-  readonly core: Core;
-  readonly reader: Reader;
-  readonly replies: Replies;
-  readonly threadId: string;
-  /** Cursor of what the page shows. */
-  readonly after: string;
-  readonly put: (message: Uint8Array) => void;
-}
+type Put = (message: Uint8Array) => void;
 
 /** A reply that tells of itself, until `leave`. */
 interface Followed {
@@ -34,49 +28,81 @@ interface Followed {
   readonly leave: () => void;
 }
 
-export function followThread({ core, reader, replies, threadId, after, put }: ThreadOptions): FollowedThread {
+export function createThreadFeed(core: Core, reader: Reader, threadId: string): ThreadFeed {
+  const pages = new Set<Put>();
+  /** Those that are not up to date yet, with their cursors. */
+  const joining = new Map<Put, string>();
   let shown: Shown | null = null;
-  let cursor = after;
+  let cursor = "";
   let followed: Followed | null = null;
-  let hasLeft = false;
+  const isEmpty = () => pages.size + joining.size === 0;
 
-  const join = async (branch: Branch): Promise<Followed | null> => {
+  const tell = (message: Uint8Array): void => {
+    for (const put of pages) put(message);
+  };
+  const followReply = async (branch: Branch): Promise<Followed | null> => {
     const base = branch.messages.messages.at(-1);
     if (!branch.live || !base) return null;
-    const reply = await replies.open(reader, branch.live, base);
-    return hasLeft ? null : { reply, leave: reply.follow(put) };
+    const reply = await openReply({ core, reader, turn: branch.live, base });
+    return { reply, leave: reply.follow(tell) };
+  };
+  const leaveReply = (): void => {
+    followed?.leave();
+    followed = null;
   };
   const round = async (): Promise<void> => {
+    // A page that comes later may know more than what is loaded now.
+    const asking = [...joining];
     const branch = await loadBranch(core, reader, threadId);
-    if (!branch || hasLeft) return;
-    let before = shown ?? shownAfter(after, branch);
+    if (!branch || isEmpty()) return;
     if (followed && branch.live?.id !== followed.reply.turnId) {
       await followed.reply.ended;
-      before = withLast(before, followed.reply.snapshot());
-      followed.leave();
-      followed = null;
+      if (followed) shown = shown && withLast(shown, followed.reply.snapshot());
+      leaveReply();
     }
-    if (followed) before = withLast(before, followed.reply.snapshot());
-    else followed = await join(branch);
+    if (followed) shown = shown && withLast(shown, followed.reply.snapshot());
+    else followed = await followReply(branch);
+    if (isEmpty()) return leaveReply();
     // From here on nothing waits: what the reply tells must come after what is put now.
     const now = followed ? withReply(branch, followed.reply.snapshot()) : branch;
-    const data = difference(core, reader.words, before, now);
-    if (data !== "" || cursor !== now.cursor) put(encodeSse({ id: now.cursor, data }));
+    const change = changeTo(now, cursor, shown);
+    if (change && shown) tell(change);
+    const changes = new Map<string, Uint8Array | null>();
+    for (const [put, after] of asking) {
+      if (!joining.delete(put)) continue;
+      const own = changes.has(after) ? changes.get(after) : changeTo(now, after, shownAfter(after, branch));
+      changes.set(after, own ?? null);
+      if (own) put(own);
+      pages.add(put);
+    }
     cursor = now.cursor;
     shown = shownOf(now);
     if (!branch.live) await noteSeen(core, reader.user.username, branch.thread);
   };
+  /** Null when there is nothing to tell. */
+  const changeTo = (now: Branch, after: string, before: Shown | null): Uint8Array | null => {
+    const data = before ? difference(core, reader.words, before, now) : "";
+    return data === "" && after === now.cursor ? null : encodeSse({ id: now.cursor, data });
+  };
   const sync = oneAtATime(async () => {
-    // The page stays as it is until something happens again.
+    // The pages stay as they are until something happens again.
     await round().catch((error) =>
-      core.log.error("A page could not be brought up to date", { thread: threadId, error }),
+      core.log.error("Pages could not be brought up to date", { thread: threadId, error }),
     );
   });
   return {
     sync,
-    leave() {
-      hasLeft = true;
-      followed?.leave();
+    join(after, put) {
+      joining.set(put, after);
+      sync();
+      return () => {
+        joining.delete(put);
+        pages.delete(put);
+        if (isEmpty()) leaveReply();
+      };
+    },
+    get isEmpty() {
+      return isEmpty();
     },
   };
 }
