@@ -34,6 +34,8 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
     if (command === "serve") return await runServer(loadConfig());
     if (command === "users") return await editUsers(rest, loadConfig());
     if (command === "check") return await checkFiles(rest, loadConfig());
+    // Not for people: a file of theirs is read by it.
+    if (command === "read-document") return await readDocument(rest);
     if (command === "health") return await askHealth(loadConfig());
   } catch (error) {
     console.error(error instanceof ConfigError ? error.message : `skeleton: ${messageOf(error)}`);
@@ -83,6 +85,12 @@ async function editUsers(args: readonly string[], config: Config): Promise<numbe
 async function checkFiles(files: readonly string[], config: Config): Promise<never> {
   const { checkPlugins } = await import("./check");
   process.exit(await checkPlugins(files, config, console.log));
+}
+
+async function readDocument([name = ""]: readonly string[]): Promise<number> {
+  const { readDocumentCommand } = await import("./documents");
+  await readDocumentCommand(name);
+  return 0;
 }
 
 async function askHealth(config: Config): Promise<number> {

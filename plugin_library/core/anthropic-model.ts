@@ -12,6 +12,7 @@
 import {
   type Core,
   callEndpoint,
+  createFileParts,
   createLists,
   type FileInfo,
   type FinishReason,
@@ -192,25 +193,23 @@ async function toBlocks(
   ];
 }
 
-const FILE_MAX_BYTES = 5 * 1024 * 1024; // What the API takes of an image.
-const FILES_MAX_BYTES = 15 * 1024 * 1024; // Of one call; the API takes 32 MB in all.
-const TEXT_MAX_BYTES = 256 * 1024;
+const CONTEXT_TOKENS = 200_000; // The least that a model of the API has.
+const DOCUMENTS_MAX_BYTES = 15 * 1024 * 1024; // Of one call; the API takes 32 MB in all.
 
-/** Files as blocks, out of one budget: those that do not fit are named. */
+/** Files as blocks. The API reads a PDF itself, pictures and all; what does not fit comes as its text. */
 function createFileBlocks(core: Core, username: string | null): (files: readonly FileInfo[]) => Promise<Block[]> {
-  let room = FILES_MAX_BYTES;
+  const readFile = createFileParts(core, { username, canSee: true, contextLength: CONTEXT_TOKENS });
+  let room = DOCUMENTS_MAX_BYTES;
   const toBlock = async (file: FileInfo): Promise<Block> => {
-    const { id, name, type, size } = file;
-    const kind = /^image\/(?:png|jpeg|gif|webp)$/.test(type) ? "image" : type === "application/pdf" ? "document" : null;
-    const isText = /^text\/|^application\/(?:[\w.-]+\+)?(?:json|xml|yaml|javascript|toml|sql)$/.test(type);
-    const fits = size <= Math.min(room, kind ? FILE_MAX_BYTES : TEXT_MAX_BYTES);
-    const bytes = (kind || isText) && fits && username !== null ? await core.file.open(username, id) : null;
-    if (!bytes)
-      return { type: "text", text: `The file ${JSON.stringify(name)} (${type}, ${size} bytes) is not shown.` };
-    room -= size;
-    if (!kind) return { type: "text", text: `File ${JSON.stringify(name)}:\n${await bytes.text()}` };
-    const data = Buffer.from(await bytes.arrayBuffer()).toString("base64");
-    return { type: kind, source: { type: "base64", media_type: type, data } };
+    const bytes = file.size <= room && username !== null ? await core.file.open(username, file.id) : null;
+    if (bytes && (await bytes.slice(0, 5).text()) === "%PDF-") {
+      room -= file.size;
+      const data = Buffer.from(await bytes.arrayBuffer()).toString("base64");
+      return { type: "document", source: { type: "base64", media_type: "application/pdf", data } };
+    }
+    const part = await readFile(file);
+    if (part.type === "text") return { ...part };
+    return { type: "image", source: { type: "base64", media_type: part.mediaType, data: part.base64 } };
   };
   return async (files) => {
     const blocks: Block[] = [];

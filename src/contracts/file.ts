@@ -35,6 +35,20 @@ export const fileContract: readonly ContractCase[] = [
     },
   },
   {
+    name: "text is read whatever its name and type say, and what is none is said to be none",
+    async run({ file }) {
+      const source = new TextEncoder().encode("print('ü')\n");
+      const { id } = await file.put("ann", newFile("tool.py", "application/octet-stream", source));
+      assert.deepEqual(await file.text("ann", id), { kind: "text", text: "print('ü')\n", tokens: 3 });
+      const other = await file.put("ann", newFile("notes.txt", "text/plain", new Uint8Array([0, 1, 2, 255, 0])));
+      const read = await file.text("ann", other.id);
+      assert.equal(read?.text, "");
+      assert.equal(read?.fault, "unknownKind");
+      assert.equal(await file.text("bob", id), null);
+      assert.equal(await file.text("ann", "none"), null);
+    },
+  },
+  {
     name: "an empty file is a file",
     async run({ file }) {
       const info = await file.put("ann", newFile("nothing", "text/plain", bytes(0)));

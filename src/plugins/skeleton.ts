@@ -7,6 +7,7 @@ export { readJson } from "../body";
 export { callEndpoint, type EndpointCall, type Reply } from "../core/model/call";
 export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
+export { createFileParts, type FilePart, type FilePartsOptions } from "../core/model/file-parts";
 export { createLists, type Lister, type Lists } from "../core/model/lists";
 export { AppError, HTTP_STATUS } from "../errors";
 export { htmlToMarkdown } from "../html-to-markdown";

@@ -15,9 +15,44 @@ export interface FileProtocol {
   /** Its bytes, readable as a stream or in slices, or null. */
   open(username: string, id: string): Promise<Blob | null>;
 
+  /**
+   * What can be read of the file, by its bytes and whatever its name and type claim; null when there is no such file. A document is read
+   * once, which can take a minute, and kept by its content. A provider that keeps its files elsewhere takes the member of the default,
+   * which reads what `get` and `open` of `core.file` give.
+   */
+  text(username: string, id: string): Promise<FileText | null>;
+
   /** Takes the file from the user; the bytes go when nobody has them any more. False when there is none. */
   remove(username: string, id: string): Promise<boolean>;
 }
+
+/** What can be read of a file, and what not. */
+export interface FileText {
+  /** `document`: made into Markdown. `text`: as it is. `image`: a picture, which only models that see can take. */
+  readonly kind: "text" | "document" | "image";
+  /** Pages, slides and sheets begin with a line such as `[Page 3]`. Empty when nothing can be read. */
+  readonly text: string;
+  /** About how many tokens the text has. */
+  readonly tokens: number;
+  readonly pages?: number;
+  readonly slides?: number;
+  readonly sheets?: number;
+  /** Numbers of the pages on which there is no text, such as scanned ones. */
+  readonly emptyPages?: readonly number[];
+  /** How many pictures and formulas inside of it are left out. */
+  readonly pictures?: number;
+  readonly formulas?: number;
+  /** True = there is more text than this, and more than any model takes. */
+  readonly isCut?: boolean;
+  /** Why nothing can be read. */
+  readonly fault?: FileTextFault;
+}
+
+/**
+ * `encrypted`: it needs a password. `broken`: it is damaged. `oldFormat`: of Office before 2007. `tooLarge`, `tooSlow`: reading it takes
+ * more than 512 MB of memory, or a minute. `unknownKind`: neither text nor any known document.
+ */
+export type FileTextFault = "encrypted" | "broken" | "oldFormat" | "tooLarge" | "tooSlow" | "unknownKind";
 
 export interface NewFile {
   readonly name: string;

@@ -1,9 +1,9 @@
-/** Files: upload and download. A download never runs in the browser as a page of ours. */
+/** Files: upload, download, and what can be read of them. A download never runs in the browser as a page of ours. */
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
 import type { Core } from "../protocols";
-import { FileAnswer, fileJson } from "./json";
+import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
 import { bounded } from "./read";
 import { session } from "./session";
@@ -39,5 +39,14 @@ export function fileRoutes(core: Core) {
         });
       },
       { detail: answers({ "*/*": { schema: Bytes } }, 404) },
+    )
+    .get(
+      "/:id/text",
+      async ({ params, user }) => {
+        const read = await core.file.text(user.username, params.id);
+        if (!read) throw new AppError("notFound", "There is no such file.");
+        return fileTextJson(read);
+      },
+      { detail: answers(json(FileTextAnswer), 404) },
     );
 }

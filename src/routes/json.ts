@@ -8,6 +8,7 @@ import { type TSchema, t } from "elysia";
 import { isJsonObject, parseJson } from "../json";
 import type {
   FileInfo,
+  FileText,
   Json,
   JsonObject,
   Message,
@@ -175,6 +176,29 @@ export function turnJson(turn: TurnInfo) {
 export function fileJson(file: FileInfo) {
   const { id, name, type, size, sha256, created } = file;
   return { id, name, type, size, sha256, created };
+}
+
+const Count = t.Optional(t.Integer({ minimum: 0 }));
+
+export const FileTextAnswer = t.Object(
+  {
+    kind: word("text", "document", "image"),
+    text: t.String(),
+    tokens: t.Integer({ minimum: 0 }),
+    pages: Count,
+    slides: Count,
+    sheets: Count,
+    empty_pages: t.Optional(t.Array(t.Integer({ minimum: 1 }))),
+    pictures: Count,
+    formulas: Count,
+    is_cut: t.Optional(t.Boolean()),
+    fault: t.Optional(word("encrypted", "broken", "oldFormat", "tooLarge", "tooSlow", "unknownKind")),
+  },
+  { $id: "FileText" },
+);
+
+export function fileTextJson({ emptyPages, isCut, ...read }: FileText) {
+  return { ...read, empty_pages: emptyPages, is_cut: isCut };
 }
 
 /** The data of one event as it goes over the wire. */

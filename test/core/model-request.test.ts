@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import type { FileInfo, ModelCall, ModelMessage, Tool } from "../../src/protocols";
+import { createFileParts } from "../../src/core/model/file-parts";
+import type { FileInfo, FileText, ModelCall, ModelMessage, Tool } from "../../src/protocols";
 import { httpError, reply, startUpstream, type Upstream, type UpstreamBody } from "../support/upstream";
 import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
 
@@ -150,35 +151,62 @@ test("headers are the key, the types and nothing of the SDK's or its environment
   expect(Object.keys(headers).filter((name) => name.startsWith("x-") || name.startsWith("openai-"))).toEqual([]);
 });
 
-test("an image is sent as a data URL after the text", async () => {
-  const bytes = new Uint8Array([137, 80, 78, 71]);
-  const content = await contentWith({ cat: new Blob([bytes]) }, [fileInfo("cat", "image/png", 4)]);
+const PNG = "\x89PNG\r\n\x1a\n";
+
+function picture(size = 8): Blob {
+  return new Blob([Buffer.from(PNG.padEnd(size, "x"), "latin1")]);
+}
+
+test("an image is sent as a data URL after the text, with the type that its bytes have", async () => {
+  const content = await contentWith({ cat: picture() }, [fileInfo("cat", "application/octet-stream", 8)]);
   expect(content).toEqual([
     { type: "text", text: "Look" },
-    { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw==" } },
+    { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } },
   ]);
 });
 
-test("a text file is written out and everything else is named, in one plain string", async () => {
-  const contents = { "a.txt": new Blob(["Hello\nfile"]), "b.zip": new Blob(["PK"]) };
-  const infos = [fileInfo("a.txt", "text/plain", 10), fileInfo("b.zip", "application/zip", 2)];
+test("what can be read is written out and everything else is named, in one plain string", async () => {
+  const contents = { "a.rb": new Blob(["puts 'ü'\n"]), "b.zip": new Blob(["PK\0"]) };
+  const infos = [fileInfo("a.rb", "application/octet-stream", 10), fileInfo("b.zip", "application/zip", 3)];
   expect(await contentWith(contents, infos)).toBe(
-    'Look\n\nFile "a.txt":\nHello\nfile\n\nFile "b.zip" (application/zip, 2 bytes) is attached, but this kind is not shown to you.',
+    `Look\n\nFile "a.rb":\nputs 'ü'\n\n\nFile "b.zip" (application/zip, 3 bytes) is attached, but this kind cannot be read.`,
   );
 });
 
 test("what is too large is cut or named", async () => {
   const long = "x".repeat(300 * 1024);
   const infos = [fileInfo("long", "text/plain", long.length), fileInfo("huge", "image/png", 6 * 1024 * 1024)];
-  const content = await contentWith({ long: new Blob([long]), huge: new Blob(["x"]) }, infos);
-  expect(content).toContain("\n(The rest is too long.)");
+  const content = await contentWith({ long: new Blob([long]), huge: picture() }, infos);
+  expect(content).toContain("\n(Cut here: these are the first 262144 of 307200 characters.)");
   expect(content).toContain('File "huge" (image/png, 6291456 bytes) is attached, but it is too large.');
   expect(content?.length).toBeLessThan(270 * 1024);
 });
 
+test("how much of files is sent follows the model's context, and what is left out of a document is said", async () => {
+  const { core } = openaiCore(upstream, {}, {});
+  const read: FileText = {
+    kind: "document",
+    text: "x".repeat(5000),
+    tokens: 1250,
+    pages: 30,
+    emptyPages: [2, 5],
+    pictures: 1,
+  };
+  Object.assign(core.file, { text: async () => read });
+  const readFile = createFileParts(core, { username: "ann", canSee: true, contextLength: 2000 });
+  const text = async () => (await readFile(fileInfo("a.pdf", "application/pdf", 9))) as { text: string };
+  const { text: first } = await text();
+  expect(first).toStartWith('File "a.pdf" (30 pages, no text on 2, 5; without its 1 picture):\nxxx');
+  expect(first).toEndWith("x\n(Cut here: these are the first 4800 of 5000 characters.)");
+  expect(await text()).toEqual({
+    type: "text",
+    text: 'File "a.pdf" (application/pdf, 9 bytes) is attached, but there are too many files.',
+  } as { text: string });
+});
+
 test("of many images in a conversation the newest are sent", async () => {
   const large = 4 * 1024 * 1024;
-  const image = new Blob([new Uint8Array(large)]);
+  const image = picture(large);
   const messages = ["a", "b", "c"].map((id) => ({
     role: "user" as const,
     content: "",

@@ -25,6 +25,16 @@ describe("files over HTTP", () => {
     expect(response.headers.get("x-content-type-options")).toBe("nosniff");
   });
 
+  test("what can be read of a file is told, whatever its type is said to be", async () => {
+    const { id } = await upload("main.go", "application/octet-stream", "package main\n");
+    const response = await ann.fetch(`/api/v1/files/${id}/text`);
+    expect(await response.json()).toEqual({ kind: "text", text: "package main\n", tokens: 4 });
+    const [foreign, missing] = [`/api/v1/files/${id}/text`, "/api/v1/files/nowhere/text"].map((path) =>
+      bob.fetch(path),
+    );
+    expect([(await foreign)?.status, await (await foreign)?.text()]).toEqual([404, await (await missing)?.text()]);
+  });
+
   test("another user's file is answered as one that does not exist", async () => {
     const { id } = await upload("a.txt", "text/plain", "mine");
     const [foreign, missing] = [await bob.fetch(`/api/v1/files/${id}`), await bob.fetch("/api/v1/files/nowhere")];

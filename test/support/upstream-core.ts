@@ -1,6 +1,7 @@
 /** The parts of a core that the default `model` uses, for tests of it alone: configuration, log and files. */
 
 import { createModel } from "../../src/core/model";
+import { imageTypeOf } from "../../src/image-type";
 import { createLog, type LogWriter } from "../../src/log";
 import type { Config, Core, FileInfo, FileProtocol, ModelCall, ModelProtocol } from "../../src/protocols";
 import { temporaryFolder, testConfig } from "./temporary";
@@ -18,8 +19,16 @@ export interface ModelCore {
 export function modelCore(overrides: Partial<Config> = {}, files: Record<string, Blob> = {}): ModelCore {
   const logged: string[] = [];
   const write: LogWriter = (_level, line) => void logged.push(line);
-  const file: Pick<FileProtocol, "open"> = {
-    open: async (username, id) => (username === "ann" ? (files[id] ?? null) : null),
+  const open = async (username: string, id: string) => (username === "ann" ? (files[id] ?? null) : null);
+  const file: Pick<FileProtocol, "open" | "text"> = {
+    open,
+    async text(username, id) {
+      const bytes = await (await open(username, id))?.bytes();
+      if (!bytes) return null;
+      if (imageTypeOf(bytes)) return { kind: "image", text: "", tokens: 0 };
+      if (bytes.includes(0)) return { kind: "document", text: "", tokens: 0, fault: "unknownKind" };
+      return { kind: "text", text: Buffer.from(bytes).toString(), tokens: 1 };
+    },
   };
   const config = testConfig(temporaryFolder(), overrides);
   return { core: { config, log: createLog("info", write), file } as Core, logged };

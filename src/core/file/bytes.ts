@@ -78,16 +78,17 @@ export async function keep(core: Core, folder: string, { path, sha256 }: Receive
   }
 }
 
-/** One user less; the bytes go with the last one. */
-export async function release(core: Core, folder: string, sha256: string): Promise<void> {
+/** One user less; the bytes go with the last one, and then it is true. */
+export async function release(core: Core, folder: string, sha256: string): Promise<boolean> {
   for (;;) {
     const kept = await core.store.get(null, BYTES, sha256);
-    if (!kept) return;
+    if (!kept) return false;
     const { users, place } = kept;
     if (Number(users) > 1) {
-      if (await changeUsers(core, kept, -1)) return;
+      if (await changeUsers(core, kept, -1)) return false;
     } else if (await core.store.delete(null, BYTES, sha256, { users: Number(users), place: String(place) })) {
-      return rm(join(folder, String(place)), { force: true });
+      await rm(join(folder, String(place)), { force: true });
+      return true;
     }
   }
 }

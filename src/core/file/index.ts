@@ -12,21 +12,16 @@ import { AppError } from "../../errors";
 import type { Core, FileInfo, FileProtocol, StoreRecord } from "../../protocols";
 import { keep, prepareBytes, receive, release } from "./bytes";
 import { cleanName, cleanType } from "./claims";
+import { createFileTexts, type FileTexts } from "./text";
 
 const FILES = "files";
 const MAX_BYTES = 50 * 1024 * 1024; // The protocol's limit.
 
 export function createFile(core: Core): FileProtocol {
-  let started: Promise<string> | null = null;
   /** The folder of the bytes. */
-  const root = (): Promise<string> => {
-    // A failure, such as a folder without the right to write, may be over the next time.
-    started ??= start(core).catch((error: unknown) => {
-      started = null;
-      throw error;
-    });
-    return started;
-  };
+  const root = onceDone(() => start(core));
+  // Apart from the folder: a plugin that keeps files elsewhere still has them read here.
+  const texts = onceDone((): Promise<FileTexts> => createFileTexts(core));
 
   return {
     async put(username, file) {
@@ -60,14 +55,37 @@ export function createFile(core: Core): FileProtocol {
       return null;
     },
 
+    async text(username, id) {
+      const [info, data] = await Promise.all([core.file.get(username, id), core.file.open(username, id)]);
+      if (!info || !data) return null;
+      const { read, forget } = await texts();
+      const found = await read(username, info, data);
+      // Its content may have gone while it was read.
+      if (!(await core.file.get(username, id))) await forget(info.sha256);
+      return found;
+    },
+
     async remove(username, id) {
       const folder = await root();
       const record = await core.store.get(username, FILES, id);
       // Of two who remove at once, the one whose delete succeeds gives the bytes back.
       if (!record || !(await core.store.delete(username, FILES, id))) return false;
-      await release(core, folder, String(record.sha256));
+      const sha256 = String(record.sha256);
+      if (await release(core, folder, sha256)) await (await texts()).forget(sha256);
       return true;
     },
+  };
+}
+
+/** A failure, such as a folder without the right to write, may be over the next time. */
+function onceDone<Result>(job: () => Promise<Result>): () => Promise<Result> {
+  let done: Promise<Result> | null = null;
+  return () => {
+    done ??= job().catch((error: unknown) => {
+      done = null;
+      throw error;
+    });
+    return done;
   };
 }
 

@@ -1,66 +1,105 @@
 /**
- * Files of a user's message as a model can take them: images as data URLs, texts written out, everything else by name.
- * What does not fit into a call is named too, so that the model can say that it has not seen it.
+ * Files of a user's message as a model can take them: pictures as their bytes, what can be read as text, everything else by name. What
+ * does not fit into a call is said too, so that the model knows what it has not seen.
  */
 
-import type { ChatCompletionContentPart } from "openai/resources/chat/completions";
-import type { Core, FileInfo } from "../../protocols";
+import { imageTypeOf } from "../../image-type";
+import type { Core, FileInfo, FileText, FileTextFault } from "../../protocols";
+
+export type FilePart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image"; readonly mediaType: string; readonly base64: string };
+
+export interface FilePartsOptions {
+  /** Whose files they are; null = nobody's, and they are only named. */
+  readonly username: string | null;
+  /** Whether the model sees pictures. */
+  readonly canSee: boolean;
+  /** Of the model, in tokens; undefined = not known. */
+  readonly contextLength?: number | undefined;
+}
 
 const MAX_IMAGE_BYTES = 5 * 1024 * 1024; // The least that one of the large vendors takes.
 const MAX_IMAGES_BYTES = 10 * 1024 * 1024; // Of one call: more would hold up every other stream while it is encoded.
-const MAX_TEXT_BYTES = 256 * 1024; // Of one file; about 64,000 tokens.
-const MAX_TEXTS_BYTES = 1024 * 1024; // Of one call.
+const SEEN = /^image\/(?:png|jpeg|gif|webp)$/; // What the vendors take.
 
-/** A function that gives the content of one message after the other, out of one budget. */
-export function createFileParts(core: Core, username: string | null, canSee: boolean) {
+const CHARACTERS_PER_TOKEN = 4;
+const FILES_SHARE = 0.6; // Of the context; the rest is for the conversation and the answer.
+const MAX_CHARACTERS = 1024 * 1024; // Of one call to a model whose context is not known.
+const MAX_FILE_CHARACTERS = 256 * 1024; // Of one file in such a call; about 64,000 tokens.
+
+/** A function that gives one file after the other, out of one budget for a call. Ask for the newest message's first. */
+export function createFileParts(core: Core, { username, canSee, contextLength }: FilePartsOptions) {
+  const most = contextLength ? contextLength * CHARACTERS_PER_TOKEN * FILES_SHARE : MAX_CHARACTERS;
+  const mostOfFile = contextLength ? most : MAX_FILE_CHARACTERS;
+  let characters = most;
   let imageBytes = MAX_IMAGES_BYTES;
-  let textBytes = MAX_TEXTS_BYTES;
 
-  const toPart = async (file: FileInfo): Promise<ChatCompletionContentPart> => {
-    const isImage = /^image\/(?:png|jpeg|gif|webp)$/.test(file.type);
-    if (isImage && canSee && file.size <= Math.min(MAX_IMAGE_BYTES, imageBytes)) {
-      const bytes = await open(file);
-      if (bytes === null) return named(file, "it is gone");
-      imageBytes -= file.size;
-      return { type: "image_url", image_url: { url: `data:${file.type};base64,${await toBase64(bytes)}` } };
-    }
-    if (isText(file.type)) {
-      const most = Math.min(MAX_TEXT_BYTES, textBytes);
-      const bytes = most > 0 ? await open(file) : null;
-      if (bytes === null) return named(file, most > 0 ? "it is gone" : "there are too many files");
-      textBytes -= Math.min(file.size, most);
-      const isCut = file.size > most;
-      const text = await bytes.slice(0, most).text();
-      return {
-        type: "text",
-        text: `File ${JSON.stringify(file.name)}:\n${text}${isCut ? "\n(The rest is too long.)" : ""}`,
-      };
-    }
-    return named(file, isImage && canSee ? "it is too large" : "this kind is not shown to you");
+  const toImage = async (file: FileInfo, user: string): Promise<FilePart> => {
+    if (!canSee) return named(file, "this model does not see pictures");
+    if (file.size > Math.min(MAX_IMAGE_BYTES, imageBytes)) return named(file, "it is too large");
+    const data = await core.file.open(user, file.id);
+    if (!data) return named(file, "it is gone");
+    const bytes = Buffer.from(await data.arrayBuffer());
+    const mediaType = imageTypeOf(bytes);
+    if (!mediaType || !SEEN.test(mediaType)) return named(file, "this kind of picture is not shown to you");
+    imageBytes -= file.size;
+    return { type: "image", mediaType, base64: bytes.toString("base64") };
   };
 
-  const open = (file: FileInfo): Promise<Blob | null> =>
-    username === null ? Promise.resolve(null) : core.file.open(username, file.id);
+  const toText = (file: FileInfo, read: FileText): FilePart => {
+    if (read.fault) return named(file, FAULTS[read.fault]);
+    const room = Math.floor(Math.min(characters, mostOfFile));
+    if (room <= 0) return named(file, "there are too many files");
+    const text = read.text.slice(0, room).toWellFormed();
+    characters -= text.length;
+    const cut =
+      text.length < read.text.length
+        ? `\n(Cut here: these are the first ${text.length} of ${read.text.length} characters.)`
+        : read.isCut
+          ? "\n(Cut here: the file is longer.)"
+          : "";
+    return { type: "text", text: `File ${JSON.stringify(file.name)}${described(read)}:\n${text}${cut}` };
+  };
 
-  return async (content: string, files: readonly FileInfo[]): Promise<string | ChatCompletionContentPart[]> => {
-    const parts: ChatCompletionContentPart[] = content === "" ? [] : [{ type: "text", text: content }];
-    for (const file of files) parts.push(await toPart(file));
-    const texts = parts.flatMap((part) => (part.type === "text" ? [part.text] : []));
-    // Many endpoints take nothing but a string for text.
-    return texts.length === parts.length ? texts.join("\n\n") : parts;
+  return async (file: FileInfo): Promise<FilePart> => {
+    const read = username === null ? null : await core.file.text(username, file.id);
+    if (username === null || !read) return named(file, "it is gone");
+    return read.kind === "image" ? toImage(file, username) : toText(file, read);
   };
 }
 
-function named({ name, type, size }: FileInfo, why: string): ChatCompletionContentPart {
+function named({ name, type, size }: FileInfo, why: string): FilePart {
   return { type: "text", text: `File ${JSON.stringify(name)} (${type}, ${size} bytes) is attached, but ${why}.` };
 }
 
-async function toBase64(bytes: Blob): Promise<string> {
-  return Buffer.from(await bytes.arrayBuffer()).toString("base64");
+const FAULTS: Readonly<Record<FileTextFault, string>> = {
+  encrypted: "it needs a password",
+  broken: "it is damaged and cannot be read",
+  oldFormat: "it has the format of an old Office program, which cannot be read",
+  tooLarge: "it is too large to be read",
+  tooSlow: "reading it took too long",
+  unknownKind: "this kind cannot be read",
+};
+
+/** What is known of a document beside its text, such as ` (14 pages, of which 2, 5, 9 have no text)`. */
+function described({ pages, slides, sheets, emptyPages = [], pictures = 0, formulas = 0 }: FileText): string {
+  const parts: string[] = [];
+  if (pages) parts.push(`${count(pages, "page")}${emptyPages.length > 0 ? `, no text on ${listed(emptyPages)}` : ""}`);
+  if (slides) parts.push(count(slides, "slide"));
+  if (sheets) parts.push(count(sheets, "sheet"));
+  const left = [pictures && count(pictures, "picture"), formulas && count(formulas, "formula")].filter(Boolean);
+  if (left.length > 0) parts.push(`without its ${left.join(" and ")}`);
+  return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
 }
 
-function isText(type: string): boolean {
-  return /^text\/|^application\/(?:(?:[\w.-]+\+)?(?:json|xml|yaml)|x-yaml|toml|sql|(?:x-)?(?:javascript|typescript|sh|ndjson))\b/.test(
-    type,
-  );
+const PAGES_LISTED = 20;
+
+function listed(pages: readonly number[]): string {
+  const first = pages.slice(0, PAGES_LISTED).join(", ");
+  return pages.length > PAGES_LISTED ? `${first} and ${pages.length - PAGES_LISTED} more` : first;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -1,15 +1,16 @@
 /** What is sent to an endpoint for a model call. */
 
 import type {
+  ChatCompletionContentPart,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
   ChatCompletionTool,
   ChatCompletionToolChoiceOption,
 } from "openai/resources/chat/completions";
-import type { Core, ModelCall, ModelInfo, ModelMessage, Tool, ToolChoice } from "../../protocols";
+import type { Core, FileInfo, ModelCall, ModelInfo, ModelMessage, Tool, ToolChoice } from "../../protocols";
 import { plainCalls } from "./calls";
 import type { Endpoint } from "./endpoint";
-import { createFileParts } from "./file-parts";
+import { createFileParts, type FilePart } from "./file-parts";
 
 export interface Target {
   readonly endpoint: Endpoint;
@@ -24,7 +25,7 @@ export async function createRequest(
   target: Target,
 ): Promise<ChatCompletionCreateParamsStreaming> {
   const { endpoint, model, info } = target;
-  const messages = await toMessages(core, call, info?.capabilities?.includes("vision") ?? true);
+  const messages = await toMessages(core, call, info);
   // One answer is read, whatever the owner's file says.
   const { n: _, ...parameters } = { ...endpoint.parameters, ...info?.parameters, ...call.parameters };
   return {
@@ -42,21 +43,27 @@ function toToolChoice(choice: ToolChoice): ChatCompletionToolChoiceOption {
   return choice === "required" ? choice : { type: "function", function: { name: choice.name } };
 }
 
-async function toMessages(core: Core, call: ModelCall, canSee: boolean): Promise<ChatCompletionMessageParam[]> {
-  const fileParts = createFileParts(core, call.username ?? null, canSee);
+type ReadFile = (file: FileInfo) => Promise<FilePart>;
+
+async function toMessages(core: Core, call: ModelCall, info: ModelInfo | null): Promise<ChatCompletionMessageParam[]> {
+  const readFile = createFileParts(core, {
+    username: call.username ?? null,
+    canSee: info?.capabilities?.includes("vision") ?? true,
+    contextLength: info?.contextLength,
+  });
   const messages: ChatCompletionMessageParam[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
-  for (const message of plainCalls(call.messages).reverse()) messages.push(await toMessage(message, fileParts));
+  for (const message of plainCalls(call.messages).reverse()) messages.push(await toMessage(message, readFile));
   return messages.reverse();
 }
 
 async function toMessage(
   { role, content, files = [], toolCalls = [], callId = "" }: ModelMessage,
-  fileParts: ReturnType<typeof createFileParts>,
+  readFile: ReadFile,
 ): Promise<ChatCompletionMessageParam> {
   if (role === "system") return { role, content };
   if (role === "tool") return { role, content, tool_call_id: callId };
-  if (role === "user") return { role, content: files.length === 0 ? content : await fileParts(content, files) };
+  if (role === "user") return { role, content: await withFiles(content, files, readFile) };
   if (toolCalls.length === 0) return { role, content };
   const tool_calls = toolCalls.map((call) => ({
     id: call.callId,
@@ -64,6 +71,23 @@ async function toMessage(
     function: { name: call.name, arguments: call.arguments },
   }));
   return { role, content: content === "" ? null : content, tool_calls };
+}
+
+async function withFiles(
+  content: string,
+  files: readonly FileInfo[],
+  readFile: ReadFile,
+): Promise<string | ChatCompletionContentPart[]> {
+  const parts: ChatCompletionContentPart[] =
+    content === "" && files.length > 0 ? [] : [{ type: "text", text: content }];
+  for (const file of files) {
+    const part = await readFile(file);
+    const url = part.type === "image" ? `data:${part.mediaType};base64,${part.base64}` : "";
+    parts.push(part.type === "image" ? { type: "image_url", image_url: { url } } : part);
+  }
+  const texts = parts.flatMap((part) => (part.type === "text" ? [part.text] : []));
+  // Many endpoints take nothing but a string for text.
+  return texts.length === parts.length ? texts.join("\n\n") : parts;
 }
 
 function toTool({ name, description, parameters }: Tool): ChatCompletionTool {

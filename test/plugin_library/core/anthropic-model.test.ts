@@ -198,28 +198,30 @@ describe("a request", () => {
     expect(new Set(used.map(({ id }: { id: string }) => id)).size).toBe(3);
   });
 
+  const PNG = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+
   test("has images, PDFs and texts of the user, and names what it does not show", async () => {
     const core = await start();
     const put = (name: string, type: string, data: NewFile["data"]) => core.file.put("ann", { name, type, data });
     const files = [
-      await put("a.png", "image/png", new Blob(["png"])),
-      await put("b.pdf", "application/pdf", new Blob(["pdf"])),
-      await put("c.txt", "text/plain", new Blob(["words"])),
-      await put("d.zip", "application/zip", new Blob(["zip"])),
-      await put("e.png", "image/png", new Blob(["x".repeat(6 * 1024 * 1024)])),
+      await put("a.png", "image/png", new Blob([PNG])),
+      await put("b.pdf", "application/pdf", new Blob(["%PDF-1.4"])),
+      await put("c.py", "application/octet-stream", new Blob(["words"])),
+      await put("d.bin", "application/zip", new Blob(["\0\x01\x02"])),
+      await put("e.png", "image/png", new Blob([PNG, "x".repeat(6 * 1024 * 1024)])),
     ];
     const messages = [{ role: "user" as const, content: "Look", files }];
-    const base64 = (data: string) => Buffer.from(data).toString("base64");
+    const base64 = (data: string | Buffer) => Buffer.from(data as string).toString("base64");
     expect((await sent({ messages, username: "ann" }, {}, core)).messages[0].content).toEqual([
-      { type: "image", source: { type: "base64", media_type: "image/png", data: base64("png") } },
-      { type: "document", source: { type: "base64", media_type: "application/pdf", data: base64("pdf") } },
-      { type: "text", text: 'File "c.txt":\nwords' },
-      { type: "text", text: 'The file "d.zip" (application/zip, 3 bytes) is not shown.' },
-      { type: "text", text: 'The file "e.png" (image/png, 6291456 bytes) is not shown.' },
+      { type: "image", source: { type: "base64", media_type: "image/png", data: base64(PNG) } },
+      { type: "document", source: { type: "base64", media_type: "application/pdf", data: base64("%PDF-1.4") } },
+      { type: "text", text: 'File "c.py":\nwords' },
+      { type: "text", text: 'File "d.bin" (application/zip, 3 bytes) is attached, but this kind cannot be read.' },
+      { type: "text", text: 'File "e.png" (image/png, 6291464 bytes) is attached, but it is too large.' },
       { type: "text", text: "Look" },
     ]);
     const others = await sent({ messages, username: "bob" }, {}, core);
-    expect(JSON.stringify(others)).not.toContain(base64("png"));
+    expect(JSON.stringify(others)).not.toContain(base64(PNG));
   });
 
   test("brings the thinking before a tool call back, signature and all; without it the turn goes on without thinking", async () => {

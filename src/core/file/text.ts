@@ -1,0 +1,146 @@
+/**
+ * What can be read of a file. Text is decided by the bytes and read here; everything else by a process of its own (src/documents/), which
+ * ends with its document: the time and memory that a stranger's file takes are its own. A process and not a Worker, because of a
+ * Worker's memory nobody can tell how much it has. What was read is kept by content, in the store.
+ */
+
+import type { Reading } from "../../documents";
+import { isAppError } from "../../errors";
+import { IMAGE_HEAD_BYTES, imageTypeOf } from "../../image-type";
+import type { Core, FileInfo, FileText, Json, JsonObject, StoreRecord } from "../../protocols";
+import { createLanes, readBeside } from "./beside";
+
+const TEXTS = "file_texts";
+const READER = 1; // Goes up when the readers learn something: what was read before is read again.
+const RETRY_MS = 60 * 60_000; // What took too long on a busy machine is tried again after that.
+
+export interface FileTexts {
+  /** Throws only when the store or the upload folder fails. */
+  read(username: string, file: FileInfo, data: Blob): Promise<FileText>;
+  /** Forgets what was read of content that nobody has any more. */
+  forget(sha256: string): Promise<void>;
+}
+
+export async function createFileTexts(core: Core): Promise<FileTexts> {
+  await core.store.createStoreIfNotExists(TEXTS, {
+    report: "json",
+    reader: "int",
+    read: "str",
+    text: "json_collection",
+  });
+  const lanes = createLanes();
+  /** Readings under way, by content. */
+  const reading = new Map<string, Promise<FileText>>();
+
+  const readAnew = async (username: string, file: FileInfo, data: Blob): Promise<FileText> => {
+    const found = await lanes.run(username, () => readBeside(core, data, file.name));
+    const read = await toFileText(found);
+    await keep(core, file.sha256, read);
+    return read;
+  };
+
+  return {
+    async read(username, file, data) {
+      const head = new Uint8Array(await data.slice(0, IMAGE_HEAD_BYTES).arrayBuffer());
+      if (imageTypeOf(head)) return { kind: "image", text: "", tokens: 0 };
+      const plain = isDocumentName(file.name) ? null : await readUtf8(data);
+      if (plain) return plain;
+      const known = reading.get(file.sha256) ?? (await kept(core, file.sha256));
+      if (known) return known;
+      const begun = readAnew(username, file, data).finally(() => reading.delete(file.sha256));
+      reading.set(file.sha256, begun);
+      return begun;
+    },
+
+    async forget(sha256) {
+      await core.store.delete(null, TEXTS, sha256);
+    },
+  };
+}
+
+/** Text that is more than text. */
+function isDocumentName(name: string): boolean {
+  return /\.(?:ipynb|eml|x?html?)$/i.test(name);
+}
+
+const STEP_BYTES = 256 * 1024; // Decoded in well under a millisecond, so that streams go on.
+const TEXT_MAX_BYTES = 8 * 1024 * 1024; // More than any model takes; what follows is not looked at.
+
+/** Null when the bytes are not UTF-8, or hold a NUL, which text has not. */
+async function readUtf8(data: Blob): Promise<FileText | null> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const pieces: string[] = [];
+  const end = Math.min(data.size, TEXT_MAX_BYTES);
+  try {
+    for (let at = 0; at < end; at += STEP_BYTES) {
+      const bytes = await data.slice(at, Math.min(at + STEP_BYTES, end)).arrayBuffer();
+      const piece = decoder.decode(bytes, { stream: true });
+      if (piece.includes("\0")) return null;
+      pieces.push(piece);
+    }
+    // What is cut may be cut inside of a character.
+    if (end === data.size) pieces.push(decoder.decode());
+  } catch {
+    return null;
+  }
+  const isCut = end < data.size;
+  return { kind: "text", text: pieces.join(""), tokens: await tokensOf(pieces), ...(isCut ? { isCut } : {}) };
+}
+
+const CHARACTERS_PER_TOKEN = 4; // Of texts in alphabets, about; scripts without one have a token for nearly each.
+
+async function tokensOf(pieces: readonly string[]): Promise<number> {
+  let [letters, signs] = [0, 0];
+  for (const piece of pieces) {
+    const found = piece.match(/[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]/g)?.length ?? 0;
+    signs += found;
+    letters += piece.length - found;
+    await new Promise(setImmediate);
+  }
+  return Math.ceil(letters / CHARACTERS_PER_TOKEN + signs);
+}
+
+const PIECE_CHARACTERS = 100_000; // Written and read in about a millisecond each.
+
+function toPieces(text: string): string[] {
+  return Array.from({ length: Math.ceil(text.length / PIECE_CHARACTERS) }, (_, at) =>
+    text.slice(at * PIECE_CHARACTERS, (at + 1) * PIECE_CHARACTERS),
+  );
+}
+
+async function toFileText(found: Reading): Promise<FileText> {
+  if ("fault" in found) return { kind: "document", text: "", tokens: 0, fault: found.fault };
+  const { isCut, ...document } = found;
+  return { ...document, tokens: await tokensOf(toPieces(found.text)), ...(isCut ? { isCut } : {}) };
+}
+
+async function kept(core: Core, sha256: string): Promise<FileText | null> {
+  const record = await core.store.get(null, TEXTS, sha256);
+  if (!record || !isCurrent(record)) return null;
+  const pieces: Json[] = [];
+  for (;;) {
+    const [piece] = await core.store.collectionGet(null, TEXTS, sha256, "text", { from: pieces.length, limit: 1 });
+    if (piece === undefined) return { ...(record.report as unknown as Omit<FileText, "text">), text: pieces.join("") };
+    pieces.push(piece);
+  }
+}
+
+/** A record gets its report last: one without was left by a crash. */
+function isCurrent({ report, reader, read }: StoreRecord): boolean {
+  if (report === null || reader !== READER) return false;
+  const isTooSlow = (report as JsonObject).fault === "tooSlow";
+  return !isTooSlow || Date.now() - Date.parse(String(read)) < RETRY_MS;
+}
+
+async function keep(core: Core, sha256: string, { text, ...report }: FileText): Promise<void> {
+  await core.store.delete(null, TEXTS, sha256);
+  try {
+    await core.store.add(null, TEXTS, { reader: READER, read: new Date().toISOString() }, sha256);
+  } catch (error) {
+    // Another process has read the same content meanwhile, and is keeping it.
+    if (isAppError(error) && error.code === "conflict") return;
+    throw error;
+  }
+  for (const piece of toPieces(text)) await core.store.collectionAppend(null, TEXTS, sha256, "text", [piece]);
+  await core.store.update(null, TEXTS, sha256, { report: report as unknown as JsonObject });
+}
