@@ -68,7 +68,15 @@ export function readConfig(environment: Record<string, string | undefined>, work
 
   const entries = Object.entries(TABLE).map(([key, variable]) => [key, read<unknown>(variable)]);
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze(Object.fromEntries(entries));
+  const dataPathGiven = textOf(environment, TABLE.dataPath) ?? ".";
+  return Object.freeze({ ...Object.fromEntries(entries), dataPathGiven, scratch: null });
+}
+
+/** Lets nothing that asks the environment itself, or uses a path relative to the working folder, find the owner's data: for `check`. */
+export function hideData(folder: string): void {
+  process.env.DATA_PATH = folder;
+  for (const { name } of [TABLE.usersFile, TABLE.uploadDir, TABLE.jwtSecretFile]) delete process.env[name];
+  process.chdir(folder);
 }
 
 interface Variable<Value> extends ConfigVariable {
@@ -81,7 +89,7 @@ function textOf(environment: Record<string, string | undefined>, variable: Confi
 
 const MAX_TIMER_S = 2_000_000; // setTimeout fires at once beyond 2^31 ms, about 2,147,000 s.
 
-const TABLE: { readonly [Key in keyof Config]-?: Variable<Config[Key]> } = {
+const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch">]-?: Variable<Config[Key]> } = {
   openaiApiKey: secret("OPENAI_API_KEY", anyText, "Key for the OpenAI-compatible endpoint."),
   openaiBaseUrl: optional("OPENAI_BASE_URL", httpUrl, "Endpoint; not set = OpenAI's own when there is a key."),
   jwtSecretKey: secret(

@@ -39,6 +39,8 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
     if (command === "health") return await askHealth(loadConfig());
   } catch (error) {
     console.error(error instanceof ConfigError ? error.message : `skeleton: ${messageOf(error)}`);
+    // What a plugin has begun by now, such as a timer, would keep a server alive that serves nothing.
+    if (command === "serve") process.exit(1);
     return 1;
   }
   console.error(`There is no command ${JSON.stringify(command)}.\n\n${USAGE}`);

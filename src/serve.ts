@@ -4,7 +4,7 @@ import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
 import { messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
-import type { Config } from "./protocols";
+import type { Config, Core } from "./protocols";
 
 const MARGIN_BYTES = 1024 * 1024;
 const IDLE_TIMEOUT_S = 30; // Of a connection that sends nothing; streams switch it off for themselves.
@@ -20,7 +20,7 @@ export interface Serving {
 export async function serve(config: Config): Promise<Serving> {
   const log = createLog(config.logLevel);
   const { core, stop } = await install({ config, log });
-  const setupToken = (await core.auth.setup?.needed()) ? randomToken() : null;
+  const setupToken = (await needsSetup(core)) ? randomToken() : null;
   const app = createApp(core, { setupToken });
   // The static files are found asynchronously; until then they would be answered as missing.
   await app.modules;
@@ -36,6 +36,15 @@ export async function serve(config: Config): Promise<Serving> {
       await app.server?.stop(true);
     },
   };
+}
+
+async function needsSetup({ auth, plugins }: Core): Promise<boolean> {
+  try {
+    return (await auth.setup?.needed()) ?? false;
+  } catch (error) {
+    const message = `Whether there are accounts cannot be told, by ${plugins.winners().auth}, which provides auth: ${messageOf(error)}`;
+    throw new Error(message, { cause: error });
+  }
 }
 
 function randomToken(): string {

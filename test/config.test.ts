@@ -25,6 +25,7 @@ describe("without any variable", () => {
       host: "0.0.0.0",
       port: 8000,
       dataPath: "/srv/skeleton",
+      dataPathGiven: ".",
       usersFile: "/srv/skeleton/users.yaml",
       uploadDir: "/srv/skeleton/uploads",
       pluginsPath: "/srv/skeleton/plugins",
@@ -43,6 +44,7 @@ describe("without any variable", () => {
       shutdownGraceS: 10,
       heartbeatS: 5,
       requestsMax: 256,
+      scratch: null,
     });
   });
 

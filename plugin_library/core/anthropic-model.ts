@@ -43,7 +43,8 @@ const settings = t.Object({
 
 type Settings = Static<typeof settings>;
 
-export default { name: NAME, settings, provide: { model: createModel } } satisfies Plugin;
+// Without its key the models of others are still there.
+export default { name: NAME, required: false, settings, provide: { model: createModel } } satisfies Plugin;
 
 function createModel(core: Core, base: ModelProtocol): ModelProtocol {
   const own = core.settings<Settings>(NAME);

@@ -63,6 +63,7 @@ const BEFORE = 3; // Characters that BOUNDARY looks back.
 
 export default {
   name: NAME,
+  required: true,
   settings,
   // A wrong pattern must be told when the server starts, and not be missed when it matters.
   start: (core) => void rulesOf(core),

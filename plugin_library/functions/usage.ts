@@ -64,6 +64,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 export default {
   name: "usage",
+  required: true,
   // The outermost, so that it counts what every other plugin asks models for.
   priority: 100,
   settings,

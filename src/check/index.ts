@@ -47,7 +47,7 @@ export async function checkPlugins(
 async function* checkFolder(check: Check): AsyncGenerator<Checked> {
   const { folder, config, strays } = check;
   const { pluginsPath } = config;
-  const { plugins, faults, unread } = await load(await temporaryConfig(folder, config, pluginsPath));
+  const { plugins, faults, missing, unread } = await load(await temporaryConfig(folder, config, pluginsPath));
   const files = [...faults.keys(), ...plugins.map(({ file }) => file ?? "")];
   if (files.length === 0) yield { lines: [`There are no plugins in ${pluginsPath}.`], hasFaults: false };
   for (const file of files) await strays.know(file, join(pluginsPath, file));
@@ -60,6 +60,7 @@ async function* checkFolder(check: Check): AsyncGenerator<Checked> {
     const held = await keepsContracts(folder, config, alone, plugin);
     yield report(file, plugin, held, strays.of(file));
   }
+  if (missing.length > 0) yield faulty("plugins.yaml", missing);
   if (unread.length > 0) {
     yield {
       lines: ["plugins.yaml", `  note  No plugin reads the settings of ${unread.join(", ")}.`],
@@ -103,8 +104,10 @@ async function linkAlone(folder: string, file: string): Promise<string> {
 
 interface Loaded {
   readonly plugins: readonly PluginInfo[];
-  /** By file, or by the name of a plugin that is none. */
+  /** By file. */
   readonly faults: ReadonlyMap<string, string>;
+  /** Of names that plugins.yaml requires. */
+  readonly missing: readonly string[];
   /** Names in plugins.yaml. */
   readonly unread: readonly string[];
 }
@@ -118,7 +121,8 @@ async function load(config: Config): Promise<Loaded> {
   await installed.stop(0);
   return {
     plugins,
-    faults: new Map(faulty.map(({ plugin, file, message }) => [file ?? plugin, message])),
+    faults: new Map(faulty.flatMap(({ file, message }) => (file === null ? [] : [[file, message]]))),
+    missing: faulty.flatMap(({ plugin, file, message }) => (file === null ? `${plugin}: ${message}` : [])),
     // The settings of one that is left out are what its fault is about, as a rule.
     unread: unread.filter((name) => !faulty.some(({ plugin }) => plugin === name)),
   };

@@ -4,6 +4,7 @@
  */
 
 import { safeViews } from "../core/views";
+import { messageOf } from "../errors";
 import type { Config, Core, Counts, Log, Plugins, Turns, ViewsProtocol } from "../protocols";
 import type { Background } from "../turn/background";
 import { createHookRunner } from "../turn/hooks";
@@ -16,7 +17,8 @@ import { listerOf } from "./offers";
 import { createCore, type Parts } from "./parts";
 import type { Patience } from "./patience";
 import { type Failure, type Made, provideAll, winnersOf } from "./provide";
-import { settingsOf } from "./settings";
+import { isRequired, mayBeRequired } from "./required";
+import { type SettingsFile, settingsOf } from "./settings";
 import { type Runnings, startAll } from "./start";
 import { traced, tracedOffer } from "./trace";
 
@@ -24,6 +26,7 @@ export interface Workshop {
   readonly config: Config;
   readonly log: Log;
   readonly faults: Faults;
+  readonly settings: SettingsFile;
   readonly patience: Patience;
   readonly turns: Turns;
   readonly background: Background;
@@ -36,11 +39,13 @@ export interface Workshop {
   readonly shown: WeakMap<ViewsProtocol, ViewsProtocol>;
   /** Those that failed and are not tried again. */
   failed: WeakSet<Found>;
+  /** Those that are required and kept all from being changed, because they failed beside what was. */
+  readonly held: Set<Found>;
   /** What the first generation has so far, for those who ask before it is complete. */
   building: Parts;
 }
 
-/** Throws when a built-in cannot be used. */
+/** Throws when a built-in cannot be used, or a plugin that the server does not run without; the previous generation then stays. */
 export async function assemble(
   shop: Workshop,
   builtIns: readonly Found[],
@@ -59,14 +64,27 @@ export async function assemble(
       making.parts = parts;
       if (!previous) shop.building = parts;
       const failure = await build(shop, parts, core, candidates);
-      if (failure === null) return { parts, plugins: candidates };
+      if (failure === null) {
+        for (const plugin of shop.held) shop.faults.clear(plugin);
+        shop.held.clear();
+        return { parts, plugins: candidates };
+      }
       const { plugin, cause } = failure;
       if (plugin.isBuiltIn) throw cause;
       shop.failed.add(plugin);
       await shop.background.endOf(plugin);
       const substitute = earlier(plugin);
       const replacement = substitute === plugin ? null : substitute;
-      shop.faults.add(plugin, cause, replacement !== null);
+      const isHeld = previous?.plugins.includes(plugin) === true && isRequired(plugin, shop.settings);
+      shop.faults.add(plugin, cause, {
+        isReplacing: replacement !== null || isHeld,
+        isRequired:
+          isRequired(plugin, shop.settings) || mayBeRequired({ file: plugin.file ?? "", kind: "file" }, plugin),
+      });
+      if (isHeld) {
+        shop.held.add(plugin);
+        throw new Error(`The plugin ${plugin.name} is required, and could not go on beside what was changed.`);
+      }
       candidates = sortPlugins(candidates.flatMap((it) => (it === plugin ? (replacement ?? []) : it)));
     }
   } finally {
@@ -109,11 +127,14 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
   const hooked = candidates.filter(({ hooks }) => hooks);
   const isTraced = ({ isBuiltIn }: Found) => config.tracePlugins && !isBuiltIn;
   const heard = hooked.map((plugin) => (isTraced(plugin) ? traced(plugin, log) : plugin));
-  parts.hooks = createHookRunner(core, heard, shop.patience.hookS);
+  parts.hooks = createHookRunner(core, heard, {
+    seconds: shop.patience.hookS,
+    isRequired: (plugin) => isRequired(plugin, shop.settings),
+  });
   const notStarted = await startAll({ core, running, patience, log }, candidates);
   if (notStarted) {
     if (!shop.generations.current()) await startOver(shop, parts);
-    return notStarted;
+    return blamed(notStarted, candidates);
   }
   const offers = candidates.flatMap((plugin) => {
     const offer = running.get(plugin)?.offer ?? [];
@@ -121,6 +142,14 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
   });
   parts.tools = createTools(listerOf(offers, log, patience));
   return null;
+}
+
+/** What built-ins do when they start is to declare what they keep: the fault is that of whoever provides the store. */
+function blamed({ plugin, cause }: Failure, candidates: readonly Found[]): Failure {
+  const keeper = winnersOf(candidates).get("store");
+  if (!plugin.isBuiltIn || !keeper || keeper.isBuiltIn) return { plugin, cause };
+  const why = `Its store failed when ${plugin.name} was started: ${messageOf(cause)}`;
+  return { plugin: keeper, cause: new Error(why, { cause }) };
 }
 
 /** The same for the same provider: what was rendered is kept under it. */
@@ -134,8 +163,8 @@ function shownBy({ shown }: Workshop, { views }: Parts, core: Core, candidates: 
 /** Others were built around the one that failed and may have used it, so all is built anew without it. */
 async function startOver(shop: Workshop, parts: Parts): Promise<void> {
   await shop.generations.stopAll();
-  await parts.bus.close();
-  await parts.store.close();
+  // A store that failed may not close either.
+  await Promise.allSettled([parts.bus.close(), parts.store.close()]);
   shop.made = new WeakMap();
 }
 
@@ -150,7 +179,7 @@ function holdFixed(wanted: readonly Found[], previous: Generation | null, faults
   for (const plugin of [...wanted.filter(isFixed), ...fixed]) {
     if (!wanted.includes(plugin) || !previous.plugins.includes(plugin)) {
       const isThere = fixed.some(({ file, name }) => file === plugin.file && name === plugin.name);
-      faults.add(plugin, new Error(FIXED_WHY), isThere);
+      faults.add(plugin, new Error(FIXED_WHY), { isReplacing: isThere });
     }
   }
   const keyOf = ({ file, name }: Found) => file ?? name;

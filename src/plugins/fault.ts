@@ -1,5 +1,9 @@
-/** Why a plugin, or a part of it, is not used: named, logged and kept until it is mended; the rest of the server runs. */
+/**
+ * Why a plugin, or a part of it, is not used: named, logged and kept until it is mended; the rest of the server runs. But the
+ * server does not start without what is required.
+ */
 
+import { join } from "node:path";
 import { messageOf } from "../errors";
 import type { Log, PluginFault } from "../protocols";
 
@@ -8,22 +12,41 @@ export interface Source {
   readonly file: string | null;
 }
 
+export interface FaultKind {
+  /** What was there before stays in use. */
+  readonly isReplacing?: boolean;
+  /** The server does not start without it. */
+  readonly isRequired?: boolean;
+}
+
 export interface Faults {
-  /** `isReplacing`: what was there before stays in use. */
-  add(source: Source, cause: unknown, isReplacing?: boolean): void;
+  /** Throws an Error that says all in one line when the fault ends the start of the server. */
+  add(source: Source, cause: unknown, kind?: FaultKind): void;
   /** Forgets those of a file or, without one, of a plugin. */
   clear(source: Source): void;
   list(): readonly PluginFault[];
+  /** From now on the server runs, and no fault ends it. */
+  started(): void;
 }
 
-export function createFaults(log: Log): Faults {
+export interface FaultOptions {
+  readonly log: Log;
+  /** Where the files are, for the line that ends the start. */
+  readonly folder: string;
+  /** For a check: no fault ends the start. */
+  readonly isLenient?: boolean;
+}
+
+export function createFaults({ log, folder, isLenient = false }: FaultOptions): Faults {
   const faults = new Map<string, PluginFault>();
+  let isStarting = !isLenient;
   return {
-    add(source, cause, isReplacing = false) {
+    add(source, cause, { isReplacing = false, isRequired = false } = {}) {
       const { name: plugin, file } = source;
       const message = sentenceOf(cause);
-      if (faults.get(keyOf(source))?.message === message) return;
       const fault = { plugin, file, message };
+      if (isStarting && isRequired) throw new Error(endOfStart(fault, folder), { cause });
+      if (faults.get(keyOf(source))?.message === message) return;
       faults.set(keyOf(source), fault);
       const fields = { plugin, file: file ?? undefined, reason: fault.message };
       if (isReplacing) log.error("A changed plugin cannot be used; what was there before stays in use", fields);
@@ -31,7 +54,20 @@ export function createFaults(log: Log): Faults {
     },
     clear: (source) => void faults.delete(keyOf(source)),
     list: () => [...faults.values()],
+    started() {
+      isStarting = false;
+    },
   };
+}
+
+/** How to start all the same. */
+export const WITHOUT = "SKELETON_SKIP_PLUGINS=1 starts without any plugin.";
+
+function endOfStart({ plugin, file, message }: PluginFault, folder: string): string {
+  const path = file === null ? null : join(folder, file);
+  const what = path === null ? `the plugin ${plugin}` : file?.endsWith(".ts") ? `the plugin ${plugin} (${path})` : path;
+  const remedy = path === null ? "" : " Mend it, or take it away; `skeleton check` says all that is wrong.";
+  return `The server does not start without ${what}: ${message.replace(/[^.!?…]$/, "$&.")}${remedy} ${WITHOUT}`;
 }
 
 const MESSAGE_MAX = 500; // Characters. Some errors quote the whole text of a file.

@@ -4,10 +4,10 @@
  */
 
 import type { Plugin } from "../protocols";
-import type { Faults } from "./fault";
 import { look, type Seen } from "./files";
 import { createImports } from "./imports";
 import { type Entry, type Found, type LoadOptions, load, withDefaults } from "./load";
+import { isRequired, mayBeRequired } from "./required";
 import { checkPlugin } from "./shape";
 
 const SETTLE_MS = 50; // A file that changed this recently may be half written, or about to be renamed into place.
@@ -33,7 +33,7 @@ export interface Finder {
 export function createFinder({ folder, given, taken = [], settings, faults, patience }: FinderOptions): Finder {
   const imports = createImports();
   const gifts = given.map((plugin) => withDefaults(checkPlugin(plugin), null, settings));
-  const hideTwins = createTwinCheck(faults, taken);
+  const hideTwins = createTwinCheck({ faults, settings }, taken);
   let entries: ReadonlyMap<string, Entry> | null = null;
   let version: unknown = null;
 
@@ -44,8 +44,15 @@ export function createFinder({ folder, given, taken = [], settings, faults, pati
       if (entry?.identity !== identity || (entry.isBroken && (isForced || hasSettings))) return true;
       return hasSettings && entry.plugin !== null && settings.differ(entry.plugin);
     });
-    const files = new Set(seen.map(({ file }) => file));
-    return { changed, gone: [...before.keys()].filter((file) => !files.has(file)) };
+    const gone = [...before].filter(([file, { identity }]) => identity !== GONE && !isThere(file, seen));
+    return { changed, gone: gone.map(([file]) => file) };
+  };
+
+  /** The server does not run without it, unless it only moved to another file. */
+  const keptWithoutFile = ({ plugin }: Entry, others: readonly Entry[]): Entry | null => {
+    if (!plugin || !isRequired(plugin, settings) || others.some((it) => it.plugin?.name === plugin.name)) return null;
+    faults.add(plugin, new Error(GONE_WHY), { isReplacing: true });
+    return { identity: GONE, plugin, isBroken: true };
   };
 
   /** Waits for whoever is writing. */
@@ -76,11 +83,27 @@ export function createFinder({ folder, given, taken = [], settings, faults, pati
         const entry = changed.includes(state) ? await load(state, before, { settings, faults, patience }) : before;
         if (entry) next.set(state.file, entry);
       }
-      for (const file of gone) faults.clear({ name: "", file });
+      for (const [file, entry] of entries ?? []) {
+        if (next.has(file)) continue;
+        const kept = isThere(file, seen) ? entry : keptWithoutFile(entry, [...next.values()]);
+        if (kept) next.set(file, kept);
+        else faults.clear({ name: "", file });
+      }
       entries = next;
       return hideTwins([...gifts, ...[...next.values()].flatMap(({ plugin }) => plugin ?? [])]);
     },
   };
+}
+
+const GONE = "gone";
+const GONE_WHY =
+  "Its file is not there any more, and it is required: it stays in use until the server starts again, which then goes without it.";
+
+/** Whether the file may be there: nobody knows what is in a folder that cannot be read. */
+function isThere(file: string, seen: readonly Seen[]): boolean {
+  return seen.some(
+    (it) => it.file === file || (it.kind === "folder" && (it.file === "." || file.startsWith(`${it.file}/`))),
+  );
 }
 
 /** From low priority to high, equal ones as they were, so that a later one wraps an earlier one. */
@@ -93,18 +116,29 @@ function isBeingWritten({ changedAt }: Seen): boolean {
   return now >= changedAt && now - changedAt < SETTLE_MS;
 }
 
-/** Of plugins with one name the first is used, and a built-in comes before all. */
-function createTwinCheck(faults: Faults, taken: readonly string[]): (plugins: readonly Found[]) => Found[] {
+/**
+ * Of plugins with one name the one that has been in use goes on, at the start the first, and a built-in comes before all: another file
+ * must not take a plugin's place by its name.
+ */
+function createTwinCheck(
+  { faults, settings }: Pick<FinderOptions, "faults" | "settings">,
+  taken: readonly string[],
+): (plugins: readonly Found[]) => Found[] {
   let twins: readonly Found[] = [];
+  let holders: ReadonlyMap<string, string | null> = new Map();
   return (plugins) => {
     const before = twins;
     const first = new Map(plugins.toReversed().map((plugin) => [plugin.name, plugin]));
+    for (const plugin of plugins) if (holders.get(plugin.name) === plugin.file) first.set(plugin.name, plugin);
     const used = plugins.filter((plugin) => first.get(plugin.name) === plugin && !taken.includes(plugin.name));
+    holders = new Map(used.map(({ name, file }) => [name, file]));
     twins = plugins.filter((plugin) => !used.includes(plugin));
     for (const twin of before) if (!twins.includes(twin)) faults.clear(twin);
     for (const twin of twins) {
       const other = taken.includes(twin.name) ? "a built-in plugin" : first.get(twin.name)?.file;
-      faults.add(twin, new Error(`The name ${twin.name} is taken by ${other}. Give one of them another name.`));
+      const why = `The name ${twin.name} is taken by ${other}. Give one of them another name.`;
+      const isLacking = isRequired(twin, settings) || mayBeRequired({ file: twin.file ?? "", kind: "file" }, twin);
+      faults.add(twin, new Error(why), { isRequired: isLacking });
     }
     return used;
   };

@@ -27,6 +27,8 @@ export interface Generations {
   current(): Generation | null;
   /** Plugins that only earlier generations have are stopped when nobody uses those any more. */
   commit(next: Generation): void;
+  /** Stops in a moment whatever runs and is of no generation in use: what was started for one that came to nothing. */
+  sweep(): void;
   pin(): Pinned;
   /** Stops every plugin that runs, the last started first. */
   stopAll(): Promise<void>;
@@ -73,6 +75,7 @@ export function createGenerations({ log, running, patience, background }: Option
       users.set(next, 0);
       sweep();
     },
+    sweep,
     pin() {
       const generation = current;
       if (!generation) throw new Error("Nothing is installed yet.");

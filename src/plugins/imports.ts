@@ -3,7 +3,7 @@
  * Bun's resolver, which remembers what was not there; so that a change shows, and that of what runs nothing old is used again.
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { type BigIntStats, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 export interface State {
@@ -81,7 +81,7 @@ export function createImports(): Imports {
 const MISSING = { identity: "missing", changedAt: 0, size: 0 };
 
 function identify(path: string): { readonly identity: string; readonly changedAt: number; readonly size: number } {
-  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
+  const stats = statOf(path);
   if (!stats?.isFile()) return MISSING;
   const { dev, ino, size, ctimeNs, ctimeMs } = stats;
   return { identity: [dev, ino, size, ctimeNs].join(" "), changedAt: Number(ctimeMs), size: Number(size) };
@@ -91,8 +91,26 @@ function identify(path: string): { readonly identity: string; readonly changedAt
 const RELATIVE = /\b(?:from|import|require)\s*\(?\s*(["'])(\.{1,2}\/[^"'\n]+)\1/g;
 
 function importsOf(path: string): string[] {
-  const text = readFileSync(path, "utf8");
+  const text = textOf(path);
   return [...text.matchAll(RELATIVE)].flatMap((match) => find(resolve(dirname(path), match[2] ?? "")));
+}
+
+/** None of a file that may not be read: importing it says so, with its name. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Null when there is nothing, or nothing that this user may look at: a loop of links, a folder that is locked. */
+export function statOf(path: string): BigIntStats | null {
+  try {
+    return statSync(path, { throwIfNoEntry: false, bigint: true }) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 const ENDINGS = ["", ".ts", ".tsx", ".js", ".mjs", ".json", "/index.ts", "/index.js"];
@@ -100,6 +118,6 @@ const ENDINGS = ["", ".ts", ".tsx", ".js", ".mjs", ".json", "/index.ts", "/index
 /** All that it could be when there is no such file yet: it may come. */
 function find(path: string): string[] {
   const paths = ENDINGS.map((ending) => path + ending);
-  const found = paths.find((it) => statSync(it, { throwIfNoEntry: false })?.isFile());
+  const found = paths.find((it) => statOf(it)?.isFile());
   return found === undefined ? paths : [found];
 }

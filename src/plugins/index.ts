@@ -3,6 +3,7 @@
  * same object; its parts are exchanged, and running turns keep those that they began with.
  */
 
+import { messageOf } from "../errors";
 import { EVERYBODY, publishFact } from "../facts";
 import type { Config, Core, Log, Plugin, PluginFault } from "../protocols";
 import { createTurns } from "../turn";
@@ -11,14 +12,17 @@ import { assemble, type Workshop } from "./assemble";
 import { builtIns } from "./built-ins";
 import { createCounts } from "./counts";
 import { createFaults } from "./fault";
+import { look } from "./files";
 import { createFinder } from "./find";
 import { createGenerations } from "./generations";
+import { createImports } from "./imports";
 import { pluginsOf, tellLoaded, tellWinners } from "./info";
-import { withDefaults } from "./load";
+import { type Found, withDefaults } from "./load";
 import { createCore, type Parts } from "./parts";
 import { PATIENCE, type Patience } from "./patience";
 import { createReloader } from "./reload";
-import { createSettingsFile } from "./settings";
+import { holdToNames, holdToSettings } from "./required";
+import { createSettingsFile, type SettingsFile } from "./settings";
 import type { Runnings } from "./start";
 import { registerModules } from "./virtual";
 
@@ -39,13 +43,21 @@ export interface InstallOptions {
   readonly plugins?: readonly Plugin[];
   /** For tests. */
   readonly patience?: Partial<Patience>;
+  /** For checks: what is required and cannot be used is a fault as of any other plugin, and the built-in stands in for it. */
+  readonly isLenient?: boolean;
 }
 
-/** A core that is started and ready for requests. Throws when a built-in cannot start. */
-export async function install({ config, log, plugins = [], ...options }: InstallOptions): Promise<Installed> {
+/** A core that is started and ready for requests. Throws an Error for the owner when a built-in, or a required plugin, cannot start. */
+export async function install({
+  config,
+  log,
+  plugins = [],
+  isLenient,
+  ...options
+}: InstallOptions): Promise<Installed> {
   registerModules();
   const patience = { ...PATIENCE, ...options.patience };
-  const faults = createFaults(log);
+  const faults = createFaults({ log, folder: config.pluginsPath, isLenient: isLenient === true });
   const settings = createSettingsFile(config.dataPath, log);
   const running: Runnings = new Map();
   const background = createBackground(log);
@@ -65,12 +77,19 @@ export async function install({ config, log, plugins = [], ...options }: Install
     isBuiltIn: true,
   }));
 
+  let wanted: readonly Found[] = [];
+  let missing: readonly string[] = [];
   const change = async (isForced: boolean): Promise<void> => {
-    const wanted = await finder.find(isForced);
-    if (wanted === null) return;
+    const found = await finder.find(isForced);
+    wanted = found ?? wanted;
+    if (folder !== null) missing = holdToNames(settings, wanted, faults, missing);
+    if (found === null) return;
     if (isForced) shop.failed = new WeakSet();
     const before = generations.current();
-    const next = await assemble(shop, own, wanted);
+    const next = await assemble(shop, own, wanted).catch((error) => {
+      if (before) generations.sweep();
+      throw error;
+    });
     generations.commit(next);
     const unread = folder === null ? [] : settings.unread(next.plugins);
     if (unread.length > 0) log.warn(`plugins.yaml: no plugin reads the settings of ${unread.join(", ")}`);
@@ -86,16 +105,18 @@ export async function install({ config, log, plugins = [], ...options }: Install
     config,
     log,
     faults,
+    settings,
     patience,
     turns,
     background,
     counts: createCounts(),
-    plugins: pluginsOf(generations, running, faults, reloader.reload),
+    plugins: pluginsOf(generations, running, { faults, settings, reload: reloader.reload }),
     generations,
     running,
     made: new WeakMap(),
     shown: new WeakMap(),
     failed: new WeakSet(),
+    held: new Set(),
     building: {} as Parts,
   };
   const close = async () => {
@@ -103,11 +124,20 @@ export async function install({ config, log, plugins = [], ...options }: Install
     await core.bus.close();
     await core.store.close();
   };
-  await change(false).catch(async (error) => {
+  if (folder === null) await tellSkipped(config, settings, log);
+  else if (!isLenient) holdToSettings(settings, config);
+  try {
+    await change(false);
+    await turns.open().catch((error) => {
+      throw new Error(`Turns of earlier could not be looked for: ${messageOf(error)}${keepersOf(core)}`, {
+        cause: error,
+      });
+    });
+  } catch (error) {
     await close().catch(() => {}); // The first error is the one to mend.
     throw error;
-  });
-  await turns.open();
+  }
+  faults.started();
   if (folder !== null) reloader.start();
   return {
     core,
@@ -124,4 +154,24 @@ export async function install({ config, log, plugins = [], ...options }: Install
       await close();
     },
   };
+}
+
+/** Whose store and bus it is, when they are not ours. */
+function keepersOf({ plugins }: Core): string {
+  const { store = "store", bus = "bus" } = plugins.winners();
+  const others = Object.entries({ store, bus }).filter(([protocol, name]) => name !== protocol);
+  return others.map(([protocol, name]) => ` (${protocol} is provided by the plugin ${name})`).join("");
+}
+
+/** Without its plugins a server may show what it should not, and take people in whom it should not. */
+async function tellSkipped({ pluginsPath }: Config, settings: SettingsFile, log: Log): Promise<void> {
+  const files = (await look(pluginsPath, createImports()))
+    .filter(({ kind }) => kind === "file")
+    .map(({ file }) => file);
+  const required = settings.required();
+  if (files.length + required.length === 0) return;
+  log.error("SKELETON_SKIP_PLUGINS: the server runs without any of its plugins, also those that guard it", {
+    missing: files.join(" ") || undefined,
+    required: required.join(" ") || undefined,
+  });
 }

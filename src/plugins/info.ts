@@ -6,17 +6,14 @@ import type { Generation, Generations } from "./generations";
 import type { Found } from "./load";
 import { nowOf, type Offer } from "./offers";
 import { winnersOf } from "./provide";
+import { isRequired } from "./required";
+import type { SettingsFile } from "./settings";
 import type { Runnings } from "./start";
 
-export function pluginsOf(
-  generations: Generations,
-  running: Runnings,
-  faults: Faults,
-  reload: () => Promise<void>,
-): Plugins {
+export function pluginsOf(generations: Generations, running: Runnings, { faults, settings, reload }: Kept): Plugins {
   const current = () => generations.current()?.plugins ?? [];
   return {
-    list: () => current().map((plugin) => infoOf(plugin, running)),
+    list: () => current().map((plugin) => ({ ...infoOf(plugin, running), isRequired: isRequired(plugin, settings) })),
     faults: faults.list,
     winners: () => Object.fromEntries([...winnersOf(current())].map(([protocol, { name }]) => [protocol, name])),
     page(name) {
@@ -27,7 +24,13 @@ export function pluginsOf(
   };
 }
 
-function infoOf(plugin: Found, running: Runnings): PluginInfo {
+interface Kept {
+  readonly faults: Faults;
+  readonly settings: SettingsFile;
+  readonly reload: () => Promise<void>;
+}
+
+function infoOf(plugin: Found, running: Runnings): Omit<PluginInfo, "isRequired"> {
   const { name, priority, file, provide = {}, hooks = {}, page, access = "user", settings } = plugin;
   return {
     name,

@@ -3,11 +3,12 @@
 import { isUtf8 } from "node:buffer";
 import type { Plugin } from "../protocols";
 import type { Faults } from "./fault";
-import type { Seen } from "./files";
+import { type Seen, whyUnreadable } from "./files";
 import { type Exports, withFunctions } from "./function-tools";
 import { type Patience, within } from "./patience";
+import { mayBeRequired } from "./required";
 import type { SettingsFile } from "./settings";
-import { checkPlugin } from "./shape";
+import { checkPlugin, isName } from "./shape";
 import { whyUnloadable } from "./unloadable";
 
 const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
@@ -44,22 +45,36 @@ export async function load(
   before: Entry | null,
   { settings, faults, patience }: LoadOptions,
 ): Promise<Entry> {
-  const { file, path, size, identity, misplaced } = seen;
-  const source = { name: file.replace(/^.*\/|\.ts$/g, ""), file };
-  faults.clear(source);
+  const { file, path, size, identity, unusable } = seen;
+  let exported: unknown;
+  faults.clear({ name: "", file });
   try {
-    if (misplaced !== null) throw new Error(misplaced);
-    if (path === null) throw new Error("It cannot be loaded: it is a link to a file that is not there.");
-    if (size === null) throw new Error("It cannot be loaded: it is not a file.");
+    if (unusable !== null) throw new Error(unusable);
     if (size > FILE_MAX) throw new Error(`It cannot be loaded: it is larger than ${FILE_MAX / 1024 ** 2} MiB.`);
-    if (!isUtf8(await Bun.file(path).bytes()))
-      throw new Error("It cannot be loaded: it is no text in UTF-8; save it as such.");
-    const plugin = withDefaults(checkPlugin(await importPlugin(path, file, patience)), file, settings);
+    if (!isUtf8(await bytesOf(path))) throw new Error("It cannot be loaded: it is no text in UTF-8; save it as such.");
+    exported = await importPlugin(path, file, patience);
+    const plugin = withDefaults(checkPlugin(exported), file, settings);
     return { identity, plugin, isBroken: false };
   } catch (error) {
     const plugin = before?.plugin ?? null;
-    faults.add(source, error, plugin !== null);
+    const name = nameOf(seen, exported);
+    const isRequired = mayBeRequired(seen, exported) || settings.required().includes(name);
+    faults.add({ name, file }, error, { isReplacing: plugin !== null, isRequired });
     return { identity, plugin, isBroken: true };
+  }
+}
+
+/** As far as it is known: the plugin's own, or that of its file. */
+function nameOf({ file }: Seen, exported: unknown): string {
+  const own = typeof exported === "object" && exported !== null && "name" in exported ? exported.name : null;
+  return isName(own) ? own : file.replace(/^.*\/|\.ts$/g, "");
+}
+
+async function bytesOf(path: string): Promise<Uint8Array> {
+  try {
+    return await Bun.file(path).bytes();
+  } catch (error) {
+    throw new Error(`It cannot be loaded: ${whyUnreadable(error)}.`, { cause: error });
   }
 }
 

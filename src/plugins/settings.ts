@@ -11,6 +11,7 @@ import { secretVariable } from "../config";
 import { createYamlFile } from "../core/yaml-file";
 import type { Log, Plugin } from "../protocols";
 import { misfit } from "../turn/json-schema";
+import { NOT_NAMES } from "./shape";
 
 export interface SettingsFile {
   /** The plugin's settings as the file has them now, frozen; undefined for one without a schema. Throws an Error that says what to mend. */
@@ -21,6 +22,10 @@ export interface SettingsFile {
   differ(plugin: Plugin & { readonly values: unknown }): boolean;
   /** Names of the parts of the file that none of the plugins reads. */
   unread(plugins: readonly Plugin[]): readonly string[];
+  /** The names in its `require`: plugins without which the owner does not want the server to run. */
+  required(): readonly string[];
+  /** Why the file as it is now cannot be used; null = it can, or there is none. */
+  problem(): string | null;
 }
 
 export function createSettingsFile(folder: string, log: Log): SettingsFile {
@@ -54,8 +59,10 @@ export function createSettingsFile(folder: string, log: Log): SettingsFile {
     },
     unread(plugins) {
       const known = plugins.filter(({ settings }) => settings).map(({ name }) => name);
-      return Object.keys(file.get()).filter((name) => !known.includes(name));
+      return Object.keys(file.get()).filter((name) => !known.includes(name) && !NOT_NAMES.includes(name));
     },
+    required: () => requiredIn(file.get()),
+    problem: file.problem,
   };
 }
 
@@ -74,8 +81,19 @@ type Wrong = (what: string) => Error;
 
 function parseParts(content: unknown): Parts {
   if (content === null) return {};
-  if (isMap(content)) return content;
-  throw new Error("It has to be a map of plugin names to their settings");
+  if (!isMap(content)) throw new Error("It has to be a map of plugin names to their settings");
+  const { require } = content;
+  if (
+    require === undefined ||
+    require === null ||
+    (Array.isArray(require) && require.every((name) => typeof name === "string"))
+  )
+    return content;
+  throw new Error("Its `require` has to be a list of names of plugins, such as [usage]");
+}
+
+function requiredIn({ require }: Parts): readonly string[] {
+  return Array.isArray(require) ? require : [];
 }
 
 /** A copy. YAML can say what JSON cannot: a map that contains itself. */

@@ -18,19 +18,35 @@ const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
 };
 
 const HOOKS = ["preCall", "filterStream", "postCall"];
-const MEMBERS = ["name", "priority", "provide", "hooks", "tools", "page", "access", "settings", "start", "stop"];
+const MEMBERS = [
+  "name",
+  "priority",
+  "provide",
+  "hooks",
+  "tools",
+  "page",
+  "access",
+  "settings",
+  "required",
+  "start",
+  "stop",
+];
 const TOOL_MEMBERS = ["name", "description", "parameters", "approval", "timeoutMs", "execute"];
 const ACCESS = ["public", "user", "admin"];
+/** Parts of plugins.yaml that are no plugin's settings. */
+export const NOT_NAMES: readonly string[] = ["require", "library"];
 
 /** The same value as a plugin. Throws an Error whose message says what to mend. */
 export function checkPlugin(value: unknown): Plugin {
   if (!isObject(value)) {
     throw new Error(`Its default export must be a plugin object, such as { name: "mine" }, and is ${kindOf(value)}.`);
   }
-  const { name, priority, provide, hooks, tools, access, settings } = value;
-  if (typeof name !== "string" || !/^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) {
+  const { name, priority, provide, hooks, tools, access, settings, required } = value;
+  if (!isName(name)) {
     throw new Error('Its name must be 1 to 64 of a-z, 0-9 and -, as in name: "mine".');
   }
+  if (NOT_NAMES.includes(name))
+    throw new Error(`Its name must not be ${name}, which means something else in plugins.yaml.`);
   refuseUnknown("member", Object.keys(value), MEMBERS);
   if (priority !== undefined && !Number.isFinite(priority)) throw new Error("Its priority must be a number.");
   if (provide !== undefined && Number(priority) < 0) {
@@ -40,6 +56,7 @@ export function checkPlugin(value: unknown): Plugin {
     throw new Error(`Its access must be one of ${ACCESS.join(", ")}.`);
   if (settings !== undefined && !isObjectSchema(settings))
     throw new Error("Its settings must be the schema of an object, such as t.Object({…}).");
+  if (required !== undefined && typeof required !== "boolean") throw new Error("Its required must be true or false.");
   checkFunctions("provide", provide, Object.keys(PROTOCOLS), "protocol");
   checkFunctions("hooks", hooks, HOOKS, "hook");
   if (tools !== undefined && typeof tools !== "function") checkTools(tools);
@@ -48,6 +65,11 @@ export function checkPlugin(value: unknown): Plugin {
       throw new Error(`Its ${member} must be a function.`);
   }
   return value as unknown as Plugin;
+}
+
+/** Whether it can be a plugin's name. */
+export function isName(value: unknown): value is string {
+  return typeof value === "string" && /^[a-z0-9][a-z0-9-]{0,63}$/.test(value);
 }
 
 /** The same value as tools. Throws an Error whose message says what to mend. */

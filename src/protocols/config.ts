@@ -19,6 +19,8 @@ export interface Config {
   readonly port: number;
   /** `DATA_PATH`, absolute: where the owner's files live. */
   readonly dataPath: string;
+  /** The same as the owner wrote it, for what is said about it. */
+  readonly dataPathGiven: string;
   /** `USERS_FILENAME`, absolute, by default `users.yaml` in `dataPath`. */
   readonly usersFile: string;
   /** `UPLOAD_DIR`, absolute, by default `uploads` in `dataPath`. */
@@ -55,6 +57,12 @@ export interface Config {
   readonly heartbeatS: number;
   /** `BUN_CONFIG_MAX_HTTP_REQUESTS`: Bun's own, read by it before the process starts: requests to others under way at once. */
   readonly requestsMax: number;
+  /**
+   * Null while serving. In `skeleton check` a name of `a-z`, `0-9` and `_`, another one for each case: a plugin that keeps data elsewhere
+   * than in `dataPath`, such as in a database server, must keep it under this name (as a schema, a prefix, a folder) and drop all of it in
+   * `stop`, so that a check never touches what is real.
+   */
+  readonly scratch: string | null;
 }
 
 /** Written `max/seconds`, such as `5/60`. */

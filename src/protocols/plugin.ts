@@ -33,10 +33,18 @@ export interface Plugin {
   /** Shape of the plugin's part of `plugins.yaml`; a wrong value is a named error at start. */
   readonly settings?: TSchema;
   /**
+   * The server does not run without it. Default: true when it provides `store`, `bus`, `auth`, `file` or `limit`; each name in
+   * `plugins.yaml` `require:` is required whatever its plugin says. At the start its fault is told in one line and ends the start;
+   * what cannot be loaded cannot say so, so a file directly in `core/` ends the start with any fault, unless its plugin says false.
+   * While the server runs, one that breaks or whose file goes stays in use as it was last good, until the server starts again, and a
+   * `preCall` or `filterStream` of it that fails ends the turn as failed.
+   */
+  readonly required?: boolean;
+  /**
    * When all plugins are installed, and before anybody uses this one; after a change of its file while the old one still
-   * runs. A throw, or more than 30 seconds, leaves the whole plugin out; one that comes to an end later is then stopped. When
-   * a plugin fails at the start of the server the others are stopped and started again without it, so `start` may come once
-   * more after `stop`.
+   * runs. A throw, or more than 30 seconds, leaves the whole plugin out, or ends the start of the server when it is `required`; one
+   * that comes to an end later is then stopped. When a plugin is left out at the start of the server the others are stopped and
+   * started again without it, so `start` may come once more after `stop`.
    */
   start?(core: Core): void | Promise<void>;
   /**
@@ -99,6 +107,8 @@ export interface PluginInfo {
   /** Who may open its page; null = it has none. */
   readonly access: "public" | "user" | "admin" | null;
   readonly hasSettings: boolean;
+  /** The server does not start without it. */
+  readonly isRequired: boolean;
 }
 
 export interface PluginFault {
@@ -146,7 +156,7 @@ export interface ModelReply {
 
 /**
  * `core.hooks`: all plugins' hooks as one of each. A hook that throws is logged with its plugin's name and left out; the
- * turn goes on.
+ * turn goes on. It fails when the plugin is `required` and the hook is no `postCall`.
  */
 export interface HookRunner {
   preCall(call: ModelCall, turn: Turn): Promise<ModelCall>;

@@ -1,25 +1,39 @@
 /**
  * `core.hooks`: the hooks of all plugins as one of each. They nest like an onion: preCall from high priority to low,
- * filterStream and postCall the other way. One that throws is named in the log and left out; the turn goes on.
+ * filterStream and postCall the other way. One that throws is named in the log and left out; the turn goes on, unless the plugin is
+ * required: what it guards is then not done at all.
  */
 
-import { errorOf } from "../errors";
+import { AppError, errorOf, isAppError } from "../errors";
 import type { Core, HookRunner, Log, ModelCall, ModelEvent, Plugin, Turn } from "../protocols";
 import { watchHeldUp } from "./held-up";
 
-/** `plugins` go from low priority to high; `seconds` is how long a hook is waited for. */
-export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly Plugin[], seconds: number): HookRunner {
+export interface HookOptions {
+  /** How long a hook is waited for. */
+  readonly seconds: number;
+  /** Whether a turn fails with the plugin's hook. */
+  readonly isRequired?: (plugin: Plugin) => boolean;
+}
+
+/** `plugins` go from low priority to high. */
+export function createHookRunner(
+  { log }: Pick<Core, "log">,
+  plugins: readonly Plugin[],
+  { seconds, isRequired = () => false }: HookOptions,
+): HookRunner {
   const inner = plugins.filter(({ hooks }) => hooks);
   const outer = inner.toReversed();
   return {
     async preCall(call, turn) {
       let current = call;
-      for (const { name, hooks } of outer) {
+      for (const plugin of outer) {
+        const { name, hooks } = plugin;
         try {
           const called = () => hooks?.preCall?.(current, turn);
           current = callOf((await inTime({ log, name, seconds }, "preCall", called)) ?? current);
         } catch (error) {
           warn(log, name, "preCall", turn, error);
+          if (isRequired(plugin)) throw guardFailure(name, error);
         }
       }
       return current;
@@ -29,8 +43,10 @@ export function createHookRunner({ log }: Pick<Core, "log">, plugins: readonly P
 
     filterStream(events, turn) {
       let current = events;
-      for (const { name, hooks } of inner) {
-        if (hooks?.filterStream) current = guarded({ log, name, seconds }, current, hooks.filterStream, turn);
+      for (const plugin of inner) {
+        const { name, hooks } = plugin;
+        const guard = { log, name, seconds, isRequired: isRequired(plugin) };
+        if (hooks?.filterStream) current = guarded(guard, current, hooks.filterStream, turn);
       }
       return current;
     },
@@ -81,11 +97,11 @@ async function inTime<T>({ log, name, seconds }: Guard, hook: string, call: () =
 type FilterStream = (events: AsyncIterable<ModelEvent>, turn: Turn) => AsyncIterable<ModelEvent>;
 
 /**
- * A filter that throws, or that neither takes nor gives for too long, is left out from there on: what it had not taken goes past
- * it. An error of the model itself is not the filter's, though it passes through it.
+ * A filter that throws, or that neither takes nor gives for too long, is left out from there on, unless it is required: what it had
+ * not taken goes past it. An error of the model itself is not the filter's, though it passes through it.
  */
 async function* guarded(
-  { log, name, seconds }: Guard,
+  { log, name, seconds, isRequired }: Guard & { readonly isRequired: boolean },
   source: AsyncIterable<ModelEvent>,
   filterStream: FilterStream,
   turn: Turn,
@@ -93,6 +109,7 @@ async function* guarded(
   const iterator = source[Symbol.asyncIterator]();
   let fromModel: { readonly error: unknown } | null = null;
   let hasFinished = false;
+  let failure: unknown;
   const patience = createPatience(seconds, turn.signal);
   const watched: AsyncIterable<ModelEvent> = {
     [Symbol.asyncIterator]: () => ({
@@ -119,13 +136,15 @@ async function* guarded(
       }
       // The stream of a stopped turn just ends.
       if (hasFinished || turn.signal.aborted) return;
-      warn(log, name, "filterStream", turn, new Error("It ended before the stream's finish."));
+      failure = new Error("It ended before the stream's finish.");
     } catch (error) {
       if (fromModel || turn.signal.aborted) throw error;
-      warn(log, name, "filterStream", turn, error);
+      failure = error;
     } finally {
       patience.end();
     }
+    warn(log, name, "filterStream", turn, failure);
+    if (isRequired) throw guardFailure(name, failure);
     yield* { [Symbol.asyncIterator]: () => iterator };
   } finally {
     // No filter can do it, since what one leaves goes past it. Not awaited: the source may hang.
@@ -177,6 +196,13 @@ function createPatience(seconds: number, signal: AbortSignal) {
     },
     end,
   };
+}
+
+/** A refusal in the plugin's own words is the user's to read. */
+function guardFailure(plugin: string, cause: unknown): Error {
+  if (isAppError(cause)) return cause;
+  const message = `The plugin ${plugin} failed, and nothing is sent or shown without it. The server's log says why.`;
+  return new AppError("internal", message, { cause });
 }
 
 function warn(log: Log, plugin: string, hook: string, turn: Turn, error: unknown): void {

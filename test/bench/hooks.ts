@@ -18,11 +18,11 @@ const passOn: Hooks = {
 export async function measureHooks(events: number, rounds: number): Promise<Row[]> {
   const turn = { id: "bench", signal: new AbortController().signal } as Turn;
   const core = { log: createLog("error") } as Core;
-  const none = createHookRunner(core, [], 60);
+  const none = createHookRunner(core, [], { seconds: 60 });
   const ten = createHookRunner(
     core,
     Array.from({ length: HOOKS }, (_, at) => ({ name: `pass-${at}`, hooks: passOn })),
-    60,
+    { seconds: 60 },
   );
   const perEventUs = async (stream: AsyncIterable<ModelEvent>): Promise<number> => {
     const begun = performance.now();

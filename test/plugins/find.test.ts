@@ -13,7 +13,7 @@ const SMALL = 'export default { name: "small" };';
 
 async function find(folder: string) {
   const log = createLog("error");
-  const faults = createFaults(log);
+  const faults = createFaults({ log, folder, isLenient: true });
   const settings = createSettingsFile(folder, log);
   const found = (await createFinder({ folder, given: [], settings, faults, patience: PATIENCE }).find()) ?? [];
   return { files: found.map(({ file }) => file), faults: faults.list(), found };
@@ -136,9 +136,9 @@ describe("plugin files", () => {
   });
 
   test("may not have the name of a built-in", async () => {
-    const { core, wrong } = await loadPlugins({ "core/mine.ts": 'export default { name: "admin" };' });
+    const { core, wrong } = await loadPlugins({ "functions/mine.ts": 'export default { name: "admin" };' });
     expect(wrong).toEqual([
-      ["core/mine.ts", "The name admin is taken by a built-in plugin. Give one of them another name."],
+      ["functions/mine.ts", "The name admin is taken by a built-in plugin. Give one of them another name."],
     ]);
     expect(core.plugins.page("admin")).not.toBeNull();
   });

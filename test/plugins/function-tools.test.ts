@@ -15,7 +15,7 @@ async function load(files: Files) {
   const folder = temporaryFolder();
   writePlugins(folder, files);
   const log = createLog("error", () => {});
-  const faults = createFaults(log);
+  const faults = createFaults({ log, folder, isLenient: true });
   const settings = createSettingsFile(folder, log);
   const plugins = (await createFinder({ folder, given: [], settings, faults, patience: PATIENCE }).find()) ?? [];
   const tools = plugins.flatMap(({ tools }) => (Array.isArray(tools) ? (tools as Tool[]) : []));

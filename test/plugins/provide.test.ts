@@ -52,11 +52,11 @@ describe("a plugin that cannot provide is left out, and what it would have repla
   test.each(bad)("%s", async (_, factory, message) => {
     const { core, wrong, lines } = await loadPlugins({
       "core/a.ts": appending("a"),
-      "core/bad.ts": providing("bad", `model: ${factory}`),
+      "functions/bad.ts": providing("bad", `model: ${factory}`),
       "core/c.ts": appending("c"),
     });
-    expect(wrong).toEqual([["core/bad.ts", expect.stringMatching(message)]]);
-    expect(lines).toContainEqual(expect.stringMatching(/^WARNING .* plugin=bad file=core\/bad\.ts reason=/));
+    expect(wrong).toEqual([["functions/bad.ts", expect.stringMatching(message)]]);
+    expect(lines).toContainEqual(expect.stringMatching(/^WARNING .* plugin=bad file=functions\/bad\.ts reason=/));
     expect(await core.model.list()).toEqual(["baseac"]);
   });
 
@@ -70,16 +70,16 @@ describe("a plugin that cannot provide is left out, and what it would have repla
 
   test("with all its parts: other providers, hooks, tools and start", async () => {
     const { core, wrong } = await loadPlugins({
-      "core/bad.ts": providing(
+      "functions/bad.ts": providing(
         "bad",
         `model: (core, base) => ({ ...base, list: async () => ["bad"] }),
          limit: () => ({}),`,
-        `hooks: { filterStream: (events) => events },
+        `required: false, hooks: { filterStream: (events) => events },
          tools: [{ name: "bad", description: "", parameters: {}, execute: async () => "" }],
          start() { globalThis.startedBad = true; },`,
       ),
     });
-    expect(wrong).toEqual([["core/bad.ts", "Its limit lacks take."]]);
+    expect(wrong).toEqual([["functions/bad.ts", "Its limit lacks take."]]);
     expect(await core.model.list()).toEqual(["base"]);
     expect(core.hooks.filtersStream).toBe(false);
     expect(await core.tools.list({} as never)).toEqual([]);

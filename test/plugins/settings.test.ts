@@ -79,13 +79,17 @@ describe("settings that do not fit leave their plugin out, with a sentence and w
   });
 });
 
-test("a file that is no YAML leaves out the plugins that have settings, and the others run", async () => {
-  const { wrong, core } = await load(`greeter: { word: ${SECRET}`);
-  expect(wrong).toEqual([
-    ["tools/greeter.ts", expect.stringMatching(/^plugins.yaml cannot be used: line \d+ is no YAML: /)],
-  ]);
-  expect(JSON.stringify(wrong)).not.toContain(SECRET);
-  expect(await core.model.list()).toEqual(["base"]);
+test("a file that cannot be used ends the start: nobody knows what it requires", async () => {
+  for (const yaml of [
+    `greeter: { word: ${SECRET}`,
+    `[${SECRET}]`,
+    `require: ${SECRET}`,
+    `require: [{ a: ${SECRET} }]`,
+  ]) {
+    const error: unknown = await load(yaml).catch((reason: unknown) => reason);
+    expect(String(error)).toMatch(/^Error: plugins\.yaml cannot be used: .*mend it/);
+    expect(String(error)).not.toContain(SECRET);
+  }
 });
 
 test("a part that no plugin reads is named in the log, and asking for the settings of such a plugin is an error", async () => {

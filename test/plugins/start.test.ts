@@ -78,13 +78,13 @@ describe("a plugin whose start fails", () => {
 
   test("is left out with all its parts, and those around it wrap what is below it", async () => {
     const loaded = await loadPlugins({
-      "core/failing.ts": failing,
+      "functions/failing.ts": failing,
       "core/inner.ts": appending("i"),
       "core/outer.ts": appending("o", "priority: 20,"),
     });
-    expect(loaded.wrong).toEqual([["core/failing.ts", "Its start failed: no network"]]);
+    expect(loaded.wrong).toEqual([["functions/failing.ts", "Its start failed: no network"]]);
     expect(loaded.lines.filter((line) => line.startsWith("WARNING"))).toEqual([
-      'WARNING A plugin is quarantined plugin=failing file=core/failing.ts reason="Its start failed: no network"',
+      'WARNING A plugin is quarantined plugin=failing file=functions/failing.ts reason="Its start failed: no network"',
     ]);
     expect(await loaded.core.model.list()).toEqual(["baseio"]);
     expect(loaded.core.hooks.filtersStream).toBe(false);
@@ -95,7 +95,7 @@ describe("a plugin whose start fails", () => {
   test("lets the others be stopped and started anew, and the server works", async () => {
     const events: string[] = [];
     const { core } = await loadPlugins(
-      { "core/failing.ts": failing },
+      { "functions/failing.ts": failing },
       { mode: "persistent", plugins: [told("before", events), told("after", events, { priority: 20 })] },
     );
     expect(events).toEqual(["before starts", "before stops", "before starts", "after starts"]);
@@ -104,11 +104,11 @@ describe("a plugin whose start fails", () => {
 
   test("several of them are each left out", async () => {
     const { core, wrong } = await loadPlugins({
-      "core/a.ts": failing.replaceAll("failing", "a"),
-      "core/b.ts": failing.replaceAll("failing", "b"),
+      "functions/a.ts": failing.replaceAll("failing", "a"),
+      "functions/b.ts": failing.replaceAll("failing", "b"),
       "core/c.ts": appending("c"),
     });
-    expect(wrong.map(([file]) => file)).toEqual(["core/a.ts", "core/b.ts"]);
+    expect(wrong.map(([file]) => file)).toEqual(["functions/a.ts", "functions/b.ts"]);
     expect(await core.model.list()).toEqual(["basec"]);
   });
 });
@@ -194,8 +194,8 @@ describe("a plugin that hangs does not keep the server from starting or ending:"
     ],
   ];
   test.each(bad)("%s", async (_, text, message) => {
-    const { core, wrong } = await loadPlugins({ "core/x.ts": text, "core/a.ts": appending("a") }, { patience });
-    expect(wrong).toEqual([["core/x.ts", message]]);
+    const { core, wrong } = await loadPlugins({ "functions/x.ts": text, "core/a.ts": appending("a") }, { patience });
+    expect(wrong).toEqual([["functions/x.ts", message]]);
     expect(await core.model.list()).toEqual(["basea"]);
   });
 
@@ -217,8 +217,8 @@ describe("a plugin that hangs does not keep the server from starting or ending:"
       };
       const text = `export default { name: "x", ${member("await globalThis.gate; globalThis.told('begun');")},
       stop() { globalThis.told("stopped"); } };`;
-      const { wrong } = await loadPlugins({ "core/x.ts": text }, { patience });
-      expect(wrong).toEqual([["core/x.ts", expect.stringMatching(/took longer than 0\.1 seconds/)]]);
+      const { wrong } = await loadPlugins({ "functions/x.ts": text }, { patience });
+      expect(wrong).toEqual([["functions/x.ts", expect.stringMatching(/took longer than 0\.1 seconds/)]]);
       expect(events).toEqual([]);
       gate.resolve();
       await stopped.promise;
@@ -228,7 +228,7 @@ describe("a plugin that hangs does not keep the server from starting or ending:"
 
   test("its stop", async () => {
     const { stop, lines } = await loadPlugins(
-      { "core/x.ts": `export default { name: "x", async stop() { ${forever}; } };` },
+      { "functions/x.ts": `export default { name: "x", async stop() { ${forever}; } };` },
       { patience },
     );
     await stop(0);

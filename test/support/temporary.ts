@@ -24,6 +24,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     host: "127.0.0.1",
     port: 0,
     dataPath,
+    dataPathGiven: dataPath,
     usersFile: join(dataPath, "users.yaml"),
     uploadDir: join(dataPath, "uploads"),
     pluginsPath: join(dataPath, "plugins"),
@@ -42,6 +43,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     shutdownGraceS: 1,
     heartbeatS: 5,
     requestsMax: 20_000,
+    scratch: null,
     ...overrides,
   };
 }

@@ -20,7 +20,7 @@ function runner(hooks: Record<string, Hooks>): { hooks: HookRunner; logged: stri
   const logged: string[] = [];
   const core = { log: createLog("warn", (_level, line) => void logged.push(line)) } as Core;
   const plugins = Object.entries(hooks).map(([name, own]) => ({ name, hooks: own }));
-  return { hooks: createHookRunner(core, plugins, 0.05), logged };
+  return { hooks: createHookRunner(core, plugins, { seconds: 0.05 }), logged };
 }
 
 async function* source(...texts: string[]): AsyncGenerator<ModelEvent> {

@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { messageOf } from "../../errors";
 import type { Config, Log } from "../../protocols";
+import { requireDataFolder } from "../data-folder";
 
 const SECRET_BYTES = 48;
 const MIN_CHARACTERS = 32; // HS256 asks for a key of at least 256 bits.
@@ -22,6 +23,7 @@ export function readSecret(config: Config, log: Log): string {
       log.info("Made the secret that signs sessions", { file: config.jwtSecretFile });
     return readSecretFile(config.jwtSecretFile);
   } catch (error) {
+    if (dirname(config.jwtSecretFile) === config.dataPath) requireDataFolder(config);
     throw new Error(`No secret to sign sessions with: ${messageOf(error)}. Set JWT_SECRET_KEY or JWT_SECRET_FILE.`);
   }
 }

@@ -5,6 +5,7 @@ import { closeSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AppError, messageOf } from "../../errors";
 import type { Config } from "../../protocols";
+import { requireDataFolder } from "../data-folder";
 import { refuseWhenLost, requireOurTables } from "./lost";
 
 export type SqlValue = string | number | null;
@@ -109,6 +110,7 @@ function open(path: string | null, config: Config): { database: Database; found:
     return { database, found: hasTables ? "database" : bytes === undefined ? "nothing" : "empty" };
   } catch (error) {
     database?.close();
+    if (path) requireDataFolder(config);
     throw new Error(`Cannot open the database ${path ?? "in memory"}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -212,10 +212,12 @@ describe("in a server", () => {
     expect(sent).toContain("I use [redacted]. ");
   });
 
-  test("a pattern that is none leaves the plugin out, by name", async () => {
-    const { client } = await start({ patterns: [{ start: "acme_", pattern: "acme_(" }] });
-    const events = await collectTurn(await client.post("/api/v1/message", { content: "Hello" }));
-    expect(textOf(events)).toBe("Hello from the scripted model.");
+  test("a pattern that is none ends the start of the server, by name", async () => {
+    const starting: Promise<unknown> = start({ patterns: [{ start: "acme_", pattern: "acme_(" }] });
+    const error: unknown = await starting.catch((reason: unknown) => reason);
+    expect(String(error)).toMatch(
+      /does not start without the plugin redact-secrets \(.*Its start failed: Invalid regular expression/,
+    );
   });
 });
 
