@@ -33,10 +33,14 @@ export function wantsPage(request: Request): boolean {
   return request.headers.get("accept")?.includes("text/html") ?? false;
 }
 
-/** The same path when it stays on this server, else the front page. */
-export function ownPath(path: string | undefined): string {
-  if (!path || !/^\/(?![/\\])[^\\\p{Cc}]*$/u.test(path)) return "/";
-  // A header takes ASCII alone.
-  const url = URL.parse(path, "http://localhost");
-  return url ? url.pathname + url.search : "/";
+const HERE = "http://here.invalid";
+
+/**
+ * The path of an address that a request gave, when it stays on this server, else the front page: for every redirect to such an address.
+ * It is looked at as it was parsed, because parsing drops tabs, line breaks and dots: `/.//other.example` is `//other.example`.
+ */
+export function ownPath(address: string | undefined): string {
+  const url = address?.startsWith("/") ? URL.parse(address, HERE) : null;
+  if (url?.origin !== HERE || /^\/[/\\]/.test(url.pathname)) return "/";
+  return url.pathname + url.search;
 }
