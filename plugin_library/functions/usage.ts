@@ -20,7 +20,6 @@ import {
   type ModelCall,
   type ModelEvent,
   type Plugin,
-  raw,
   type Static,
   type StoreRecord,
   t,
@@ -89,6 +88,8 @@ export default {
   page: (core) => ({
     handle(request, user, look) {
       if (!user || request.method !== "GET") throw new AppError("notFound", "There is nothing at this address.");
+      if (new URL(request.url).pathname.endsWith("/style.css"))
+        return new Response(STYLE, { headers: { "content-type": "text/css" } });
       return usagePage(core, user, look);
     },
   }),
@@ -303,7 +304,7 @@ ${chart(
 )}
 ${table(texts.model, groups(records, "model"), pen)}
 ${isAdmin && table(texts.user, groups(records, "user"), pen)}`;
-  return look.page({ title: texts.usage, body, head: STYLE });
+  return look.page({ title: texts.usage, body, head: html`<link rel="stylesheet" href="style.css">` });
 }
 
 function dayBefore(days: number): string {
@@ -371,13 +372,12 @@ function money(cost: number, currency: string, language = "en"): string {
   return `${currency}${/\p{L}$/u.test(currency) ? " " : ""}${amount}`;
 }
 
-const STYLE = raw(`<style>
-.usage { --sent: light-dark(#9aa2e8, #5560c8); --written: light-dark(#3d48c9, #a3adff); margin: 1.5rem 0; }
+/** A file of its own, because the policy of the page allows no style inside it. */
+const STYLE = `.usage { --sent: light-dark(#9aa2e8, #5560c8); --written: light-dark(#3d48c9, #a3adff); margin: 1.5rem 0; }
 .usage svg { display: block; width: 100%; border-bottom: 1px solid var(--edge); }
 .usage figcaption { color: var(--quiet); font-size: 0.875rem; margin-top: 0.5rem; }
 .usage-day { fill: transparent; } g:hover .usage-day { fill: var(--hover); }
 .usage-sent { fill: var(--sent); } .usage-written { fill: var(--written); }
 figcaption span { margin-right: 1rem; }
 figcaption span::before { content: ""; display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.4em; }
-figcaption .usage-sent::before { background: var(--sent); } figcaption .usage-written::before { background: var(--written); }
-</style>`);
+figcaption .usage-sent::before { background: var(--sent); } figcaption .usage-written::before { background: var(--written); }`;

@@ -13,12 +13,13 @@ import { failureResponse } from "./failure";
 import { PARTS_MAX } from "./gate";
 import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
+import { FOREIGN_POLICY, PAGE_POLICY } from "./security-headers";
 import { findUser, requireUser } from "./session";
 import type { IdleTimer } from "./stream";
 import { pathOf, urlOf } from "./url";
 
 export function pluginPageRoutes(core: Core) {
-  const serve = async ({ params: { name }, request, server }: Called): Promise<Response> => {
+  const serve = async ({ params: { name }, request, server, set }: Called): Promise<Response> => {
     const page = core.plugins.page(name);
     if (!page) throw new AppError("notFound", "There is nothing at this address.");
     const { pathname = "", search = "" } = urlOf(request) ?? {};
@@ -28,6 +29,8 @@ export function pluginPageRoutes(core: Core) {
     }
     const user = await requireAccess(core, request, page);
     if (!user) boundBody(request, ANONYMOUS);
+    // Where the answer says nothing itself.
+    set.headers["content-security-policy"] = FOREIGN_POLICY;
     // What a page waits for, and what it streams, may be silent for longer than an idle connection may.
     server?.timeout(request, 0);
     const response = await answer(core, name, page, request, user);
@@ -50,6 +53,7 @@ interface Called {
   readonly params: { readonly name: string };
   readonly request: Request;
   readonly server: IdleTimer | null;
+  readonly set: { readonly headers: Record<string, string | number> };
 }
 
 /** Who opens the page. Throws AppError: "unauthenticated", "forbidden". */
@@ -91,6 +95,8 @@ function lookOf(core: Core, request: Request, user: User | null): Look {
       const { markup } = core.views.pluginPage({ ...pageData(core, user), ...content }, words);
       const response = new Response(markup, init);
       response.headers.set("content-type", "text/html; charset=utf-8");
+      if (!response.headers.has("content-security-policy"))
+        response.headers.set("content-security-policy", PAGE_POLICY);
       if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
       return response;
     },

@@ -11,7 +11,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "cross-origin-resource-policy": "same-origin",
 };
 
-/** Of our own pages. Those that the owner brings (plugins/html, plugin pages) decide for themselves. */
+/** Of our own pages, and of those that a plugin makes with `look.page`. Files of plugins/html decide for themselves. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -26,3 +26,6 @@ export const PAGE_POLICY = [
   "require-trusted-types-for 'script'",
   "trusted-types htmx",
 ].join("; ");
+
+/** Of whatever else a plugin answers: no other site may frame it, with buttons under a person's finger that they do not see. */
+export const FOREIGN_POLICY = "frame-ancestors 'none'";

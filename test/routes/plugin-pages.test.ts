@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { Elysia } from "elysia";
 import type { Plugin, PluginPage, User } from "../../src/protocols";
+import { PAGE_POLICY } from "../../src/routes/security-headers";
 import { html } from "../../views/html";
 import { readSse } from "../support/read-sse";
 import { type Client, startServer, type TestServer } from "../support/server";
@@ -63,6 +64,15 @@ const dressed: PluginPage = {
     look.page({ title: "Mine & yours", body: html`<p>${user?.username} ${look.words.language}</p>` }, { status: 202 }),
 };
 
+/** A page with a policy of its own, in our look or not. */
+const lenient: PluginPage = {
+  handle(request, _user, look) {
+    const init = { headers: { "content-security-policy": "frame-ancestors https://other.example" } };
+    if (!request.url.endsWith("/dressed")) return new Response("bare", init);
+    return look.page({ title: "Mine", body: html`<p>` }, init);
+  },
+};
+
 function plugin(name: string, page: PluginPage, access?: Plugin["access"]): Plugin {
   return { name, page: () => page, ...(access && { access }) };
 }
@@ -85,6 +95,7 @@ describe("the page of a plugin", () => {
         plugin("uploading", uploading),
         plugin("failing", failing, "public"),
         plugin("dressed", dressed),
+        plugin("lenient", lenient, "public"),
         elysia,
       ],
       logged,
@@ -114,8 +125,23 @@ describe("the page of a plugin", () => {
     const { headers } = await ann.fetch("/_plugin/ours/");
     expect([headers.get("x-own"), headers.get("set-cookie")]).toEqual(["yes", "own=1"]);
     expect(headers.get("cross-origin-resource-policy")).toBe("cross-origin");
-    expect(headers.get("content-security-policy")).toBeNull();
+    expect(headers.get("content-security-policy")).toBe("frame-ancestors 'none'");
     expect(headers.get("x-content-type-options")).toBe("nosniff");
+  });
+
+  test("is framed by no other site, and under the policy of our pages where it looks like them, unless it says otherwise", async () => {
+    const policyOf = async (path: string) =>
+      (await ann.fetch(`/_plugin/${path}`, page())).headers.get("content-security-policy");
+    expect(await policyOf("dressed/")).toBe(PAGE_POLICY);
+    expect(await policyOf("failing/")).toBe(PAGE_POLICY);
+    expect(await policyOf("nobody/")).toBe(PAGE_POLICY);
+    for (const path of ["open/", "routed/hello/ann"]) expect(await policyOf(path)).toBe("frame-ancestors 'none'");
+    for (const path of ["lenient/", "lenient/dressed"]) {
+      expect(await policyOf(path)).toBe("frame-ancestors https://other.example");
+    }
+    const stream = await fetch(`${server.url}/_plugin/streaming/`);
+    expect(stream.headers.get("content-security-policy")).toBe("frame-ancestors 'none'");
+    await stream.body?.cancel();
   });
 
   test("is for those whom its access names", async () => {

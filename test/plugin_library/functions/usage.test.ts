@@ -142,6 +142,13 @@ describe("the page", () => {
     expect(german).toContain("Von bob, in den letzten 30 Tagen");
     expect(rowOf(german, "small-1")).toEqual(["1", "2.000", "1.000", "$0,004"]);
     expect((await fetch(`${url}/_plugin/usage/`)).status).toBe(401);
+    // Nothing that the page's policy would refuse.
+    expect(all).not.toMatch(/<style|<script(?! src)|\sstyle=/);
+    const style = await bob.fetch(`/_plugin/usage/${/<link rel="stylesheet" href="(style[^"]*)"/.exec(all)?.[1]}`);
+    expect([style.headers.get("content-type"), await style.text()]).toEqual([
+      "text/css",
+      expect.stringContaining(".usage"),
+    ]);
   });
 });
 
