@@ -6,6 +6,7 @@ import type { Core } from "./protocols";
 import { assetRoutes } from "./routes/assets";
 import { catalogueRoutes } from "./routes/catalogue";
 import { packedPage } from "./routes/compress";
+import { corsHeaders, preflight } from "./routes/cors";
 import { failureOf, failureResponse, wrongMethod } from "./routes/failure";
 import { fileRoutes } from "./routes/files";
 import { passGate } from "./routes/gate";
@@ -67,7 +68,11 @@ function boundary(core: Core, routes: () => readonly InternalRoute[]) {
       started.set(request, { id, atMs: performance.now() });
       Object.assign(set.headers, SECURITY_HEADERS, { "x-request-id": id });
       keepPeer(request, server);
+      const answer = preflight(core, request);
+      if (answer) return answer;
+      Object.assign(set.headers, corsHeaders(core, request));
       await passGate(core, request);
+      return undefined;
     })
     .onError({ as: "global" }, async ({ error, code, request, set }) => {
       const methods = code === "NOT_FOUND" ? methodsAt(routes(), pathOf(request)) : null;

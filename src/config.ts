@@ -12,6 +12,7 @@ import {
   logLevel,
   longText,
   oneOf,
+  origins,
   type Parser,
   positiveNumber,
   rate,
@@ -129,6 +130,11 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
   ),
   logLevel: variable("LOG_LEVEL", "INFO", logLevel, "DEBUG, INFO, WARNING or ERROR."),
   trustProxy: variable("TRUST_PROXY", "false", yesOrNo, "Believe X-Forwarded-For, -Proto and -Host (behind a proxy)."),
+  corsOrigins: optional(
+    "CORS_ORIGINS",
+    origins,
+    "Sites whose pages may use the API with a token, such as https://app.example, separated by commas.",
+  ),
   tokenTtlHours: variable("TOKEN_TTL_HOURS", "168", positiveNumber(87_600), "How long a session lasts."),
   modelFirstByteTimeoutS: variable(
     "MODEL_FIRST_BYTE_TIMEOUT_S",

@@ -15,12 +15,24 @@ export const HTTP_STATUS = {
 
 export type ErrorCode = keyof typeof HTTP_STATUS;
 
+/** What a program is told beside the sentence, in the words of OpenAI's API. */
+export interface ErrorFacts {
+  /** With which HTTP status the endpoint of a model refused; absent = it gave none. */
+  readonly status?: number;
+  /** As the endpoint says them, or whoever throws; none of them holds a key. */
+  readonly code?: string;
+  readonly type?: string;
+  /** The field of the request that is at fault. */
+  readonly param?: string;
+}
+
 export interface AppErrorOptions {
   readonly cause?: unknown;
   /** Seconds; sent as Retry-After. */
   readonly retryAfterS?: number;
   /** Names what happened, for the page: by it the catalogues of words (`errors.reasons`) say it in the reader's language. */
   readonly reason?: string;
+  readonly facts?: ErrorFacts;
 }
 
 /** `message` is a sentence for a person, in English; what only the owner may know goes into `cause`. */
@@ -28,6 +40,7 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterS: number | undefined;
   readonly reason: string | undefined;
+  readonly facts: ErrorFacts;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -35,6 +48,7 @@ export class AppError extends Error {
     this.code = code;
     this.retryAfterS = options.retryAfterS;
     this.reason = options.reason;
+    this.facts = options.facts ?? {};
   }
 }
 

@@ -36,6 +36,15 @@ export function httpUrl(text: string): string | Wrong {
   return isHttp ? text.replace(/\/+$/, "") : new Wrong("a URL such as http://localhost:11434/v1");
 }
 
+/** Each as a browser writes it, because it is compared with what a browser sends. */
+export function origins(text: string): readonly string[] | Wrong {
+  const list = text.split(",").map((origin) => origin.trim());
+  const isOrigin = (it: string) => /^https?:\/\//.test(it) && URL.parse(it)?.origin === it;
+  return list.every(isOrigin)
+    ? Object.freeze(list)
+    : new Wrong('exact origins such as https://app.example, without a path or "*", separated by commas');
+}
+
 export function inDataPath(text: string, { dataPath }: Folders): string {
   return resolve(dataPath, text);
 }

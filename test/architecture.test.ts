@@ -81,7 +81,10 @@ const MAX_PLUGIN_LINES = 500; // Of the library: each is one file by its nature,
 const MAX_FUNCTION_LINES = 70;
 
 /** What may be longer, with the reason. */
-const LONGER: Record<string, string> = {};
+const LONGER: Record<string, string> = {
+  "plugin_library/functions/openai-endpoint.ts":
+    "it reads and writes all of a large API, and a plugin of the library is one file",
+};
 
 /** What has no test file of its own, with the reason. */
 const UNTESTED: Record<string, string> = {};

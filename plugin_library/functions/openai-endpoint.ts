@@ -8,12 +8,14 @@
  * the model calls one of the client's, the answer ends with `tool_calls` and the client goes on as with OpenAI; what tools
  * of this server gave in that same answer is not in the client's conversation and may be asked for again. `tool_choice`
  * `none` offers no tool at all, and one that demands a call only the client's. Without a system message the system prompt
- * `default` holds. Images and files come as data: URLs; this server fetches no address for a client.
+ * `default` holds. Images and files come as data: URLs; this server fetches no address for a client. What cannot be given, such as audio
+ * or several answers, is refused. Errors are OpenAI's: a refusal by the model's endpoint keeps its status, code, type and param, so that
+ * a client repeats what may succeed and nothing else; what the owner has to mend is a 502. `notices` in an answer is what the page would show.
  *
  * Settings (plugins.yaml, `openai`): `keep`, whether complete answers are kept in threads of the user (false): a
- * conversation that a client goes on with stays one thread; `origins`, sites whose pages may be clients, such as
- * https://app.example, or "*" (default none).
- * Last change: 2026-11-23.
+ * conversation that a client goes on with stays one thread. Pages of other sites may be clients as `CORS_ORIGINS` says:
+ * `origins` of earlier versions is not read.
+ * Last change: 2026-11-28.
  */
 
 import { createHash } from "node:crypto";
@@ -46,57 +48,28 @@ const ERROR_MS = 5000; // Until then a failure has a status of its own; after it
 
 const settings = t.Object({
   keep: t.Boolean({ default: false }),
-  origins: t.Array(t.String({ pattern: "^(?:\\*|https?://[^/\\s]+)$" }), { default: [] }),
+  /** Of earlier versions. */
+  origins: t.Optional(t.Array(t.String())),
 });
 
 type Settings = Static<typeof settings>;
+
+const ORIGINS_MOVED =
+  "The setting `origins` is not read any more, and no page of another site is let in by it. Name the sites in the environment variable CORS_ORIGINS, exactly, separated by commas";
 
 export default {
   name: NAME,
   // A client without a valid token is refused here, in the shape that it understands.
   access: "public",
   settings,
-  start: (core) => core.store.createStoreIfNotExists(THREADS, { thread_id: "str", head_id: "str" }),
+  start(core) {
+    if (core.settings<Settings>(NAME).origins?.length) core.log.error(ORIGINS_MOVED, { plugin: NAME });
+    return core.store.createStoreIfNotExists(THREADS, { thread_id: "str", head_id: "str" });
+  },
   page: (core) => ({
-    async handle(request, user) {
-      const origin = allowedOrigin(core, request);
-      if (origin !== null && request.method === "OPTIONS") return preflight(request, origin);
-      // The page of another site speaks for itself and brings a key: who opened it is nobody here.
-      const who = origin !== null && !request.headers.has("authorization") ? null : user;
-      const response = await route(core, request, who).catch((error) => failureResponse(core, error));
-      if (origin !== null)
-        for (const [name, value] of Object.entries(shared(origin))) response.headers.set(name, value);
-      return response;
-    },
+    handle: (request, user) => route(core, request, user).catch((error) => failureResponse(core, error)),
   }),
 } satisfies Plugin;
-
-/** The other site whose page sends the request, when the settings allow it. */
-function allowedOrigin(core: Core, request: Request): string | null {
-  const { origins } = core.settings<Settings>(NAME);
-  const origin = request.headers.get("origin");
-  return origin !== null && (origins.includes("*") || origins.includes(origin)) ? origin : null;
-}
-
-const PREFLIGHT_S = 600;
-
-/** Browsers ask before they send a key to another site. */
-function preflight(request: Request, origin: string): Response {
-  const headers = {
-    ...shared(origin),
-    "access-control-allow-methods": "GET, POST",
-    // Clients add headers of their own, which nothing here reads.
-    "access-control-allow-headers": request.headers.get("access-control-request-headers") ?? "",
-    "access-control-max-age": String(PREFLIGHT_S),
-  };
-  return new Response(null, { status: 204, headers });
-}
-
-/** Without `allow-credentials`, so that no browser shows a page what was sent with a cookie of ours. */
-function shared(origin: string): Record<string, string> {
-  const exposed = "retry-after, x-request-id";
-  return { "access-control-allow-origin": origin, "access-control-expose-headers": exposed, vary: "origin" };
-}
 
 async function route(core: Core, request: Request, user: User | null): Promise<Response> {
   if (!user)
@@ -109,7 +82,7 @@ async function route(core: Core, request: Request, user: User | null): Promise<R
     const id = decoded(path.slice(`${PATH}/models/`.length));
     const model = (await models(core, user)).find((it) => it.id === id);
     if (model) return Response.json(model);
-    throw new AppError("notFound", `There is no model ${JSON.stringify(id)}.`);
+    throw new AppError("notFound", `There is no model ${shortly(id)}.`, { reason: "modelGone" });
   }
   if (request.method === "POST" && path === `${PATH}/chat/completions`) return complete(core, request, user);
   throw new AppError("notFound", "There is nothing at this address. There are: models and chat/completions.");
@@ -143,7 +116,7 @@ interface Asked {
 }
 
 type Piece =
-  | { readonly type: "text" | "thinking"; readonly text: string }
+  | { readonly type: "text" | "thinking" | "notice"; readonly text: string }
   | {
       readonly type: "end";
       readonly reason: string;
@@ -189,7 +162,7 @@ async function* answer(core: Core, user: User, asked: Asked, signal: AbortSignal
   let calls: ToolCall[] = [];
   let usage: Usage | null = null;
   for await (const event of await core.turns.answer(user, request, signal)) {
-    if (event.type === "text" || event.type === "thinking") yield event;
+    if (event.type === "text" || event.type === "thinking" || event.type === "notice") yield event;
     else if (event.type === "toolCall" && own.has(event.name)) calls.push(event);
     else if (event.type === "toolResult" && "error" in event) {
       // The arguments do not fit the client's own schema: the model was told and tries again.
@@ -215,16 +188,17 @@ function offeredBy({ tools, toolChoice }: Asked): (installed: readonly Tool[]) =
 
 async function whole(asked: Asked, pieces: AsyncIterable<Piece>): Promise<Response> {
   const texts = { text: "", thinking: "" };
+  const notices: string[] = [];
   for await (const piece of pieces) {
-    if (piece.type !== "end") {
-      texts[piece.type] += piece.text;
-      continue;
-    }
+    if (piece.type === "notice") notices.push(piece.text);
+    else if (piece.type !== "end") texts[piece.type] += piece.text;
+    if (piece.type !== "end") continue;
     const toolCalls = piece.calls.length > 0 && { tool_calls: piece.calls.map(callJson) };
     const thinking = texts.thinking && { reasoning_content: texts.thinking };
     const message = { role: "assistant", content: texts.text || null, ...thinking, ...toolCalls };
     const choices = [{ index: 0, message, finish_reason: piece.reason, logprobs: null }];
-    return Response.json({ ...head(asked, ""), choices, ...(piece.usage && { usage: usageJson(piece.usage) }) });
+    const usage = piece.usage && { usage: usageJson(piece.usage) };
+    return Response.json({ ...head(asked, ""), choices, ...usage, ...(notices.length > 0 && { notices }) });
   }
   throw new AppError("unavailable", "The request ended before the answer did.");
 }
@@ -256,14 +230,16 @@ async function streamed(
 
 async function* encode(asked: Asked, pieces: AsyncIterable<Piece>): AsyncGenerator<SseMessage, void> {
   const common = head(asked, ".chunk");
-  const chunk = (delta: object, reason: string | null = null) =>
-    json({ ...common, choices: [{ index: 0, delta, finish_reason: reason, logprobs: null }] });
+  const chunk = (delta: object, reason: string | null = null, more: object = {}) =>
+    json({ ...common, choices: [{ index: 0, delta, finish_reason: reason, logprobs: null }], ...more });
   let role: object = { role: "assistant" };
+  const notices: string[] = [];
   for await (const piece of pieces) {
-    if (piece.type === "end") {
+    if (piece.type === "notice") notices.push(piece.text);
+    else if (piece.type === "end") {
       const toolCalls = piece.calls.map((call, index) => ({ index, ...callJson(call) }));
       yield chunk({ ...role, ...(toolCalls.length > 0 && { tool_calls: toolCalls }) });
-      yield chunk({}, piece.reason);
+      yield chunk({}, piece.reason, notices.length > 0 ? { notices } : {});
       if (asked.hasUsage && piece.usage) yield json({ ...common, choices: [], usage: usageJson(piece.usage) });
       yield { data: "[DONE]" };
     } else {
@@ -296,42 +272,88 @@ function failureResponse(core: Core, error: unknown): Response {
   return Response.json(body, { status, headers });
 }
 
+/** Refusals of an endpoint that are about the request: whoever sent it can mend it, or come again. */
+const SENDERS = new Set([400, 404, 408, 409, 413, 422, 429]);
+/** About the key, the bill and the network of this server. A client would take them for its own. */
+const OWNERS = new Set([401, 402, 403, 407]);
+
+interface Answered {
+  readonly status: number;
+  readonly code: string | null;
+  readonly type?: string | undefined;
+  readonly param?: string | null | undefined;
+}
+
+function answerTo(error: AppError): Answered {
+  const { code, type, param, status = 0 } = error.facts ?? {};
+  if (error.reason === "modelGone") return { status: 404, code: "model_not_found", param: "model" };
+  if (error.code === "unauthenticated") return { status: 401, code: "invalid_api_key" };
+  if (error.code !== "upstream") return { status: HTTP_STATUS[error.code], code: code ?? error.code, param };
+  if (SENDERS.has(status)) return { status, code: code ?? null, type, param };
+  if (OWNERS.has(status)) return { status: 502, code: "upstream_refused" };
+  return error.reason === "silent" ? { status: 504, code: "upstream_silent" } : { status: 502, code: "upstream" };
+}
+
 function failureOf(core: Core, error: unknown) {
   // The class is not compared: beside the executable it may be another one.
   const known = error instanceof Error && error.name === "AppError" ? (error as AppError) : null;
   if (!known) core.log.error("A request to the OpenAI endpoint failed", { error: error as Error });
-  const status = HTTP_STATUS[known?.code ?? "internal"];
-  const type = status === 429 ? "rate_limit_error" : status < 500 ? "invalid_request_error" : "server_error";
+  const { status, code, type, param }: Answered = known ? answerTo(known) : { status: 500, code: "internal" };
+  const usual = status === 429 ? "rate_limit_error" : status < 500 ? "invalid_request_error" : "server_error";
   const message = known?.message ?? "Something went wrong in the server; its log says what.";
-  const code = status === 401 ? "invalid_api_key" : (known?.code ?? null);
-  return { status, retryAfterS: known?.retryAfterS, body: { error: { message, type, param: null, code } } };
+  const retryAfterS = code === "upstream_refused" ? undefined : known?.retryAfterS;
+  return { status, retryAfterS, body: { error: { message, type: type ?? usual, param: param ?? null, code } } };
 }
 
 type Fields = { readonly [name: string]: unknown };
 
 async function readRequest(core: Core, user: User, body: unknown, uploads: Map<string, FileInfo>): Promise<Asked> {
   if (!isObject(body)) throw new AppError("invalid", "The body of the request must be an object.");
-  const { model, messages, stream, stream_options, tools, tool_choice, n, user: _, store: __, ...parameters } = body;
-  if (typeof model !== "string" || model === "") throw new AppError("invalid", "`model` is missing.");
-  if (!Array.isArray(messages)) throw new AppError("invalid", "`messages` must be a list.");
-  if (n !== undefined && n !== null && n !== 1) throw new AppError("invalid", "`n` can only be 1.");
+  const { model, messages, stream, stream_options, tools, tool_choice, user: _, store: __, ...others } = body;
+  if (typeof model !== "string" || model === "") throw refusal("`model` is missing.", "model");
+  if (!Array.isArray(messages)) throw refusal("`messages` must be a list.", "messages");
+  const parameters = withoutUnable(others);
   const own = readTools(tools);
   const system = messages.filter(isInstruction).map(({ content }) => textOf(content));
-  const others: NewContextMessage[] = [];
+  const said: NewContextMessage[] = [];
   for (const message of messages) {
-    if (!isInstruction(message)) others.push(await readMessage(core, user, message, uploads));
+    if (!isInstruction(message)) said.push(await readMessage(core, user, message, uploads));
   }
-  if (others.length === 0) throw new AppError("invalid", "`messages` must have at least one that is no instruction.");
+  if (said.length === 0) throw refusal("`messages` must have at least one that is no instruction.", "messages");
   return {
     model,
-    messages: others,
-    parameters: parameters as JsonObject,
+    messages: said,
+    parameters,
     tools: own,
     toolChoice: readToolChoice(tool_choice, own),
     isStream: stream === true,
     hasUsage: isObject(stream_options) && stream_options.include_usage === true,
     ...(system.length > 0 && { system: system.join("\n\n") }),
   };
+}
+
+/** `param` is the field of the request that is at fault. */
+function refusal(message: string, param: string, code = "invalid_value"): AppError {
+  return new AppError("invalid", message, { facts: { code, param } });
+}
+
+/** What a client may ask for and does not get here, and what is the same as not asking. An answer without it would look like one with it. */
+const UNABLE: Readonly<Record<string, readonly [isNothing: (value: unknown) => boolean, sentence: string]>> = {
+  n: [(it) => it === 1, "`n` can only be 1."],
+  audio: [() => false, "Audio cannot be given here: answers are text."],
+  modalities: [(it) => Bun.deepEquals(it, ["text"]), "`modalities` can only be text: answers are text."],
+  logprobs: [(it) => it === false, "`logprobs` cannot be given here: answers pass through the server as text."],
+  top_logprobs: [(it) => it === 0, "`top_logprobs` cannot be given here: answers pass through the server as text."],
+  functions: [(it) => Array.isArray(it) && it.length === 0, "`functions` are called `tools` here."],
+  function_call: [(it) => it === "none", "`function_call` is called `tool_choice` here."],
+};
+
+function withoutUnable(fields: Fields): JsonObject {
+  for (const [name, [isNothing, sentence]] of Object.entries(UNABLE)) {
+    const value = fields[name] ?? null;
+    if (value !== null && !isNothing(value)) throw refusal(sentence, name, "unsupported_parameter");
+  }
+  return Object.fromEntries(Object.entries(fields as JsonObject).filter(([name]) => !Object.hasOwn(UNABLE, name)));
 }
 
 function isObject(value: unknown): value is Fields {
@@ -344,15 +366,12 @@ function isInstruction(message: unknown): message is Fields {
 
 function readTools(tools: unknown): Tool[] {
   if (tools === undefined || tools === null) return [];
-  if (!Array.isArray(tools)) throw new AppError("invalid", "`tools` must be a list.");
+  if (!Array.isArray(tools)) throw refusal("`tools` must be a list.", "tools");
   return tools.map((tool: unknown): Tool => {
     const made = isObject(tool) && tool.type === "function" && isObject(tool.function) ? tool.function : {};
-    const { name, description, parameters } = made;
+    const { name, description, parameters, strict } = made;
     if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
-      throw new AppError(
-        "invalid",
-        "Each of `tools` must be a function with a name of 1 to 64 letters, digits, _ and -.",
-      );
+      throw refusal("Each of `tools` must be a function with a name of 1 to 64 letters, digits, _ and -.", "tools");
     }
     return {
       name,
@@ -360,6 +379,7 @@ function readTools(tools: unknown): Tool[] {
       parameters: (isObject(parameters)
         ? withoutPatterns(parameters)
         : { type: "object", properties: {} }) as Tool["parameters"],
+      ...(typeof strict === "boolean" && { strict }),
       // Nobody reads this result: the answer ends with the call.
       execute: async () => "The client runs this tool.",
     };
@@ -370,13 +390,13 @@ function readTools(tools: unknown): Tool[] {
 function readToolChoice(choice: unknown, tools: readonly Tool[]): Asked["toolChoice"] {
   if (choice === "none" || choice === "auto") return choice;
   if (choice === undefined || choice === null) return "auto";
-  if (tools.length === 0) throw new AppError("invalid", "`tool_choice` demands a call, and there are no `tools`.");
+  if (tools.length === 0) throw refusal("`tool_choice` demands a call, and there are no `tools`.", "tool_choice");
   if (choice === "required") return "required";
   const name =
     isObject(choice) && choice.type === "function" && isObject(choice.function) ? choice.function.name : null;
   const tool = tools.find((it) => it.name === name);
   if (tool) return { name: tool.name };
-  throw new AppError("invalid", "`tool_choice` can be none, auto, required, or one of the functions in `tools`.");
+  throw refusal("`tool_choice` can be none, auto, required, or one of the functions in `tools`.", "tool_choice");
 }
 
 const NAMED = new Set(["properties", "$defs", "definitions"]); // What stands below is by name.
@@ -397,22 +417,38 @@ async function readMessage(
   message: unknown,
   uploads: Map<string, FileInfo>,
 ): Promise<NewContextMessage> {
-  const { role, content, tool_calls, tool_call_id } = isObject(message) ? message : {};
+  const { role, content, tool_calls, tool_call_id, name, reasoning_content, reasoning } = isObject(message)
+    ? message
+    : {};
   if (role === "tool") return { role, content: textOf(content), callId: String(tool_call_id ?? "") };
+  const named = (name ?? "") === "" ? {} : { name: readName(name) };
   if (role === "assistant") {
     const calls = Array.isArray(tool_calls) ? tool_calls.filter(isObject).map(readCall) : [];
-    return { role, content: textOf(content), ...(calls.length > 0 && { toolCalls: calls }) };
+    const thinking = reasoning_content ?? reasoning;
+    return {
+      role,
+      content: textOf(content),
+      ...named,
+      ...(typeof thinking === "string" && thinking !== "" && { thinking }),
+      ...(calls.length > 0 && { toolCalls: calls }),
+    };
   }
-  if (role !== "user") throw new AppError("invalid", `A message cannot have the role ${JSON.stringify(role)}.`);
+  if (role !== "user") throw refusal(`A message cannot have the role ${shortly(role)}.`, "messages");
   const parts = Array.isArray(content) ? content.filter(isObject) : [];
   const files: FileInfo[] = [];
   for (const part of parts) {
     if (part.type === "text") continue;
-    const file = await core.file.put(user.username, readFile(part));
+    const { detail, ...sent } = readFile(part);
+    const file = await core.file.put(user.username, sent);
     uploads.set(file.id, file);
-    files.push(file);
+    files.push({ ...file, ...(detail !== undefined && { detail }) });
   }
-  return { role, content: textOf(content), ...(files.length > 0 && { files }) };
+  return { role, content: textOf(content), ...named, ...(files.length > 0 && { files }) };
+}
+
+function readName(name: unknown): string {
+  if (typeof name === "string" && /^[^\s<|\\/>]{1,64}$/.test(name)) return name;
+  throw refusal("The `name` of a message must have 1 to 64 characters, and no space, <, >, |, / or \\.", "messages");
 }
 
 function readCall(call: Fields): ToolCall {
@@ -427,22 +463,31 @@ function textOf(content: unknown): string {
   return texts.filter((text) => typeof text === "string").join("\n");
 }
 
-function readFile(part: Fields): { name: string; type: string; data: Blob } {
-  const image = part.type === "image_url" ? part.image_url : null;
-  const { url, file_data, filename } = isObject(image)
-    ? image
-    : part.type === "file" && isObject(part.file)
-      ? part.file
-      : {};
+interface SentFile {
+  readonly name: string;
+  readonly type: string;
+  readonly data: Blob;
+  /** Of an image. */
+  readonly detail?: string;
+}
+
+function readFile(part: Fields): SentFile {
+  if (part.type === "input_audio") throw refusal("Audio cannot be sent to a model here.", "messages");
+  const { url, detail, file_data, filename } =
+    [part.type === "image_url" && part.image_url, part.type === "file" && part.file].find(isObject) ?? {};
   const { type, data } = readDataUrl(String(url ?? file_data ?? "")) ?? {};
   if (type === undefined || data === undefined) {
-    throw new AppError(
-      "invalid",
-      `Send a part of the type ${JSON.stringify(part.type)} as an image_url or file with a data: URL in base64.`,
-    );
+    const sentence = `A part of the type ${shortly(part.type)} has to be an image_url or file with a data: URL in base64.`;
+    throw refusal(sentence, "messages");
   }
   const name = typeof filename === "string" && filename !== "" ? filename : `image.${type.replace(/^.*\//, "")}`;
-  return { name, type, data: new Blob([Buffer.from(data, "base64")], { type }) };
+  const look = typeof detail === "string" && /^[a-z]{1,16}$/.test(detail) && { detail };
+  return { name, type, data: new Blob([Buffer.from(data, "base64")], { type }), ...look };
+}
+
+/** What is refused is named, and not repeated whatever it is. */
+function shortly(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 50)) : `(${typeof value})`;
 }
 
 const DATA_HEAD_MAX = 300; // Characters before the comma. A client can send any number, and the expression goes back and forth in them.

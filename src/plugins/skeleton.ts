@@ -9,7 +9,7 @@ export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
 export { createFileParts, type FilePart, type FilePartsOptions } from "../core/model/file-parts";
 export { createLists, type Lister, type Lists } from "../core/model/lists";
-export { AppError, HTTP_STATUS } from "../errors";
+export { AppError, type ErrorFacts, HTTP_STATUS } from "../errors";
 export { htmlToMarkdown } from "../html-to-markdown";
 export type * from "../protocols";
 export type { SseMessage } from "../sse";

@@ -35,6 +35,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** `TRUST_PROXY`: believe X-Forwarded-For, -Proto and -Host. */
   readonly trustProxy: boolean;
+  /** `CORS_ORIGINS`: other sites whose pages may use the API with a token; null = none. */
+  readonly corsOrigins: readonly string[] | null;
   /** `TOKEN_TTL_HOURS`: how long a session lasts. */
   readonly tokenTtlHours: number;
   /** `MODEL_FIRST_BYTE_TIMEOUT_S`: seconds until the first of a reply has to be there; a large model may be loaded first. */

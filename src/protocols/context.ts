@@ -51,6 +51,9 @@ export interface ContextMessage {
   readonly id: string;
   readonly role: "user" | "assistant" | "tool";
   readonly content: string;
+  /** As in a `ModelMessage`. */
+  readonly name?: string;
+  readonly thinking?: string;
   readonly files?: readonly FileInfo[];
   readonly toolCalls?: readonly ToolCall[];
   readonly callId?: string;

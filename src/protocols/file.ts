@@ -71,4 +71,6 @@ export interface FileInfo {
   readonly sha256: string;
   /** ISO 8601, UTC. */
   readonly created: string;
+  /** How closely a model shall look at an image, in the words of its endpoint (`low`, `high`, …), where a message says so. */
+  readonly detail?: string;
 }

@@ -61,6 +61,10 @@ export interface ModelMessage {
   readonly role: "system" | "user" | "assistant" | "tool";
   /** Plain text, also when there are files. For `tool`: the result. */
   readonly content: string;
+  /** Which of several users or assistants said it, in a conversation that tells them apart. */
+  readonly name?: string;
+  /** What the model thought before it said an assistant message; given back to an endpoint that is known to take it. */
+  readonly thinking?: string;
   /** Files of a user message; the provider sends those the model can take. */
   readonly files?: readonly FileInfo[];
   /** On an assistant message: the calls it made, each followed by a `tool` message. */

@@ -11,6 +11,8 @@ export interface Tool {
   readonly description: string;
   /** JSON schema of the arguments, an object. Arguments that do not fit never reach `execute`; the model is told why. */
   readonly parameters: TSchema;
+  /** Whether the model is held to the schema while it writes, by endpoints that can; absent = as the endpoint likes. */
+  readonly strict?: boolean;
   /**
    * True = wait for the user's yes before each call, for as long as it takes: `timeoutMs` counts from there. Calls whose
    * arguments do not fit are not asked about. A no is a result with `error`, so that the model knows.

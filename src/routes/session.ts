@@ -43,6 +43,7 @@ export function session(core: Core) {
 export async function findUser(core: Core, request: Request): Promise<User | null> {
   const bearer = bearerToken(request);
   if (bearer !== null) return core.auth.verifyToken(bearer);
+  if (listedOrigin(core, request) !== null) return null;
   const known = await core.auth.identify?.(request, peers.get(request) ?? null);
   if (known) return known;
   const token = cookieToken(request);
@@ -65,6 +66,13 @@ export function requireSameOrigin(core: Core, request: Request): void {
   const origin = request.headers.get("origin");
   const isForeign = site ? site !== "same-origin" && site !== "none" : origin !== null && !isOwn(core, request, origin);
   if (isForeign) throw new AppError("forbidden", "This request came from another site and was refused.");
+}
+
+/** The other site whose page sends the request, when `CORS_ORIGINS` names it. It speaks for itself: who is signed in in that browser is nobody here. */
+export function listedOrigin(core: Core, request: Request): string | null {
+  const origin = request.headers.get("origin");
+  if (origin === null || !core.config.corsOrigins?.includes(origin)) return null;
+  return isOwn(core, request, origin) ? null : origin;
 }
 
 /** Scheme and host that the person's browser sees. */

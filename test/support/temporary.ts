@@ -32,6 +32,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     tracePlugins: false,
     logLevel: "error",
     trustProxy: false,
+    corsOrigins: null,
     tokenTtlHours: 1,
     modelFirstByteTimeoutS: 60,
     modelIdleTimeoutS: 60, // Tests hold a model up at gates, and a busy machine takes its time until they open them.

@@ -1,9 +1,10 @@
 /**
  * Turns everything that can go wrong with a model call into one AppError whose message is a sentence for a person. What an
- * endpoint says is shown only where it helps (a refused request, an error that it reports), cleaned and short.
+ * endpoint says is shown only where it helps (a refused request, an error that it reports), cleaned and short. Programs get its
+ * status and its own words as facts.
  */
 
-import { AppError } from "../../errors";
+import { AppError, type ErrorFacts } from "../../errors";
 
 /** A stream that did not end as it should. `detail` is what the endpoint said of it. */
 export class StreamFault extends Error {
@@ -65,14 +66,18 @@ function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTime
     filtered: `The content filter of the endpoint ${name} ended the reply.`,
   };
   const canRetry = fault.kind === "cut" || fault.kind === "reported";
-  return { error: new AppError("upstream", sentences[fault.kind], { cause: fault }), status: null, canRetry };
+  const isSilent = fault.kind === "late" || fault.kind === "idle";
+  const facts = { ...statusIn(fault.detail), ...wordsIn(fault.detail, endpoint) };
+  const options = { cause: fault, facts, ...(isSilent && { reason: "silent" }) };
+  return { error: new AppError("upstream", sentences[fault.kind], options), status: null, canRetry };
 }
 
 function ofStatus(status: number, cause: unknown, { endpoint, model }: FailureContext): Failure {
   const name = `“${endpoint.name}”`;
-  const retryAfterS = status === 429 || status === 503 ? retryAfterOf(cause) : undefined;
+  const retryAfterS = retryAfterOf(cause);
+  const facts = { status, ...wordsIn(fieldOf(cause, "error"), endpoint) };
   const failure = (message: string, canRetry: boolean): Failure => ({
-    error: new AppError("upstream", message, { cause, ...(retryAfterS === undefined ? {} : { retryAfterS }) }),
+    error: new AppError("upstream", message, { cause, facts, ...(retryAfterS === undefined ? {} : { retryAfterS }) }),
     status,
     canRetry,
   });
@@ -103,6 +108,28 @@ function whyNot(cause: unknown): string {
   if (/ENOTFOUND|EAI_AGAIN|DNS/i.test(codes)) return ": its host name is not known";
   if (/CERT|TLS|SSL/i.test(codes)) return ": its certificate is not trusted";
   return "";
+}
+
+/** Gateways answer 200 before they know better, and say the status in the stream. */
+function statusIn(detail: unknown): ErrorFacts {
+  const status = [fieldOf(detail, "status"), fieldOf(detail, "code")].find((it) => Number.isInteger(it));
+  return typeof status === "number" && status >= 400 && status < 600 ? { status } : {};
+}
+
+function wordsIn(error: unknown, endpoint: Named): ErrorFacts {
+  const word = (name: "code" | "type" | "param"): ErrorFacts => {
+    const said = fieldOf(error, name);
+    return isWord(said, endpoint) ? { [name]: said } : {};
+  };
+  return { ...word("code"), ...word("type"), ...word("param") };
+}
+
+const MAX_WORD = 100; // Characters. The longest seen is the path of a field in a schema.
+
+/** Whether it can go on as it is: short, plain, and nothing of a key in it. */
+function isWord(said: unknown, endpoint: Named): said is string {
+  if (typeof said !== "string" || said === "" || said.length > MAX_WORD) return false;
+  return clean(said, endpoint) === said && !(endpoint.apiKey && said.includes(endpoint.apiKey));
 }
 
 const MAX_DETAIL = 300; // Characters: a sentence or two, and never a page.

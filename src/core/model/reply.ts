@@ -7,9 +7,11 @@ import { isTooDeep } from "../../json";
 import type { FinishReason, ModelEvent, ToolCall, Usage } from "../../protocols";
 import type { Reply } from "./call";
 import { StreamFault } from "./failure";
+import type { ThinkingField } from "./request";
 import { createThinkFilter } from "./think";
 
-export function createReply(): Reply {
+/** `onThinking` is told the field in which thinking comes. */
+export function createReply(onThinking: (field: ThinkingField) => void): Reply {
   const think = createThinkFilter();
   const calls = createCalls();
   let finish: FinishReason | null = null;
@@ -24,7 +26,9 @@ export function createReply(): Reply {
       if (!isRecord(choice)) return [];
       // `message` is what an endpoint that does not stream sends.
       const delta = choice.delta ?? choice.message;
-      const events = isRecord(delta) ? readDelta(delta, think.push, calls.push) : [];
+      const events = isRecord(delta)
+        ? readDelta(delta, { onThinking, pushText: think.push, pushCall: calls.push })
+        : [];
       finish = finishOf(choice.finish_reason) ?? finish;
       return events;
     },
@@ -41,15 +45,21 @@ export function createReply(): Reply {
 
 type JsonRecord = Record<string, unknown>;
 
-function readDelta(
-  delta: JsonRecord,
-  pushText: (text: string) => ModelEvent[],
-  pushCall: (call: unknown) => void,
-): ModelEvent[] {
+interface Readers {
+  onThinking(field: ThinkingField): void;
+  pushText(text: string): ModelEvent[];
+  pushCall(call: unknown): void;
+}
+
+function readDelta(delta: JsonRecord, { onThinking, pushText, pushCall }: Readers): ModelEvent[] {
   const events: ModelEvent[] = [];
   // Some endpoints send the same thinking under both names.
-  const thinking = textOf(delta.reasoning_content) || textOf(delta.reasoning);
-  if (thinking !== "") events.push({ type: "thinking", text: thinking });
+  const field = textOf(delta.reasoning_content) !== "" ? "reasoning_content" : "reasoning";
+  const thinking = textOf(delta[field]);
+  if (thinking !== "") {
+    onThinking(field);
+    events.push({ type: "thinking", text: thinking });
+  }
   const text = textOf(delta.content) || textOf(delta.refusal);
   if (text !== "") events.push(...pushText(text));
   if (Array.isArray(delta.tool_calls)) delta.tool_calls.forEach(pushCall);

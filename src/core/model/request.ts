@@ -19,20 +19,38 @@ export interface Target {
   readonly info: ModelInfo | null;
 }
 
+/** In which field the model's thinking comes, and goes back. */
+export type ThinkingField = "reasoning_content" | "reasoning";
+
+export interface RequestOptions {
+  readonly call: ModelCall;
+  readonly target: Target;
+  /** Null = none is known, and no thinking is sent: some endpoints refuse fields that are not theirs. */
+  readonly thinkingField: ThinkingField | null;
+}
+
 export async function createRequest(
   core: Core,
-  call: ModelCall,
-  target: Target,
+  { call, target, thinkingField }: RequestOptions,
 ): Promise<ChatCompletionCreateParamsStreaming> {
   const { endpoint, model, info } = target;
-  const messages = await toMessages(core, call, info);
+  const readFile = createFileParts(core, {
+    username: call.username ?? null,
+    canSee: info?.capabilities?.includes("vision") ?? true,
+    contextLength: info?.contextLength,
+  });
+  const messages: ChatCompletionMessageParam[] = [];
+  // Newest first, so that what there is room for goes to the files that the conversation is about now.
+  for (const message of plainCalls(call.messages).reverse()) {
+    messages.push(withThinking(await toMessage(message, readFile), message, thinkingField));
+  }
   // One answer is read, whatever the owner's file says.
   const { n: _, ...parameters } = { ...endpoint.parameters, ...info?.parameters, ...call.parameters };
   return {
     ...parameters,
     // After the parameters, which a person may have written: these are not theirs to change.
     model,
-    messages,
+    messages: messages.reverse(),
     stream: true,
     ...(call.tools.length > 0 && { tools: call.tools.map(toTool) }),
     ...(call.tools.length > 0 && call.toolChoice && { tool_choice: toToolChoice(call.toolChoice) }),
@@ -43,34 +61,32 @@ function toToolChoice(choice: ToolChoice): ChatCompletionToolChoiceOption {
   return choice === "required" ? choice : { type: "function", function: { name: choice.name } };
 }
 
-type ReadFile = (file: FileInfo) => Promise<FilePart>;
-
-async function toMessages(core: Core, call: ModelCall, info: ModelInfo | null): Promise<ChatCompletionMessageParam[]> {
-  const readFile = createFileParts(core, {
-    username: call.username ?? null,
-    canSee: info?.capabilities?.includes("vision") ?? true,
-    contextLength: info?.contextLength,
-  });
-  const messages: ChatCompletionMessageParam[] = [];
-  // Newest first, so that what there is room for goes to the files that the conversation is about now.
-  for (const message of plainCalls(call.messages).reverse()) messages.push(await toMessage(message, readFile));
-  return messages.reverse();
+/** Only with calls: there endpoints demand it, and one of them refuses it elsewhere. */
+function withThinking(
+  sent: ChatCompletionMessageParam,
+  { thinking, toolCalls = [] }: ModelMessage,
+  field: ThinkingField | null,
+): ChatCompletionMessageParam {
+  return field && thinking && toolCalls.length > 0 ? { ...sent, [field]: thinking } : sent;
 }
 
+type ReadFile = (file: FileInfo) => Promise<FilePart>;
+
 async function toMessage(
-  { role, content, files = [], toolCalls = [], callId = "" }: ModelMessage,
+  { role, content, name, files = [], toolCalls = [], callId = "" }: ModelMessage,
   readFile: ReadFile,
 ): Promise<ChatCompletionMessageParam> {
   if (role === "system") return { role, content };
   if (role === "tool") return { role, content, tool_call_id: callId };
-  if (role === "user") return { role, content: await withFiles(content, files, readFile) };
-  if (toolCalls.length === 0) return { role, content };
+  const named = name === undefined ? {} : { name };
+  if (role === "user") return { role, ...named, content: await withFiles(content, files, readFile) };
+  if (toolCalls.length === 0) return { role, ...named, content };
   const tool_calls = toolCalls.map((call) => ({
     id: call.callId,
     type: "function" as const,
     function: { name: call.name, arguments: call.arguments },
   }));
-  return { role, content: content === "" ? null : content, tool_calls };
+  return { role, ...named, content: content === "" ? null : content, tool_calls };
 }
 
 async function withFiles(
@@ -82,14 +98,18 @@ async function withFiles(
     content === "" && files.length > 0 ? [] : [{ type: "text", text: content }];
   for (const file of files) {
     const part = await readFile(file);
-    const url = part.type === "image" ? `data:${part.mediaType};base64,${part.base64}` : "";
-    parts.push(part.type === "image" ? { type: "image_url", image_url: { url } } : part);
+    parts.push(part.type === "image" ? { type: "image_url", image_url: imageUrl(part, file) } : part);
   }
   const texts = parts.flatMap((part) => (part.type === "text" ? [part.text] : []));
   // Many endpoints take nothing but a string for text.
   return texts.length === parts.length ? texts.join("\n\n") : parts;
 }
 
-function toTool({ name, description, parameters }: Tool): ChatCompletionTool {
-  return { type: "function", function: { name, description, parameters: { ...parameters } } };
+function imageUrl({ mediaType, base64 }: FilePart & { type: "image" }, { detail }: FileInfo) {
+  return { url: `data:${mediaType};base64,${base64}`, ...(detail !== undefined && { detail: detail as "auto" }) };
+}
+
+function toTool({ name, description, parameters, strict }: Tool): ChatCompletionTool {
+  const made = { name, description, parameters: { ...parameters } };
+  return { type: "function", function: { ...made, ...(strict !== undefined && { strict }) } };
 }

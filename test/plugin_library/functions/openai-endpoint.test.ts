@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import OpenAI from "openai";
 import { atEnd } from "../../support/at-end";
 import { dataWith } from "../../support/library";
 import { writePlugins } from "../../support/plugin-files";
 import { startServer, type TestServer } from "../../support/server";
-import { gate, reply, startUpstream, toolCall } from "../../support/upstream";
+import { deadUrl, FAULTS, gate, httpError, reply, startUpstream, toolCall } from "../../support/upstream";
 
 const upstream = startUpstream({ models: ["small-1", "large-1"] });
 afterAll(() => upstream.stop());
@@ -33,7 +34,8 @@ const WEATHER = {
 } as const;
 
 const HELLO = { model: "small-1", messages: [{ role: "user", content: "Hello" }] } as const;
-const PIXEL = `data:image/png;base64,${Buffer.from("not really a picture").toString("base64")}`;
+/** The eight bytes by which a PNG is known. */
+const PIXEL = "data:image/png;base64,iVBORw0KGgo=";
 
 async function start(settings: object = {}) {
   const dataPath = dataWith(["functions/openai-endpoint.ts"], { openai: settings });
@@ -238,6 +240,94 @@ describe("tools", () => {
   });
 });
 
+describe("what a client says goes on to the endpoint:", () => {
+  const sentWith = async (more: object) => {
+    upstream.script(reply("Yes."));
+    await ann.post("/chat/completions", { body: { ...HELLO, ...more } });
+    return upstream.requests.at(-1)?.body;
+  };
+
+  test("whether a tool is strict", async () => {
+    const strict = { ...WEATHER, function: { ...WEATHER.function, strict: true } };
+    const offered = (await sentWith({ tools: [strict] }))?.tools ?? [];
+    expect(offered.map((tool) => [tool.function.name, tool.function.strict])).toEqual([
+      ["lookup", undefined],
+      ["weather", true],
+    ]);
+  });
+
+  test("who said a message, and how closely to look at an image", async () => {
+    const image = { type: "image_url", image_url: { url: PIXEL, detail: "high" } };
+    const messages = [
+      { role: "user", name: "ann", content: "Hello" },
+      { role: "assistant", name: "poet", content: "Hi." },
+      { role: "user", name: "bob", content: [image] },
+    ];
+    expect((await sentWith({ messages }))?.messages).toMatchObject([
+      {},
+      { role: "user", name: "ann", content: "Hello" },
+      { role: "assistant", name: "poet", content: "Hi." },
+      { role: "user", name: "bob", content: [image] },
+    ]);
+  });
+
+  test("how much to think, and what was thought before a call, in the field that the model uses", async () => {
+    const call = { id: "c1", type: "function", function: { name: "weather", arguments: '{"city":"Rome"}' } };
+    const messages = [
+      ...HELLO.messages,
+      { role: "assistant", content: null, reasoning_content: "Rome?", tool_calls: [call] },
+      { role: "tool", tool_call_id: "c1", content: "sun" },
+      { role: "assistant", content: "Sunny.", reasoning_content: "Sun." },
+      { role: "user", content: "Sure?" },
+    ];
+    const thoughts = async () =>
+      (await sentWith({ messages, tools: [WEATHER], reasoning_effort: "low" }))?.messages.map((it) => {
+        const { reasoning = null, reasoning_content = reasoning } = it as unknown as Record<string, unknown>;
+        return reasoning_content;
+      });
+    const other = await start();
+    [ann, other.ann] = [other.ann, ann];
+    expect(await thoughts()).toEqual([null, null, null, null, null, null]);
+    expect(upstream.requests.at(-1)?.body.reasoning_effort).toBe("low");
+    upstream.script({ parts: [{ reasoning: "Hm." }, "Yes."] });
+    await ann.chat.completions.create({ ...HELLO, messages: [...HELLO.messages] });
+    expect(await thoughts()).toEqual([null, null, "Rome?", null, null, null]);
+    [ann, other.ann] = [other.ann, ann];
+  });
+
+  test("what asks for nothing special does not", async () => {
+    const nothing = {
+      n: 1,
+      logprobs: false,
+      top_logprobs: 0,
+      modalities: ["text"],
+      functions: [],
+      audio: null,
+      store: true,
+    };
+    const { model, messages, stream, stream_options, tools, ...others } = (await sentWith(nothing)) ?? {
+      model: "",
+      messages: [],
+    };
+    expect(others).toEqual({});
+  });
+
+  test("parameters that its user may not set are left out, and named in the answer", async () => {
+    upstream.script(reply("One."), reply("Two."));
+    const messages: OpenAI.ChatCompletionMessageParam[] = [...HELLO.messages];
+    const demanded = { tools: [WEATHER], tool_choice: "required" as const };
+    const asked = { model: "small-1", messages, models: ["large-1"], ...demanded };
+    const whole = (await bob.chat.completions.create(asked)) as unknown as { notices: string[] };
+    expect(whole.notices).toEqual([expect.stringContaining('"models"')]);
+    expect(upstream.requests.at(-1)?.body).toMatchObject({ tool_choice: "required" });
+    expect(upstream.requests.at(-1)?.body.models).toBeUndefined();
+    const chunks = await Array.fromAsync(await bob.chat.completions.create({ ...asked, stream: true }));
+    expect(chunks.filter((chunk) => "notices" in chunk).map((chunk) => chunk.choices[0]?.finish_reason)).toEqual([
+      "stop",
+    ]);
+  });
+});
+
 describe("errors have OpenAI's shape", () => {
   const bad: readonly [what: string, body: object, status: number, message: RegExp][] = [
     ["no model", { messages: HELLO.messages }, 400, /`model` is missing/],
@@ -245,7 +335,44 @@ describe("errors have OpenAI's shape", () => {
     ["instructions alone", { model: "small-1", messages: [{ role: "system", content: "x" }] }, 400, /no instruction/],
     ["two answers", { ...HELLO, n: 2 }, 400, /`n` can only be 1/],
     ["an odd role", { model: "small-1", messages: [{ role: "king", content: "x" }] }, 400, /role "king"/],
-    ["an unknown model", { ...HELLO, model: "none" }, 400, /is not offered now/],
+    ["an unknown model", { ...HELLO, model: "none" }, 404, /is not offered now/],
+    [
+      "audio to say",
+      { ...HELLO, modalities: ["text", "audio"], audio: { voice: "a", format: "wav" } },
+      400,
+      /Audio cannot be given/,
+    ],
+    ["a modality", { ...HELLO, modalities: ["audio"] }, 400, /`modalities` can only be text/],
+    ["logprobs", { ...HELLO, logprobs: true }, 400, /`logprobs` cannot be given/],
+    ["top_logprobs", { ...HELLO, top_logprobs: 3 }, 400, /`top_logprobs` cannot be given/],
+    ["functions", { ...HELLO, functions: [{ name: "f" }] }, 400, /are called `tools` here/],
+    [
+      "audio to hear",
+      {
+        ...HELLO,
+        messages: [{ role: "user", content: [{ type: "input_audio", input_audio: { data: "AA==", format: "wav" } }] }],
+      },
+      400,
+      /Audio cannot be sent/,
+    ],
+    [
+      "a name with a space",
+      { ...HELLO, messages: [{ role: "user", content: "x", name: "a b" }] },
+      400,
+      /`name` of a message/,
+    ],
+    [
+      "a call of a tool that it did not send",
+      { ...HELLO, tools: [WEATHER], tool_choice: { type: "function", function: { name: "x" } } },
+      400,
+      /one of the functions/,
+    ],
+    [
+      "a role that is no text",
+      { ...HELLO, messages: [{ role: { a: "x".repeat(1000) }, content: "x" }] },
+      400,
+      /the role \(object\)\.$/,
+    ],
     [
       "a bad tool",
       { ...HELLO, tools: [{ type: "function", function: { name: "a b" } }] },
@@ -285,6 +412,116 @@ describe("errors have OpenAI's shape", () => {
     upstream.script({ status: 500, body: "no" }, { status: 500, body: "no" });
     expect(await failureOf(ann.chat.completions.create(body))).toMatchObject({ status: 502, type: "server_error" });
     expect(await failureOf(ann.chat.completions.create({ ...body, stream: true }))).toMatchObject({ status: 502 });
+  });
+
+  const passed = [400, 404, 408, 409, 413, 422, 429].map((status) => [status, status] as const);
+  const refused = [401, 402, 403, 407].map((status) => [status, 502] as const);
+  const broken = [500, 502, 503, 504, 529, 418].map((status) => [status, 502] as const);
+  const body = { ...HELLO, messages: [...HELLO.messages] };
+
+  test.each([...passed, ...refused, ...broken])(
+    "of the endpoint: its %i is %i here, streamed or not",
+    async (theirs, ours) => {
+      const isPassed = passed.some(([it]) => it === theirs);
+      const words = { code: "context_length_exceeded", type: "odd_request", param: "messages[0].content" };
+      const headers = { "retry-after": "7", "x-ratelimit-remaining": "0", "set-cookie": "a=b" };
+      const expected = isPassed
+        ? { status: ours, ...words }
+        : {
+            status: ours,
+            code: refused.some(([it]) => it === theirs) ? "upstream_refused" : "upstream",
+            type: "server_error",
+            param: null,
+          };
+      for (const stream of [false, true]) {
+        upstream.script({ status: theirs, body: { error: { message: "No.", ...words } }, headers });
+        const failure = await failureOf(ann.chat.completions.create({ ...body, stream }));
+        expect(failure).toBeInstanceOf(OpenAI.APIError);
+        expect(failure).toMatchObject(expected);
+        const answered = (failure as InstanceType<typeof OpenAI.APIError>).headers;
+        expect(answered?.get("retry-after") ?? null).toBe(expected.code === "upstream_refused" ? null : "7");
+        expect([answered?.get("x-ratelimit-remaining") ?? null, answered?.get("set-cookie") ?? null]).toEqual([
+          null,
+          null,
+        ]);
+      }
+    },
+  );
+
+  test("of the endpoint in its stream, with a status or without", async () => {
+    const told = {
+      parts: [{ chunk: { error: { message: "Slow down.", code: 429, type: "too_fast" } } }],
+      finish: null,
+    };
+    upstream.script(told, { ...told, parts: [{ chunk: { error: { message: "Hm." } } }] });
+    const failure = () => failureOf(ann.chat.completions.create(body));
+    expect(await failure()).toMatchObject({ status: 429, type: "too_fast", code: null });
+    expect(await failure()).toMatchObject({ status: 502, type: "server_error", code: "upstream" });
+  });
+
+  test("of the endpoint's address, and of its silence", async () => {
+    const dataPath = dataWith(["functions/openai-endpoint.ts"]);
+    writeFileSync(
+      `${dataPath}/models.yaml`,
+      JSON.stringify([{ name: "dead", base_url: deadUrl(), models: ["small-1"] }]),
+    );
+    const dead = await startServer({ dataPath });
+    expect(await failureOf((await clientOf(dead, "ann")).chat.completions.create(body))).toMatchObject({
+      status: 502,
+      code: "upstream",
+    });
+    const config = { openaiBaseUrl: upstream.baseUrl, modelFirstByteTimeoutS: 0.2 };
+    const silent = await startServer({ dataPath: dataWith(["functions/openai-endpoint.ts"]), config });
+    upstream.script(FAULTS.hang);
+    expect(await failureOf((await clientOf(silent, "ann")).chat.completions.create(body))).toMatchObject({
+      status: 504,
+      code: "upstream_silent",
+      message: expect.stringContaining("MODEL_FIRST_BYTE_TIMEOUT_S"),
+    });
+  });
+
+  test("have a code and a param where the server itself refuses", async () => {
+    const codes = async (client: OpenAI, more: object): Promise<unknown[]> => {
+      const failure = await failureOf(client.post("/chat/completions", { body: { ...HELLO, ...more } }));
+      if (!(failure instanceof OpenAI.APIError)) throw new Error("It was not refused.");
+      return [failure.status, failure.code, failure.param];
+    };
+    expect(await codes(ann, { model: "none" })).toEqual([404, "model_not_found", "model"]);
+    expect(await codes(ann, { n: 2 })).toEqual([400, "unsupported_parameter", "n"]);
+    expect(await codes(ann, { messages: 1 })).toEqual([400, "invalid_value", "messages"]);
+    expect(await codes(bob, { model: "large-1" })).toEqual([403, "forbidden", null]);
+    expect(await failureOf(ann.models.retrieve("none"))).toMatchObject({ code: "model_not_found" });
+  });
+
+  test("hold nothing of a key, whichever word of the endpoint has it", async () => {
+    const key = "the-owners-key-0123456789";
+    const config = { openaiBaseUrl: upstream.baseUrl, openaiApiKey: key };
+    const own = await startServer({ dataPath: dataWith(["functions/openai-endpoint.ts"]), config });
+    const client = await clientOf(own, "ann");
+    const words = { code: `no ${key}`, type: `x${key}x`, param: "sk-proj-abcdefgh12345678", message: `${key}?` };
+    const refusal = { status: 400, body: { error: words } };
+    // The first one may be about `stream_options`, and is tried again without.
+    upstream.script(refusal, refusal);
+    const failure = await failureOf(client.chat.completions.create(body));
+    expect(failure).toMatchObject({ status: 400, code: null, type: "invalid_request_error", param: null });
+    expect(failure?.message).not.toContain(key);
+  });
+
+  test("are not repeated by a client that repeats what may succeed, and what may is", async () => {
+    const patient = new OpenAI({ ...ann, baseURL: ann.baseURL, apiKey: ann.apiKey, maxRetries: 2, logLevel: "off" });
+    const count = upstream.requests.length;
+    upstream.script({ status: 400, body: { error: { message: "Too hot.", code: "too_hot", param: "temperature" } } });
+    const failure = await failureOf(patient.chat.completions.create(body));
+    expect(failure).toBeInstanceOf(OpenAI.BadRequestError);
+    expect(failure).toMatchObject({
+      code: "too_hot",
+      param: "temperature",
+      message: expect.stringContaining("Too hot."),
+    });
+    expect(upstream.requests).toHaveLength(count + 1);
+    upstream.script(httpError(429, "Slow down.", { "retry-after-ms": "1", "retry-after": "1" }), reply("Now."));
+    expect((await patient.chat.completions.create(body)).choices[0]?.message.content).toBe("NOW.");
+    expect(upstream.requests).toHaveLength(count + 3);
   });
 
   test("in the middle of a stream too", async () => {
@@ -341,54 +578,15 @@ test("with `keep` a conversation is one thread, however often the client sends a
   atEnd(() => kept.server.stop());
 });
 
-describe("the page of another site", () => {
-  const ORIGIN = "https://app.example";
-  const path = "/_plugin/openai/v1/models";
-
-  test("may be a client with a key, when the settings name it, and is told of failures too", async () => {
-    const { server } = await start({ origins: [ORIGIN] });
-    const { token } = await server.signIn();
-    const asked = await fetch(server.url + path, {
-      method: "OPTIONS",
-      headers: {
-        origin: ORIGIN,
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type,x-stainless-os",
-      },
-    });
-    expect(asked.status).toBe(204);
-    expect(asked.headers.get("access-control-allow-origin")).toBe(ORIGIN);
-    expect(asked.headers.get("access-control-allow-methods")).toContain("POST");
-    expect(asked.headers.get("access-control-allow-headers")).toBe("authorization,content-type,x-stainless-os");
-    const answers = async (headers: Record<string, string>) => {
-      const response = await fetch(server.url + path, { headers: { origin: ORIGIN, ...headers } });
-      return [response.status, response.headers.get("access-control-allow-origin")];
-    };
-    expect(await answers({ authorization: `Bearer ${token}` })).toEqual([200, ORIGIN]);
-    expect(await answers({ authorization: "Bearer wrong" })).toEqual([401, ORIGIN]);
-    // A browser that is signed in lends it nothing.
-    expect(await answers({ cookie: `skeleton_session=${token}` })).toEqual([401, ORIGIN]);
-    const stream = await fetch(`${server.url}/_plugin/openai/v1/chat/completions`, {
-      method: "POST",
-      headers: { origin: ORIGIN, authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ ...HELLO, stream: true }),
-    });
-    expect(stream.headers.get("access-control-allow-origin")).toBe(ORIGIN);
-    expect(stream.headers.get("access-control-allow-credentials")).toBeNull();
-    expect(await stream.text()).toContain("[DONE]");
+test("sites that the settings name are not let in any more, and the owner is told where to name them", async () => {
+  const logged: string[] = [];
+  const dataPath = dataWith(["functions/openai-endpoint.ts"], { openai: { origins: ["https://app.example"] } });
+  const server = await startServer({ dataPath, logged });
+  expect(logged.filter((line) => line.includes("CORS_ORIGINS"))).toHaveLength(1);
+  const response = await fetch(`${server.url}/_plugin/openai/v1/models`, {
+    headers: { origin: "https://app.example" },
   });
-
-  test("is told nothing when they name another or none", async () => {
-    const named = await start({ origins: ["https://other.example"] });
-    for (const { server: it } of [named, { server }]) {
-      const { token } = await it.signIn();
-      const headers = { origin: ORIGIN, authorization: `Bearer ${token}` };
-      for (const method of ["OPTIONS", "GET"]) {
-        const response = await fetch(it.url + path, { method, headers });
-        expect(response.headers.get("access-control-allow-origin")).toBeNull();
-      }
-    }
-  });
+  expect(response.headers.get("access-control-allow-origin")).toBeNull();
 });
 
 describe("a user cannot hold the server up", () => {
