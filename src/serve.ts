@@ -1,6 +1,7 @@
 /** Runs the server: core, routes, port, and an orderly end. */
 
 import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
+import { shareData } from "./data-lock";
 import { messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
@@ -19,7 +20,12 @@ export interface Serving {
 
 export async function serve(config: Config): Promise<Serving> {
   const log = createLog(config.logLevel);
-  const { core, stop } = await install({ config, log });
+  const lock = config.mode === "ephemeral" ? null : shareData(config.dataPath);
+  const { core, stop: stopCore } = await install({ config, log }).catch((error) => {
+    lock?.release();
+    throw error;
+  });
+  const stop = (graceMs: number) => stopCore(graceMs).finally(() => lock?.release());
   const setupToken = (await needsSetup(core)) ? randomToken() : null;
   const app = createApp(core, { setupToken });
   // The static files are found asynchronously; until then they would be answered as missing.

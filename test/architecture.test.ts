@@ -51,7 +51,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/terminal": [...BASICS, "src/users"],
   "src/check": [...BASICS, "src/log", "src/plugins", "src/contracts", "src/strays"],
   "src/strays": BASICS,
-  "src/serve": [...BASICS, "src/app", "src/log", "src/plugins"],
+  "src/data-lock": BASICS,
+  "src/backup": [...BASICS, "src/data-lock", "package.json"],
+  "src/serve": [...BASICS, "src/app", "src/data-lock", "src/log", "src/plugins"],
   "src/main": [
     ...BASICS,
     "src/production",
@@ -62,6 +64,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/strays",
     "src/documents",
     "src/users",
+    "src/backup",
     "src/terminal",
     "src/plugins",
     "src/contracts",

@@ -1,0 +1,120 @@
+/**
+ * `skeleton backup FOLDER`: everything that a server needs to go on elsewhere, copied while it runs. Uploads come first, because they
+ * take long, then the database in one moment, then the uploads that came between: so each file that the copy of the database names is in
+ * the backup, also one whose user removed it a moment later.
+ */
+
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { shareData } from "../data-lock";
+import type { Config } from "../protocols";
+import { copyDatabase, problemWithDatabase, uploadsNamedIn } from "./database";
+import { copyFile, isBelow, requireFolders, requireRoom, sizeOf, uploadsIn } from "./files";
+import { DATABASE, type Entry, ownersFiles, sha256Of, UPLOADS, writeManifest } from "./manifest";
+
+export interface BackupReport {
+  readonly folder: string;
+  readonly files: readonly Entry[];
+  /** Uploads that the database names and that are not there to be copied. */
+  readonly missing: readonly string[];
+}
+
+/** Throws an Error for the owner; then nothing is left in the folder. */
+export async function writeBackup(config: Config, given: string): Promise<BackupReport> {
+  const folder = resolve(given);
+  const database = join(config.dataPath, DATABASE);
+  requireFolders(config);
+  if (!existsSync(database)) {
+    throw new Error(`There is no ${database}. Is DATA_PATH right? What a plugin keeps elsewhere is backed up there.`);
+  }
+  const lock = shareData(config.dataPath);
+  try {
+    await requireRoom(folder, await sizeOfAll(config, database));
+    const isOurs = await makeEmpty(folder, config);
+    try {
+      return await fill(config, folder, database);
+    } catch (error) {
+      for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+      if (isOurs) await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+async function sizeOfAll({ uploadDir }: Config, database: string): Promise<number> {
+  let bytes = (await sizeOf(database)) + (await sizeOf(`${database}-wal`));
+  for await (const name of uploadsIn(uploadDir)) bytes += await sizeOf(join(uploadDir, name));
+  return bytes;
+}
+
+/** True when the folder was made. */
+async function makeEmpty(folder: string, { uploadDir }: Config): Promise<boolean> {
+  if (isBelow(folder, uploadDir)) throw new Error(`${folder} is among the uploads themselves.`);
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if ((await readdir(folder)).length > 0)
+    throw new Error(`${folder} is not empty. Name a folder that is new or empty.`);
+  return made !== undefined;
+}
+
+async function fill(config: Config, folder: string, database: string): Promise<BackupReport> {
+  const uploads = new Map<string, Entry>();
+  await copyUploads(config, folder, uploads, uploadsIn(config.uploadDir));
+  copyDatabase(database, join(folder, DATABASE));
+  const named = uploadsNamedIn(join(folder, DATABASE));
+  await copyUploads(config, folder, uploads, named);
+  await dropRemoved(config, folder, uploads, named);
+  const problem = problemWithDatabase(join(folder, DATABASE));
+  if (problem !== null) throw new Error(`The database is damaged, so a copy of it is no backup: ${problem}.`);
+  const owners = await copyOwnersFiles(config, folder);
+  const files = [await databaseEntry(folder), ...owners, ...uploads.values()];
+  await writeManifest(folder, files);
+  const missing = [...named].filter((place) => !uploads.has(UPLOADS + place));
+  return { folder, files, missing };
+}
+
+/** Those that are not there yet. Bytes under a name never change. */
+async function copyUploads(
+  { uploadDir }: Config,
+  folder: string,
+  done: Map<string, Entry>,
+  names: Iterable<string> | AsyncIterable<string>,
+): Promise<void> {
+  for await (const name of names) {
+    const path = UPLOADS + name;
+    if (done.has(path)) continue;
+    const copied = await copyFile(join(uploadDir, name), join(folder, path));
+    if (copied) done.set(path, { path, ...copied });
+  }
+}
+
+/** What its user removed before the database was copied is nobody's any more. */
+async function dropRemoved(
+  { uploadDir }: Config,
+  folder: string,
+  uploads: Map<string, Entry>,
+  named: ReadonlySet<string>,
+): Promise<void> {
+  for (const path of [...uploads.keys()]) {
+    const place = path.slice(UPLOADS.length);
+    if (named.has(place) || existsSync(join(uploadDir, place))) continue;
+    await rm(join(folder, path));
+    uploads.delete(path);
+  }
+}
+
+async function copyOwnersFiles(config: Config, folder: string): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (const [path, source] of ownersFiles(config)) {
+    const copied = await copyFile(source, join(folder, path));
+    if (copied) entries.push({ path, ...copied });
+  }
+  return entries;
+}
+
+async function databaseEntry(folder: string): Promise<Entry> {
+  const file = join(folder, DATABASE);
+  return { path: DATABASE, size: (await stat(file)).size, sha256: await sha256Of(file) };
+}
