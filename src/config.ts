@@ -92,7 +92,11 @@ const MAX_TIMER_S = 2_000_000; // setTimeout fires at once beyond 2^31 ms, about
 
 const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch">]-?: Variable<Config[Key]> } = {
   openaiApiKey: secret("OPENAI_API_KEY", anyText, "Key for the OpenAI-compatible endpoint."),
-  openaiBaseUrl: optional("OPENAI_BASE_URL", httpUrl, "Endpoint; not set = OpenAI's own when there is a key."),
+  openaiBaseUrl: optional(
+    "OPENAI_BASE_URL",
+    httpUrl("http://localhost:11434/v1"),
+    "Endpoint; not set = OpenAI's own when there is a key.",
+  ),
   jwtSecretKey: secret(
     "JWT_SECRET_KEY",
     longText,
@@ -112,6 +116,11 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
   ),
   host: variable("SKELETON_HOST", "0.0.0.0", anyText, "Address to listen on."),
   port: variable("SKELETON_PORT", "8000", wholeNumber(0, 65_535), "Port to listen on; 0 = any free one."),
+  publicUrl: optional(
+    "PUBLIC_URL",
+    httpUrl("https://chat.example.org"),
+    "The address at which people reach this server; not set = as each request says.",
+  ),
   dataPath: variable("DATA_PATH", ".", inWorkingFolder, "Folder of your files and of the database."),
   usersFile: variable("USERS_FILENAME", "users.yaml", inDataPath, "Accounts; relative to DATA_PATH."),
   uploadDir: variable("UPLOAD_DIR", "uploads", inDataPath, "Folder of uploaded files; relative to DATA_PATH."),

@@ -7,6 +7,7 @@ export const HTTP_STATUS = {
   notFound: 404,
   conflict: 409,
   tooLarge: 413,
+  misdirected: 421,
   limited: 429,
   internal: 500,
   upstream: 502,

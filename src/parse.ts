@@ -30,10 +30,12 @@ export function longText(text: string): string | Wrong {
   return text.length < MIN_SECRET_CHARACTERS ? new Wrong(`at least ${MIN_SECRET_CHARACTERS} characters`) : text;
 }
 
-export function httpUrl(text: string): string | Wrong {
-  const url = URL.parse(text);
-  const isHttp = url !== null && (url.protocol === "http:" || url.protocol === "https:");
-  return isHttp ? text.replace(/\/+$/, "") : new Wrong("a URL such as http://localhost:11434/v1");
+export function httpUrl(example: string): Parser<string> {
+  return (text) => {
+    const url = URL.parse(text);
+    const isHttp = url !== null && (url.protocol === "http:" || url.protocol === "https:");
+    return isHttp ? text.replace(/\/+$/, "") : new Wrong(`a URL such as ${example}`);
+  };
 }
 
 /** Each as a browser writes it, because it is compared with what a browser sends. */

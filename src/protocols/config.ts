@@ -17,6 +17,8 @@ export interface Config {
   readonly host: string;
   /** `SKELETON_PORT`; 0 = any free one. */
   readonly port: number;
+  /** `PUBLIC_URL`: the address at which people reach the server; null = as each request says. */
+  readonly publicUrl: string | null;
   /** `DATA_PATH`, absolute: where the owner's files live. */
   readonly dataPath: string;
   /** The same as the owner wrote it, for what is said about it. */

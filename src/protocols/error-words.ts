@@ -24,6 +24,7 @@ export interface ErrorWords {
     readonly wrongPassword: string;
     readonly signedOut: string;
     readonly closing: string;
+    readonly otherHost: string;
     readonly broken: string;
     readonly manyStreams: string;
     manyMessages(retryAfterS: number): string;

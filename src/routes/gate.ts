@@ -1,12 +1,13 @@
 /**
- * What a request must pass before any of it is read: an address that can be read, a body of bounded size, and a person who
+ * What a request must pass before any of it is read: an address that can be read and leads here, a body of bounded size, and a person who
  * is signed in, except where the path is for everybody. Elysia reads and checks bodies before it asks who sends them.
  */
 
+import { hostname } from "node:os";
 import { boundBody, checkLength, isForm } from "../body";
 import { AppError } from "../errors";
-import type { Core } from "../protocols";
-import { requireSameOrigin, requireUser } from "./session";
+import type { Config, Core } from "../protocols";
+import { lastOf, requireSameOrigin, requireUser } from "./session";
 import { urlOf } from "./url";
 
 const KIB = 1024;
@@ -37,12 +38,48 @@ export function isPublic(path: string): boolean {
 export async function passGate(core: Core, request: Request): Promise<void> {
   const url = urlOf(request);
   if (!url) throw new AppError("invalid", "The Host header or the address of the request cannot be read.");
+  requireOwnHost(core, request);
   requireSameOrigin(core, request);
   if (!isPublic(url.pathname)) await requireUser(core, request);
   // What a page of a plugin may be sent depends on who sends it, and is decided there.
   if (!url.pathname.startsWith("/_plugin/"))
     boundBody(request, { bytes: limitOf(request, url.pathname), parts: PARTS_MAX });
   checkLength(request);
+}
+
+/**
+ * In ephemeral mode anybody may sign in, and so may the page of another site that has its own name lead to this machine: its browser
+ * then takes the server for that site. So only names are answered that nobody else can have. Throws AppError("misdirected").
+ */
+function requireOwnHost({ config }: Core, request: Request): void {
+  if (config.mode !== "ephemeral") return;
+  const forwarded = config.trustProxy ? lastOf(request.headers.get("x-forwarded-host")) : null;
+  // HTTP/1.0 knows no Host, and no browser speaks it.
+  const hosts = [request.headers.get("host"), forwarded].filter((host) => host !== null);
+  if (!hosts.every((host) => isOwnHost(config, host)))
+    throw new AppError("misdirected", OTHER_HOST, { reason: "otherHost" });
+}
+
+const OTHER_HOST =
+  "In ephemeral mode, where anybody may sign in, the server answers only to addresses and names of its own network. Set PUBLIC_URL to the address at which people reach it.";
+
+/** Of networks at home and in companies; nobody can register a name below them. */
+const PRIVATE_DOMAINS = /\.(?:local|lan|home\.arpa|internal)$/;
+
+export function isOwnHost({ host: listens, publicUrl }: Pick<Config, "host" | "publicUrl">, host: string): boolean {
+  const name = nameOf(host);
+  if (name === null) return false;
+  const isAddress = /^(?:\[.*\]|[\d.]+)$/.test(name);
+  if (isAddress || !name.includes(".") || PRIVATE_DOMAINS.test(name)) return true;
+  return [hostname(), listens, URL.parse(publicUrl ?? "")?.host].some(
+    (own) => own !== undefined && nameOf(own) === name,
+  );
+}
+
+/** Without port and last dot, and in one spelling; null for what is no host. */
+function nameOf(host: string): string | null {
+  if (!/^[\w.:[\]-]+$/.test(host)) return null;
+  return URL.parse(`http://${host}`)?.hostname.replace(/\.$/, "") || null;
 }
 
 function limitOf(request: Request, path: string): number {

@@ -20,6 +20,7 @@ const STATUSES = {
   404: "Not there, or somebody else's.",
   409: "Not at this moment.",
   413: "Too large.",
+  421: "In ephemeral mode: not by this name.",
   422: "The request does not fit the schema.",
   429: "Too often, or too many.",
   500: "The server is at fault; its log says why.",
@@ -95,7 +96,7 @@ function describe(routes: readonly InternalRoute[]): object {
 
 function operation({ method, hooks }: InternalRoute, path: string): object {
   const { query, body, detail = {} } = hooks;
-  const statuses: Status[] = [500, 503];
+  const statuses: Status[] = [421, 500, 503];
   if (!isPublic(path)) statuses.push(401);
   if (method !== "GET") statuses.push(400, 403, 413);
   if (query || body) statuses.push(422);

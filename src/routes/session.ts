@@ -75,8 +75,13 @@ export function listedOrigin(core: Core, request: Request): string | null {
   return isOwn(core, request, origin) ? null : origin;
 }
 
-/** Scheme and host that the person's browser sees. */
+/** Scheme and host at which people reach the server: what the owner says, or else what the person's browser sees. */
 export function ownOrigin(core: Core, request: Request): string {
+  const { publicUrl } = core.config;
+  return (publicUrl !== null && URL.parse(publicUrl)?.origin) || originAsked(core, request);
+}
+
+function originAsked(core: Core, request: Request): string {
   const url = urlOf(request);
   const forwarded = (name: string) => (core.config.trustProxy ? lastOf(request.headers.get(name)) : null);
   const scheme = forwarded("x-forwarded-proto") ?? url?.protocol.slice(0, -1) ?? "http";
@@ -126,10 +131,11 @@ function cookieToken(request: Request): string | null {
 function isOwn(core: Core, request: Request, origin: string): boolean {
   // A proxy that ends TLS may not tell the scheme; the host is what another site cannot forge.
   const host = URL.parse(origin)?.host;
-  return host !== undefined && host === URL.parse(ownOrigin(core, request))?.host;
+  const own = [ownOrigin(core, request), originAsked(core, request)];
+  return host !== undefined && own.some((each) => URL.parse(each)?.host === host);
 }
 
 /** The entry that our own proxy added; those before it are the sender's claims. */
-function lastOf(header: string | null): string | null {
+export function lastOf(header: string | null): string | null {
   return header?.split(",").at(-1)?.trim() || null;
 }

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { connect } from "node:net";
+import { hostname } from "node:os";
 import { join } from "node:path";
+import { isOwnHost } from "../../src/routes/gate";
 import { type Client, PASSWORD, startServer, type TestServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
 
@@ -92,6 +94,93 @@ describe("before a request is read", () => {
     rmSync(join(dataPath, "users.yaml"));
     while (!(await fresh.core.auth.setup?.needed())) await Bun.sleep(50);
     expect((await create()).status).toBe(404);
+  });
+});
+
+describe("in ephemeral mode", () => {
+  const config = { host: "chat.listens.example", publicUrl: "https://chat.example.org/sub" };
+
+  test.each([
+    "127.0.0.1",
+    "127.0.0.1:8000",
+    "192.168.1.20:8000",
+    "127.0.0.1.",
+    "[::1]",
+    "[::1]:8000",
+    "[FE80::1]:80",
+    "[::ffff:10.0.0.1]",
+    "localhost",
+    "LocalHost:8000",
+    "localhost.",
+    "localhost.:8000",
+    "nas",
+    "my_nas:8000",
+    "nas.local",
+    "NAS.Local.:8000",
+    "nas.lan",
+    "nas.home.arpa",
+    "chat.team.internal:443",
+    "chat.example.org",
+    "Chat.Example.Org:8443",
+    "chat.example.org.",
+    "chat.listens.example:8000",
+    hostname(),
+    `${hostname().toUpperCase()}:8000`,
+    hostname().split(".")[0] ?? "",
+  ])("a request for %s is answered", (host) => {
+    expect(isOwnHost(config, host)).toBe(true);
+  });
+
+  test.each([
+    "evil.example",
+    "evil.example:8000",
+    "127.0.0.1.evil.example",
+    "1.2.3.4.5.nip.io",
+    "localhost.evil.example",
+    "x.chat.example.org",
+    "chat.example.org.evil.example",
+    "evilchat.example.org",
+    "nas.local.evil.example",
+    "evil-local.example",
+    "xhome.arpa",
+    "evil.example@127.0.0.1",
+    "evil.example#.local",
+    "evil.example/.local",
+    "evil.example?.local",
+    "evil.example\\.local",
+    "127.0.0.1, evil.example",
+    "evil.example%2elocal",
+    ".",
+    "",
+    "[::1",
+    ":8000",
+  ])("a request for %j is not", (host) => {
+    expect(isOwnHost(config, host)).toBe(false);
+    expect(isOwnHost({ host: "0.0.0.0", publicUrl: null }, host)).toBe(false);
+  });
+
+  test("the refusal is told before anything else is done, and names the setting, in the reader's language", async () => {
+    const { url } = await startServer({ config: { mode: "ephemeral", trustProxy: true } });
+    const ask = (path: string, headers: Record<string, string>) => fetch(url + path, { headers });
+    for (const path of ["/", "/login", "/health", "/static/style.css", "/api/v1/models", "/_plugin/admin/"]) {
+      const response = await ask(path, { host: "evil.example:8000" });
+      expect([path, response.status, await response.json()]).toEqual([
+        path,
+        421,
+        { detail: expect.stringContaining("PUBLIC_URL") },
+      ]);
+    }
+    const forwarded = await ask("/health", { "x-forwarded-host": "evil.example" });
+    expect(forwarded.status).toBe(421);
+    const page = await ask("/login", { host: "evil.example", accept: "text/html", "accept-language": "de" });
+    expect(await page.text()).toContain("Setze PUBLIC_URL");
+    expect((await ask("/health", {})).status).toBe(200);
+    expect(await send(url, "GET /health HTTP/1.0\r\n\r\n")).toContain("200 OK");
+  });
+
+  test("and only there: otherwise people have accounts, and a server has any name", async () => {
+    const { url } = await startServer();
+    expect((await fetch(`${url}/health`, { headers: { host: "chat.example.com" } })).status).toBe(200);
   });
 });
 

@@ -108,6 +108,21 @@ test("what a proxy forwards counts only when it is trusted, and of a list only w
   expect(sessionCookie(core(true), request, "t")).toEndWith("; HttpOnly; SameSite=Lax; Secure");
 });
 
+test("the owner's own word counts more than a proxy's, and a form may come by either name", () => {
+  const named = core(true);
+  const owned = { ...named, config: { ...named.config, publicUrl: "https://chat.test/below" } } as Core;
+  const request = ask({ "x-forwarded-proto": "http", "x-forwarded-host": "other.test" });
+  expect(ownOrigin(owned, request)).toBe("https://chat.test");
+  expect(sessionCookie(owned, request, "t")).toEndWith("; Secure");
+  for (const origin of ["https://chat.test", "http://other.test"]) {
+    const form = ask({ "x-forwarded-host": "other.test", origin });
+    expect(() => requireSameOrigin(owned, form)).not.toThrow();
+  }
+  for (const origin of ["https://evil.test", "https://chat.test.evil.test", "null"]) {
+    expect(() => requireSameOrigin(owned, ask({ origin }))).toThrow("another site");
+  }
+});
+
 test("signing out is a cookie that is over at once", () => {
   expect(sessionCookie(core(), ask({}), null)).toStartWith(`${SESSION_COOKIE}=; Path=/; Max-Age=0;`);
 });

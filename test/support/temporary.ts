@@ -23,6 +23,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     mode: "persistent",
     host: "127.0.0.1",
     port: 0,
+    publicUrl: null,
     dataPath,
     dataPathGiven: dataPath,
     usersFile: join(dataPath, "users.yaml"),

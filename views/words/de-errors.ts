@@ -30,6 +30,8 @@ export const errors: ErrorWords = {
     wrongPassword: "Name oder Passwort ist falsch.",
     signedOut: "Du bist abgemeldet. Melde dich an und versuche es dann noch einmal.",
     closing: "Der Server wird gerade beendet. Versuche es gleich noch einmal.",
+    otherHost:
+      "Im flüchtigen Betrieb, in dem sich jeder anmelden kann, antwortet der Server nur auf Adressen und Namen seines eigenen Netzes. Setze PUBLIC_URL auf die Adresse, unter der man ihn erreicht.",
     broken: "Im Server ist etwas schiefgegangen; sein Protokoll sagt, was.",
     manyStreams: "Du hast zu viele Fenster gleichzeitig offen. Schließe ein paar, die du nicht brauchst.",
     manyMessages: (seconds) =>

@@ -30,6 +30,8 @@ export const errors: ErrorWords = {
     wrongPassword: "Wrong user name or password.",
     signedOut: "You are signed out. Sign in, then try again.",
     closing: "The server is shutting down. Try again in a moment.",
+    otherHost:
+      "In ephemeral mode, where anybody may sign in, the server answers only to addresses and names of its own network. Set PUBLIC_URL to the address at which people reach it.",
     broken: "Something went wrong in the server; its log says what.",
     manyStreams: "You have too many windows open at the same time. Close some that you do not need.",
     manyMessages: (seconds) => `Too many messages. Try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.`,
