@@ -22,6 +22,7 @@ const protocolSources = readSources("src/protocols");
 
 /** Interfaces of src/protocols beside the protocols that a plugin meets, each with a section under its own name. */
 const INTERFACES = [
+  "AuthBrowsers",
   "AuthSetup",
   "Core",
   "Counts",

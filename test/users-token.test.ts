@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { createAuth } from "../src/core/auth";
 import { hashPassword } from "../src/core/auth/passwords";
 import { createLog } from "../src/log";
-import type { Core } from "../src/protocols";
 import { runUsers } from "../src/users";
 import { temporaryFolder, testConfig } from "./support/temporary";
+import { authCore } from "./support/test-core";
 
 async function open() {
   const folder = temporaryFolder();
@@ -16,7 +16,10 @@ async function open() {
     writeFileSync(file, `users:\n  ada: { role: user, model_mask: demo, password_hash: "${passwordHash}" }\n`);
   };
   await write("correct horse");
-  const core = { config: testConfig(folder), log: createLog("error", () => {}) } as Core;
+  const core = authCore(
+    testConfig(folder),
+    createLog("error", () => {}),
+  );
   const run = async (...args: string[]) => {
     const [out, error]: [string[], string[]] = [[], []];
     const code = await runUsers(args, {

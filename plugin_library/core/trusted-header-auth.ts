@@ -93,7 +93,9 @@ const NAME_MAX = 64; // Characters, as of every user name.
 
 /** Null when it can be no name. A comma means that the header came twice: a browser's own, and then the proxy's. */
 function nameOf(value: string, { users }: Settings): string | null {
-  const text = asUtf8(value).trim().normalize("NFC");
+  const sent = asUtf8(value).trim();
+  // Normalising a run of marks takes time with its square, and no letter is written as more than four.
+  const text = sent.length > 4 * NAME_MAX ? sent : sent.normalize("NFC");
   const name = Object.hasOwn(users, text) ? (users[text] ?? "") : text;
   const isName = name !== "" && [...name].length <= NAME_MAX && !/[,\p{Cc}\p{Cs}\u2028\u2029\ufffd]/u.test(name);
   return isName ? name : null;

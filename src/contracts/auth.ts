@@ -93,6 +93,58 @@ export const authContract: readonly ContractCase[] = [
     }),
   },
   {
+    name: "a token that was ended is nobody's, others of the user stay good, and ending it again does no harm",
+    run: withAdmin(async (auth, admin) => {
+      if (!auth.endToken) return;
+      const [ended, other] = [await auth.createToken(admin), await auth.createToken(admin)];
+      assert.notEqual(ended, other);
+      for (let times = 0; times < 2; times += 1) await auth.endToken(ended);
+      assert.equal(await auth.verifyToken(ended), null);
+      assert.deepEqual(await auth.verifyToken(other), admin);
+    }),
+  },
+  {
+    name: "a token that it did not sign can be ended, and nothing happens",
+    run: withAdmin(async (auth, admin) => {
+      const token = await auth.createToken(admin);
+      for (const foreign of ["", "x", "a.b.c", `${token}x`, token.slice(0, -2), "x".repeat(100_000)]) {
+        await auth.endToken?.(foreign);
+      }
+      assert.deepEqual(await auth.verifyToken(token), admin);
+    }),
+  },
+  {
+    name: "all tokens of a user can be ended; one that is made afterwards, and at once, is good",
+    run: withAdmin(async (auth, admin) => {
+      assert.equal(typeof auth.endTokens, typeof auth.endToken);
+      if (!auth.endTokens) return;
+      const tokens = [await auth.createToken(admin), await auth.createToken(admin)];
+      await auth.endTokens("somebody else");
+      assert.deepEqual(await auth.verifyToken(tokens[0] ?? ""), admin);
+      await auth.endTokens("ada");
+      for (const token of tokens) assert.equal(await auth.verifyToken(token), null);
+      assert.deepEqual(await auth.verifyToken(await auth.createToken(admin)), admin);
+    }),
+  },
+  {
+    name: "the mark of a browser is good for the account it was made for alone, and no token",
+    run: withAdmin(async (auth, admin) => {
+      const { browsers } = auth;
+      if (!browsers) return;
+      const mark = await browsers.mark(admin);
+      assert.match(mark, /^[!-+\--:<-~]{8,512}$/);
+      assert.equal(await browsers.isMarked("ada", mark), true);
+      assert.notEqual(await browsers.mark(admin), mark);
+      assert.equal(await auth.verifyToken(mark), null);
+      const changed = mark.slice(0, -3) + (mark.at(-3) === "A" ? "B" : "A") + mark.slice(-2);
+      for (const text of ["", "x", ".", mark.slice(1), changed, `${mark}x`, "\0", "x".repeat(100_000)]) {
+        assert.equal(await browsers.isMarked("ada", text), false, text.slice(0, 100));
+      }
+      for (const name of ["", "Ada", "nobody", "__proto__"]) assert.equal(await browsers.isMarked(name, mark), false);
+      assert.equal(await browsers.isMarked("ada", await auth.createToken(admin)), false);
+    }),
+  },
+  {
     name: "set-up is over once there is a user",
     run: withAdmin(async (auth) => {
       assert.equal(await auth.setup?.needed(), false);
@@ -114,7 +166,7 @@ export const authContract: readonly ContractCase[] = [
     name: "set-up refuses a bad name and a short password, and is still needed then",
     async run({ auth: { setup } }) {
       if (!setup || !(await setup.needed())) return;
-      for (const name of ["", " ada", "ada ", "a\nb", "x".repeat(65)]) {
+      for (const name of ["", " ada", "ada ", "a\nb", "ada\x7f1", "x".repeat(65)]) {
         await assert.rejects(async () => setup.createAdmin(name, PASSWORD), hasCode("invalid"), JSON.stringify(name));
       }
       for (const password of ["", "1234567"]) {

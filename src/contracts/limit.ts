@@ -5,6 +5,7 @@ import type { ContractCase } from "./contract";
 import { rejected } from "./rejected";
 
 const MINUTE = 60;
+const DAY_MS = 86_400_000;
 
 export const limitContract: readonly ContractCase[] = [
   {
@@ -65,6 +66,29 @@ export const limitContract: readonly ContractCase[] = [
       await limit.take("key", 2, 0.05, 2);
       await Bun.sleep(60);
       assert.deepEqual(await limit.take("key", 2, 0.05, 2), { allowed: true, remaining: 0 });
+    },
+  },
+  {
+    name: "a clock that is set back or forward makes no wait longer than the window",
+    async run({ limit }) {
+      const now = Date.now;
+      try {
+        for (const days of [-1, 1, -400]) {
+          Date.now = () => now() + days * DAY_MS;
+          const key = `key ${days}`;
+          await limit.take(key, 1, MINUTE);
+          Date.now = now;
+          const refused = await limit.take(key, 1, MINUTE);
+          // Set forward and back again, the take may count as long past, and never as one to come.
+          if (!refused.allowed) assert.ok(refused.retryAfterS <= MINUTE, `${days}: ${refused.retryAfterS}`);
+        }
+        await limit.take("short", 1, 0.05);
+        Date.now = () => now() - DAY_MS;
+        await Bun.sleep(60);
+        assert.equal((await limit.take("short", 1, 0.05)).allowed, true);
+      } finally {
+        Date.now = now;
+      }
     },
   },
   {

@@ -1,6 +1,7 @@
 /**
- * The default of `limit`: a sliding window in memory, exact because it remembers each take. Keys come from outside
- * (addresses, names tried at sign-in), so every take also looks at two others and forgets them when their window is over.
+ * The default of `limit`: a sliding window in memory, exact because it remembers each take, by a clock that nobody
+ * sets. Keys come from outside (addresses, names tried at sign-in), so every take also looks at two others and forgets them when
+ * their window is over.
  */
 
 import { AppError } from "../errors";
@@ -19,7 +20,8 @@ interface Window {
 
 const LOOKED_AT = 2; // Per take at most one key is added, so looking at two catches up with any flood.
 
-export function createLimit(_core: Core): LimitProtocol {
+/** `steadyMs` is for tests. */
+export function createLimit(_core: Core, steadyMs = () => performance.now()): LimitProtocol {
   const windows = new Map<string, Window>();
   let round = windows.entries();
 
@@ -40,7 +42,7 @@ export function createLimit(_core: Core): LimitProtocol {
       if (!(max >= 0 && windowS > 0 && cost >= 0)) {
         throw new AppError("invalid", "A limit needs a maximum and a cost of 0 or more, and a window over 0 seconds.");
       }
-      const now = Date.now();
+      const now = steadyMs();
       forgetSome(now);
       const takes = windows.get(key)?.takes ?? [];
       while (takes[0] && takes[0].atMs <= now - windowS * 1000) takes.shift();

@@ -22,7 +22,7 @@ import { admin } from "./admin";
 export const builtIns: readonly Plugin[] = [
   { name: "store", provide: { store: createLazyStore } },
   { name: "bus", provide: { bus: createBus } },
-  { name: "limit", provide: { limit: createLimit } },
+  { name: "limit", provide: { limit: (core) => createLimit(core) } },
   { name: "auth", provide: { auth: createAuth } },
   { name: "file", provide: { file: createFile } },
   { name: "system-prompt", provide: { systemPrompt: createSystemPrompt } },

@@ -7,7 +7,7 @@ const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
   store: [],
   bus: [],
   limit: [],
-  auth: ["find", "identify", "signOutUrl", "setup", "whyRefused"],
+  auth: ["browsers", "endToken", "endTokens", "find", "identify", "setup", "signOutUrl", "whyRefused"],
   file: [],
   systemPrompt: [],
   model: ["describe"],

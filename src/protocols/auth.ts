@@ -3,7 +3,7 @@
 export type UserRole = "admin" | "user";
 
 export interface User {
-  /** 1 to 64 characters; the key of everything the person owns. */
+  /** 1 to 64 characters, none of them a control character; the key of everything the person owns. */
   readonly username: string;
   readonly role: UserRole;
   /** Regular expression that a model id must match as a whole; absent = every model. */
@@ -25,9 +25,20 @@ export interface AuthProtocol {
 
   /**
    * The token's user as they are now (role and mask may have changed since), or null when the token is malformed, forged,
-   * expired, or was made before the user's password changed or the user was removed. Never throws.
+   * expired, was ended, or was made before the user's password changed or the user was removed. Asked for every request, and
+   * twice a second while one is streamed, so keep it cheap. Throws AppError("unavailable") alone, when it cannot be known.
    */
   verifyToken(token: string): Promise<User | null>;
+
+  /**
+   * Ends the token, in every process and across a restart: `verifyToken` gives null for it from now on. Idempotent; nothing
+   * happens for a token that is not good. Throws when that could not be kept. Absent: a token lasts until it expires, and
+   * whoever signs out is told so.
+   */
+  endToken?(token: string): Promise<void>;
+
+  /** Ends all tokens of the user that were made until now, in the same way. Present where `endToken` is. */
+  endTokens?(username: string): Promise<void>;
 
   /**
    * The account of that name as it is now, or null: for whoever knows by other means that a person is who they say they are.
@@ -38,8 +49,8 @@ export interface AuthProtocol {
   /**
    * Who sends the request, known from something other than a token (a header that a proxy sets, a client certificate), or
    * null. `address` is the other end of the connection, whatever headers say; null = not known, so believe nothing. A
-   * bearer token goes before it, and it goes before the session cookie. Asked for every request, and again while one is
-   * streamed, so keep it cheap. Absent: only tokens count.
+   * bearer token goes before it, and it goes before the session cookie. Asked as often as
+   * `verifyToken`. Absent: only tokens count.
    */
   identify?(request: Request, address: string | null): Promise<User | null>;
 
@@ -59,8 +70,23 @@ export interface AuthProtocol {
    */
   whyRefused?(user: User, model: string): Promise<string | null>;
 
+  /** Marks of browsers in which people signed in before. Absent: only their addresses are remembered. */
+  readonly browsers?: AuthBrowsers;
+
   /** Making the first administrator from the browser. Absent when accounts live elsewhere (LDAP, a proxy). */
   readonly setup?: AuthSetup;
+}
+
+/** A browser with a mark has a limit of its own, so that nobody else's guesses keep its person from signing in. */
+export interface AuthBrowsers {
+  /** A text, signed, fit for a cookie and different each time, for a browser in which the user has just signed in. */
+  mark(user: User): Promise<string>;
+
+  /**
+   * Whether `mark` made the text for the account of that name and its password is still the same. False for anything else,
+   * whatever its length, and after as long for a name that nobody has. Never throws.
+   */
+  isMarked(username: string, mark: string): Promise<boolean>;
 }
 
 export interface AuthSetup {

@@ -198,6 +198,8 @@ export interface Words {
     readonly setup: string;
     readonly setupDetail: string;
     readonly create: string;
+    /** After signing out where the server cannot end a session before its time. */
+    readonly sessionLasts: string;
   };
   readonly errors: ErrorWords;
 }

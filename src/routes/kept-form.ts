@@ -43,8 +43,8 @@ export async function signInAgain(core: Core, request: Request): Promise<Respons
 }
 
 /** The page `next` with the text in it. A chat that another account signed in to see is a new one. */
-export async function pageWithDraft(core: Core, request: Request, signedIn: SignedIn): Promise<Response> {
-  const { user, cookie, next, draft } = signedIn;
+export async function pageWithDraft(core: Core, request: Request, returned: Returned): Promise<Response> {
+  const { user, next, draft } = returned;
   const reader = { user, words: wordsFor(core, request), zone: zoneOf(request) };
   const { pathname, searchParams } = new URL(next, "http://localhost");
   const threadId = /^\/t\/([^/]+)$/.exec(pathname)?.[1] ?? null;
@@ -53,12 +53,11 @@ export async function pageWithDraft(core: Core, request: Request, signedIn: Sign
   const chat =
     (await loadChat(core, reader, { threadId, ...asked })) ?? (await loadChat(core, reader, { threadId: null, draft }));
   if (!chat) throw new Error("There is always a new chat.");
-  return htmlResponse(core.views.chatPage(chat, reader.words), 200, { "set-cookie": cookie });
+  return htmlResponse(core.views.chatPage(chat, reader.words));
 }
 
-interface SignedIn {
+interface Returned {
   readonly user: User;
-  readonly cookie: string;
   /** A path of this server. */
   readonly next: string;
   readonly draft: string;

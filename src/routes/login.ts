@@ -3,7 +3,7 @@
  */
 
 import { Elysia, t } from "elysia";
-import { HTTP_STATUS, isAppError } from "../errors";
+import { errorOf, HTTP_STATUS, isAppError } from "../errors";
 import type { Core, LoginData, PageData } from "../protocols";
 import { sentenceOf } from "./failure";
 import { TokenAnswer } from "./json";
@@ -12,8 +12,8 @@ import { answers, form as formBody, json, page, takes } from "./openapi";
 import { pageData } from "./page-data";
 import { bounded } from "./read";
 import { wordsFor } from "./reader";
-import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
-import { addressOf, findUser, sessionCookie } from "./session";
+import { htmlResponse, ownPath, PAGE_HEADERS, seeOther, wantsPage, withCookies } from "./respond";
+import { findUser, sessionCookie, tokensOf } from "./session";
 import { signIn } from "./sign-in";
 
 const Credentials = t.Object({
@@ -21,6 +21,11 @@ const Credentials = t.Object({
   password: t.String(),
   next: t.Optional(t.String({ description: "Of the form: the path to go to." })),
   draft: t.Optional(t.String({ description: "Of the form: a text to find there." })),
+});
+
+const SignedOut = t.Object({
+  status: t.Literal("signed out"),
+  ended: t.Boolean({ description: "False when a token that was sent goes on until it expires." }),
 });
 
 export function loginRoutes(core: Core) {
@@ -39,18 +44,17 @@ export function loginRoutes(core: Core) {
     .post(
       "/login",
       async ({ body: { username, password, ...asked }, request, server, set }) => {
-        const address = addressOf(core, request, server);
+        const enter = () => signIn(core, request, server, { username, password });
         if (!wantsPage(request)) {
-          const { token } = await signIn(core, username, password, address);
-          set.headers["set-cookie"] = sessionCookie(core, request, token);
+          const { token, cookies } = await enter();
+          set.headers["set-cookie"] = [...cookies];
           return { access_token: token, token_type: "bearer" };
         }
         const [next, draft] = [ownPath(asked.next), asked.draft];
         try {
-          const { user, token } = await signIn(core, username, password, address);
-          const cookie = sessionCookie(core, request, token);
-          if (draft) return pageWithDraft(core, request, { user, cookie, next, draft });
-          return seeOther(next, { "set-cookie": cookie });
+          const { user, cookies } = await enter();
+          const shown = draft ? await pageWithDraft(core, request, { user, next, draft }) : seeOther(next);
+          return withCookies(shown, cookies);
         } catch (error) {
           // The form again, with the name kept; anything unexpected is the app's to catch.
           if (!isAppError(error)) throw error;
@@ -68,18 +72,40 @@ export function loginRoutes(core: Core) {
     )
     .post(
       "/logout",
-      ({ request, set }) => {
+      async ({ request, set }) => {
+        const ended = await endTokens(core, request);
         const cookie = sessionCookie(core, request, null);
-        if (wantsPage(request)) return leave(core.auth.signOutUrl?.() ?? "/login", { "set-cookie": cookie });
-        set.headers["set-cookie"] = cookie;
-        return { status: "signed out" };
+        if (!wantsPage(request)) {
+          set.headers["set-cookie"] = cookie;
+          return { status: "signed out", ended };
+        }
+        const elsewhere = core.auth.signOutUrl?.() ?? null;
+        if (ended || elsewhere !== null) return withCookies(leave(elsewhere ?? "/login"), [cookie]);
+        const error = wordsFor(core, request).signIn.sessionLasts;
+        return withCookies(htmlResponse(form(request, { username: "", error, next: "/" })), [cookie]);
       },
-      { detail: answers(json(t.Object({ status: t.Literal("signed out") })), 303) },
+      { detail: answers({ ...json(SignedOut), ...page }, 303) },
     );
 }
 
+/** Ends what the request was signed in by. False when something of it lasts, and whoever signs out should know. */
+async function endTokens(core: Core, request: Request): Promise<boolean> {
+  let areEnded = true;
+  for (const token of tokensOf(request)) {
+    try {
+      if (core.auth.endToken) await core.auth.endToken(token);
+      else if (await core.auth.verifyToken(token)) areEnded = false;
+    } catch (error) {
+      // The cookie should go all the same, on a full disk too.
+      core.log.error("A token could not be ended", { error: errorOf(error) });
+      areEnded = false;
+    }
+  }
+  return areEnded;
+}
+
 /** Our own pages' policy lets a form lead to this server alone, redirects included; a refresh is none. */
-function leave(address: string, headers: Record<string, string>): Response {
-  if (ownPath(address) === address) return seeOther(address, headers);
-  return new Response(null, { headers: { refresh: `0; url=${address}`, ...headers } });
+function leave(address: string): Response {
+  if (ownPath(address) === address) return seeOther(address);
+  return new Response(null, { headers: { ...PAGE_HEADERS, refresh: `0; url=${address}` } });
 }

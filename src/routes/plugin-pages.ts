@@ -15,7 +15,7 @@ import { pageData } from "./page-data";
 import { wordsFor } from "./reader";
 import { FOREIGN_POLICY, PAGE_POLICY } from "./security-headers";
 import { findUser, requireUser } from "./session";
-import type { IdleTimer } from "./stream";
+import { guardedResponse, type IdleTimer } from "./stream";
 import { pathOf, urlOf } from "./url";
 
 export function pluginPageRoutes(core: Core) {
@@ -34,7 +34,10 @@ export function pluginPageRoutes(core: Core) {
     // What a page waits for, and what it streams, may be silent for longer than an idle connection may.
     server?.timeout(request, 0);
     const response = await answer(core, name, page, request, user);
-    if (isEventStream(response)) return counted(core, request, response, user);
+    if (isEventStream(response)) {
+      const stream = await counted(core, request, response, user);
+      return user ? guardedResponse(core, stream, () => isStill(core, request, page, user)) : stream;
+    }
     releaseSlotOf(request);
     server?.timeout(request, SEND_S);
     return response;
@@ -64,6 +67,12 @@ async function requireAccess(core: Core, request: Request, { access }: Installed
     throw new AppError("forbidden", "Only an administrator may do this.");
   }
   return user;
+}
+
+/** Whether the sender is who they were when the page was opened, and may still open it. */
+async function isStill(core: Core, request: Request, { access }: InstalledPage, { username }: User): Promise<boolean> {
+  const now = await findUser(core, request);
+  return now?.username === username && (access !== "admin" || now.role === "admin");
 }
 
 async function answer(

@@ -46,7 +46,7 @@ export async function findUser(core: Core, request: Request): Promise<User | nul
   if (listedOrigin(core, request) !== null) return null;
   const known = await core.auth.identify?.(request, peers.get(request) ?? null);
   if (known) return known;
-  const token = cookieToken(request);
+  const token = cookieOf(request, SESSION_COOKIE);
   return token === null ? null : core.auth.verifyToken(token);
 }
 
@@ -101,9 +101,18 @@ export interface AddressSource {
 
 /** The cookie that keeps a browser signed in, or with null the one that signs it out. */
 export function sessionCookie(core: Core, request: Request, token: string | null): string {
-  const maxAgeS = token === null ? 0 : core.config.tokenTtlHours * 3600;
+  return cookieText(core, request, SESSION_COOKIE, token ?? "", token === null ? 0 : core.config.tokenTtlHours * 3600);
+}
+
+export function cookieText(core: Core, request: Request, name: string, value: string, maxAgeS: number): string {
   const secure = ownOrigin(core, request).startsWith("https:") ? "; Secure" : "";
-  return `${SESSION_COOKIE}=${token ?? ""}; Path=/; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure}`;
+  return `${name}=${value}; Path=/; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure}`;
+}
+
+/** The tokens that came with the request, good or not, each once. */
+export function tokensOf(request: Request): string[] {
+  const tokens = [bearerToken(request), cookieOf(request, SESSION_COOKIE)];
+  return [...new Set(tokens.filter((token) => token !== null))];
 }
 
 const knownUsers = new WeakMap<Request, User>();
@@ -120,10 +129,11 @@ function bearerToken(request: Request): string | null {
   return /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
 }
 
-function cookieToken(request: Request): string | null {
+/** The value of the cookie, or null when there is none or it is empty. */
+export function cookieOf(request: Request, wanted: string): string | null {
   for (const cookie of (request.headers.get("cookie") ?? "").split(";")) {
     const [name, value] = cookie.trim().split("=", 2);
-    if (name === SESSION_COOKIE && value) return value;
+    if (name === wanted && value) return value;
   }
   return null;
 }

@@ -13,8 +13,8 @@ import { answers, form as formBody, json, page, takes } from "./openapi";
 import { pageData } from "./page-data";
 import { bounded } from "./read";
 import { wordsFor } from "./reader";
-import { htmlResponse, seeOther, wantsPage } from "./respond";
-import { sessionCookie } from "./session";
+import { htmlResponse, seeOther, wantsPage, withCookies } from "./respond";
+import { admit } from "./sign-in";
 
 const NewAdmin = t.Object({ token: t.String(), username: t.String(), password: t.String() });
 
@@ -41,15 +41,14 @@ export function setupRoutes(core: Core, setupToken: string | null) {
     )
     .post(
       "/setup",
-      async ({ body: { token: given, username, password }, request, set }) => {
+      async ({ body: { token: given, username, password }, request, server, set }) => {
         const setup = await requireToken(given);
         try {
           const user = await setup.createAdmin(username, password);
           token = null;
-          const created = await core.auth.createToken(user);
-          const cookie = sessionCookie(core, request, created);
-          if (wantsPage(request)) return seeOther("/", { "set-cookie": cookie });
-          set.headers["set-cookie"] = cookie;
+          const { token: created, cookies } = await admit(core, request, server, user);
+          if (wantsPage(request)) return withCookies(seeOther("/"), cookies);
+          set.headers["set-cookie"] = [...cookies];
           return { access_token: created, token_type: "bearer" };
         } catch (error) {
           if (!wantsPage(request) || !isAppError(error)) throw error;

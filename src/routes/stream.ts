@@ -20,7 +20,7 @@ export interface StreamOptions {
   readonly server: IdleTimer | null;
   /** Called once. Resolves with what is called when the client is gone or was let go. */
   readonly begin: (client: StreamClient) => Promise<() => void>;
-  /** Asked with each heartbeat: false ends the stream, because the session did. */
+  /** Asked twice a second: false ends the stream, because the session did. */
   readonly isAllowed?: () => Promise<boolean>;
   /** The last of a stream whose session has ended; absent = as of one that the server ends. */
   readonly signedOut?: () => Uint8Array;
@@ -79,6 +79,44 @@ export function closeStreams(core: Core): void {
   for (const stream of [...streamsOf(core)]) stream.close();
 }
 
+/** The same response, a stream that somebody else makes and that is cut when `isAllowed`, asked twice a second, says no. */
+export function guardedResponse(core: Core, response: Response, isAllowed: () => Promise<boolean>): Response {
+  const reader = response.body?.getReader();
+  if (!reader) return response;
+  const open = keepLooking(core, HEARTBEAT_MS);
+  let refuse = (): void => {};
+  // When the server ends, so does whoever makes the stream.
+  const stream = watched(core, { isAllowed, beatMs: HEARTBEAT_MS, beat() {}, close() {}, refuse: () => refuse() });
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        open.add(stream);
+        refuse = () => {
+          if (!open.delete(stream)) return;
+          controller.error(new Error("The session has ended."));
+          reader.cancel().catch(() => {}); // Nobody hears of it any more.
+        };
+      },
+      async pull(controller) {
+        const next = await reader.read().catch((error: unknown) => {
+          open.delete(stream);
+          throw error;
+        });
+        if (!open.has(stream)) return;
+        if (!next.done) return controller.enqueue(next.value);
+        open.delete(stream);
+        controller.close();
+      },
+      cancel() {
+        open.delete(stream);
+        return reader.cancel();
+      },
+    },
+    BY_BYTES,
+  );
+  return new Response(body, response);
+}
+
 export function streamResponse(options: StreamOptions): Response {
   const { request, server, slot, format = SSE } = options;
   if (request.method === "HEAD") {
@@ -101,7 +139,7 @@ export function streamResponse(options: StreamOptions): Response {
 
 /** Returns what is called when the client is gone. */
 function openStream(options: StreamOptions, controller: ReadableStreamDefaultController<Uint8Array>): () => void {
-  const { core, counted, begin, isAllowed, heartbeatMs = HEARTBEAT_MS, restS = REST_S, format = SSE } = options;
+  const { core, counted, begin, heartbeatMs = HEARTBEAT_MS, restS = REST_S, format = SSE } = options;
   let isGone = false;
   let stop = (): void => {};
   const unreadBytes = () => -(controller.desiredSize ?? 0);
@@ -132,13 +170,16 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
     send(last());
     end();
   };
-  const beat = async (): Promise<void> => {
-    if (isAllowed && !(await isAllowed())) close(options.signedOut);
-    else if (unreadBytes() <= 0) send(format.heartbeat);
-  };
-
-  const stream: OpenStream = { beatDueMs: performance.now() + heartbeatMs, beat, close };
-  keepBeating(core, heartbeatMs).add(stream);
+  const stream = watched(core, {
+    isAllowed: options.isAllowed,
+    beatMs: heartbeatMs,
+    beat() {
+      if (unreadBytes() <= 0) send(format.heartbeat);
+    },
+    close,
+    refuse: () => close(options.signedOut),
+  });
+  keepLooking(core, heartbeatMs).add(stream);
   core.counts.add(counted);
   // The first bytes carry the headers to a client that waits for them.
   send(format.heartbeat);
@@ -153,12 +194,51 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
 }
 
 interface OpenStream {
-  beatDueMs: number;
-  beat(): Promise<void>;
+  dueMs: number;
+  /** Looks at the session, and sends a heartbeat when it is time. */
+  look(): void;
   close(): void;
 }
 
-/** Those that are open, of each server of this process, the next heartbeat first. */
+interface Watched {
+  readonly isAllowed: StreamOptions["isAllowed"];
+  readonly beatMs: number;
+  beat(): void;
+  close(): void;
+  refuse(): void;
+}
+
+function watched(core: Core, { isAllowed, beatMs, beat, close, refuse }: Watched): OpenStream {
+  let beatDueMs = performance.now() + beatMs;
+  let isAsking = false;
+  let hasFailed = false;
+  const ask = async (): Promise<void> => {
+    // A provider that is slow is not asked again before it has answered.
+    if (!isAllowed || isAsking) return;
+    isAsking = true;
+    try {
+      if (!(await isAllowed())) refuse();
+      hasFailed = false;
+    } catch (error) {
+      if (!hasFailed) core.log.error("A stream's session could not be looked at", { error: errorOf(error) });
+      hasFailed = true;
+    } finally {
+      isAsking = false;
+    }
+  };
+  return {
+    dueMs: performance.now() + lookMs(beatMs),
+    look() {
+      void ask();
+      if (beatDueMs > performance.now()) return;
+      beatDueMs = performance.now() + beatMs;
+      beat();
+    },
+    close,
+  };
+}
+
+/** Those that are open, of each server of this process, the next to look at first. */
 const streams = new WeakMap<Core, Set<OpenStream>>();
 
 function streamsOf(core: Core): Set<OpenStream> {
@@ -167,21 +247,28 @@ function streamsOf(core: Core): Set<OpenStream> {
   return known;
 }
 
-/** One timer looks whose heartbeat is due: ten thousand timers would cost more than the streams. */
-function keepBeating(core: Core, heartbeatMs: number): Set<OpenStream> {
+/** One timer looks which are due: ten thousand timers would cost more than the streams. */
+function keepLooking(core: Core, beatMs: number): Set<OpenStream> {
   const open = streamsOf(core);
   if (open.size > 0) return open;
+  const everyMs = lookMs(beatMs);
   const timer = setInterval(() => {
     if (open.size === 0) clearInterval(timer);
     for (const stream of open) {
-      if (stream.beatDueMs > performance.now()) break;
-      stream.beatDueMs = performance.now() + heartbeatMs;
+      if (stream.dueMs > performance.now()) break;
+      stream.dueMs = performance.now() + everyMs;
       open.delete(stream);
       open.add(stream);
-      stream.beat().catch((error) => core.log.error("A stream's session could not be looked at", { error }));
+      stream.look();
     }
-  }, heartbeatMs / BEATS_LOOKED_AT);
+  }, everyMs / LOOKS_SPREAD);
   return open;
 }
 
-const BEATS_LOOKED_AT = 15; // Times per heartbeat, so that those of many streams are spread over time.
+const LOOK_MS = 500; // A file of users is up to 300 ms old, and within a second whoever was removed is out.
+const LOOKS_SPREAD = 10; // So that many streams are not looked at all at once.
+
+/** How often a stream is looked at; tests have quicker heartbeats. */
+function lookMs(beatMs: number): number {
+  return Math.min(LOOK_MS, beatMs);
+}

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { jwt } from "@elysiajs/jwt";
@@ -7,6 +7,7 @@ import { createAuth } from "../../src/core/auth";
 import { createLog } from "../../src/log";
 import type { AuthProtocol, Config, Core } from "../../src/protocols";
 import { temporaryFolder, testConfig } from "../support/temporary";
+import { authCore } from "../support/test-core";
 
 // Made by Python: bcrypt.hashpw(password.encode(), bcrypt.gensalt(6)), bcrypt 4.0.1.
 const PYTHON_SHORT = "$2b$06$ghsVZLnyn/3GNgo7r.qfC.e8.li1n7ZBBnx2vu2EQ74ZfJ2tD3ahi";
@@ -14,9 +15,11 @@ const PYTHON_2A = "$2a$06$5lRKK6srmsyROaWeLRxAhOYf9CYHeTErxx9H9IBSO4B/MyIysqtuS"
 const PYTHON_99_BYTES = "$2b$06$qvKTaxjDk9nzrxe.h6xJ6uGd8pUP23iyt7BoBpVq.QlN8MzyoylRO";
 const PYTHON_CUT_IN_A_CHARACTER = "$2b$06$iSmflkVEWH.DO0WL2m9fI.Fesmq.ULBitTp4uHsxJUdHPDtXsSZ1u";
 const PASSWORD = "correct horse battery staple"; // of PYTHON_SHORT
+const ADA = { username: "ada", role: "user" } as const;
 
 interface Server {
   readonly auth: AuthProtocol;
+  readonly core: Core;
   readonly config: Config;
   readonly lines: string[];
   write(users: string): void;
@@ -27,8 +30,9 @@ function serve(users?: string, overrides: Partial<Config> = {}): Server {
   if (users !== undefined) writeFileSync(config.usersFile, users);
   const lines: string[] = [];
   const log = createLog("debug", (_, line) => lines.push(line.replace(/^\S+ /, "")));
-  const auth = createAuth({ config, log } as Core);
-  return { auth, config, lines, write: (text) => writeFileSync(config.usersFile, text) };
+  const core = authCore(config, log);
+  const auth = createAuth(core);
+  return { auth, core, config, lines, write: (text) => writeFileSync(config.usersFile, text) };
 }
 
 function user(name: string, hash = PYTHON_SHORT, more = ""): string {
@@ -227,6 +231,102 @@ describe("a session", () => {
   });
 });
 
+describe("a token that was ended", () => {
+  const nobody = createLog("error", () => {});
+
+  test("stays ended after a restart, and in another process at once", async () => {
+    const { auth, core, config } = serve(user("ada"));
+    const other = createAuth({ ...authCore(config, nobody), bus: core.bus });
+    const tokens = [await auth.createToken(ADA), await auth.createToken(ADA), await auth.createToken(ADA)];
+    for (const token of tokens) expect(await other.verifyToken(token)).toEqual(ADA);
+    await auth.endToken?.(tokens[0] ?? "");
+    const found = (it: AuthProtocol) =>
+      Promise.all(tokens.map(async (token) => (await it.verifyToken(token)) !== null));
+    for (const it of [auth, other]) expect(await found(it)).toEqual([false, true, true]);
+    const restarted = () => createAuth(authCore(config, nobody));
+    expect(await found(restarted())).toEqual([false, true, true]);
+    await other.endTokens?.("ada");
+    for (const it of [auth, other, restarted()]) expect(await found(it)).toEqual([false, false, false]);
+  });
+
+  test("costs a request no call of the store", async () => {
+    const { auth, core } = serve(user("ada"));
+    const [ended, other] = [await auth.createToken(ADA), await auth.createToken(ADA)];
+    await auth.endToken?.(ended);
+    await core.store.close();
+    for (let times = 0; times < 3; times += 1) {
+      expect(await auth.verifyToken(ended)).toBeNull();
+      expect(await auth.verifyToken(other)).toEqual(ADA);
+    }
+  });
+
+  test("is forgotten in the store when it would have expired", async () => {
+    const { auth, core, config } = serve(user("ada"), { tokenTtlHours: 1.2 / 3600 });
+    await auth.endToken?.(await auth.createToken(ADA));
+    expect(await core.store.count(null, "ended_tokens")).toBe(1);
+    await Bun.sleep(1300);
+    await createAuth(authCore(config, nobody)).verifyToken(await auth.createToken(ADA));
+    expect(await core.store.count(null, "ended_tokens")).toBe(0);
+  });
+
+  test("may be of a version that gave tokens no id: good until it expires, is ended, or all are", async () => {
+    const { auth, config } = serve(user("ada"));
+    const claims = JSON.parse(Buffer.from((await auth.createToken(ADA)).split(".")[1] ?? "", "base64url").toString());
+    const { sub, pwd, exp } = claims;
+    const signer = jwt({ secret: config.jwtSecretKey ?? "" }).decorator.jwt;
+    const [first, second] = [await signer.sign({ sub, pwd, exp }), await signer.sign({ sub, pwd, exp: exp + 1 })];
+    await auth.endToken?.(first);
+    expect(await auth.verifyToken(first)).toBeNull();
+    expect(await auth.verifyToken(second)).toEqual(ADA);
+    await auth.endTokens?.("ada");
+    expect(await auth.verifyToken(second)).toBeNull();
+  });
+
+  test("stays ended when the clock is set back, and whoever signs in then is signed in", async () => {
+    const { auth } = serve(user("ada"));
+    const token = await auth.createToken(ADA);
+    await auth.endTokens?.("ada");
+    setSystemTime(Date.now() - 3_600_000);
+    try {
+      expect(await auth.verifyToken(token)).toBeNull();
+      expect(await auth.verifyToken(await auth.createToken(ADA))).toEqual(ADA);
+    } finally {
+      setSystemTime();
+    }
+  });
+
+  test("cannot be told from others while the store cannot be read, so nobody is let in", async () => {
+    const { auth, core } = serve(user("ada"));
+    const token = await auth.createToken(ADA);
+    const broken = createAuth({ ...core, store: { ...core.store, find: () => Promise.reject(new Error("no disk")) } });
+    await expect(broken.verifyToken(token)).rejects.toMatchObject({ code: "unavailable" });
+    expect(await broken.verifyToken(`${token}x`)).toBeNull();
+  });
+});
+
+describe("the mark of a browser", () => {
+  test("ends with the password, and outlives the role and a restart", async () => {
+    const { auth, config, write } = serve(user("ada"));
+    const mark = (await auth.browsers?.mark(ADA)) ?? "";
+    const isMarked = async () => (await auth.browsers?.isMarked("ada", mark)) ?? false;
+    write(user("ada").replace("role: user", "role: admin"));
+    await until(async () => (await auth.find?.("ada"))?.role === "admin");
+    expect(await isMarked()).toBe(true);
+    const restarted = createAuth(
+      authCore(
+        config,
+        createLog("error", () => {}),
+      ),
+    );
+    expect(await restarted.browsers?.isMarked("ada", mark)).toBe(true);
+    write(user("ada", PYTHON_2A));
+    await until(async () => !(await isMarked()));
+    write("users: {}\n");
+    await until(async () => (await auth.find?.("ada")) === null);
+    expect(await isMarked()).toBe(false);
+  });
+});
+
 describe("the secret", () => {
   test("is made once, for the owner's eyes only, and sessions outlive a restart", async () => {
     const { auth, config, lines } = serve(user("ada"), { jwtSecretKey: null });
@@ -235,7 +335,12 @@ describe("the secret", () => {
     expect(secret.length).toBeGreaterThanOrEqual(32);
     expect(lines.join("\n")).not.toContain(secret);
     const token = await auth.createToken({ username: "ada", role: "user" });
-    const restarted = createAuth({ config, log: createLog("error", () => {}) } as Core);
+    const restarted = createAuth(
+      authCore(
+        config,
+        createLog("error", () => {}),
+      ),
+    );
     expect(await restarted.verifyToken(token)).toEqual({ username: "ada", role: "user" });
     expect(readFileSync(config.jwtSecretFile, "utf8").trim()).toBe(secret);
   });

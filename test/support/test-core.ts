@@ -1,8 +1,10 @@
 /** A core without HTTP, and what tests of the turn engine put around its parts: a bus that several share, a store that fails. */
 
+import { createBus } from "../../src/core/bus";
+import { createLazyStore } from "../../src/core/store/lazy";
 import { createLog } from "../../src/log";
 import { install } from "../../src/plugins";
-import type { BusProtocol, Config, Core, Json, Owner, Plugin, StoreProtocol } from "../../src/protocols";
+import type { BusProtocol, Config, Core, Json, Log, Owner, Plugin, StoreProtocol } from "../../src/protocols";
 import { atEnd } from "./at-end";
 import { temporaryFolder, testConfig } from "./temporary";
 
@@ -20,6 +22,14 @@ export async function startCore(options: TestCoreOptions = {}): Promise<Core> {
   const installed = await install({ config, log, plugins: options.plugins ?? [] });
   atEnd(() => installed.stop(0));
   return installed.core;
+}
+
+/** What `auth` stands on: the store, which logs nothing, and the bus; nothing starts. */
+export function authCore(config: Config, log: Log): Core {
+  const core = { config, log } as { -readonly [Part in keyof Core]: Core[Part] };
+  core.bus = createBus(core);
+  core.store = createLazyStore({ ...core, log: createLog("error", () => {}) });
+  return core;
 }
 
 /** A bus between cores that are given the same plugin. Messages are copied and late, as between processes. */

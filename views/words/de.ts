@@ -169,6 +169,8 @@ export const de: Words = {
     setup: "Den ersten Administrator anlegen",
     setupDetail: "Dieser Link gilt einmal. Weitere Personen kommen mit dem Befehl „users“ dazu.",
     create: "Anlegen und anmelden",
+    sessionLasts:
+      "Du bist hier abgemeldet, aber der Server konnte die Sitzung selbst nicht beenden: Wer ihr Token hat, kann es benutzen, bis es abläuft.",
   },
   errors,
 };

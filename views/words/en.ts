@@ -169,6 +169,8 @@ export const en: Words = {
     setup: "Make the first administrator",
     setupDetail: "This link works once. Other people are added with the command “users”.",
     create: "Create and sign in",
+    sessionLasts:
+      "You are signed out here, but the server could not end the session itself: whoever has its token can use it until it expires.",
   },
   errors,
 };

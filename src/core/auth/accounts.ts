@@ -25,6 +25,7 @@ export const NO_ACCOUNTS: Accounts = { byName: new Map(), entries: 0, problems: 
 const HASH_KEYS = ["password_hash", "password", "hash"];
 const ENTRY_KEYS = [...HASH_KEYS, "role", "model_mask"];
 const MAX_NAME_CHARACTERS = 64;
+const MAX_TYPED = 4 * MAX_NAME_CHARACTERS; // No letter is typed as more. Normalising a run of marks takes time with its square.
 
 /** Throws an Error when the file as a whole is not a map. `content` is null for an empty file. */
 export function parseAccounts(content: unknown): Accounts {
@@ -47,9 +48,9 @@ export function parseAccounts(content: unknown): Accounts {
   return { byName, entries: entries.length, problems };
 }
 
-/** The same name typed on another keyboard must be the same user. */
+/** The same name typed on another keyboard must be the same user. What is too long to be a name stays as it is. */
 export function normaliseName(name: string): string {
-  return name.normalize("NFC");
+  return name.length > MAX_TYPED ? name : name.normalize("NFC");
 }
 
 /** What is wrong with a normalised name, or null. */

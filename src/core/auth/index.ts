@@ -17,25 +17,58 @@ import {
   parseAccounts,
   problemWithName,
 } from "./accounts";
+import { type EndedTokens, openEndedTokens } from "./ended-tokens";
 import { hashPassword, kindOfHash, requireGoodPassword, verifyPassword } from "./passwords";
 import { readSecret } from "./secret";
-import { createTokens } from "./tokens";
+import { type Claims, createTokens } from "./tokens";
 
 /** Throws when there is no secret to sign sessions with; makes the secret's file at the first start. */
-export function createAuth({ config, log }: Core): AuthProtocol {
+export function createAuth(core: Core): AuthProtocol {
+  const { config, log } = core;
   const tokens = createTokens(readSecret(config, log), config.tokenTtlHours);
   const isAllowed = createMaskCheck();
   const source = config.mode === "ephemeral" ? ephemeralAccounts() : accountsOnFile(config.usersFile, log);
 
+  const ended = openedOnce(core);
+
+  const requireAccount = (username: string): Account => {
+    const account = source.find(username);
+    if (!account) throw new AppError("unauthenticated", "This account does not exist any more.");
+    return account;
+  };
+  /** The account of a token that is good, and what the token says. */
+  const open = async (token: string): Promise<{ account: Account; claims: Claims } | null> => {
+    const claims = await tokens.read(token);
+    const account = claims && source.find(claims.username);
+    if (!claims || !account || !tokens.isMadeUnder(account, claims)) return null;
+    return (await ended()).has(claims) ? null : { account, claims };
+  };
+
   const auth: AuthProtocol = {
     authenticate: source.authenticate,
     async createToken({ username }) {
-      const account = source.find(username);
-      if (!account) throw new AppError("unauthenticated", "This account does not exist any more.");
-      return tokens.sign(account);
+      const account = requireAccount(username);
+      return tokens.sign(account, (await ended()).madeMs(account.user.username));
     },
     async verifyToken(token) {
-      return (await tokens.verify(token, source.find))?.user ?? null;
+      return (await open(token))?.account.user ?? null;
+    },
+    async endToken(token) {
+      const opened = await open(token);
+      if (opened) await (await ended()).end(opened.claims);
+    },
+    async endTokens(username) {
+      await (await ended()).endAll(normaliseName(username));
+    },
+    browsers: {
+      async mark({ username }) {
+        return tokens.mark(requireAccount(username));
+      },
+      async isMarked(username, mark) {
+        const account = source.find(normaliseName(username));
+        // Of nobody too, so that its time does not tell who has an account.
+        return tokens.isMark(account ?? NOBODY, mark) && account !== undefined;
+      },
     },
     async find(username) {
       // Whoever is not found may be let in as somebody new, without the mask that the file has for them.
@@ -48,6 +81,20 @@ export function createAuth({ config, log }: Core): AuthProtocol {
     },
   };
   return source.setup ? { ...auth, setup: source.setup } : auth;
+}
+
+const NOBODY: Account = { user: { username: "", role: "user" }, passwordHash: "" };
+
+/** Opened at the first need, when the store and the bus are there; a failure may be over the next time. */
+function openedOnce(core: Core): () => Promise<EndedTokens> {
+  let opened: Promise<EndedTokens> | null = null;
+  return () => {
+    opened ??= openEndedTokens(core).catch((cause: unknown) => {
+      opened = null;
+      throw new AppError("unavailable", "Sessions cannot be looked at. See the log of the server.", { cause });
+    });
+    return opened;
+  };
 }
 
 interface AccountSource {

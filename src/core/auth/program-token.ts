@@ -1,6 +1,6 @@
 /**
- * A token for a program, which is a session that lasts longer. It is in no list; it ends with its time, with the user's password, and
- * with the user.
+ * A token for a program, which is a session that lasts longer. It is in no list; it ends with its time, with the user's password, with
+ * the user, and when it is signed out.
  */
 
 import { AppError } from "../../errors";
@@ -20,7 +20,7 @@ export async function programToken(config: Config, log: Log, { byName }: Account
   if (count < 1 || count > DAYS_MAX) throw new AppError("invalid", `--days must be 1 to ${DAYS_MAX}.`);
   const account = byName.get(normaliseName(name));
   if (!account) throw new AppError("notFound", `There is no user ${JSON.stringify(name)}.`);
-  return createTokens(readSecret(config, log), count * HOURS).sign(account);
+  return createTokens(readSecret(config, log), count * HOURS).sign(account, Date.now());
 }
 
 /** Of the command `users`, as they are typed. */

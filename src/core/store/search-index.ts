@@ -18,18 +18,23 @@ const WORDS = 32; // The protocol's bound: each word costs, and nobody types mor
 
 /** A run of letters, digits and marks; everything else separates, so nothing a person types can be syntax. */
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
+const MARKS = /(\p{M}{30})\p{M}+/gu;
 const UNSPACED =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/gu;
 
+/** Composed, of a run of marks the beginning alone: no language has longer ones, and composing them takes time with their square. */
+function composed(text: string): string {
+  return text.replace(MARKS, "$1").normalize("NFC");
+}
+
 /** The words to look for in a person's text. */
 export function wordsOf(text: string): string[] {
-  return (text.normalize("NFC").match(WORD) ?? []).filter((word) => /[\p{L}\p{N}]/u.test(word)).slice(0, WORDS);
+  return (composed(text).match(WORD) ?? []).filter((word) => /[\p{L}\p{N}]/u.test(word)).slice(0, WORDS);
 }
 
 /** The text as it is indexed, and as it is asked for: composed, unspaced scripts taken apart, each word with its token. */
 export function searchable(owner: string, block: number, text: string): string {
-  return text
-    .normalize("NFC")
+  return composed(text)
     .replace(UNSPACED, " $& ")
     .replace(WORD, `${token(owner, block)}$&`);
 }

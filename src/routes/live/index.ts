@@ -25,7 +25,7 @@ export function liveRoutes(core: Core) {
         counted: "streams_page",
         request,
         server,
-        isAllowed: async () => (await findUser(core, request)) !== null,
+        isAllowed: async () => !user || (await findUser(core, request)) !== null,
         signedOut: () => signedOut(core, words),
         begin: (client) =>
           user
