@@ -6,7 +6,7 @@
 import { Database } from "bun:sqlite";
 import { chownSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "./errors";
+import { AppError, messageOf } from "./errors";
 
 const FILE = "skeleton.lock";
 
@@ -14,15 +14,15 @@ export interface DataLock {
   release(): void;
 }
 
-/** For whoever reads and writes beside others. Throws an Error when a restore is at work. */
+/** For whoever reads and writes beside others. Throws AppError("conflict") when a restore is at work, an Error when nothing can be locked. */
 export function shareData(folder: string): DataLock {
   // A transaction that has read holds a lock that others may share.
   const lock = take(folder, "BEGIN", "SELECT count(*) FROM sqlite_schema");
   if (lock) return lock;
-  throw new Error(`A backup is being restored to ${folder}. Wait until it is done.`);
+  throw new AppError("conflict", `A backup is being restored to ${folder}. Wait until it is done.`);
 }
 
-/** For whoever must be alone; null when a server, a backup or another restore is at work. */
+/** For whoever must be alone; null when a server, a backup or another restore is at work. Throws an Error when nothing can be locked. */
 export function ownData(folder: string): DataLock | null {
   return take(folder, "BEGIN EXCLUSIVE");
 }
@@ -41,7 +41,7 @@ function take(folder: string, ...statements: readonly string[]): DataLock | null
   } catch (error) {
     database?.close();
     if (error instanceof Error && "code" in error && error.code === "SQLITE_BUSY") return null;
-    throw new Error(`Cannot write in DATA_PATH ${folder}: ${messageOf(error)}`, { cause: error });
+    throw new Error(`Cannot lock the data folder ${folder}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,11 +1,11 @@
 /** Runs the server: core, routes, port, and an orderly end. */
 
 import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
-import { shareData } from "./data-lock";
-import { messageOf } from "./errors";
+import { type DataLock, shareData } from "./data-lock";
+import { errorOf, isAppError, messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
-import type { Config, Core } from "./protocols";
+import type { Config, Core, Log } from "./protocols";
 
 const MARGIN_BYTES = 1024 * 1024;
 const IDLE_TIMEOUT_S = 30; // Of a connection that sends nothing; streams switch it off for themselves.
@@ -20,7 +20,7 @@ export interface Serving {
 
 export async function serve(config: Config): Promise<Serving> {
   const log = createLog(config.logLevel);
-  const lock = config.mode === "ephemeral" ? null : shareData(config.dataPath);
+  const lock = lockData(config, log);
   const { core, stop: stopCore } = await install({ config, log }).catch((error) => {
     lock?.release();
     throw error;
@@ -42,6 +42,18 @@ export async function serve(config: Config): Promise<Serving> {
       await app.server?.stop(true);
     },
   };
+}
+
+/** Null when there is nothing to lock, or no way: a server whose plugins keep all elsewhere needs no folder that can be written to. */
+function lockData({ mode, dataPath }: Config, log: Log): DataLock | null {
+  if (mode === "ephemeral") return null;
+  try {
+    return shareData(dataPath);
+  } catch (error) {
+    if (isAppError(error)) throw error;
+    log.info("A restore would not notice this server", { error: errorOf(error) });
+    return null;
+  }
 }
 
 async function needsSetup({ auth, plugins }: Core): Promise<boolean> {

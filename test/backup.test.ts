@@ -16,6 +16,7 @@ import { writeBackup } from "../src/backup/backup";
 import { type Manifest, sha256Of } from "../src/backup/manifest";
 import { moveAll, restoreBackup } from "../src/backup/restore";
 import { ownData, shareData } from "../src/data-lock";
+import { serve } from "../src/serve";
 import { PASSWORD, startServer, type TestServer } from "./support/server";
 import { SOURCE, startServer as startProcess } from "./support/server-process";
 import { temporaryFolder, testConfig } from "./support/temporary";
@@ -315,6 +316,7 @@ test("the data folder is shared by many, or owned by one", () => {
   owner?.release();
   shareData(folder).release();
   expect(readdirSync(folder)).toEqual(["skeleton.lock"]);
+  expect(() => shareData(join(folder, "skeleton.lock"))).toThrow("Cannot lock the data folder");
 });
 
 test("the commands work beside a server that runs, restore refuses one, and not one that was killed", async () => {
@@ -347,10 +349,35 @@ test("the commands work beside a server that runs, restore refuses one, and not 
   expect((await run("backup")).code).toBe(2);
   expect((await run("restore", "a", "b")).text).toContain("Usage: skeleton restore FOLDER");
   const again = await startProcess({ command: SOURCE, folder });
-  const owner = ownData(folder);
-  expect(owner).toBeNull();
+  expect(ownData(folder)).toBeNull();
   await again.stop();
+  const owner = ownData(folder);
+  const late = await run("serve");
+  expect(late).toEqual({ code: 1, text: expect.stringContaining("A backup is being restored") });
+  owner?.release();
 }, 60_000);
+
+test("a server whose data folder cannot be locked starts all the same, as long as nothing else needs the folder", async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "file"), "");
+  // Nothing can be made below a file, whoever the server runs as.
+  const config = testConfig(join(folder, "file"), {
+    pluginsPath: join(folder, "plugins"),
+    uploadDir: join(folder, "uploads"),
+  });
+  const elsewhere = { mode: "ephemeral", dataPath: join(folder, "data") } as const;
+  mkdirSync(join(folder, "plugins", "core"), { recursive: true });
+  writeFileSync(
+    join(folder, "plugins", "core", "elsewhere.ts"),
+    `export default { name: "elsewhere", provide: { store: (core) => {
+      const { createStore } = require(${JSON.stringify(join(import.meta.dir, "../src/core/store"))});
+      return createStore({ ...core, log: core.log, config: { ...core.config, ...${JSON.stringify(elsewhere)} } });
+    } } };`,
+  );
+  const serving = await serve(config);
+  expect((await fetch(`${serving.url}/health`)).status).toBe(200);
+  await serving.stop();
+});
 
 test("a server of a version without a lock is noticed by its open database", async () => {
   const { config, store } = await startCore({ dataPath: temporaryFolder() });
