@@ -1,15 +1,21 @@
 /**
  * Lets the model read web pages: `fetch_url` gives the text of a page as Markdown. A page is hostile, and so is what may
- * have talked the model into its address: only public addresses are connected to, redirects included.
+ * have talked the model into its address: only public addresses are connected to, redirects included. An address can carry out
+ * whatever the model has read; `hosts` and `approval` are against that, see docs/plugins.md.
  *
- * Settings (plugins.yaml, `fetch-url`): `allow`, hosts that are fetched wherever they are, as `host` or `host:port` (default
- * none); `timeout_s` (20); `max_bytes` of a page (5,000,000); `max_characters` of one answer (20,000).
- * Last change: 2026-11-23.
+ * Settings (plugins.yaml, `fetch-url`): `hosts`, the only ones that are fetched, as `host`, `host:port` or `*.host` (default: every public
+ * one); `approval`, whether the user is asked before each call (false); `allow`, hosts that are fetched wherever they are, as `host` or
+ * `host:port` (default none); `timeout_s` (20); `max_bytes` of a page (5,000,000); `max_characters` of one answer (20,000).
+ * Last change: 2026-11-28.
  */
 
-import { type Fetched, fetchPublic, htmlToMarkdown, type Plugin, type Static, type Turn, t } from "skeleton";
+import { type Fetched, fetchPublic, htmlToMarkdown, type Plugin, type Static, type Tool, type Turn, t } from "skeleton";
+
+const HOST = String.raw`^(?:\*\.)?[^/*\s@]+$`;
 
 const settings = t.Object({
+  hosts: t.Optional(t.Array(t.String({ pattern: HOST }))),
+  approval: t.Boolean({ default: false }),
   allow: t.Array(t.String(), { default: [] }),
   timeout_s: t.Number({ exclusiveMinimum: 0, maximum: 60, default: 20 }),
   max_bytes: t.Integer({ minimum: 1000, maximum: 50_000_000, default: 5_000_000 }),
@@ -26,32 +32,36 @@ const HEADERS = {
 export default {
   name: "fetch-url",
   settings,
-  tools: [
-    {
-      name: "fetch_url",
-      description:
-        "Fetches a public web page and returns its text as Markdown. A long page comes in parts: call again with `from`.",
-      parameters: t.Object({
-        url: t.String({ description: "Beginning with http:// or https://" }),
-        from: t.Optional(t.Integer({ minimum: 0, description: "Character to go on from; 0 when left out." })),
-      }),
-      timeoutMs: 70_000,
-      async *execute({ url, from = 0 }: { url: string; from?: number }, turn: Turn) {
-        const own = turn.core.settings<Settings>("fetch-url");
-        yield `Fetching ${url}`;
-        const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(own.timeout_s * 1000)]);
-        try {
-          const fetched = await fetchPublic(url, { allow: own.allow, headers: HEADERS, signal });
-          const page = await readPage(fetched, own);
-          return describe(page, await readable(page, signal), from, own.max_characters);
-        } catch (error) {
-          if (!signal.aborted || turn.signal.aborted) throw error;
-          throw new Error(`The page took longer than ${own.timeout_s} seconds.`);
-        }
-      },
-    },
-  ],
+  tools: (core) => [fetchUrl(core.settings<Settings>("fetch-url"))],
 } satisfies Plugin;
+
+function fetchUrl(own: Settings): Tool {
+  const { hosts, allow, approval } = own;
+  const about =
+    "Fetches a public web page and returns its text as Markdown. A long page comes in parts: call again with `from`.";
+  return {
+    name: "fetch_url",
+    description: hosts ? `${about} Of these hosts alone: ${[...hosts, ...allow].join(", ") || "none"}.` : about,
+    parameters: t.Object({
+      url: t.String({ description: "Beginning with http:// or https://" }),
+      from: t.Optional(t.Integer({ minimum: 0, description: "Character to go on from; 0 when left out." })),
+    }),
+    approval,
+    timeoutMs: 70_000,
+    async *execute({ url, from = 0 }: { url: string; from?: number }, turn: Turn) {
+      yield `Fetching ${url}`;
+      const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(own.timeout_s * 1000)]);
+      try {
+        const fetched = await fetchPublic(url, { allow, only: hosts, headers: HEADERS, signal });
+        const page = await readPage(fetched, own);
+        return describe(page, await readable(page, signal), from, own.max_characters);
+      } catch (error) {
+        if (!signal.aborted || turn.signal.aborted) throw error;
+        throw new Error(`The page took longer than ${own.timeout_s} seconds.`);
+      }
+    },
+  };
+}
 
 interface Page {
   readonly url: URL;

@@ -11,6 +11,8 @@ const REDIRECTS_MAX = 5;
 export interface FetchPublicOptions {
   /** Hosts that are fetched wherever they are, as `host` or `host:port`. */
   readonly allow?: readonly string[];
+  /** Beside those, the only hosts that are fetched, redirects included: `host`, `host:port`, or `*.host` for all names below it. Absent = every public one. */
+  readonly only?: readonly string[] | undefined;
   /** Sent to each host that a redirect leads to as well: no place for a key. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -45,7 +47,11 @@ function parseUrl(text: string, base?: URL): URL {
 }
 
 /** Connects to the very address that was checked: the name is in the header, and in TLS, alone. */
-async function request(url: URL, { allow = [], headers = {}, signal }: FetchPublicOptions): Promise<Response> {
+async function request(url: URL, { allow = [], only, headers = {}, signal }: FetchPublicOptions): Promise<Response> {
+  // Before the name is looked up, which would tell it to whoever answers for it.
+  if (only && ![...allow, ...only].some((host) => isOf(url, host))) {
+    throw new Error(`${url.host} is not one of the hosts that the owner of the server lets be fetched.`);
+  }
   const addresses = await resolve(url, allow);
   let failure: unknown;
   for (const address of addresses) {
@@ -75,11 +81,17 @@ async function resolve(url: URL, allow: readonly string[]): Promise<string[]> {
   const host = hostOf(url);
   const found = isIP(host) ? [host] : await dns.lookup(host, { all: true }).then(addressesOf, () => []);
   if (found.length === 0) throw new Error(`There is no host ${host}.`);
-  const isAllowed = allow.some((it) => it.toLowerCase() === url.host || it.toLowerCase() === url.hostname);
+  const isAllowed = allow.some((host) => !host.startsWith("*.") && isOf(url, host));
   if (!isAllowed && !found.every(isPublic)) {
     throw new Error(`${url.host} is not a public address, and is not fetched. The owner of the server can allow it.`);
   }
   return found;
+}
+
+/** Whether an address is of the host that the owner wrote. */
+function isOf(url: URL, host: string): boolean {
+  const name = host.toLowerCase();
+  return name.startsWith("*.") ? url.hostname.endsWith(name.slice(1)) : name === url.host || name === url.hostname;
 }
 
 function addressesOf(entries: readonly { readonly address: string }[]): string[] {

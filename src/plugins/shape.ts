@@ -31,7 +31,7 @@ const MEMBERS = [
   "start",
   "stop",
 ];
-const TOOL_MEMBERS = ["name", "description", "parameters", "approval", "timeoutMs", "execute"];
+const TOOL_MEMBERS = ["name", "description", "parameters", "approval", "strict", "timeoutMs", "execute"];
 const ACCESS = ["public", "user", "admin"];
 /** Parts of plugins.yaml that are no plugin's settings. */
 export const NOT_NAMES: readonly string[] = ["require", "library"];
@@ -88,7 +88,7 @@ export function checkPage(value: unknown): PluginPage {
 /** Throws an Error whose message says what to mend. */
 export function checkTool(tool: unknown): void {
   if (!isObject(tool)) throw new Error("One of its tools is not an object.");
-  const { name, description, parameters, execute, approval, timeoutMs } = tool;
+  const { name, description, parameters, execute, approval, strict, timeoutMs } = tool;
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
     throw new Error("The name of each of its tools must be 1 to 64 of a-z, A-Z, 0-9, _ and -.");
   }
@@ -98,6 +98,9 @@ export function checkTool(tool: unknown): void {
   // A typing error here would let the tool run without asking.
   if (approval !== undefined && typeof approval !== "boolean") {
     throw new Error(`The approval of its tool ${name} must be true or false.`);
+  }
+  if (strict !== undefined && typeof strict !== "boolean") {
+    throw new Error(`The strict of its tool ${name} must be true or false.`);
   }
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
     throw new Error(`The timeoutMs of its tool ${name} must be a number of milliseconds.`);

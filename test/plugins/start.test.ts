@@ -148,6 +148,7 @@ describe("tools", () => {
       "() => [{ ...tool('x'), parameters: { type: 'string' } }]",
       /schema of an object/,
     ],
+    ["with a strictness that is none", "() => [{ ...tool('x'), strict: 'yes' }]", /strict of its tool x must be true/],
     ["with a time-out that is none", "() => [{ ...tool('x'), timeoutMs: -1 }]", /timeoutMs of its tool x/],
     [
       "with an approval that is none",

@@ -208,6 +208,79 @@ describe("limits", () => {
   });
 });
 
+describe("with `hosts`", () => {
+  let lookup: ReturnType<typeof spyOn<typeof dns, "lookup">>;
+  let bounded: typeof server;
+  beforeAll(async () => {
+    lookup = spyOn(dns, "lookup");
+    const hosts = ["only.test", "*.below.test", "port.test:81"];
+    const settings = { hosts, allow: [`127.0.0.1:${site.port}`, "end.test"] };
+    bounded = await startWithTools(["tools/fetch-url.ts"], {}, { "fetch-url": settings });
+    lookup.mockImplementation((async () => [{ address: "10.0.0.1", family: 4 }]) as never);
+  });
+  afterEach(() => void lookup.mockClear());
+  afterAll(() => lookup.mockRestore());
+  const refusal = async (url: string) => String((await bounded.call("fetch_url", { url })).outcome.error);
+
+  test.each([
+    "http://evil.test/?q=secret",
+    "http://only.test.evil.test/",
+    "http://notonly.test/",
+    "http://x.only.test/",
+    "http://below.test/",
+    "http://evilbelow.test/",
+    "http://port.test/",
+    "http://only.test@evil.test/",
+    "http://only.test./",
+    "http://93.184.215.14/",
+  ])("%s is not fetched, and its name is not looked up", async (url) => {
+    expect(await refusal(url)).toEndWith("is not one of the hosts that the owner of the server lets be fetched.");
+    expect(lookup).not.toHaveBeenCalled();
+  });
+
+  test.each(["http://only.test/", "https://ONLY.test:8443/", "http://a.b.below.test/", "http://port.test:81/"])(
+    "%s may be, as far as it is public",
+    async (url) => {
+      expect(await refusal(url)).toContain("is not a public address");
+      expect(lookup).toHaveBeenCalledTimes(1);
+    },
+  );
+
+  test("a redirect to another host is not followed, and the model is told which there are", async () => {
+    pages.set("/away", () => Response.redirect("http://evil.test/?q=secret", 302));
+    pages.set("/on", () => Response.redirect(`http://end.test:${site.port}/end`, 302));
+    pages.set("/end", html("arrived", "text/plain"));
+    expect(await refusal(`${here}/away`)).toStartWith("evil.test is not one of the hosts");
+    expect(lookup).not.toHaveBeenCalled();
+    lookup.mockResolvedValueOnce([{ address: "127.0.0.1", family: 4 }] as never);
+    const { outcome, offered } = await bounded.call("fetch_url", { url: `${here}/on` });
+    expect(String(outcome.result)).toContain("arrived");
+    expect(offered.tools?.[0]?.function.description).toContain("Of these hosts alone: only.test, *.below.test,");
+  });
+});
+
+test("with `approval` nothing is fetched before the user says yes", async () => {
+  const settings = { approval: true, allow: [`127.0.0.1:${site.port}`] };
+  const careful = await startWithTools(["tools/fetch-url.ts"], {}, { "fetch-url": settings });
+  pages.set("/", html("arrived", "text/plain"));
+  for (const answer of [false, true]) {
+    const asks: string[] = [];
+    const approval = async ({ arguments: args }: { arguments: string }) => {
+      asks.push(args);
+      expect(asked).toEqual([]);
+      return answer;
+    };
+    const turn = { core: careful.core, signal: new AbortController().signal, approval } as unknown as Turn;
+    const call = { callId: "1", name: "fetch_url", arguments: JSON.stringify({ url: `${here}/` }) };
+    const events = await Array.fromAsync(careful.core.tools.run(call, await careful.core.tools.list(turn), turn));
+    expect(asks).toEqual([call.arguments]);
+    expect(asked).toHaveLength(answer ? 1 : 0);
+    expect(events.at(-1)).toMatchObject(
+      answer ? { result: expect.stringContaining("arrived") } : { error: expect.any(String) },
+    );
+  }
+});
+
 describe("the guard", () => {
   test.each([
     "127.0.0.1",
@@ -284,8 +357,9 @@ describe("the guard", () => {
   describe("with names", () => {
     /** What names lead to, one answer after the other. DNS is outside the machine. */
     const answers: string[][] = [];
-    const lookup = spyOn(dns, "lookup");
+    let lookup: ReturnType<typeof spyOn<typeof dns, "lookup">>;
     beforeAll(() => {
+      lookup = spyOn(dns, "lookup");
       lookup.mockImplementation((async () =>
         (answers.shift() ?? []).map((address) => ({ address, family: 4 }))) as never);
     });
