@@ -22,7 +22,7 @@ export interface Turns {
    */
   start(user: User, request: TurnRequest): Promise<TurnInfo>;
 
-  /** A new turn that goes on from what an interrupted, stopped or failed one left. Throws as `start`. */
+  /** A new turn that goes on from what an interrupted, stopped or failed one left. Throws as `start`, and "conflict" for one that is done. */
   continue(user: User, turnId: string): Promise<TurnInfo>;
 
   /** The turn, or null when there is none that the user may see. */

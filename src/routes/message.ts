@@ -53,8 +53,8 @@ const described = (file: TSchema) =>
     t.Object({ ...Fields, content: Content, files: t.Optional(t.Array(file, { maxItems: FILES_MAX })) }),
     t.Object({
       ...Fields,
-      thread_id: t.String(),
-      parent_id: t.String({ description: "A message of the user, which is answered again." }),
+      thread_id: t.String({ minLength: 1 }),
+      parent_id: t.String({ minLength: 1, description: "A message of the user, which is answered again." }),
       regenerate: t.Literal(true),
     }),
   ]);
@@ -104,7 +104,10 @@ async function readMessage({ request }: { readonly request: Request }): Promise<
   const fields: Record<string, unknown> = {};
   for (const [name, value] of form) if (name !== "files") fields[name] = value;
   if (form.has("files")) fields.files = form.getAll("files");
-  for (const name of ["regenerate", "stop_running"]) if (name in fields) fields[name] = fields[name] === "true";
+  for (const name of ["regenerate", "stop_running"]) {
+    // What is neither stays text, which the schema refuses.
+    if (fields[name] === "true" || fields[name] === "false") fields[name] = fields[name] === "true";
+  }
   if (typeof fields.parameters === "string") fields.parameters = readParameters(fields.parameters);
   return fields;
 }

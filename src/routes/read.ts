@@ -1,12 +1,19 @@
 /** How routes read the bodies that their schemas describe: within bounds, and never by Elysia's own parsers, which know none. */
 
-import type { TSchema } from "elysia";
+import type { TObject } from "@sinclair/typebox";
 import { isForm, readFields, readJson } from "../body";
 
 type Reading = (context: { readonly request: Request }) => Promise<unknown>;
+
 /** For the options of a route. What it takes is described by the schema, or in `detail` where it takes more. */
-export function bounded<Schema extends TSchema>(body: Schema, read: Reading = readAny) {
-  return { body, parse: [read] };
+export function bounded<Schema extends TObject>(body: Schema, read: Reading = readAny) {
+  return { body, parse: [async (context: Parameters<Reading>[0]) => knownFields(body, await read(context))] };
+}
+
+/** Elysia takes away fields that the schema does not have, but not `constructor`, `__proto__` and others that any object seems to have. */
+function knownFields({ properties }: TObject, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => Object.hasOwn(properties, name)));
 }
 
 /** JSON, or the fields of a form. */

@@ -7,7 +7,7 @@ import type { Core, JsonObject } from "../protocols";
 import { showBranch } from "../turn/branch";
 import { requireModel, requirePrompt } from "../turn/start";
 import { AnyObject, MessageAnswer, messageJson, ThreadAnswer, threadJson } from "./json";
-import { answers, json } from "./openapi";
+import { answers, json, takes } from "./openapi";
 import { bounded } from "./read";
 import { session } from "./session";
 
@@ -25,13 +25,19 @@ const ListPage = t.Object({
 
 const ThreadChanges = t.Object({
   title: t.Optional(t.String({ minLength: 1, maxLength: 500, pattern: "\\S", description: "Not blank." })),
-  model: t.Optional(t.String({ maxLength: MODEL_NAME_MAX })),
-  system_prompt: t.Optional(t.String({ maxLength: 500 })),
+  model: t.Optional(t.String({ minLength: 1, maxLength: MODEL_NAME_MAX })),
+  system_prompt: t.Optional(t.String({ minLength: 1, maxLength: 500 })),
   parameters: t.Optional(AnyObject),
   archived: t.Optional(t.Boolean()),
   pinned: t.Optional(t.Boolean()),
-  tags: t.Optional(t.Array(t.String({ maxLength: 50 }), { maxItems: 20, description: "All of them." })),
+  tags: t.Optional(t.Array(t.String())),
   metadata: t.Optional(t.Object({}, { ...AnyObject, description: "Merged key by key; null removes." })),
+});
+
+/** The core cleans tags before it counts them. */
+const Described = t.Object({
+  ...ThreadChanges.properties,
+  tags: t.Optional(t.Array(t.String({ maxLength: 50 }), { maxItems: 20, description: "All of them." })),
 });
 
 const MessageChoice = t.Object({ message_id: t.String() });
@@ -79,7 +85,7 @@ export function threadRoutes(core: Core) {
         const thread = await core.thread.update(user.username, params.id, fieldsOf(body));
         return threadJson(found(thread));
       },
-      { ...bounded(ThreadChanges), detail: answers(json(ThreadAnswer), 404) },
+      { ...bounded(ThreadChanges), detail: { ...takes(json(Described)), ...answers(json(ThreadAnswer), 404) } },
     )
     .post(
       "/threads/:id/head",

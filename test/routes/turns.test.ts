@@ -133,7 +133,7 @@ describe("turns over HTTP", () => {
     expect(textOf(events)).toBe(" a time.");
     expect(upstream.requests.at(-1)?.body.messages.at(-1)).toMatchObject({ role: "assistant", content: "Once upon" });
     const again = await ann.post(`/api/v1/turns/${events[0]?.data.turn_id}/continue`, {});
-    expect(again.status).toBe(400);
+    expect(again.status).toBe(409);
   });
 
   test("an upstream error ends the turn with one error event; what came before is kept and the next turn is fine", async () => {

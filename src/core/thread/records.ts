@@ -118,7 +118,7 @@ const TAG_LENGTH = 50;
 function checkedTags(given: readonly string[]): string[] {
   const tags = [...new Set(given.map((tag) => tag.replace(/[\s\p{Cc}]+/gu, " ").trim()))].filter((tag) => tag !== "");
   if (tags.length > TAGS) throw new AppError("invalid", `A chat may have ${TAGS} tags; these are ${tags.length}.`);
-  if (tags.every((tag) => tag.length <= TAG_LENGTH && tag.isWellFormed())) return tags;
+  if (tags.every((tag) => [...tag].length <= TAG_LENGTH && tag.isWellFormed())) return tags;
   throw new AppError("invalid", `A tag may have ${TAG_LENGTH} characters.`);
 }
 
