@@ -39,7 +39,8 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
   if (!isProduction) throw new Error("Elysia was imported before src/production.ts.");
   // The default of `normalize` makes an object of whatever stands where one belongs ("warm" → {"0":"w",…}) before it is
   // checked; this one only takes away fields that are not in the schema.
-  const app = new Elysia({ normalize: "typebox" });
+  // An address such as http://nas/… is shorter than Elysia expects of one.
+  const app = new Elysia({ normalize: "typebox", handler: { standardHostname: false } });
   return app
     .use(boundary(core, () => app.routes))
     .use(assetRoutes(core))

@@ -141,6 +141,12 @@ test("only src/config.ts reads the environment, and only src/production.ts sets 
   expect(readers.map(({ path }) => path)).toEqual([]);
 });
 
+test("only src/body.ts reads the body of a request, which has bounds there", () => {
+  const reading = /\brequest\.(?:body|json|formData|text|bytes|arrayBuffer|blob)\b/;
+  const readers = sources.filter(({ path, text }) => path !== "src/body.ts" && reading.test(text));
+  expect(readers.map(({ path }) => path)).toEqual([]);
+});
+
 test(`files have at most ${MAX_FILE_LINES} lines and functions ${MAX_FUNCTION_LINES}`, () => {
   const long = sources.flatMap((source) => (LONGER[source.path] ? [] : longPartsOf(source)));
   expect(long).toEqual([]);

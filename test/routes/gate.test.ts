@@ -76,6 +76,21 @@ describe("before a request is read", () => {
     expect(answer).not.toMatch(/\.ts|cwd|node_modules|stack/i);
   });
 
+  test.each(["x", "pi", "nas", "nas:80", "192.168.1.20"])("the server may be called %s", async (host) => {
+    for (const [path, status] of [
+      ["/health", "200"],
+      ["/login", "200"],
+      ["/api/v1/models", "401"],
+      ["/_plugin/admin/", "401"],
+      ["/_plugin/nobody/", "404"],
+      ["/static/style.css", "200"],
+      ["/static/nothing", "404"],
+    ]) {
+      const answer = await send(server.url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      expect([path, answer.slice(0, 12)]).toEqual([path, `HTTP/1.1 ${status}`]);
+    }
+  });
+
   test("HEAD of a stream has its headers and no end to wait for", async () => {
     const response = await ann.fetch("/api/v1/live", { method: "HEAD" });
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
