@@ -108,6 +108,20 @@ test.each(Object.entries(JSON_BODIES))("a public page of a plugin is not held up
   await expectCheap((bytes) => json("/_plugin/open/", body(bytes)), harmless, 256 * KIB);
 });
 
+test.each(Object.entries(JSON_BODIES))(
+  "somebody who is signed in holds nobody up either, by JSON of %s",
+  async (_, body) => {
+    const { token } = await server.signIn();
+    const at = (text: string): Sent => {
+      const sent = json("/api/v1/threads/nothing", text);
+      return { ...sent, headers: { ...sent.headers, authorization: `Bearer ${token}` } };
+    };
+    const inField = (bytes: number) => at(`{"metadata":${body(bytes - 20)}}`);
+    expect(await send(inField(60_000))).toBeWithin(400, 500);
+    await expectCheap(inField, (bytes) => at(JSON.stringify({ metadata: { a: fill("word ", bytes - 30) } })), 60_000);
+  },
+);
+
 test.each(Object.entries(FORMS))(
   "a message of nobody, kept for the sign-in, does not hold it up by %s",
   async (_, form) => {
