@@ -41,7 +41,7 @@ export interface AllowedParameters {
   readonly leftOut: readonly string[];
 }
 
-/** `model` is what is known of the model that is called. */
+/** `model` is what is known of the model that is called. Plugins get it from `skeleton`. */
 export function allowedParameters(user: User, parameters: JsonObject, model: ModelInfo | null): AllowedParameters {
   const isMasked = user.modelMask !== undefined;
   const isAllowed = (name: string) =>
@@ -73,14 +73,18 @@ const USUAL: ReadonlySet<string> = new Set([
 /** What the server says itself in each call, and `n`: one answer is read, and each is paid for. */
 const OWN: ReadonlySet<string> = new Set(["model", "messages", "stream", "stream_options", "tools", "functions", "n"]);
 
-/** Servers written in Go read a field by its name in any case, with letters that only look like others. */
 function isOwn(name: string): boolean {
-  return OWN.has(name.normalize("NFKC").toLowerCase());
+  return OWN.has(plain(name));
+}
+
+/** Servers written in Go read a field by its name in any case, with letters that only look like others. */
+function plain(name: string): string {
+  return name.normalize("NFKC").toLowerCase();
 }
 
 /** A gateway lays what is under `extra_body` over the rest. */
 function withoutOwn(name: string, value: Json): Json {
-  if (name !== "extra_body" || !isJsonObject(value)) return value;
+  if (plain(name) !== "extra_body" || !isJsonObject(value)) return value;
   const kept = Object.entries(value).filter(([inner]) => !isOwn(inner));
   return Object.fromEntries(kept.map(([inner, it]) => [inner, withoutOwn(inner, it)]));
 }

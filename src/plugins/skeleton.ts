@@ -3,6 +3,7 @@
 export { type Static, Type as t } from "@sinclair/typebox";
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
+export { type AllowedParameters, allowedParameters } from "../allowed";
 export { readJson } from "../body";
 export { callEndpoint, type EndpointCall, type Reply } from "../core/model/call";
 export { plainCalls } from "../core/model/calls";

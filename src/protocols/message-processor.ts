@@ -16,6 +16,8 @@ export interface MessageProcessorProtocol {
    *   it `core.context` and `turn.messages` include them.
    * - Exactly one `toolResult` follows each `toolCall`, and one `step` each model call with its tools.
    * - Ends by returning why. A throw fails the turn with the error's message; what was shown is kept.
+   * - Calls no model that the user may not use (`auth.requestAllowed`), and with no parameter that is not the user's to set, be it of the
+   *   request or of the system prompt (`allowedParameters` of `skeleton`).
    * - When `turn.signal` aborts: starts nothing more and returns or throws promptly.
    */
   run(turn: Turn): AsyncGenerator<TurnEvent, FinishReason>;

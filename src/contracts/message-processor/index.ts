@@ -66,6 +66,19 @@ export const messageProcessorContract: readonly ContractCase[] = [
     },
   },
   {
+    name: "no parameter that is not the user's to set reaches the model",
+    async run(core) {
+      const { turn, calls } = await begin(core, [[{ type: "text", text: "Yes." }, finish()]]);
+      const parameters = { temperature: 0.5, models: ["dear"], n: 9, model: "dear", stream: false };
+      for (const user of [turn.user, { ...turn.user, modelMask: "scripted" }]) {
+        equal((await drive({ ...turn, user, parameters })).error, null);
+      }
+      const [free = {}, masked = {}] = calls.map((call) => call.parameters);
+      for (const name of ["n", "model", "stream"]) ok(!(name in free) && !(name in masked), `${name} was sent`);
+      ok(!("models" in masked), "models was sent");
+    },
+  },
+  {
     name: "an error of the model ends the turn, and what was shown before it stays shown",
     async run(core) {
       const { turn } = await begin(core, [[{ type: "text", text: "Half" }, new AppError("upstream", "It broke.")]]);
