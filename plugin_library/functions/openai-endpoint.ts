@@ -291,7 +291,9 @@ function answerTo(error: AppError): Answered {
   if (error.code !== "upstream") return { status: HTTP_STATUS[error.code], code: code ?? error.code, param };
   if (SENDERS.has(status)) return { status, code: code ?? null, type, param };
   if (OWNERS.has(status)) return { status: 502, code: "upstream_refused" };
-  return error.reason === "silent" ? { status: 504, code: "upstream_silent" } : { status: 502, code: "upstream" };
+  if (error.reason === "silent") return { status: 504, code: "upstream_silent" };
+  // What an endpoint says in the middle of a stream, where it has no status.
+  return status === 0 ? { status: 502, code: code ?? "upstream", type, param } : { status: 502, code: "upstream" };
 }
 
 function failureOf(core: Core, error: unknown) {

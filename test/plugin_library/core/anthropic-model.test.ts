@@ -399,13 +399,40 @@ test("a stop ends the request at once", async () => {
   await anthropic.requests[0]?.gone;
 });
 
-test("a model that thinks for long is not given up while the API says that it is there", async () => {
-  const gates = Array.from({ length: 5 }, gate);
-  const pings = gates.flatMap(({ opened }): Piece[] => [opened, { type: "ping" }]);
-  anthropic.script([MESSAGE_START, ...pings, ...message(text("So.")).slice(1)]);
-  const timer = setInterval(() => gates.shift()?.open(), 200);
-  expect(await run(await start({}, { modelIdleTimeoutS: 0.6 }))).toContainEqual({ type: "text", text: "So." });
-  clearInterval(timer);
+/** Each piece some time after the one before, so that all of them take longer than the API may be silent. */
+async function slowly(start: readonly Piece[], pieces: readonly Piece[], rest: readonly Piece[] = []): Promise<void> {
+  const gates = pieces.map(gate);
+  anthropic.script([...start, ...pieces.flatMap((piece, at): Piece[] => [gates[at]?.opened ?? piece, piece]), ...rest]);
+  for (const { open } of gates) {
+    await Bun.sleep(200);
+    open();
+  }
+}
+
+const PINGS: readonly Piece[] = Array.from({ length: 6 }, () => ({ type: "ping" }));
+const LIMITS = { modelFirstByteTimeoutS: 10, modelIdleTimeoutS: 0.6 };
+
+test("a model that thinks for long before its reply begins is not given up", async () => {
+  const running = run(await start({}, LIMITS));
+  await slowly([MESSAGE_START], PINGS, message(text("So.")).slice(1));
+  expect(await running).toContainEqual({ type: "text", text: "So." });
+});
+
+test("one whose reply has begun is given up, although the API says that it is there, unless it writes a call", async () => {
+  const half = [MESSAGE_START, ...blockEvents(text("Half"), 0).slice(0, 2)];
+  const core = await start({}, LIMITS);
+  const [failed] = await Promise.all([failing(core), slowly(half, PINGS, ending("end_turn"))]);
+  expect(failed).toMatchObject({ sentence: "The model claude-test sent nothing for 0.6 seconds." });
+  const call = blockEvents(toolUse("toolu_9", "ping", "{}"), 0);
+  const json = (partial_json: string) => ({
+    type: "content_block_delta",
+    index: 0,
+    delta: { type: "input_json_delta", partial_json },
+  });
+  const pieces = ['{"a', '":"', "b", "c", "d", '"}'].map(json);
+  const rest = [...call.slice(-1), ...ending("tool_use")];
+  const [events] = await Promise.all([run(core), slowly([MESSAGE_START, ...call.slice(0, 1)], pieces, rest)]);
+  expect(events).toContainEqual({ type: "toolCall", callId: "toolu_9", name: "ping", arguments: '{"a":"bcd"}' });
 });
 
 test("a whole turn with thinking and a tool runs on it", async () => {

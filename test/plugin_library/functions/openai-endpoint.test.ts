@@ -5,7 +5,7 @@ import { atEnd } from "../../support/at-end";
 import { dataWith } from "../../support/library";
 import { writePlugins } from "../../support/plugin-files";
 import { startServer, type TestServer } from "../../support/server";
-import { deadUrl, FAULTS, gate, httpError, reply, startUpstream, toolCall } from "../../support/upstream";
+import { deadUrl, FAULTS, gate, httpError, type Part, reply, startUpstream, toolCall } from "../../support/upstream";
 
 const upstream = startUpstream({ models: ["small-1", "large-1"] });
 afterAll(() => upstream.stop());
@@ -524,9 +524,13 @@ describe("errors have OpenAI's shape", () => {
     expect(upstream.requests).toHaveLength(count + 3);
   });
 
-  test("in the middle of a stream too", async () => {
+  const said = { code: "too_long", type: "odd", param: "messages" };
+  test.each<[what: string, part: Part, expected: object]>([
+    ["by a cut", { reset: true }, { code: "upstream", type: "server_error", param: null }],
+    ["by the endpoint's word", { chunk: { error: { message: "Too long.", ...said } } }, said],
+  ])("in the middle of a stream too, %s", async (_what, part, expected) => {
     const open = gate();
-    upstream.script({ parts: ["Half", { wait: open.opened }, { reset: true }] });
+    upstream.script({ parts: ["Half", { wait: open.opened }, part] });
     const stream = await ann.chat.completions.create({ ...HELLO, messages: [...HELLO.messages], stream: true });
     let text = "";
     const reading = (async () => {
@@ -535,7 +539,9 @@ describe("errors have OpenAI's shape", () => {
         open.open();
       }
     })();
-    expect(await failureOf(reading)).toBeInstanceOf(OpenAI.APIError);
+    const failure = await failureOf(reading);
+    expect(failure).toBeInstanceOf(OpenAI.APIError);
+    expect(failure).toMatchObject(expected);
     expect(text).toBe("HALF");
   });
 });
