@@ -3,7 +3,7 @@
  * the API document and for the tests, which hold every answer to them; the server checks no answer against them.
  */
 
-import type { TProperties } from "@sinclair/typebox";
+import type { SchemaOptions, TProperties } from "@sinclair/typebox";
 import { type TSchema, t } from "elysia";
 import { isJsonObject, parseJson } from "../json";
 import type {
@@ -21,6 +21,9 @@ import type {
 
 /** One of these words. */
 const word = (...words: string[]) => t.Unsafe<string>({ type: "string", enum: words });
+/** Exactly one of these. */
+export const oneOf = (schemas: TSchema[], options: SchemaOptions = {}) =>
+  t.Unsafe<unknown>({ ...options, oneOf: schemas });
 const orNull = <Schema extends TSchema>(schema: Schema) => t.Union([schema, t.Null()]);
 
 const Id = t.String();
@@ -209,7 +212,7 @@ const eventSchema = (name: string, data: TProperties, description?: string) =>
   );
 const Call = { call_id: Id, name: t.String() };
 
-export const TurnEvent = t.Union(
+export const TurnEvent = oneOf(
   [
     eventSchema("thread_id", { thread_id: Id, turn_id: Id }, "First."),
     eventSchema("message_tokens", { content: t.String() }),
@@ -235,7 +238,7 @@ export const TurnEvent = t.Union(
 
 const [InThread, OfTurn] = [{ thread_id: Id }, { thread_id: Id, turn_id: Id }];
 
-export const LiveEvent = t.Union(
+export const LiveEvent = oneOf(
   [
     eventSchema("threads_changed", InThread),
     eventSchema("message_added", { ...InThread, message_id: Id }),

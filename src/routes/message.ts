@@ -7,7 +7,7 @@ import { AppError } from "../errors";
 import { LEVELS_MAX, parseJson } from "../json";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
 import { withSlot } from "../stream-slots";
-import { AnyObject, TurnEvent } from "./json";
+import { AnyObject, oneOf, TurnEvent } from "./json";
 import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
 import { bounded } from "./read";
 import { session } from "./session";
@@ -49,7 +49,7 @@ const MessageBody = t.Object({
 
 /** What MessageBody stands for: a message, or another answer to one. Files are uploads in a form, and elsewhere ids. */
 const described = (file: TSchema) =>
-  t.Union([
+  oneOf([
     t.Object({ ...Fields, content: Content, files: t.Optional(t.Array(file, { maxItems: FILES_MAX })) }),
     t.Object({
       ...Fields,

@@ -137,6 +137,18 @@ describe("POST /api/v1/message", () => {
     expect(events.at(-1)?.event).toBe("stream_end");
   });
 
+  test("what a form cannot say by a type it says in words, and other words are refused", async () => {
+    const send = (fields: Record<string, string>) => {
+      const body = new FormData();
+      for (const [name, value] of Object.entries({ content: "Hi", ...fields })) body.set(name, value);
+      return ann.fetch("/api/v1/message", { method: "POST", body });
+    };
+    await collectTurn(await send({ stop_running: "true", regenerate: "false", parameters: '{"temperature":0.4}' }));
+    expect(upstream.requests.at(-1)?.body).toMatchObject({ temperature: 0.4 });
+    expect((await send({ stop_running: "maybe" })).status).toBe(422);
+    expect((await send({ parameters: "warm" })).status).toBe(400);
+  });
+
   test("refuses a body that is no JSON with 400 and a sentence", async () => {
     const headers = { "content-type": "application/json" };
     const response = await ann.fetch("/api/v1/message", { method: "POST", body: "{", headers });

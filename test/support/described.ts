@@ -45,7 +45,7 @@ function isDescribed({ url }: Response): boolean {
 async function checkAnswer(method: string, response: Response): Promise<void> {
   const { status, headers } = response;
   const what = `${method} ${response.url} answered ${status}`;
-  const document = await documentOf(response);
+  const document = await documentOf(response.url);
   const operation = operationsAt(document, response)[method === "HEAD" ? "get" : method.toLowerCase()];
   const answer = operation ? operation.responses[status] : NOT_THERE;
   if (!answer) throw new Error(`${what}, which is not in the API document`);
@@ -60,23 +60,35 @@ async function checkAnswer(method: string, response: Response): Promise<void> {
 /** Throws when it is no event that the stream is described to have. */
 export async function checkEvent(stream: Response, data: string): Promise<void> {
   if (!isDescribed(stream)) return;
-  const document = await documentOf(stream);
+  const document = await documentOf(stream.url);
   const answers = Object.values(operationsAt(document, stream)).map(({ responses }) => responses[200]);
   const described = answers.map((answer) => answer?.content?.["text/event-stream"]).find((it) => it);
   if (!described) throw new Error(`${stream.url} streams, which is not in the API document`);
   check(document, described.schema, JSON.parse(data), `${stream.url} sent an event`);
 }
 
-let documentRead: Promise<ApiDocument> | null = null;
-
-/** The code makes it, so that all servers of a process have the same. */
-function documentOf(response: Response): Promise<ApiDocument> {
-  documentRead ??= readDocument(new URL("/openapi/json", response.url));
-  return documentRead;
+/** Throws when the value is not what the document of the server has under the name of that type. */
+export async function checkType(url: string, name: string, value: unknown): Promise<void> {
+  check(await documentOf(url), { $ref: `#/components/schemas/${name}` }, value, name);
 }
 
-async function readDocument(url: URL): Promise<ApiDocument> {
-  return closed((await (await plainFetch(url)).json()) as ApiDocument);
+const documents = new Map<string, Promise<ApiDocument>>();
+
+function documentOf(url: string): Promise<ApiDocument> {
+  const { origin } = new URL(url);
+  const document = documents.get(origin) ?? readDocument(`${origin}/openapi/json`);
+  documents.set(origin, document);
+  return document;
+}
+
+/** Servers of the same code have the same document, whose schemas are compiled once. */
+const documentsByText = new Map<string, ApiDocument>();
+
+async function readDocument(url: string): Promise<ApiDocument> {
+  const text = await (await plainFetch(url)).text();
+  const document = documentsByText.get(text) ?? closed(JSON.parse(text) as ApiDocument);
+  documentsByText.set(text, document);
+  return document;
 }
 
 /** The same, its objects without other fields than those described. A client must bear more; here each has to be described. */
