@@ -4,11 +4,12 @@
  */
 
 import { Database } from "bun:sqlite";
-import { chownSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AppError, messageOf } from "./errors";
 
 const FILE = "skeleton.lock";
+const PATIENCE_MS = 500;
 
 export interface DataLock {
   release(): void;
@@ -16,8 +17,8 @@ export interface DataLock {
 
 /** For whoever reads and writes beside others. Throws AppError("conflict") when a restore is at work, an Error when nothing can be locked. */
 export function shareData(folder: string): DataLock {
-  // A transaction that has read holds a lock that others may share.
-  const lock = take(folder, "BEGIN", "SELECT count(*) FROM sqlite_schema");
+  // A transaction that has read holds a lock that others may share. Whoever tries to be alone is in the way for a moment.
+  const lock = take(folder, `PRAGMA busy_timeout = ${PATIENCE_MS}`, "BEGIN", "SELECT count(*) FROM sqlite_schema");
   if (lock) return lock;
   throw new AppError("conflict", `A backup is being restored to ${folder}. Wait until it is done.`);
 }
@@ -46,6 +47,8 @@ function take(folder: string, ...statements: readonly string[]): DataLock | null
 }
 
 function makeFile(path: string, folder: string): void {
+  // Never opened here when it is there: closing it would end a lock that this process has.
+  if (existsSync(path)) return;
   closeSync(openSync(path, "a", 0o600));
   // A command that an administrator gives must not leave a file that the server cannot open.
   if (process.getuid?.() !== 0) return;

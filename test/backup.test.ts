@@ -17,6 +17,7 @@ import { type Manifest, sha256Of } from "../src/backup/manifest";
 import { moveAll, restoreBackup } from "../src/backup/restore";
 import { ownData, shareData } from "../src/data-lock";
 import { serve } from "../src/serve";
+import { storeCore } from "./core/store/support";
 import { PASSWORD, startServer, type TestServer } from "./support/server";
 import { SOURCE, startServer as startProcess } from "./support/server-process";
 import { temporaryFolder, testConfig } from "./support/temporary";
@@ -330,7 +331,7 @@ test("the commands work beside a server that runs, restore refuses one, and not 
   };
   const server = await startProcess({ command: SOURCE, folder });
   const made = await run("backup", "saved");
-  expect(made.code).toBe(0);
+  expect(made).toMatchObject({ code: 0 });
   expect(made.text).toMatch(
     /^Backed up to \S+\/saved: the database \(\d+\.\d MB\), 0 uploads \(0\.0 MB\), users\.yaml, jwt\.secret\.$/m,
   );
@@ -363,6 +364,19 @@ test("a server whose data folder cannot be locked starts all the same", async ()
   const serving = await serve(testConfig(folder));
   expect((await fetch(`${serving.url}/health`)).status).toBe(200);
   await serving.stop();
+});
+
+test("a database that the server does not use is no backup of it", async () => {
+  const { config, store } = storeCore();
+  await store.createStoreIfNotExists("notes", { text: "str" });
+  const server = shareData(config.dataPath);
+  await writeBackup(config, join(temporaryFolder(), "backup"));
+  await store.close();
+  const folder = join(temporaryFolder(), "backup");
+  await expect(writeBackup(config, folder)).rejects.toThrow("keeps its data elsewhere");
+  expect(existsSync(folder)).toBe(false);
+  server.release();
+  await writeBackup(config, folder);
 });
 
 test("a server of a version without a lock is noticed by its open database", async () => {

@@ -7,9 +7,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { shareData } from "../data-lock";
+import { ownData, shareData } from "../data-lock";
 import type { Config } from "../protocols";
-import { copyDatabase, problemWithDatabase, uploadsNamedIn } from "./database";
+import { copyDatabase, isOpenElsewhere, problemWithDatabase, uploadsNamedIn } from "./database";
 import { copyFile, isBelow, requireFolders, requireRoom, sizeOf, uploadsIn } from "./files";
 import { DATABASE, type Entry, ownersFiles, sha256Of, UPLOADS, writeManifest } from "./manifest";
 
@@ -28,6 +28,7 @@ export async function writeBackup(config: Config, given: string): Promise<Backup
   if (!existsSync(database)) {
     throw new Error(`There is no ${database}. Is DATA_PATH right? What a plugin keeps elsewhere is backed up there.`);
   }
+  requireInUse(config.dataPath, database);
   const lock = shareData(config.dataPath);
   try {
     await requireRoom(folder, await sizeOfAll(config, database));
@@ -42,6 +43,17 @@ export async function writeBackup(config: Config, given: string): Promise<Backup
   } finally {
     lock.release();
   }
+}
+
+/** A copy of what nobody uses any more would pass for a backup. */
+function requireInUse(dataPath: string, database: string): void {
+  const alone = ownData(dataPath);
+  alone?.release();
+  if (alone || isOpenElsewhere(database)) return;
+  throw new Error(
+    `A server uses ${dataPath} and has not opened ${database}: a plugin keeps its data elsewhere, and there it is backed up. ` +
+      "Or another backup is at work; then wait for it.",
+  );
 }
 
 async function sizeOfAll({ uploadDir }: Config, database: string): Promise<number> {

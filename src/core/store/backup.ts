@@ -5,6 +5,7 @@
 
 import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { messageOf } from "../../errors";
 import type { Log } from "../../protocols";
 
 export interface Backups {
@@ -42,7 +43,8 @@ async function writeBackup(path: string, started: Date, log: Log): Promise<void>
     renameSync(part, target);
   } catch (error) {
     rmSync(part, { force: true });
-    throw new Error(`Cannot write the backup ${target}, so the database was left as it is.`, { cause: error });
+    const why = `Cannot write the backup ${target}, so the database was left as it is: ${messageOf(error)}`;
+    throw new Error(why, { cause: error });
   }
   const megabytes = Math.ceil(statSync(target).size / 1e6);
   log.info("Database backed up before its tables change", { file: target, megabytes });

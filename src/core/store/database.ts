@@ -1,7 +1,7 @@
 /** The open SQLite file: settings, prepared statements by their text, and the one way to write to it. */
 
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
-import { closeSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AppError, messageOf } from "../../errors";
 import type { Config } from "../../protocols";
@@ -37,7 +37,9 @@ const STATEMENTS = 500; // Statements differ by shape and never by value; plugin
 export function openDatabase(config: Config): StoreDatabase {
   const path = config.mode === "ephemeral" ? null : join(config.dataPath, "skeleton.db");
   const { database, found } = open(path, config);
-  const opened = path === null ? null : statSync(path);
+  // For as long as the database is open: whoever closes a file loses all locks that their process has on it, SQLite's too.
+  const file = path === null ? null : openSync(path, "r");
+  const opened = file === null ? null : fstatSync(file);
   const statements = new Map<string, Statement<Row, SQLQueryBindings[]>>();
 
   const statement = (sql: string) => {
@@ -62,11 +64,11 @@ export function openDatabase(config: Config): StoreDatabase {
     exec: (sql) => void database.run(sql),
     inTransaction: () => database.inTransaction,
     checkFile() {
-      if (path === null) return;
+      if (path === null || file === null) return;
       const now = statSync(path, { throwIfNoEntry: false });
       // SQLite goes on in a file that has no name any more, and all of that would be gone with the process.
       if (now?.ino !== opened?.ino || now?.dev !== opened?.dev) throw new AppError("unavailable", REMOVED);
-      if (!hasHeader(path)) throw new AppError("unavailable", DAMAGED);
+      if (!hasHeader(file)) throw new AppError("unavailable", DAMAGED);
     },
     close() {
       for (const prepared of statements.values()) prepared.finalize();
@@ -74,6 +76,7 @@ export function openDatabase(config: Config): StoreDatabase {
       // Another process may be reading, and then the log stays for the last one to close.
       database.run("PRAGMA wal_checkpoint(TRUNCATE)");
       database.close();
+      if (file !== null) closeSync(file);
     },
   };
 }
@@ -91,7 +94,7 @@ function open(path: string | null, config: Config): { database: Database; found:
       if (!bytes) refuseWhenLost(config, path, bytes === 0);
       mkdirSync(config.dataPath, { recursive: true });
       // Everybody's chats are for the server alone; SQLite gives its other files the same mode.
-      closeSync(openSync(path, "a", 0o600));
+      makeFile(path);
     }
     database = new Database(path ?? ":memory:", { strict: true, create: true });
     database.run(`PRAGMA busy_timeout = ${OPEN_BUSY_MS}`);
@@ -116,16 +119,20 @@ function open(path: string | null, config: Config): { database: Database; found:
 }
 
 /** Whether the file begins as every SQLite file does. SQLite itself reads it again only when another process has written. */
-function hasHeader(path: string): boolean {
+function hasHeader(file: number): boolean {
   const expected = "SQLite format 3\0";
   const bytes = Buffer.alloc(expected.length);
-  const file = openSync(path, "r");
-  try {
-    readSync(file, bytes, 0, bytes.length, 0);
-  } finally {
-    closeSync(file);
-  }
+  readSync(file, bytes, 0, bytes.length, 0);
   return bytes.toString("latin1") === expected;
+}
+
+/** An empty file for its owner alone, where there is none: SQLite would let others read it. */
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  }
 }
 
 /** Two processes that make the file at the same moment: SQLite tells one of them at once, whatever its time-out. */

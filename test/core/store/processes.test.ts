@@ -65,3 +65,18 @@ test("a write waits for another process without holding up the loop", async () =
   other.close();
   await store.close();
 });
+
+test("a store that was asked whether its file is well still keeps other processes from having the file alone", async () => {
+  const folder = temporaryFolder();
+  const store = openStore(folder);
+  await store.createStoreIfNotExists("notes", { n: "int" });
+  const script = `import { Database } from "bun:sqlite";
+    const database = new Database(process.argv[1]);
+    database.run("PRAGMA locking_mode = EXCLUSIVE");
+    try { database.run("BEGIN EXCLUSIVE"); console.log("alone"); } catch (error) { console.log(error.code); }`;
+  const asked = () => Bun.spawnSync([process.execPath, "-e", script, join(folder, "skeleton.db")]).stdout.toString();
+  await store.ping();
+  expect(asked()).toBe("SQLITE_BUSY\n");
+  await store.close();
+  expect(asked()).toBe("alone\n");
+});
