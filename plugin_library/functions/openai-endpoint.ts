@@ -13,7 +13,7 @@
  * a client repeats what may succeed and nothing else; what the owner has to mend is a 502. `notices` in an answer is what the page would show.
  *
  * Settings (plugins.yaml, `openai`): `keep`, whether complete answers are kept in threads of the user (false): a
- * conversation that a client goes on with stays one thread. Pages of other sites may be clients as `CORS_ORIGINS` says:
+ * conversation that a client goes on with stays one thread. Pages of other sites (CORS) may be clients as `CORS_ORIGINS` says:
  * `origins` of earlier versions is not read.
  * Last change: 2026-11-28.
  */
