@@ -168,7 +168,7 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
     "RATE_LIMIT_LOGIN",
     "5/60",
     rate,
-    "Failed sign-ins / seconds, per address and per account; off = no limit.",
+    "Failed sign-ins / seconds, for an account at one address; 20 times that for an address and an account; off = no limit.",
   ),
   rateLimitMessage: variable(
     "RATE_LIMIT_MESSAGE",
