@@ -89,8 +89,8 @@ async function editUsers(args: readonly string[], config: Config): Promise<numbe
 
 /** Ends the process, which something that a plugin left open might keep alive. */
 async function checkFiles(files: readonly string[], config: Config): Promise<never> {
-  const { checkPlugins } = await import("./check");
-  process.exit(await checkPlugins(files, config, console.log));
+  const { checkInProcess } = await import("./check");
+  process.exit(await checkInProcess(files, config, console.log));
 }
 
 async function readDocument([name = ""]: readonly string[]): Promise<number> {

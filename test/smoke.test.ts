@@ -224,7 +224,10 @@ test(
     expect(plugins.length).toBeGreaterThan(3);
     for (const [at, { code }] of plugins.entries()) await Bun.write(join(folder, `plugins/core/${at}.ts`), code);
     const settings = guides.find(({ path }) => path === "docs/plugins.md");
-    await Bun.write(join(folder, "plugins.yaml"), settings ? (codeBlocks(settings, "yaml")[0]?.code ?? "") : "");
+    await Bun.write(
+      join(folder, "plugins.yaml"),
+      settings ? (codeBlocks(settings, "yaml").find(({ code }) => code.includes("news:"))?.code ?? "") : "",
+    );
     const env = { SKELETON_MODE: "ephemeral", NEWS_TOKEN: "a token" };
     const server = await startServer({ command: SOURCE, folder, env });
     running.add(server);

@@ -1,22 +1,57 @@
 /**
- * `skeleton check`: loads plugins as the server would, says what each gives and all that is wrong, and holds what it provides to the
- * contract of its protocol. On temporary cores in temporary folders: the owner's data is not opened.
+ * `skeleton check`: loads plugins as the server would, says what each gives and all that is wrong, and tries it: what it provides is held to
+ * the contract of its protocol, its hooks run in a turn. On temporary cores in temporary folders: the owner's data is not opened.
  */
+
+import "../production";
 
 import { mkdir, mkdtemp, realpath, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { hideData } from "../config";
+import { messageOf } from "../errors";
+import { look } from "../plugins/files";
+import { createImports } from "../plugins/imports";
 import type { Config, PluginInfo } from "../protocols";
-import { type Checked, installSilently, keepsContracts, temporaryConfig } from "./promises";
+import { type Checked, keepsContracts } from "./promises";
 import { type CheckedStrays, collectStrays } from "./strays";
+import { type CheckLimits, onCore, temporaryConfig } from "./temporary";
+import { faultsInTurn } from "./turn";
 
 const LINGER_MS = 200; // What a start leaves behind fails within it, as a rule; of what fails later the server's log tells.
+const LIMITS: CheckLimits = { caseS: 30, hookS: 20 };
 
 interface Check {
   /** A temporary one, for everything that is written. */
   readonly folder: string;
   readonly config: Config;
   readonly strays: CheckedStrays;
+  readonly limits: CheckLimits;
+}
+
+/** In a process of its own, in which nothing leads to the owner's data any more, whatever a plugin asks where it is. */
+export async function checkInProcess(
+  files: readonly string[],
+  config: Config,
+  print: (line: string) => void,
+): Promise<number> {
+  const paths = files.map((file) => resolve(file)); // Before the working folder is another.
+  const folder = await mkdtemp(join(tmpdir(), "skeleton-check-"));
+  // A plugin that ends the process must not end the check as if nothing were wrong.
+  const cut = (): void => {
+    print("  FAULT The process was ended by one of the plugins before all was checked.");
+    process.exitCode = 1;
+    process.chdir("/");
+  };
+  hideData(folder);
+  process.on("exit", cut);
+  try {
+    return await checkPlugins(paths, config, print);
+  } finally {
+    process.off("exit", cut);
+    process.chdir("/");
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Without files: all of the plugins folder, together. Returns the exit code, 1 when anything is wrong. */
@@ -24,10 +59,11 @@ export async function checkPlugins(
   files: readonly string[],
   config: Config,
   print: (line: string) => void,
+  limits = LIMITS,
 ): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "skeleton-check-"));
   const strays = collectStrays();
-  const check = { folder, config, strays };
+  const check = { folder, config, strays, limits };
   try {
     const all = files.length === 0 ? [checkFolder(check)] : files.map((file) => checkFile(check, resolve(file)));
     let hasFaults = false;
@@ -47,19 +83,22 @@ export async function checkPlugins(
 async function* checkFolder(check: Check): AsyncGenerator<Checked> {
   const { folder, config, strays } = check;
   const { pluginsPath } = config;
-  const { plugins, faults, missing, unread } = await load(await temporaryConfig(folder, config, pluginsPath));
-  const files = [...faults.keys(), ...plugins.map(({ file }) => file ?? "")];
-  if (files.length === 0) yield { lines: [`There are no plugins in ${pluginsPath}.`], hasFaults: false };
-  for (const file of files) await strays.know(file, join(pluginsPath, file));
+  const seen = (await look(pluginsPath, createImports())).filter(({ kind }) => kind === "file");
+  for (const { file } of seen) await strays.know(file, join(pluginsPath, file));
+  const loaded = await load(check, await temporaryConfig(folder, config, pluginsPath)).catch(messageOf);
+  if (typeof loaded === "string") {
+    yield faulty(pluginsPath, [`All together they cannot be installed: ${loaded}`]);
+    for (const { file } of seen) yield* checkFile(check, join(pluginsPath, file), file);
+    return;
+  }
+  const { plugins, faults, missing, unread } = loaded;
+  if (faults.size + plugins.length === 0)
+    yield { lines: [`There are no plugins in ${pluginsPath}.`], hasFaults: false };
   for (const [file, message] of faults) yield faulty(file, [message, ...strays.of(file)]);
   const unplaced = strays.ofNobody();
   if (unplaced.length > 0) yield faulty(pluginsPath, unplaced);
-  for (const plugin of plugins) {
-    const file = plugin.file ?? "";
-    const alone = await linkAlone(folder, join(pluginsPath, file));
-    const held = await keepsContracts(folder, config, alone, plugin);
-    yield report(file, plugin, held, strays.of(file));
-  }
+  for (const plugin of plugins)
+    yield await tried(check, plugin, join(pluginsPath, plugin.file ?? ""), plugin.file ?? "");
   if (missing.length > 0) yield faulty("plugins.yaml", missing);
   if (unread.length > 0) {
     yield {
@@ -69,18 +108,34 @@ async function* checkFolder(check: Check): AsyncGenerator<Checked> {
   }
 }
 
-async function* checkFile({ folder, config, strays }: Check, file: string): AsyncGenerator<Checked> {
+/** `said`: how the file is called in what is said. Whatever happens with it, the next one is checked. */
+async function* checkFile(check: Check, file: string, said = file): AsyncGenerator<Checked> {
+  const { folder, config, strays } = check;
   if (!(await stat(file).catch(() => null))?.isFile()) {
-    yield faulty(file, ["There is no such file."]);
+    yield faulty(said, ["There is no such file."]);
     return;
   }
-  await strays.know(file, file);
-  const alone = await linkAlone(folder, file);
-  const { plugins, faults } = await load(await temporaryConfig(folder, config, alone));
-  if (faults.size > 0) yield faulty(file, [...faults.values(), ...strays.of(file)]);
-  for (const plugin of plugins) {
-    const held = await keepsContracts(folder, config, alone, plugin);
-    yield report(file, plugin, held, strays.of(file));
+  await strays.know(said, file);
+  try {
+    const alone = await linkAlone(folder, file);
+    const { plugins, faults } = await load(check, await temporaryConfig(folder, config, alone));
+    if (faults.size > 0) yield faulty(said, [...faults.values(), ...strays.of(said)]);
+    for (const plugin of plugins) yield await tried(check, plugin, file, said);
+  } catch (error) {
+    yield faulty(said, [`It cannot be installed: ${messageOf(error)}`, ...strays.of(said)]);
+  }
+}
+
+/** What a plugin that can be loaded gives, and what of it does not do what it should. */
+async function tried(check: Check, plugin: PluginInfo, file: string, said: string): Promise<Checked> {
+  const { folder, config, strays, limits } = check;
+  try {
+    const subject = { folder, config, limits, name: plugin.name, alone: await linkAlone(folder, file) };
+    const held = await keepsContracts(subject, plugin);
+    const faults = await faultsInTurn(subject, plugin);
+    return report(said, plugin, held, [...faults, ...strays.of(said)]);
+  } catch (error) {
+    return faulty(said, [`It cannot be tried: ${messageOf(error)}`, ...strays.of(said)]);
   }
 }
 
@@ -112,17 +167,18 @@ interface Loaded {
   readonly unread: readonly string[];
 }
 
-async function load(config: Config): Promise<Loaded> {
-  const installed = await installSilently(config);
-  const { core, unread } = installed;
-  const plugins = core.plugins.list().filter(({ file }) => file !== null);
-  const faulty = core.plugins.faults();
-  await Bun.sleep(LINGER_MS);
-  await installed.stop(0);
+async function load({ limits }: Check, config: Config): Promise<Loaded> {
+  const { plugins, faulty, unread } = await onCore(config, { limits }, async ({ core, installed }) => {
+    await Bun.sleep(LINGER_MS);
+    const used = core.plugins.list().filter(({ file }) => file !== null);
+    return { plugins: used, faulty: core.plugins.faults(), unread: installed.unread };
+  });
   return {
     plugins,
     faults: new Map(faulty.flatMap(({ file, message }) => (file === null ? [] : [[file, message]]))),
-    missing: faulty.flatMap(({ plugin, file, message }) => (file === null ? `${plugin}: ${message}` : [])),
+    missing: faulty.flatMap(({ plugin, file, message }) =>
+      file !== null ? [] : plugin === "plugins.yaml" ? message : `${plugin}: ${message}`,
+    ),
     // The settings of one that is left out are what its fault is about, as a rule.
     unread: unread.filter((name) => !faulty.some(({ plugin }) => plugin === name)),
   };
@@ -136,18 +192,19 @@ function faultLines(sentences: readonly string[]): string[] {
   return sentences.map((sentence) => `  FAULT ${sentence}`);
 }
 
-function report(file: string, plugin: PluginInfo, held: Checked, strays: readonly string[]): Checked {
-  const { name, provides, hooks, tools, access, hasSettings } = plugin;
+function report(file: string, plugin: PluginInfo, held: Checked, faults: readonly string[]): Checked {
+  const { name, provides, hooks, tools, access, hasSettings, isRequired } = plugin;
   const gives = [
     ...(provides.length > 0 ? [`provides ${provides.join(", ")}`] : []),
     ...(hooks.length > 0 ? [`hooks ${hooks.join(", ")}`] : []),
     ...(tools.length > 0 ? [`tools ${tools.join(", ")}`] : []),
     ...(access === null ? [] : [`page for ${access}`]),
     ...(hasSettings ? ["settings"] : []),
+    ...(isRequired ? ["required"] : []),
   ];
   const said = `  ok    ${name}: ${gives.join("; ") || "nothing"}`;
   return {
-    lines: [file, said, ...held.lines, ...faultLines(strays)],
-    hasFaults: held.hasFaults || strays.length > 0,
+    lines: [file, said, ...held.lines, ...faultLines(faults)],
+    hasFaults: held.hasFaults || faults.length > 0,
   };
 }

@@ -1,68 +1,112 @@
 /** Holds what a plugin provides to the contracts of the protocols, each case on a core of its own in a folder of its own. */
 
 import { AssertionError } from "node:assert";
-import { copyFile, mkdtemp } from "node:fs/promises";
-import { join } from "node:path";
 import { contracts } from "../contracts";
 import type { ContractCase } from "../contracts/contract";
-import { STAND_IN, standIn } from "../contracts/stand-in";
+import { STAND_IN } from "../contracts/stand-in";
 import { messageOf } from "../errors";
-import { createLog } from "../log";
-import { install } from "../plugins";
-import type { Config, PluginInfo, ProtocolName } from "../protocols";
-
-const CASE_S = 30; // A case that needs longer waits for something that does not come.
+import { within } from "../plugins/patience";
+import type { Core, PluginInfo, ProtocolName } from "../protocols";
+import { onCore, type Subject, temporaryConfig, whyNotWinning } from "./temporary";
 
 export interface Checked {
   readonly lines: readonly string[];
   readonly hasFaults: boolean;
 }
 
-export async function keepsContracts(
-  folder: string,
-  config: Config,
-  alone: string,
-  { provides }: PluginInfo,
-): Promise<Checked> {
+export async function keepsContracts(subject: Subject, { provides }: PluginInfo): Promise<Checked> {
   const lines: string[] = [];
   let hasFaults = false;
   for (const protocol of provides as readonly ProtocolName[]) {
-    const cases = contracts[protocol];
-    const broken: string[] = [];
-    for (const it of cases) {
-      const why = await brokenBy(it, await temporaryConfig(folder, config, alone));
-      if (why !== null) broken.push(`  FAULT ${protocol}: ${it.name}: ${why}`);
-    }
+    const broken = await brokenOf(subject, protocol);
     hasFaults ||= broken.length > 0;
-    const how = protocol === "model" ? await howModelsWereHeld(await temporaryConfig(folder, config, alone)) : "";
-    lines.push(...(broken.length > 0 ? broken : [`  ok    ${protocol} keeps its ${cases.length} promises${how}`]));
+    if (broken.length > 0) lines.push(...broken.map((why) => `  FAULT ${protocol}: ${why}`));
+    else
+      lines.push(
+        `  ok    ${protocol} keeps its ${contracts[protocol].length} promises${await howHeld(subject, protocol)}`,
+      );
   }
   return { lines, hasFaults };
 }
 
-/** An endpoint that is down, or a key that is missing, must not look like a test that was passed. */
-async function howModelsWereHeld(config: Config): Promise<string> {
-  const { core, stop } = await installSilently(config);
-  const models = await core.model.list();
-  await stop(0);
-  return models.some((id) => id !== STAND_IN) ? "" : ", with a stand-in: it lists no model of its own now";
+async function brokenOf(subject: Subject, protocol: ProtocolName): Promise<readonly string[]> {
+  const unsafe = await whyUnsafe(subject, protocol);
+  if (unsafe !== null) return [unsafe];
+  const broken: string[] = [];
+  for (const it of contracts[protocol]) {
+    const why = await brokenBy(subject, protocol, it);
+    if (why !== null) broken.push(`${it.name}: ${why}`);
+  }
+  return broken;
 }
 
 /** Why a promise is not kept, on one line; null when it is. */
-async function brokenBy(it: ContractCase, config: Config): Promise<string | null> {
-  const { core, stop } = await installSilently(config);
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`it took longer than ${CASE_S} seconds`)), CASE_S * 1000);
+async function brokenBy(subject: Subject, protocol: ProtocolName, it: ContractCase): Promise<string | null> {
+  return failing(subject, protocol, (core) => it.run(core));
+}
+
+/** Runs on a core in which the plugin provides the protocol. Says on one line what fails; null when nothing does. */
+async function failing(
+  { folder, config, alone, name, limits }: Subject,
+  protocol: ProtocolName,
+  run: (core: Core) => Promise<void>,
+): Promise<string | null> {
   try {
-    await Promise.race([it.run(core), late]);
-    return null;
+    return await onCore(await temporaryConfig(folder, config, alone), { limits }, async ({ core }) => {
+      const why = whyNotWinning(core, name, protocol);
+      if (why !== null) return `It was not used, so nothing of it was tested: ${why}`;
+      await within(limits.caseS, "case", () => run(core));
+      return null;
+    });
   } catch (error) {
     return (differenceOf(error) ?? messageOf(error)).replace(/\s+/g, " ").slice(0, 300);
-  } finally {
-    clearTimeout(timer);
-    // A case of `store` closes it, and a server whose store is closed cannot end in order.
-    await stop(0).catch(() => {});
   }
+}
+
+const OWNER = "check";
+const ELSEWHERE =
+  "It keeps what it is given elsewhere than in config.dataPath and without config.scratch. Nothing more was tried, because that may be real data.";
+
+/** What keeps data is first given one thing, which the next core, in another folder and under another scratch name, must not have. */
+const KEEPS: { readonly [P in ProtocolName]?: (core: Core, key: string) => Promise<Kept> } = {
+  async store({ store }, key) {
+    await store.createStoreIfNotExists(key, { text: "str" });
+    const isThere = (await store.get(OWNER, key, key)) !== null;
+    if (!isThere) await store.add(OWNER, key, { text: "Made by a check." }, key);
+    return { isThere, undo: () => store.delete(OWNER, key, key) };
+  },
+  async limit({ limit }, key) {
+    const { allowed } = await limit.take(key, 1, 3600);
+    return { isThere: !allowed, undo: async () => {} };
+  },
+};
+
+interface Kept {
+  readonly isThere: boolean;
+  undo(): Promise<unknown>;
+}
+
+/** Why its cases must not be run, or cannot be; null = they can. */
+async function whyUnsafe(subject: Subject, protocol: ProtocolName): Promise<string | null> {
+  const keep = KEEPS[protocol];
+  const key = `check_${Bun.randomUUIDv7().replaceAll("-", "")}`;
+  const first = await failing(subject, protocol, async (core) => void (await keep?.(core, key)));
+  if (first !== null || keep === undefined) return first;
+  return failing(subject, protocol, async (core) => {
+    const { isThere, undo } = await keep(core, key);
+    if (!isThere) return;
+    await undo();
+    throw new Error(ELSEWHERE);
+  });
+}
+
+/** An endpoint that is down, or a key that is missing, must not look like a test that was passed. */
+async function howHeld({ folder, config, alone, limits }: Subject, protocol: ProtocolName): Promise<string> {
+  if (protocol !== "model") return "";
+  const models = await onCore(await temporaryConfig(folder, config, alone), { limits }, ({ core }) =>
+    core.model.list(),
+  );
+  return models.some((id) => id !== STAND_IN) ? "" : ", with a stand-in: it lists no model of its own now";
 }
 
 /** Of an assertion that compares, what came and what was promised; its own message is made for a screen of lines. */
@@ -72,33 +116,4 @@ function differenceOf(error: unknown): string | null {
   const words = (value: unknown) => Bun.inspect(value, { depth: 4, compact: true }).replace(/\s+/g, " ").slice(0, 120);
   const compared = `it gave ${words(error.actual)} and not ${words(error.expected)}`;
   return error.generatedMessage ? compared : `${error.message.split("\n", 1)[0]}: ${compared}`;
-}
-
-/** A core that says nothing, with one model that answers at once below all that is loaded. */
-export function installSilently(config: Config) {
-  return install({ config, log: createLog("error", () => {}), plugins: [standIn], isLenient: true });
-}
-
-/** The owner's settings of plugins, and nothing else that is theirs: no accounts, no keys, no models. */
-export async function temporaryConfig(folder: string, config: Config, pluginsPath: string): Promise<Config> {
-  const dataPath = await mkdtemp(join(folder, "data-"));
-  await copyFile(join(config.dataPath, "plugins.yaml"), join(dataPath, "plugins.yaml")).catch((error) => {
-    if (error.code !== "ENOENT") throw error;
-  });
-  return {
-    ...config,
-    mode: "persistent",
-    dataPath,
-    pluginsPath,
-    usersFile: join(dataPath, "users.yaml"),
-    uploadDir: join(dataPath, "uploads"),
-    jwtSecretFile: join(dataPath, "jwt.secret"),
-    jwtSecretKey: null,
-    openaiApiKey: null,
-    openaiBaseUrl: null,
-    rateLimitLogin: null,
-    rateLimitMessage: null,
-    streamsPerUser: 200,
-    skipPlugins: false,
-  };
 }

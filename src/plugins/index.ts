@@ -125,7 +125,7 @@ export async function install({
     await core.store.close();
   };
   if (folder === null) await tellSkipped(config, settings, log);
-  else if (!isLenient) holdToSettings(settings, config);
+  else holdToSettings(settings, config, isLenient === true ? faults : null);
   try {
     await change(false);
     await turns.open().catch((error) => {

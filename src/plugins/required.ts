@@ -29,12 +29,16 @@ function saysRequired(required: unknown, provide: Readonly<Record<string, unknow
   return typeof required === "boolean" ? required : GUARDED.some((protocol) => provide[protocol] !== undefined);
 }
 
-/** Throws an Error when nobody can know what the owner requires. */
-export function holdToSettings(settings: SettingsFile, config: Config): void {
+/** Throws an Error when nobody can know what the owner requires; with `faults`, for a check, it is one of them. */
+export function holdToSettings(settings: SettingsFile, config: Config, faults: Faults | null): void {
   const problem = settings.problem();
   if (problem === null) return;
-  if (/^E[A-Z]+:/.test(problem)) requireDataFolder(config);
   const sentence = `plugins.yaml cannot be used: ${problem}.`.replaceAll("..", ".");
+  if (faults) {
+    faults.add({ name: "plugins.yaml", file: null }, new Error(sentence));
+    return;
+  }
+  if (/^E[A-Z]+:/.test(problem)) requireDataFolder(config);
   throw new Error(`${sentence} It may require a plugin, so the server does not start without it: mend it. ${WITHOUT}`);
 }
 
