@@ -136,8 +136,11 @@ function queryParameters(query: TSchema | undefined): object[] {
 }
 
 function plain(statuses: readonly Status[]) {
-  return Object.fromEntries(statuses.map((status) => [status, { description: STATUSES[status] }]));
+  const answer = (status: Status) => ({ description: STATUSES[status], ...(status === 429 && { headers: RETRY }) });
+  return Object.fromEntries(statuses.map((status) => [status, answer(status)]));
 }
+
+const RETRY = { "Retry-After": { required: true, schema: t.Integer({ description: "Seconds." }) } };
 
 /** The part of the document without what JSON has no word for, its named schemas put into `schemas`. */
 function written(part: unknown, schemas: Record<string, unknown>): unknown {

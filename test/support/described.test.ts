@@ -8,7 +8,9 @@ const content = { "application/json": { schema: { $ref: "#/components/schemas/Th
 const events = { "text/event-stream": { schema: { $ref: "#/components/schemas/Thing" } } };
 const DOCUMENT = {
   paths: {
-    "/api/things/{id}": { get: { responses: { 200: { content }, 404: { content } } } },
+    "/api/things/{id}": {
+      get: { responses: { 200: { content }, 404: { content }, 429: { headers: { "Retry-After": {} } } } },
+    },
     "/api/events": { get: { responses: { 200: { content: events } } } },
   },
   components: { schemas: { Thing, Error: { type: "object", properties: { detail: { type: "string" } } } } },
@@ -32,6 +34,7 @@ const ask = (given: Response, path = THING, method = "GET") => {
 test("an answer as it is described passes, and can still be read", async () => {
   expect(await (await ask(Response.json({ id: "a", size: 5 }))).json()).toEqual({ id: "a", size: 5 });
   expect((await ask(Response.json({ id: "a" }, { status: 404 }))).status).toBe(404);
+  expect((await ask(new Response("", { status: 429, headers: { "retry-after": "5" } }))).status).toBe(429);
   expect((await ask(Response.json({ id: "a" }), THING, "HEAD")).status).toBe(200);
   expect((await ask(Response.json({ detail: "No." }, { status: 405 }), THING, "PUT")).status).toBe(405);
 });
@@ -48,9 +51,10 @@ test.each([
   ["a number for an integer", THING, Response.json({ id: "a", size: 5.5 })],
   ["a status that is not described", THING, Response.json({ id: "a" }, { status: 409 })],
   ["a media type that is not described", THING, new Response("a")],
+  ["a header that is missing", THING, new Response("", { status: 429 })],
   ["an address that is not described", "/api/others", Response.json({ id: "a" })],
 ])("%s fails the test", async (_, path, given) => {
-  await expect(ask(given, path)).rejects.toThrow("not in the API document");
+  await expect(ask(given, path)).rejects.toThrow("in the API document");
 });
 
 test("an event that is not described fails the test that reads it", async () => {

@@ -7,7 +7,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020";
 
 /** By method, in lower case. */
 type Operations = Readonly<Record<string, { readonly responses: Readonly<Record<string, Answer>> }>>;
-type Answer = { readonly content?: Readonly<Record<string, { readonly schema: object }>> };
+type Answer = { readonly headers?: object; readonly content?: Readonly<Record<string, { readonly schema: object }>> };
 
 interface ApiDocument {
   readonly paths: Readonly<Record<string, Operations>>;
@@ -49,6 +49,8 @@ async function checkAnswer(method: string, response: Response): Promise<void> {
   const operation = operationsAt(document, response)[method === "HEAD" ? "get" : method.toLowerCase()];
   const answer = operation ? operation.responses[status] : NOT_THERE;
   if (!answer) throw new Error(`${what}, which is not in the API document`);
+  const missing = Object.keys(answer.headers ?? {}).find((name) => !headers.has(name));
+  if (missing) throw new Error(`${what} without ${missing}, which is in the API document`);
   if (method === "HEAD" || method === "OPTIONS" || !answer.content) return;
   const type = headers.get("content-type")?.split(";")[0] ?? "no media type";
   if (!headers.has("content-type") && (await response.clone().text()) === "") return;
