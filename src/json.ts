@@ -16,11 +16,48 @@ export function isTooDeep(value: unknown, levels = LEVELS_MAX): boolean {
 
 /** Throws Error, which says what is wrong, also when the value nests too deep. */
 export function parseJson(text: string, levels = LEVELS_MAX): Json {
-  const value: Json = JSON.parse(text);
-  if (isTooDeep(value, levels)) throw new Error(`it nests deeper than ${levels} levels`);
-  return value;
+  const shape = countShape();
+  shape.add(Buffer.from(text));
+  // Before it is parsed, which of ten million levels takes seconds.
+  if (shape.levels > levels) throw new Error(`it nests deeper than ${levels} levels`);
+  return JSON.parse(text);
 }
 
 export function isJsonObject(value: Json): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export interface Shape {
+  parts: number;
+  /** The deepest so far. */
+  levels: number;
+  add(bytes: Uint8Array): void;
+}
+
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/** What a JSON text is made of, before it is parsed. Of a text that is no JSON the counts mean nothing, and nothing is made of it. */
+export function countShape(): Shape {
+  let [level, isText, isEscaped] = [0, false, false];
+  return {
+    parts: 0,
+    levels: 0,
+    // By index, which is six times as fast as an iterator.
+    add(bytes) {
+      for (let at = 0; at < bytes.length; at++) {
+        const byte = bytes[at];
+        if (isEscaped) isEscaped = false;
+        else if (isText) {
+          if (byte === BACKSLASH) isEscaped = true;
+          else if (byte === QUOTE) isText = false;
+        } else if (byte === QUOTE) isText = true;
+        else if (byte === COMMA) this.parts++;
+        else if (byte === LIST || byte === OBJECT) {
+          this.parts++;
+          if (++level > this.levels) this.levels = level;
+        } else if (byte === LIST_END || byte === OBJECT_END) level--;
+      }
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { isTooDeep, parseJson } from "../src/json";
+import { costsOf } from "./support/cost";
 
 const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
 
@@ -17,4 +18,14 @@ test("text is read within the levels given, and what is wrong with it is said", 
   expect(() => parseJson('{"a":[1]}', 1)).toThrow("it nests deeper than 1 levels");
   expect(() => parseJson(nested(100_000))).toThrow("it nests deeper than 64 levels");
   expect(() => parseJson("{broken")).toThrow();
+  expect(parseJson('["[[[[", "\\"]]]]"]', 1)).toEqual(["[[[[", '"]]]]']);
+});
+
+test("what nests too deep costs no more than a text of its size", async () => {
+  const [deep, plain] = [nested(1_000_000), JSON.stringify("word ".repeat(200_000))];
+  const [deepMs = 0, plainMs = 0] = await costsOf(
+    () => expect(() => parseJson(deep)).toThrow(),
+    () => parseJson(plain),
+  );
+  expect(deepMs / plainMs).toBeLessThan(10);
 });

@@ -14,6 +14,7 @@ import { session } from "./session";
 import { turnStream } from "./turn-events";
 import { FILES_MAX, withFiles } from "./uploads";
 
+const PARAMETERS_MAX = 400_000; // Characters of a form's field: 64,000 are allowed, each of which may be written as six.
 const KEY_MAX = 200; // Characters; a UUID has 36.
 
 const Content = t.String({
@@ -113,6 +114,7 @@ async function readMessage({ request }: { readonly request: Request }): Promise<
 }
 
 function readParameters(text: string): unknown {
+  if (text.length > PARAMETERS_MAX) throw new AppError("invalid", "The parameters are too long.");
   try {
     return text.trim() === "" ? undefined : parseJson(text);
   } catch (error) {

@@ -147,6 +147,10 @@ describe("POST /api/v1/message", () => {
     expect(upstream.requests.at(-1)?.body).toMatchObject({ temperature: 0.4 });
     expect((await send({ stop_running: "maybe" })).status).toBe(422);
     expect((await send({ parameters: "warm" })).status).toBe(400);
+    for (const parameters of [`{"a":${DEEP}}`, "[".repeat(1_000_000), `{"stop":"${"x".repeat(400_000)}"}`]) {
+      const refused = await send({ parameters });
+      expect([refused.status, await refused.json()]).toEqual([400, { detail: expect.stringContaining("arameters") }]);
+    }
   });
 
   test("refuses a body that is no JSON with 400 and a sentence", async () => {
