@@ -6,7 +6,7 @@ import "./production";
 import { ConfigError, loadConfig } from "./config";
 import { messageOf } from "./errors";
 import { createLog } from "./log";
-import type { Config } from "./protocols";
+import type { Config, Log } from "./protocols";
 import { originOf, serve } from "./serve";
 import { surviveStrays } from "./strays";
 
@@ -84,7 +84,28 @@ function endOnSignal(stop: () => Promise<void>): void {
 /** Imported here because what edits YAML takes longer to load than the server takes to start. */
 async function editUsers(args: readonly string[], config: Config): Promise<number> {
   const [{ runUsers }, { terminalIo }] = await Promise.all([import("./users"), import("./terminal")]);
-  return runUsers([...args], terminalIo(config, createLog("error")));
+  const log = createLog("error");
+  let isOpened = false;
+  const openStore = () => {
+    isOpened = true;
+    return openStoreBeside(config, log);
+  };
+  const code = await runUsers([...args], terminalIo(config, log, openStore));
+  // What a plugin left open might keep the process alive.
+  return isOpened ? process.exit(code) : code;
+}
+
+/** The store as a server would have it, beside one or without. */
+async function openStoreBeside(config: Config, log: Log) {
+  const [{ install }, { shareData }] = await Promise.all([import("./plugins"), import("./data-lock")]);
+  const lock = shareData(config.dataPath);
+  try {
+    const { core, stop } = await install({ config, log, isServing: false });
+    return { store: core.store, close: () => stop(0).finally(lock.release) };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }
 
 /** Ends the process, which something that a plugin left open might keep alive. */

@@ -4,12 +4,13 @@ import { createInterface } from "node:readline";
 import type { Config, Log } from "./protocols";
 import type { UsersIo } from "./users";
 
-export function terminalIo(config: Config, log: Log): UsersIo {
+export function terminalIo(config: Config, log: Log, openStore: UsersIo["openStore"]): UsersIo {
   const isTerminal = process.stdin.isTTY === true;
   return {
     config,
     log,
     isTerminal,
+    openStore,
     out: (line) => console.log(line),
     error: (line) => console.error(line),
     readSecret: (prompt) => (isTerminal ? readUnseen(prompt) : readLine()),

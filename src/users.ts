@@ -1,6 +1,7 @@
 /**
  * The `users` command: adds, changes, removes, lists and checks the accounts of a users file, and makes the secret that
- * signs sessions. Works on the file only, so that a running server takes a change up by itself.
+ * signs sessions. Works on the file, so that a running server takes a change up by itself, and for what a removed user leaves
+ * behind on the store.
  */
 
 import { rm } from "node:fs/promises";
@@ -14,12 +15,13 @@ import {
   problemWithName,
   problemWithParts,
 } from "./core/auth/accounts";
+import { countRecords, giveData, giveKept, type KeptData, keepData, listKept } from "./core/auth/kept-data";
 import { hashPassword, requireGoodPassword } from "./core/auth/passwords";
 import { programToken } from "./core/auth/program-token";
 import { createSecretFile } from "./core/auth/secret";
 import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
 import { AppError, isAppError, messageOf } from "./errors";
-import type { Config, Log } from "./protocols";
+import type { Config, Log, StoreProtocol } from "./protocols";
 
 export interface UsersIo {
   /** Names the file without -f, and what signs tokens. */
@@ -31,6 +33,13 @@ export interface UsersIo {
   error(line: string): void;
   /** A line typed without echo after the prompt, or the next line of standard input; null at its end. */
   readSecret(prompt: string): Promise<string | null>;
+  /** The store of the configuration, whichever plugin provides it. */
+  openStore(): Promise<OpenedStore>;
+}
+
+export interface OpenedStore {
+  readonly store: StoreProtocol;
+  close(): Promise<void>;
 }
 
 const USAGE = `Usage: users [-f FILE] [ACTION]
@@ -44,7 +53,10 @@ Adds a user, or changes the given parts of one:
 
 Other actions:
       --list             names, roles and masks
-      --delete NAME      removes a user
+      --delete NAME      removes a user. Their chats and files are kept under a name that nobody can
+                         have; with --give-to OTHER they are given to that user
+      --kept             lists what is kept of users who were removed
+      --give-to NAME     gives to a user what is kept, as --from says; see --kept
       --token NAME       prints a token for a program of the user, good for --days N (default 365)
       --validate         names every entry that is wrong; exit code 1 when there is one
       --generate-jwt F   writes a new secret for JWT_SECRET_FILE to F; --force replaces one, which
@@ -61,6 +73,9 @@ const OPTIONS = {
   mask: { type: "string", short: "m" },
   list: { type: "boolean" },
   delete: { type: "string" },
+  kept: { type: "boolean" },
+  "give-to": { type: "string" },
+  from: { type: "string" },
   token: { type: "string" },
   days: { type: "string" },
   validate: { type: "boolean" },
@@ -89,12 +104,19 @@ export async function runUsers(args: string[], io: UsersIo): Promise<number> {
   }
 }
 
-const ACTIONS = ["list", "delete", "token", "validate", "generate-jwt", "user"];
-const ONLY_WITH: Record<string, string> = { password: "user", role: "user", mask: "user", days: "token" };
+const ACTIONS = ["list", "delete", "kept", "give-to", "token", "validate", "generate-jwt", "user"];
+const ONLY_WITH: Record<string, string> = {
+  password: "user",
+  role: "user",
+  mask: "user",
+  days: "token",
+  from: "give-to",
+};
 
 async function runAction(values: Values, io: UsersIo): Promise<number> {
   const file = resolve(values.file ?? io.config.usersFile);
-  const actions = ACTIONS.filter((name) => Object.hasOwn(values, name));
+  const given = ACTIONS.filter((name) => Object.hasOwn(values, name));
+  const actions = given.includes("delete") ? given.filter((name) => name !== "give-to") : given;
   const misplaced = Object.keys(values).filter((name) => name in ONLY_WITH && ONLY_WITH[name] !== actions[0]);
   if (values.help) {
     io.out(USAGE);
@@ -108,7 +130,11 @@ async function runAction(values: Values, io: UsersIo): Promise<number> {
     );
   if (values.list) return listUsers(file, io);
   if (values.validate) return validateFile(file, io);
-  if (values.delete !== undefined) return deleteUser(file, normaliseName(values.delete), io);
+  const receiver = values["give-to"] === undefined ? null : normaliseName(values["give-to"]);
+  if (values.delete !== undefined) return deleteUser(file, normaliseName(values.delete), receiver, io);
+  if (values.kept) return withStore(io, (store) => tellKept(store, io));
+  if (receiver !== null && values.from === undefined) return misunderstood(io, "--give-to needs --from; see --kept.");
+  if (receiver !== null && values.from !== undefined) return giveFrom(file, values.from, receiver, io);
   if (values.token !== undefined) {
     io.out(await programToken(io.config, io.log, await readAccounts(file), { ...values, token: values.token }));
     return 0;
@@ -148,7 +174,41 @@ async function readAccounts(file: string): Promise<Accounts> {
   return parseAccounts(content);
 }
 
-async function deleteUser(file: string, name: string, io: UsersIo): Promise<number> {
+/**
+ * Also for a user whose entry was taken out by hand. The entry goes first, and what the user has when a server knows of that: so
+ * nothing comes after it.
+ */
+async function deleteUser(file: string, name: string, receiver: string | null, io: UsersIo): Promise<number> {
+  if (receiver !== null) await requireUser(file, receiver, name);
+  if (file !== io.config.usersFile || io.config.mode === "ephemeral") {
+    await removeEntry(file, name, io);
+    io.out("What they have was left alone: this is not the users file of the configuration.");
+    return 0;
+  }
+  return withStore(io, async (store) => {
+    const records = await countRecords(store, name);
+    if (records > 0 && !store.give) {
+      throw new AppError(
+        "invalid",
+        `Nothing was changed: the store in use cannot keep the data of ${name} under another name.`,
+      );
+    }
+    const isThere = hasEntry(await readUsersFile(file), name);
+    if (isThere || records === 0) await removeEntry(file, name, io);
+    if (isThere && records > 0) await Bun.sleep(NOTICED_MS);
+    if (receiver === null) tellWhatIsKept(name, await keepData(store, name), io);
+    else {
+      await giveData(store, name, receiver);
+      io.out(`What ${name} had is ${receiver}'s now.`);
+      tellLeft(await countRecords(store, name), name, io);
+    }
+    return 0;
+  });
+}
+
+const NOTICED_MS = 1000; // Until then a server that runs lets nobody in any more.
+
+async function removeEntry(file: string, name: string, io: UsersIo): Promise<void> {
   const left = await editUsersFile(file, (editor) => {
     if (!editor.has(name)) throw new AppError("notFound", `There is no user ${JSON.stringify(name)} in ${file}.`);
     editor.remove(name);
@@ -156,7 +216,57 @@ async function deleteUser(file: string, name: string, io: UsersIo): Promise<numb
   });
   io.out(`Removed ${name}.`);
   if (left === 0) io.out("Nobody is left: at its next start the server offers to set up an administrator.");
+}
+
+function tellWhatIsKept(name: string, kept: KeptData | null, io: UsersIo): void {
+  if (!kept) {
+    io.out(`${name} had no chats.`);
+    return;
+  }
+  io.out(`${chatsOf(kept)} of ${name} and all else they had are kept as ${kept.label}, a name that nobody can have.`);
+  io.out(`To give them to somebody: users --give-to NAME --from ${JSON.stringify(kept.label)}`);
+}
+
+async function tellKept(store: StoreProtocol, io: UsersIo): Promise<number> {
+  const all = await listKept(store);
+  const width = Math.max(0, ...all.map(({ label }) => label.length));
+  for (const kept of all) io.out(`${kept.label.padEnd(width)}  ${kept.removed}  ${chatsOf(kept)}`);
+  if (all.length === 0) io.out("Nothing is kept of users who were removed.");
   return 0;
+}
+
+async function giveFrom(file: string, label: string, receiver: string, io: UsersIo): Promise<number> {
+  await requireUser(file, receiver, label);
+  return withStore(io, async (store) => {
+    const kept = (await listKept(store)).find((it) => it.label === label);
+    if (!kept) throw new AppError("notFound", `Nothing is kept as ${JSON.stringify(label)}. See --kept.`);
+    const left = await giveKept(store, kept, receiver);
+    io.out(`${chatsOf(kept)} of ${label} and all else that was kept are ${receiver}'s now.`);
+    tellLeft(left, label, io);
+    return 0;
+  });
+}
+
+function tellLeft(records: number, label: string, io: UsersIo): void {
+  if (records > 0) io.out(`${records} records stay with ${label}: there are others of the same name already.`);
+}
+
+function chatsOf({ chats }: KeptData): string {
+  return `${chats} ${chats === 1 ? "chat" : "chats"}`;
+}
+
+async function requireUser(file: string, name: string, giver: string): Promise<void> {
+  if (name === giver || !(await readAccounts(file)).byName.has(name))
+    throw new AppError("notFound", `There is no other user ${JSON.stringify(name)} in ${file}.`);
+}
+
+async function withStore(io: UsersIo, work: (store: StoreProtocol) => Promise<number>): Promise<number> {
+  const { store, close } = await io.openStore();
+  try {
+    return await work(store);
+  } finally {
+    await close();
+  }
 }
 
 async function generateSecret(path: string, isForced: boolean, io: UsersIo): Promise<number> {

@@ -67,6 +67,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...BASICS,
     "src/production",
     "src/config",
+    "src/data-lock",
     "src/log",
     "src/serve",
     "src/check",

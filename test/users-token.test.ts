@@ -29,6 +29,7 @@ async function open() {
       out: (line) => out.push(line),
       error: (line) => error.push(line),
       readSecret: async () => null,
+      openStore: () => Promise.reject(new Error("no store is needed")),
     });
     return { code, out: out.join("\n"), error: error.join("\n") };
   };

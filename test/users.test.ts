@@ -6,6 +6,7 @@ import { createLog } from "../src/log";
 import type { Core, User } from "../src/protocols";
 import { runUsers } from "../src/users";
 import { temporaryFolder, testConfig } from "./support/temporary";
+import { authCore } from "./support/test-core";
 
 const PASSWORD = "correct horse battery staple";
 const HASH = "$2b$06$ghsVZLnyn/3GNgo7r.qfC.e8.li1n7ZBBnx2vu2EQ74ZfJ2tD3ahi"; // Of PASSWORD, made by Python.
@@ -41,6 +42,14 @@ function users(content?: string): Command {
         out: (line) => out.push(line),
         error: (line) => error.push(line),
         readSecret: async () => answers.shift() ?? null,
+        // Of its own for each command, as each is a process of its own.
+        openStore: async () => {
+          const { store } = authCore(
+            testConfig(folder),
+            createLog("error", () => {}),
+          );
+          return { store, close: () => store.close() };
+        },
       });
       return { code, out: out.join("\n"), error: error.join("\n") };
     },
@@ -148,7 +157,7 @@ describe("changing a file that a person wrote", () => {
 
   test("deletes a user, and says when nobody is left", async () => {
     const command = users(BY_HAND);
-    expect((await command.run(["--delete", "ada"])).out).toBe("Removed ada.");
+    expect((await command.run(["--delete", "ada"])).out).toBe("Removed ada.\nada had no chats.");
     expect(command.text()).toContain("bob:");
     expect(command.text()).toContain("# Our people");
     expect((await command.run(["--delete", "bob"])).out).toContain("Nobody is left");

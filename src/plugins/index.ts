@@ -45,6 +45,8 @@ export interface InstallOptions {
   readonly patience?: Partial<Patience>;
   /** For checks: what is required and cannot be used is a fault as of any other plugin, and the built-in stands in for it. */
   readonly isLenient?: boolean;
+  /** False = for a command, beside a server or without: no turn is run or taken over, and no file is watched. Default: true. */
+  readonly isServing?: boolean;
 }
 
 /** A core that is started and ready for requests. Throws an Error for the owner when a built-in, or a required plugin, cannot start. */
@@ -53,6 +55,7 @@ export async function install({
   log,
   plugins = [],
   isLenient,
+  isServing = true,
   ...options
 }: InstallOptions): Promise<Installed> {
   registerModules();
@@ -128,17 +131,18 @@ export async function install({
   else holdToSettings(settings, config, isLenient === true ? faults : null);
   try {
     await change(false);
-    await turns.open().catch((error) => {
-      throw new Error(`Turns of earlier could not be looked for: ${messageOf(error)}${keepersOf(core)}`, {
-        cause: error,
+    if (isServing)
+      await turns.open().catch((error) => {
+        throw new Error(`Turns of earlier could not be looked for: ${messageOf(error)}${keepersOf(core)}`, {
+          cause: error,
+        });
       });
-    });
   } catch (error) {
     await close().catch(() => {}); // The first error is the one to mend.
     throw error;
   }
   faults.started();
-  if (folder !== null) reloader.start();
+  if (isServing && folder !== null) reloader.start();
   return {
     core,
     get faults() {
@@ -149,7 +153,7 @@ export async function install({
     },
     async stop(graceMs) {
       await reloader.stop();
-      await turns.shutdown(graceMs);
+      if (isServing) await turns.shutdown(graceMs);
       await background.end();
       await close();
     },

@@ -4,7 +4,7 @@ import type { Plugin, PluginPage, ProtocolName, Tool } from "../protocols";
 
 /** Every protocol, with the members that a provider may leave out. */
 const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
-  store: [],
+  store: ["give"],
   bus: [],
   limit: [],
   auth: ["browsers", "endToken", "endTokens", "find", "identify", "setup", "signOutUrl", "whyRefused"],

@@ -49,6 +49,14 @@ export interface StoreProtocol {
   count(owner: Owner, store: string, where?: StoreWhere): Promise<number>;
 
   /**
+   * Gives all records of one owner in a store to another, with their collections and what is searched of them; both owners' records stay in the
+   * order they were added in. One whose id the other has already stays with its owner. Resolves with how many were given. Takes time with
+   * their number, a few at a time, and holds nobody up; each is given whole, and calling again goes on where a
+   * crash ended it. Absent: records stay with their owner.
+   */
+  give?(from: Owner, to: Owner, store: string): Promise<number>;
+
+  /**
    * Appends items to a `json_collection` field, all or none. Costs the same however many there are. False, and nothing
    * appended, when the record does not match `where`: as with `update`, check and change are one step. Throws
    * AppError("notFound") when there is no such record.

@@ -41,6 +41,12 @@ export function session(core: Core) {
 
 /** The signed-in user at this moment, or null. */
 export async function findUser(core: Core, request: Request): Promise<User | null> {
+  const sender = await findSender(core, request);
+  // Whoever provides `auth`: what is kept of removed users lies under such names.
+  return sender && /\p{Cc}/u.test(sender.username) ? null : sender;
+}
+
+async function findSender(core: Core, request: Request): Promise<User | null> {
   const bearer = bearerToken(request);
   if (bearer !== null) return core.auth.verifyToken(bearer);
   if (listedOrigin(core, request) !== null) return null;

@@ -32,6 +32,7 @@ describe("a request", () => {
     [{ cookie: `x${SESSION_COOKIE}=abc` }, null],
     [{ cookie: `${SESSION_COOKIE}=` }, null],
     [{ authorization: "Bearer one", cookie: `${SESSION_COOKIE}=two` }, "one"],
+    [{ cookie: `${SESSION_COOKIE}=bob\x7f1` }, null],
   ];
   test.each(senders)("with %j is sent by %p", async (headers, name) => {
     expect((await findUser(core(), ask(headers)))?.username ?? null).toBe(name);

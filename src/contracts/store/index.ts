@@ -3,6 +3,7 @@
 import type { ContractCase } from "../contract";
 import { collections } from "./collections";
 import { declarations } from "./declarations";
+import { giving } from "./giving";
 import { queries } from "./queries";
 import { records } from "./records";
 import { search } from "./search";
@@ -13,4 +14,5 @@ export const storeContract: readonly ContractCase[] = [
   ...queries,
   ...collections,
   ...search,
+  ...giving,
 ];

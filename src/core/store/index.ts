@@ -8,6 +8,7 @@ import { AppError } from "../../errors";
 import type { Core, Json, StoreInfo, StoreProtocol } from "../../protocols";
 import { createAppended, createCollections } from "./collections";
 import { openDatabase } from "./database";
+import { give } from "./give";
 import { createSchema } from "./schema";
 import { search } from "./search";
 import { reindex, unindex } from "./search-index";
@@ -112,6 +113,11 @@ export function createStore(core: Core): StoreProtocol {
       const condition = conditionOf(schema.get(name), where);
       const sql = `SELECT count(*) AS count FROM "${name}" WHERE _owner = ?${condition.sql}`;
       return Number(database.first(sql, ownerKey(owner), ...condition.values)?.count);
+    },
+
+    async give(from, to, name) {
+      if (from === to) return 0;
+      return give(writes, { database, store: schema.get(name), from: ownerKey(from), to: ownerKey(to) });
     },
 
     async collectionAppend(owner, name, id, field, items, where) {

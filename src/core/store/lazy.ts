@@ -19,6 +19,7 @@ export function createLazyStore(core: Core): StoreProtocol {
     update: (...args) => store().update(...args),
     delete: (...args) => store().delete(...args),
     count: (...args) => store().count(...args),
+    give: async (...args) => (await store().give?.(...args)) ?? 0,
     collectionAppend: (...args) => store().collectionAppend(...args),
     collectionGet: (...args) => store().collectionGet(...args),
     fullTextSearch: (...args) => store().fullTextSearch(...args),

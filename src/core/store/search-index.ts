@@ -6,7 +6,7 @@
 
 import { errorOf } from "../../errors";
 import type { Log, StoreInfo } from "../../protocols";
-import type { StoreDatabase } from "./database";
+import type { SqlValue, StoreDatabase } from "./database";
 import { searchedFields } from "./values";
 import type { WriteQueue } from "./writes";
 
@@ -96,6 +96,38 @@ function isFull(
     2 * BLOCK,
   );
   return Number(counted?.count) > BLOCK && counted?.last === row && row !== first;
+}
+
+/**
+ * Splits the owner's blocks that are too full since records of another came between theirs. A step at a time; in between everything is
+ * found, if not always newest first.
+ */
+export function* splitBlocks(database: StoreDatabase, store: StoreInfo, owner: string): Generator<void> {
+  const inBlock = `FROM "${store.name}" WHERE _owner = ? AND _row >= ? AND _row < ?`;
+  const firsts = blocksOf(database, store, owner).reverse();
+  for (const [at, first] of firsts.entries()) {
+    const end = firsts[at + 1] ?? Number.MAX_SAFE_INTEGER;
+    const counted = `SELECT count(*) AS n FROM (SELECT 1 ${inBlock} LIMIT ?)`;
+    const isTooFull = Number(database.first(counted, owner, first, end, 2 * BLOCK)?.n) === 2 * BLOCK;
+    yield;
+    if (!isTooFull) continue;
+    let row: SqlValue = first - 1;
+    for (let count = 0; ; count += 1) {
+      row = database.first(`SELECT min(_row) AS row ${inBlock}`, owner, Number(row) + 1, end)?.row ?? null;
+      if (row === null) break;
+      const isFirst = count > 0 && count % BLOCK === 0;
+      if (isFirst)
+        database.run(`INSERT OR IGNORE INTO "${store.name}.blocks" (owner, first) VALUES (?, ?)`, owner, row);
+      if (count >= BLOCK) reindex(database, store, Number(row));
+      yield;
+    }
+  }
+}
+
+/** Forgets the blocks of an owner who has no records any more. */
+export function withoutBlocks(database: StoreDatabase, { name }: StoreInfo, owner: string): void {
+  const isEmpty = `NOT EXISTS (SELECT 1 FROM "${name}" WHERE _owner = ?)`;
+  database.run(`DELETE FROM "${name}.blocks" WHERE owner = ? AND ${isEmpty}`, owner, owner);
 }
 
 /** Whether the index is of an earlier form, or not all there. */
