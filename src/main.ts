@@ -54,7 +54,13 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
 /** Returns when the server listens; the process goes on until it is told to end. */
 async function runServer(config: Config): Promise<undefined> {
   surviveStrays(createLog(config.logLevel));
-  const serving = await serve(config);
+  // A plugin that ends the process must not leave it as if it had served.
+  const cut = (): void => {
+    console.error("skeleton: The process was ended before the server listened, by one of the plugins as it seems.");
+    process.exitCode = 1;
+  };
+  process.on("exit", cut);
+  const serving = await serve(config).finally(() => process.off("exit", cut));
   endOnSignal(serving.stop);
   if (config.mode === "ephemeral") {
     console.warn("EPHEMERAL MODE: nothing is kept, and anyone may sign in as `default` with the password `default`.");

@@ -20,6 +20,7 @@ import { hashPassword, requireGoodPassword } from "./core/auth/passwords";
 import { programToken } from "./core/auth/program-token";
 import { createSecretFile } from "./core/auth/secret";
 import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
+import { requireDataFolder } from "./core/data-folder";
 import { AppError, isAppError, messageOf } from "./errors";
 import type { Config, Log, StoreProtocol } from "./protocols";
 
@@ -99,8 +100,20 @@ export async function runUsers(args: string[], io: UsersIo): Promise<number> {
   try {
     return await runAction(values, io);
   } catch (error) {
-    io.error(isAppError(error) ? error.message : `Failed: ${messageOf(error)}`);
+    io.error(isAppError(error) ? error.message : `Failed: ${whyFailed(error, io.config)}`);
     return 1;
+  }
+}
+
+/** A folder that is locked is said as that, and not as the file in it that could not be written. */
+function whyFailed(error: unknown, config: Config): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!/^E(ACCES|PERM|ROFS|EXIST|NOTDIR|LOOP)$/.test(code)) return messageOf(error);
+  try {
+    requireDataFolder(config);
+    return messageOf(error);
+  } catch (locked) {
+    return messageOf(locked);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkPlugins } from "../src/check";
 import { writePlugins } from "./support/plugin-files";
@@ -89,9 +89,11 @@ test("the command checks files of the library where they are", async () => {
 
 /** The command, in a process of its own. */
 async function runCheck(folder: string, files: readonly string[] = [], cwd = projectFolder) {
+  mkdirSync(join(folder, "tmp"), { recursive: true });
   const child = Bun.spawn([process.execPath, join(projectFolder, "src/main.ts"), "check", ...files], {
     cwd,
     env: {
+      TMPDIR: join(folder, "tmp"),
       DATA_PATH: folder,
       PLUGINS_PATH: join(folder, "plugins"),
       USERS_FILENAME: join(folder, "users.yaml"),
@@ -427,13 +429,15 @@ export default { name: "writes", start(core) {
     expect([code, lines]).toEqual([0, ["functions/writes.ts", "  ok    writes: nothing"]]);
     for (const [name, content] of Object.entries(real))
       expect([name, readFileSync(join(folder, name), "utf8")]).toEqual([name, content]);
-    expect(readdirSync(folder).sort()).toEqual(["plugins", "skeleton.db", "uploads", "users.yaml"]);
+    expect(readdirSync(folder).sort()).toEqual(["plugins", "skeleton.db", "tmp", "uploads", "users.yaml"]);
+    expect(readdirSync(join(folder, "tmp"))).toEqual([]);
   });
 
   test("a plugin that ends the process does not end the check as if all were well", async () => {
     const folder = temporaryFolder();
     writePlugins(join(folder, "plugins"), { "functions/ends.ts": "process.exit(0);" });
     const { code, lines } = await runCheck(folder);
+    expect(readdirSync(join(folder, "tmp"))).toEqual([]);
     expect([code, lines]).toEqual([1, ["  FAULT The process was ended by one of the plugins before all was checked."]]);
   });
 });

@@ -5,6 +5,7 @@
 
 import "../production";
 
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, realpath, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
@@ -36,12 +37,13 @@ export async function checkInProcess(
   print: (line: string) => void,
 ): Promise<number> {
   const paths = files.map((file) => resolve(file)); // Before the working folder is another.
-  const folder = await mkdtemp(join(tmpdir(), "skeleton-check-"));
+  const folder = await makeFolder();
   // A plugin that ends the process must not end the check as if nothing were wrong.
   const cut = (): void => {
     print("  FAULT The process was ended by one of the plugins before all was checked.");
     process.exitCode = 1;
     process.chdir("/");
+    for (const it of temporary) rmSync(it, { recursive: true, force: true });
   };
   hideData(folder);
   process.on("exit", cut);
@@ -61,7 +63,7 @@ export async function checkPlugins(
   print: (line: string) => void,
   limits = LIMITS,
 ): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), "skeleton-check-"));
+  const folder = await makeFolder();
   const strays = collectStrays();
   const check = { folder, config, strays, limits };
   try {
@@ -78,6 +80,15 @@ export async function checkPlugins(
     strays.end();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What is left to remove should a plugin end the process. */
+const temporary = new Set<string>();
+
+async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "skeleton-check-"));
+  temporary.add(folder);
+  return folder;
 }
 
 async function* checkFolder(check: Check): AsyncGenerator<Checked> {

@@ -331,8 +331,8 @@ describe("the process", () => {
   const NOBODY = 65_534;
 
   /** The server until it ends, at most 20 s; as a user without rights, which a test may need and root alone can do. */
-  async function serve(env: Record<string, string>, cwd: string, isNobody = false) {
-    const run = [process.execPath, join(projectFolder, "src/main.ts")];
+  async function serve(env: Record<string, string>, cwd: string, isNobody = false, args: readonly string[] = []) {
+    const run = [process.execPath, join(projectFolder, "src/main.ts"), ...args];
     const command =
       isNobody && ROOT ? ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...run] : run;
     const child = Bun.spawn(command, {
@@ -357,6 +357,16 @@ describe("the process", () => {
       1,
       "",
       [expect.stringMatching(/^skeleton: The server .* plugin b \(.*: no network\./)],
+    ]);
+  });
+
+  test("does not end as if it had served when a plugin ends it", async () => {
+    const folder = temporaryFolder();
+    writePlugins(join(folder, "plugins"), { "tools/a.ts": "process.exit(0);" });
+    const { code, errors } = await serve({ DATA_PATH: "." }, folder);
+    expect([code, errors]).toEqual([
+      1,
+      [expect.stringMatching(/ended before the server listened, by one of the plugins/)],
     ]);
   });
 
@@ -394,6 +404,12 @@ describe("the process", () => {
       ]);
     }
     expect(existsSync(join(locked, "jwt.secret"))).toBe(false);
+    const add = ["users", "-u", "bob", "-p", "a long password"];
+    const { code, errors } = await serve({ DATA_PATH: "locked" }, folder, true, add);
+    expect([code, errors]).toEqual([
+      1,
+      [expect.stringMatching(/^Failed: The data folder locked \(DATA_PATH\) cannot/)],
+    ]);
   });
 
   test.skipIf(ROOT && !Bun.which("setpriv"))(
