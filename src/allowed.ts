@@ -77,9 +77,11 @@ function isOwn(name: string): boolean {
   return OWN.has(plain(name));
 }
 
+const NAME_MAX = 64; // No longer name is written as one of ours, and normalising a run of marks takes time with its square.
+
 /** Servers written in Go read a field by its name in any case, with letters that only look like others. */
 function plain(name: string): string {
-  return name.normalize("NFKC").toLowerCase();
+  return name.length > NAME_MAX ? name : name.normalize("NFKC").toLowerCase();
 }
 
 /** A gateway lays what is under `extra_body` over the rest. */

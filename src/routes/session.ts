@@ -107,12 +107,21 @@ export interface AddressSource {
 
 /** The cookie that keeps a browser signed in, or with null the one that signs it out. */
 export function sessionCookie(core: Core, request: Request, token: string | null): string {
-  return cookieText(core, request, SESSION_COOKIE, token ?? "", token === null ? 0 : core.config.tokenTtlHours * 3600);
+  const maxAgeS = token === null ? 0 : core.config.tokenTtlHours * 3600;
+  return cookieText(core, request, { name: SESSION_COOKIE, value: token ?? "", path: "/", maxAgeS });
 }
 
-export function cookieText(core: Core, request: Request, name: string, value: string, maxAgeS: number): string {
+export interface Cookie {
+  readonly name: string;
+  readonly value: string;
+  readonly path: string;
+  readonly maxAgeS: number;
+}
+
+/** As a response sets it: out of reach of scripts and of other sites' requests. */
+export function cookieText(core: Core, request: Request, { name, value, path, maxAgeS }: Cookie): string {
   const secure = ownOrigin(core, request).startsWith("https:") ? "; Secure" : "";
-  return `${name}=${value}; Path=/; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure}`;
+  return `${name}=${value}; Path=${path}; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure}`;
 }
 
 /** The tokens that came with the request, good or not, each once. */

@@ -41,9 +41,12 @@ export async function signIn(
 export async function admit(core: Core, request: Request, server: AddressSource | null, user: User): Promise<SignedIn> {
   const token = await core.auth.createToken(user);
   const account = accountKey(user.username);
-  await rememberAddress(core, { account, network: networkOf(addressOf(core, request, server)) });
-  const mark = await core.auth.browsers?.mark(user);
-  const known = mark === undefined ? [] : [cookieText(core, request, markCookie(account), mark, MARK_DAYS * S_PER_DAY)];
+  if (core.config.rateLimitLogin) {
+    await rememberAddress(core, { account, network: networkOf(addressOf(core, request, server)) });
+  }
+  const value = await core.auth.browsers?.mark(user);
+  const cookie = { name: markCookie(account), path: "/login", maxAgeS: MARK_DAYS * S_PER_DAY };
+  const known = value === undefined ? [] : [cookieText(core, request, { ...cookie, value })];
   return { user, token, cookies: [sessionCookie(core, request, token), ...known] };
 }
 

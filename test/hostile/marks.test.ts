@@ -1,0 +1,34 @@
+/** Putting a run of combining marks in order takes time with the square of its length, so no text of a stranger is normalised as it comes. */
+
+import { expect, test } from "bun:test";
+import { allowedParameters } from "../../src/allowed";
+import { normaliseName } from "../../src/core/auth/accounts";
+import { searchable, wordsOf } from "../../src/core/store/search-index";
+import { accountKey } from "../../src/routes/sign-in";
+import { cpuMs } from "../support/cpu";
+
+const LENGTH = 10_000; // Half a second, where it is normalised as it comes.
+const MARKS = `a${"\u0345".repeat(LENGTH / 2)}${"\u0316".repeat(LENGTH / 2)}`;
+const LETTERS = "\u00e9\u0301 b".repeat(LENGTH / 4);
+
+const user = { username: "bob", role: "user" } as const;
+
+test.each([
+  ["what is searched for", (text: string) => void wordsOf(text)],
+  ["what is found", (text: string) => void searchable("bob", 1, text)],
+  ["the name of an account", (text: string) => void normaliseName(text)],
+  ["a name that signs in", (text: string) => void accountKey(text)],
+  [
+    "the name of a parameter",
+    (text: string) => void allowedParameters(user, { [text]: 1, extra_body: { [text]: 1 } }, null),
+  ],
+])("%s takes as long in marks as in letters", (_, work) => {
+  const costOf = (text: string): number => {
+    work(text);
+    const costs = Array.from({ length: 5 }, () => cpuMs(() => work(text)));
+    return costs.sort((a, b) => a - b)[2] ?? 0;
+  };
+  const letters = costOf(LETTERS);
+  // 10 ms are far from the half second, and far over what a clock of this kind can tell.
+  expect(costOf(MARKS)).toBeLessThan(10 * letters + 10);
+});
