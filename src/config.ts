@@ -16,6 +16,7 @@ import {
   type Parser,
   positiveNumber,
   rate,
+  size,
   Wrong,
   wholeNumber,
   yesOrNo,
@@ -175,6 +176,12 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
     "off",
     rate,
     "Messages / seconds, per user, such as 10/10; off = no limit.",
+  ),
+  quotaBytes: variable(
+    "QUOTA_BYTES",
+    "5GB",
+    size,
+    "How much one user may keep in files and messages, such as 500MB; 0 = no limit.",
   ),
   streamsPerUser: variable(
     "STREAMS_PER_USER",

@@ -33,6 +33,8 @@ export interface AppErrorOptions {
   readonly retryAfterS?: number;
   /** Names what happened, for the page: by it the catalogues of words (`errors.reasons`) say it in the reader's language. */
   readonly reason?: string;
+  /** What that sentence needs, in its order. */
+  readonly figures?: readonly number[];
   readonly facts?: ErrorFacts;
 }
 
@@ -42,6 +44,7 @@ export class AppError extends Error {
   readonly retryAfterS: number | undefined;
   readonly reason: string | undefined;
   readonly facts: ErrorFacts;
+  readonly figures: readonly number[] | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -50,6 +53,7 @@ export class AppError extends Error {
     this.retryAfterS = options.retryAfterS;
     this.reason = options.reason;
     this.facts = options.facts ?? {};
+    this.figures = options.figures;
   }
 }
 

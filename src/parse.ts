@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import type { LogLevel, Rate } from "./protocols";
+import { readSize } from "./size";
 
 export type Parser<Value> = (text: string, folders: Folders) => Value | Wrong;
 
@@ -92,6 +93,11 @@ export function positiveNumber(most: number): Parser<number> {
     const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
     return value > 0 && value <= most ? value : new Wrong(`a number above 0, at most ${most}`);
   };
+}
+
+/** In bytes. */
+export function size(text: string): number | Wrong {
+  return readSize(text) ?? new Wrong("a size such as 5GB, 500MB or a number of bytes; 0 = no limit");
 }
 
 export function rate(text: string): Rate | null | Wrong {

@@ -21,6 +21,8 @@ const BASICS = [
   "src/html-to-markdown",
   "src/image-type",
   "src/stream-slots",
+  "src/quota",
+  "src/size",
 ];
 
 /** For each part of the tree the parts it may import, itself included. A part that is not here may import nothing. */
@@ -37,6 +39,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/image-type": [],
   "src/documents": BASICS,
   "src/stream-slots": ["src/protocols", "src/errors"],
+  "src/quota": ["src/protocols", "src/errors", "src/size"],
+  "src/size": [],
   "src/log": BASICS,
   "src/sse": BASICS,
   "src/config": [...BASICS, "src/parse"],
@@ -79,7 +83,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/plugins",
     "src/contracts",
   ],
-  views: ["src/protocols", "src/json"],
+  views: ["src/protocols", "src/json", "src/size"],
   plugin_library: [],
 };
 

@@ -75,14 +75,14 @@ test.each(ROUTES)(
   "%s is one of the streams of a user, refused when there are too many, and again to be had",
   async (route) => {
     const { server, bob, open } = await start();
-    const turns = upstream.requests.length;
+    const turns = await server.core.store.count("ann", "turns");
     const first = await open("GET /api/v1/live");
     const second = await open("GET /api/v1/live");
     const refused = await open(route);
     expect(refused.response.status).toBe(429);
     expect(refused.response.headers.get("retry-after")).toBe("10");
     expect(await refused.response.text()).toMatch(/2 streams open|too many windows/);
-    expect(upstream.requests.length).toBe(turns);
+    expect(await server.core.store.count("ann", "turns")).toBe(turns);
     expect((await open("GET /api/v1/live", bob)).response.status).toBe(200);
     for (const { response } of [first, second]) expect(response.body?.locked).toBe(false);
     second.leave();

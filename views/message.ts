@@ -46,7 +46,7 @@ function userMessage(data: MessageData, words: Words, views: ViewsProtocol): Htm
   const bubbles = parts.map((part) => [
     isTarget(data, part) && html`<span class="target"></span>`,
     html`<div class="bubble" dir="auto">${part.message.content}</div>`,
-    part.message.files?.length ? html`<ul class="files">${fileItems(part.message.files)}</ul>` : null,
+    part.message.files?.length ? html`<ul class="files">${fileItems(part.message.files, words)}</ul>` : null,
   ]);
   const content =
     draft === undefined ? html`${bubbles}${views.messageFoot(data, words)}` : editForm(id, threadId, draft, words);

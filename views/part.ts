@@ -15,7 +15,7 @@ export function part(data: PartData, words: Words, views: ViewsProtocol): Html {
     case "tool":
       return tool(data, words, views);
     case "file":
-      return html`<ul id="${data.id}" class="part files">${fileItems(data.message.files)}</ul>`;
+      return html`<ul id="${data.id}" class="part files">${fileItems(data.message.files, words)}</ul>`;
     case "notice":
       return html`<p id="${data.id}" class="part notice" dir="auto">${data.message.content}</p>`;
   }

@@ -29,6 +29,7 @@ import {
   type NewContextMessage,
   type Plugin,
   readJson,
+  requireRoom,
   type SseMessage,
   type Static,
   type Tool,
@@ -141,7 +142,8 @@ async function complete(core: Core, request: Request, user: User): Promise<Respo
   };
   try {
     const asked = await readRequest(core, user, await readJson(request), uploads);
-    // A refusal must come before the model is called.
+    // Refusals must come before the model is called.
+    if (core.settings<Settings>(NAME).keep) await requireRoom(core, user.username, 0);
     if (asked.isStream) takeSlotFor(core, request, user.username);
     if (asked.isStream) return await streamed(core, asked, pieces(asked), end);
     const response = await whole(asked, pieces(asked));

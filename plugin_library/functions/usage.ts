@@ -7,7 +7,7 @@
  * Settings (plugins.yaml, `usage`): `prices`, by model id (a `*` at its end stands for any rest), each with `input` and
  * `output`, the cost of a million tokens; `currency` ("$"); `budget`, of every user, with `per` (`day` or `month`) and at most
  * so many `tokens` or so much `cost`; `budgets`, the same by user name, in the place of `budget`. Default: no limit.
- * Last change: 2026-11-23.
+ * Last change: 2026-11-28.
  */
 
 import {
@@ -252,6 +252,7 @@ interface Texts {
   readonly user: string;
   of(who: string | null, days: number): string;
   most(from: string, to: string, tokens: string): string;
+  kept(megabytes: string, most: string | null): string;
 }
 
 const ENGLISH: Texts = {
@@ -264,6 +265,8 @@ const ENGLISH: Texts = {
   user: "User",
   of: (who, days) => `${who === null ? "Of everybody" : `Of ${who}`}, in the last ${days} days (UTC).`,
   most: (from, to, tokens) => `${from} to ${to}, at most ${tokens} tokens a day`,
+  kept: (megabytes, most) =>
+    `Your files and messages take ${megabytes} MB${most === null ? "" : ` of the ${most} MB that you may use`}.`,
 };
 
 const GERMAN: Texts = {
@@ -276,6 +279,8 @@ const GERMAN: Texts = {
   user: "Benutzer",
   of: (who, days) => `${who === null ? "Von allen" : `Von ${who}`}, in den letzten ${days} Tagen (UTC).`,
   most: (from, to, tokens) => `${from} bis ${to}, höchstens ${tokens} Tokens am Tag`,
+  kept: (megabytes, most) =>
+    `Deine Dateien und Nachrichten belegen ${megabytes} MB${most === null ? "" : ` von ${most} MB, die du nutzen darfst`}.`,
 };
 
 /** What the page is written with. */
@@ -303,8 +308,16 @@ ${chart(
   pen,
 )}
 ${table(texts.model, groups(records, "model"), pen)}
-${isAdmin && table(texts.user, groups(records, "user"), pen)}`;
+${isAdmin && table(texts.user, groups(records, "user"), pen)}
+<p>${await kept(core, user, pen)}</p>`;
   return look.page({ title: texts.usage, body, head: html`<link rel="stylesheet" href="style.css">` });
+}
+
+async function kept(core: Core, { username }: User, { texts, number }: Pen): Promise<string> {
+  const [files, threads] = await Promise.all([core.file.size(username), core.thread.size(username)]);
+  const most = core.config.quotaBytes;
+  const inMegabytes = (bytes: number) => number(Math.round(bytes / 100_000) / 10);
+  return texts.kept(inMegabytes(files + threads), most === 0 ? null : inMegabytes(most));
 }
 
 function dayBefore(days: number): string {

@@ -105,6 +105,7 @@ export async function temporaryConfig(folder: string, config: Config, pluginsPat
     openaiBaseUrl: null,
     rateLimitLogin: null,
     rateLimitMessage: null,
+    quotaBytes: 5_000_000_000,
     streamsPerUser: 200,
     skipPlugins: false,
     scratch: `check_${randomBytes(8).toString("hex")}`,

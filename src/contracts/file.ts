@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { NewFile } from "../protocols";
+import type { FileInfo, NewFile } from "../protocols";
 import type { ContractCase } from "./contract";
 import { rejected } from "./rejected";
 
@@ -104,6 +104,62 @@ export const fileContract: readonly ContractCase[] = [
         ]);
         assert.deepEqual(await (await file.open("bob", kept.id))?.bytes(), bytes(50));
         await file.remove("bob", kept.id);
+      }
+    },
+  },
+  {
+    name: "the list has all of a user's files in pages, newest first, and nobody else's",
+    async run({ file }) {
+      assert.deepEqual(await file.list("ann"), []);
+      const put: FileInfo[] = [];
+      for (const name of ["one", "two", "three", "four", "five"]) {
+        put.unshift(await file.put("ann", newFile(name, "text/plain", bytes(name.length))));
+        await Bun.sleep(2); // Two of the same millisecond need not be in order.
+      }
+      const his = await file.put("bob", newFile("his", "text/plain", bytes(3)));
+      assert.deepEqual(await file.list("ann"), put);
+      const first = await file.list("ann", { limit: 2 });
+      assert.deepEqual(first, put.slice(0, 2));
+      const next = await file.list("ann", { limit: 2, before: first[1]?.id ?? "" });
+      assert.deepEqual(next, put.slice(2, 4));
+      assert.deepEqual(await file.list("ann", { before: put[4]?.id ?? "" }), []);
+      const ids = [put[1]?.id ?? "", "none", his.id, put[3]?.id ?? ""];
+      assert.deepEqual(await file.list("ann", { ids }), [put[1], put[3]]);
+      assert.deepEqual(await file.list("ann", { ids: [] }), []);
+      await file.remove("ann", put[0]?.id ?? "");
+      assert.deepEqual(await file.list("ann"), put.slice(1));
+    },
+  },
+  {
+    name: "the size is that of the contents that a user has, each once, in whichever order files come and go",
+    async run({ file }) {
+      assert.equal(await file.size("ann"), 0);
+      const one = await file.put("ann", newFile("one", "text/plain", bytes(100)));
+      const again = await file.put("ann", newFile("again", "image/png", bytes(100)));
+      await file.put("ann", newFile("other", "text/plain", bytes(7)));
+      await file.put("bob", newFile("his", "text/plain", bytes(100)));
+      assert.equal(await file.size("ann"), 107);
+      await file.remove("ann", one.id);
+      assert.equal(await file.size("ann"), 107);
+      await file.remove("ann", again.id);
+      await file.remove("ann", again.id);
+      assert.equal(await file.size("ann"), 7);
+      assert.equal(await file.size("bob"), 100);
+    },
+  },
+  {
+    name: "the size is right when the same content comes and goes at the same time",
+    async run({ file }) {
+      for (let round = 0; round < 10; round += 1) {
+        const olds = await Promise.all([1, 2].map(() => file.put("ann", newFile("old", "text/plain", bytes(50)))));
+        assert.equal(await file.size("ann"), 50);
+        const [kept] = await Promise.all([
+          file.put("ann", newFile("kept", "text/plain", bytes(50))),
+          ...olds.map(({ id }) => file.remove("ann", id)),
+        ]);
+        assert.equal(await file.size("ann"), 50);
+        await file.remove("ann", kept.id);
+        assert.equal(await file.size("ann"), 0);
       }
     },
   },

@@ -13,6 +13,7 @@ export { createLists, type Lister, type Lists } from "../core/model/lists";
 export { AppError, type ErrorFacts, HTTP_STATUS } from "../errors";
 export { htmlToMarkdown } from "../html-to-markdown";
 export type * from "../protocols";
+export { requireRoom } from "../quota";
 export type { SseMessage } from "../sse";
 export { takeSlotFor } from "../stream-slots";
 export { type Answered, ask, askSettings, type Question } from "./ask";

@@ -53,6 +53,8 @@ export interface Config {
   readonly rateLimitLogin: Rate | null;
   /** `RATE_LIMIT_MESSAGE`: messages per user; null = no limit. */
   readonly rateLimitMessage: Rate | null;
+  /** `QUOTA_BYTES`: bytes of files and texts that one user may keep; 0 = no limit. */
+  readonly quotaBytes: number;
   /** `STREAMS_PER_USER`: streams of events that one user may have open in this process; 0 = no limit. */
   readonly streamsPerUser: number;
   /** `SHUTDOWN_GRACE_S`: seconds that running turns get when the server is asked to end. */

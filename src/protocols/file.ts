@@ -5,9 +5,16 @@ export interface FileProtocol {
    * Keeps a file and returns it. The same bytes are kept once, however many people bring them. `name` and `type` are the
    * sender's claims. The name is cleaned for display (no control characters, no slashes, 1 to 255 characters) and never
    * used as a path; a type that is none becomes `application/octet-stream`, and its parameters are dropped. Throws
-   * AppError("tooLarge") over 50 MiB.
+   * AppError("tooLarge") over 50 MiB, and when the user's quota (QUOTA_BYTES) has no room for a content that they do not have yet;
+   * of several at once none goes beyond it.
    */
   put(username: string, file: NewFile): Promise<FileInfo>;
+
+  /** The user's files, newest first; an empty page when there is none, or none before `before`. */
+  list(username: string, page?: FilePage): Promise<FileInfo[]>;
+
+  /** Bytes of all that the user has, each content once. Costs the same however much that is. */
+  size(username: string): Promise<number>;
 
   /** The user's file, or null; another user's is null. */
   get(username: string, id: string): Promise<FileInfo | null>;
@@ -54,6 +61,15 @@ export interface FileText {
  */
 export type FileTextFault = "encrypted" | "broken" | "oldFormat" | "tooLarge" | "tooSlow" | "unknownKind";
 
+export interface FilePage {
+  /** Default 50. */
+  readonly limit?: number;
+  /** Id of the last file of the page before. */
+  readonly before?: string;
+  /** Only those of these; up to 1,000. */
+  readonly ids?: readonly string[];
+}
+
 export interface NewFile {
   readonly name: string;
   /** Media type, such as `image/png`. */
@@ -71,6 +87,8 @@ export interface FileInfo {
   readonly sha256: string;
   /** ISO 8601, UTC. */
   readonly created: string;
+  /** Of a file that a message has, where messages are shown: its user removed it since. */
+  readonly isRemoved?: boolean;
   /** How closely a model shall look at an image, in the words of its endpoint (`low`, `high`, …), where a message says so. */
   readonly detail?: string;
 }

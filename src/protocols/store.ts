@@ -57,6 +57,13 @@ export interface StoreProtocol {
   give?(from: Owner, to: Owner, store: string): Promise<number>;
 
   /**
+   * How much the owner's records hold in the fields that are `sized`: a running sum, which costs the same however many there are and
+   * changes in one step with them. While records that were there before a field was sized are still being counted it is less.
+   * Throws AppError("invalid") when no field is.
+   */
+  size(owner: Owner, store: string): Promise<number>;
+
+  /**
    * Appends items to a `json_collection` field, all or none. Costs the same however many there are. False, and nothing
    * appended, when the record does not match `where`: as with `update`, check and change are one step. Throws
    * AppError("notFound") when there is no such record.
@@ -109,6 +116,8 @@ export interface StoreField {
   readonly index?: boolean;
   /** `str` only: fullTextSearch looks here. */
   readonly search?: boolean;
+  /** `size` counts it: a `str` and a `json` by the bytes of its text in UTF-8, an `int`, which must not be negative, by its value. */
+  readonly sized?: boolean;
 }
 
 /** By field name (`a-z 0-9 _`, a letter first; `id` is taken). */

@@ -56,12 +56,16 @@ export interface ThreadProtocol {
 
   /**
    * A new thread with copies of the path up to the message, under the same title, model, prompt and parameters; its
-   * metadata has `forked_from`. Throws AppError("notFound") when there is no such thread or message.
+   * metadata has `forked_from`. Throws AppError("notFound") when there is no such thread or message, and
+   * AppError("tooLarge") when the user's quota has no room for the copies.
    */
   fork(username: string, threadId: string, messageId: string): Promise<Thread>;
 
   /** Takes the thread out of the list and the search; it stays readable by id. Idempotent. False when there is none. */
   archive(username: string, threadId: string): Promise<boolean>;
+
+  /** Bytes of the user's threads and messages, for their quota. Costs the same however many there are. */
+  size(username: string): Promise<number>;
 
   /** Threads whose title or messages contain every word of `text`, best first, one hit each. */
   search(username: string, text: string, limit?: number): Promise<ThreadHit[]>;

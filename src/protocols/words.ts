@@ -119,6 +119,8 @@ export interface Words {
     readonly result: string;
     cut(shown: string, whole: string): string;
     readonly error: string;
+    /** After the name of a file. */
+    readonly removed: string;
   };
   /** Markup made of what a model or plugin wrote. */
   readonly markdown: {

@@ -16,6 +16,7 @@ export interface Failure {
   readonly detail: string;
   /** By which the words of a reader's language may say it. */
   readonly reason?: string;
+  readonly figures?: readonly number[];
   readonly retryAfterS?: number;
   /** What only the owner may know; null when the request was at fault. */
   readonly cause: Error | null;
@@ -27,8 +28,9 @@ export function failureOf(error: unknown, code: number | string): Failure {
   if (isAppError(origin)) {
     const status = HTTP_STATUS[origin.code];
     const cause = status >= 500 && origin.cause instanceof Error ? origin.cause : null;
-    const { message: detail, retryAfterS, reason } = origin;
-    return { status, detail, cause, ...(retryAfterS && { retryAfterS }), ...(reason && { reason }) };
+    const { message: detail, retryAfterS, reason, figures } = origin;
+    const said = { ...(reason && { reason }), ...(figures && { figures }) };
+    return { status, detail, cause, ...(retryAfterS && { retryAfterS }), ...said };
   }
   switch (code) {
     case "VALIDATION":
@@ -84,14 +86,18 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
 }
 
 /** What a person reads of an error: in their language if it has a sentence for the reason, or else the error's own. */
-export function sentenceOf({ reason = "", message, retryAfterS = 1 }: Said, { errors: { reasons } }: Words): string {
+export function sentenceOf(error: Said, { errors: { reasons } }: Words): string {
+  const { reason = "", message, retryAfterS = 1, figures } = error;
   const said = Object.hasOwn(reasons, reason) ? reasons[reason as keyof typeof reasons] : message;
-  return typeof said === "string" ? said : said(retryAfterS);
+  if (typeof said === "string") return said;
+  const [first = retryAfterS, second = 0] = figures ?? [];
+  return said(first, second);
 }
 
 interface Said {
   readonly message: string;
   readonly reason?: string | undefined;
+  readonly figures?: readonly number[] | undefined;
   readonly retryAfterS?: number | undefined;
 }
 

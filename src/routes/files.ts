@@ -1,4 +1,4 @@
-/** Files: upload, download, and what can be read of them. A download never runs in the browser as a page of ours. */
+/** Files: upload, list, download, removal, and what can be read of them. A download never runs in the browser as a page of ours. */
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../errors";
@@ -7,6 +7,11 @@ import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
 import { bounded } from "./read";
 import { session } from "./session";
+
+const Page = {
+  limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000 })),
+  before: t.Optional(t.String({ description: "Id of the last one of the page before." })),
+};
 
 export function fileRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1/files" })
@@ -24,11 +29,28 @@ export function fileRoutes(core: Core) {
       },
     )
     .get(
+      "/",
+      async ({ query: { limit, before }, user }) => {
+        const page = { ...(limit && { limit }), ...(before && { before }) };
+        return (await core.file.list(user.username, page)).map(fileJson);
+      },
+      { query: t.Object(Page), detail: answers(json(t.Array(FileAnswer))) },
+    )
+    .delete(
+      "/:id",
+      async ({ params, user }) => {
+        const info = await core.file.get(user.username, params.id);
+        if (!info || !(await core.file.remove(user.username, info.id))) throw noFile();
+        return fileJson({ ...info, isRemoved: true });
+      },
+      { detail: answers(json(FileAnswer), 404) },
+    )
+    .get(
       "/:id",
       async ({ params, user, set }) => {
         const info = await core.file.get(user.username, params.id);
         const data = info && (await core.file.open(user.username, params.id));
-        if (!info || !data) throw new AppError("notFound", "There is no such file.");
+        if (!info || !data) throw noFile();
         set.headers["content-security-policy"] = "default-src 'none'; sandbox";
         return new Response(data, {
           headers: {
@@ -44,9 +66,13 @@ export function fileRoutes(core: Core) {
       "/:id/text",
       async ({ params, user }) => {
         const read = await core.file.text(user.username, params.id);
-        if (!read) throw new AppError("notFound", "There is no such file.");
+        if (!read) throw noFile();
         return fileTextJson(read);
       },
       { detail: answers(json(FileTextAnswer), 404) },
     );
+}
+
+function noFile(): AppError {
+  return new AppError("notFound", "There is no such file.");
 }

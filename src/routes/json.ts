@@ -81,6 +81,7 @@ export const FileAnswer = t.Object(
     size: t.Integer({ description: "Bytes." }),
     sha256: t.String({ description: "Of the bytes, lower-case hex." }),
     created: Time,
+    removed: t.Optional(t.Literal(true, { description: "Of a file that a message has: it was removed since." })),
   },
   { $id: "File" },
 );
@@ -177,8 +178,8 @@ export function turnJson(turn: TurnInfo) {
 }
 
 export function fileJson(file: FileInfo) {
-  const { id, name, type, size, sha256, created } = file;
-  return { id, name, type, size, sha256, created };
+  const { id, name, type, size, sha256, created, isRemoved } = file;
+  return { id, name, type, size, sha256, created, ...(isRemoved && { removed: true as const }) };
 }
 
 const Count = t.Optional(t.Integer({ minimum: 0 }));

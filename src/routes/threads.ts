@@ -9,6 +9,7 @@ import { requireModel, requirePrompt } from "../turn/start";
 import { AnyObject, MessageAnswer, messageJson, ThreadAnswer, threadJson } from "./json";
 import { answers, json, takes } from "./openapi";
 import { bounded } from "./read";
+import { withRemovedFiles } from "./removed-files";
 import { session } from "./session";
 
 const Page = {
@@ -73,7 +74,8 @@ export function threadRoutes(core: Core) {
         found(await core.thread.get(user.username, params.id));
         const { limit, before } = query;
         const path = { ...(limit && { limit }), ...(before && { before }) };
-        return (await core.thread.messages(user.username, params.id, path)).map(messageJson);
+        const messages = await core.thread.messages(user.username, params.id, path);
+        return (await withRemovedFiles(core, user.username, messages)).map(messageJson);
       },
       { query: t.Object(Page), detail: answers(json(t.Array(MessageAnswer)), 404) },
     )

@@ -6,6 +6,7 @@
 import { requireAllowed } from "../allowed";
 import { AppError } from "../errors";
 import type { Core, LiveTurn, TurnEvent, TurnInfo, TurnRequest, Turns, User } from "../protocols";
+import { requireRoom } from "../quota";
 import { answer } from "./answer";
 import { approveCall } from "./approvals";
 import { askToSave, askToStop, unreachable } from "./asks";
@@ -127,6 +128,7 @@ async function start(engine: Engine, user: User, request: TurnRequest, turnId: s
   const { core } = engine;
   await takeFromLimit(core, user);
   const plan = await planTurn(core, user, request);
+  await requireRoom(core, user.username, Buffer.byteLength(request.content ?? ""));
   return begin(engine, user, plan, turnId);
 }
 
@@ -171,6 +173,7 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
   const { model, systemPrompt, parameters } = turn;
   await requireAllowed(core, user, model);
   await takeFromLimit(core, user);
+  await requireRoom(core, user.username, 0);
   return begin(engine, user, { thread, content: null, files: [], parentId, model, systemPrompt, parameters });
 }
 

@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +10,7 @@ import { temporaryFolder } from "../support/temporary";
 import { storeCore } from "./store/support";
 
 function fileCore(folder = temporaryFolder()): Core {
-  const core = storeCore(folder);
+  const core = storeCore(folder, { quotaBytes: 0 });
   return Object.assign(core, { file: createFile(core) });
 }
 
@@ -102,3 +103,20 @@ function kept(uploads: string): string[] {
     .filter((entry) => entry.isFile() && !entry.parentPath.endsWith("incoming"))
     .map((entry) => join(entry.parentPath, entry.name).slice(uploads.length + 1));
 }
+
+test("files that were there before contents were counted are counted once, and a content that a crash left goes", async () => {
+  const folder = temporaryFolder();
+  const before = fileCore(folder);
+  for (const text of ["one", "one", "three"]) await put(before.file, "ann", text);
+  const database = new Database(join(folder, "skeleton.db"));
+  database.run("DELETE FROM file_contents");
+  database.close();
+
+  const { file, store } = fileCore(folder);
+  expect(await file.size("ann")).toBe("one".length + "three".length);
+  const hour = 60 * 60_000;
+  const long = { size: 100, since: new Date(Date.now() - hour).toISOString() };
+  await store.add("ann", "file_contents", long, "0".repeat(64));
+  await store.add("ann", "file_contents", { ...long, since: new Date().toISOString() }, "1".repeat(64));
+  expect(await file.size("ann")).toBe(8 + 100);
+});

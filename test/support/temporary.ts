@@ -41,6 +41,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     toolStepLimit: 10,
     rateLimitLogin: null,
     rateLimitMessage: null,
+    quotaBytes: 5_000_000_000,
     streamsPerUser: 200,
     shutdownGraceS: 1,
     heartbeatS: 5,

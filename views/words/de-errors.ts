@@ -1,6 +1,7 @@
 /** What the page says of errors, in German. */
 
 import type { ErrorWords } from "../../src/protocols";
+import { sizeText } from "../../src/size";
 
 const TITLES: Readonly<Record<number, string>> = {
   400: "Das geht nicht",
@@ -34,6 +35,8 @@ export const errors: ErrorWords = {
       "Im flüchtigen Betrieb, in dem sich jeder anmelden kann, antwortet der Server nur auf Adressen und Namen seines eigenen Netzes. Setze PUBLIC_URL auf die Adresse, unter der man ihn erreicht.",
     broken: "Im Server ist etwas schiefgegangen; sein Protokoll sagt, was.",
     manyStreams: "Du hast zu viele Fenster gleichzeitig offen. Schließe ein paar, die du nicht brauchst.",
+    quotaFull: (used, most) =>
+      `Deine Dateien und Nachrichten belegen ${sizeText(used, "de")} von ${sizeText(most, "de")}, die du nutzen darfst. Entferne Dateien, die du nicht mehr brauchst, oder bitte den Eigentümer dieses Servers um mehr.`,
     manyMessages: (seconds) =>
       `Zu viele Nachrichten. Versuche es in ${seconds === 1 ? "einer Sekunde" : `${seconds} Sekunden`} noch einmal.`,
     manySignIns: (seconds) =>

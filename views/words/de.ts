@@ -99,6 +99,7 @@ export const de: Words = {
     result: "Ergebnis",
     cut: (shown, whole) => `Das sind die ersten ${shown} von ${whole} Zeichen.`,
     error: "Fehler",
+    removed: "(entfernt)",
   },
   markdown: {
     copy: "Kopieren",

@@ -1,6 +1,7 @@
 /** What the page says of errors, in English. */
 
 import type { ErrorWords } from "../../src/protocols";
+import { sizeText } from "../../src/size";
 
 const TITLES: Readonly<Record<number, string>> = {
   400: "That cannot be done",
@@ -34,6 +35,8 @@ export const errors: ErrorWords = {
       "In ephemeral mode, where anybody may sign in, the server answers only to addresses and names of its own network. Set PUBLIC_URL to the address at which people reach it.",
     broken: "Something went wrong in the server; its log says what.",
     manyStreams: "You have too many windows open at the same time. Close some that you do not need.",
+    quotaFull: (used, most) =>
+      `Your files and messages take ${sizeText(used)} of the ${sizeText(most)} that you may use. Remove files that you no longer need, or ask the owner of this server for more.`,
     manyMessages: (seconds) => `Too many messages. Try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.`,
     manySignIns: (seconds) =>
       `Too many failed attempts. Try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.`,

@@ -100,6 +100,7 @@ export const en: Words = {
     result: "Result",
     cut: (shown, whole) => `These are the first ${shown} of ${whole} characters.`,
     error: "Error",
+    removed: "(removed)",
   },
   markdown: {
     copy: "Copy",

@@ -7,6 +7,7 @@ import { giving } from "./giving";
 import { queries } from "./queries";
 import { records } from "./records";
 import { search } from "./search";
+import { sizes } from "./sizes";
 
 export const storeContract: readonly ContractCase[] = [
   ...declarations,
@@ -15,4 +16,5 @@ export const storeContract: readonly ContractCase[] = [
   ...collections,
   ...search,
   ...giving,
+  ...sizes,
 ];

@@ -8,6 +8,20 @@ import { isNotFound, say, texts, userMessage } from "./support";
 
 export const threads: readonly ContractCase[] = [
   {
+    name: "the size grows with what is kept, copies in forks included, and is each user's own",
+    async run({ thread }) {
+      const { id } = await thread.create("ann", { title: "Sizes" });
+      const empty = await thread.size("ann");
+      equal(await thread.size("bob"), 0);
+      const { id: messageId } = await thread.append("ann", id, userMessage(null, "é".repeat(500)));
+      const one = await thread.size("ann");
+      equal(one >= empty + 1000, true, `${one} after ${empty}`);
+      await thread.fork("ann", id, messageId);
+      equal((await thread.size("ann")) >= one + 1000, true);
+      equal(await thread.size("bob"), 0);
+    },
+  },
+  {
     name: "a new thread has its fields and no messages",
     async run(core) {
       const fields = {

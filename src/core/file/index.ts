@@ -9,12 +9,13 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../errors";
-import type { Core, FileInfo, FileProtocol, StoreRecord } from "../../protocols";
-import { keep, prepareBytes, receive, release } from "./bytes";
+import type { Core, FileInfo, FileProtocol, NewFile, StoreRecord } from "../../protocols";
+import { keep, prepareBytes, type Received, receive, release } from "./bytes";
 import { cleanName, cleanType } from "./claims";
+import { createContents, declareContents, FILES } from "./contents";
 import { createFileTexts, type FileTexts } from "./text";
 
-const FILES = "files";
+const PAGE_SIZE = 50;
 const MAX_BYTES = 50 * 1024 * 1024; // The protocol's limit.
 
 export function createFile(core: Core): FileProtocol {
@@ -22,6 +23,22 @@ export function createFile(core: Core): FileProtocol {
   const root = onceDone(() => start(core));
   // Apart from the folder: a plugin that keeps files elsewhere still has them read here.
   const texts = onceDone((): Promise<FileTexts> => createFileTexts(core));
+  const contents = createContents(core);
+
+  const add = async (username: string, folder: string, received: Received, file: NewFile): Promise<FileInfo> => {
+    const { sha256, size } = received;
+    try {
+      const place = await keep(core, folder, received);
+      const info = { name: cleanName(file.name), type: cleanType(file.type), size, sha256, created: now() };
+      const id = await core.store.add(username, FILES, { ...info, place });
+      await contents.confirm(username, received);
+      return { id, ...info };
+    } catch (error) {
+      // When that fails too, it is found out and released later.
+      await contents.release(username, received).catch(() => {});
+      throw error;
+    }
+  };
 
   return {
     async put(username, file) {
@@ -32,11 +49,24 @@ export function createFile(core: Core): FileProtocol {
       }
       const folder = await root();
       const received = await receive(folder, file.data);
-      const { sha256, size } = received;
-      const place = await keep(core, folder, received).finally(() => rm(received.path, { force: true }));
-      const info = { name: cleanName(file.name), type: cleanType(file.type), size, sha256, created: now() };
-      const id = await core.store.add(username, FILES, { ...info, place });
-      return { id, ...info };
+      try {
+        await contents.claim(username, received);
+        return await add(username, folder, received, file);
+      } finally {
+        await rm(received.path, { force: true });
+      }
+    },
+
+    async list(username, { limit = PAGE_SIZE, before, ids } = {}) {
+      await root();
+      const id = ids ? { in: ids } : before !== undefined ? { lt: before } : null;
+      const query = { orderBy: "id", descending: true, ...(!ids && { limit }), ...(id && { where: { id } }) };
+      return (await core.store.find(username, FILES, query)).map(infoOf);
+    },
+
+    async size(username) {
+      await root();
+      return contents.size(username);
     },
 
     async get(username, id) {
@@ -71,6 +101,7 @@ export function createFile(core: Core): FileProtocol {
       // Of two who remove at once, the one whose delete succeeds gives the bytes back.
       if (!record || !(await core.store.delete(username, FILES, id))) return false;
       const sha256 = String(record.sha256);
+      await contents.release(username, { sha256, size: Number(record.size) });
       if (await release(core, folder, sha256)) await (await texts()).forget(sha256);
       return true;
     },
@@ -111,10 +142,11 @@ async function start(core: Core): Promise<string> {
     name: "str",
     type: "str",
     size: "int",
-    sha256: "str",
+    sha256: { type: "str", index: true },
     created: "str",
     place: "str",
   });
+  await declareContents(core);
   await prepareBytes(core, folder);
   return folder;
 }

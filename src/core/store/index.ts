@@ -12,6 +12,7 @@ import { give } from "./give";
 import { createSchema } from "./schema";
 import { search } from "./search";
 import { reindex, unindex } from "./search-index";
+import { createSizes, sizeOf } from "./sizes";
 import {
   checkedId,
   columnsOf,
@@ -21,6 +22,7 @@ import {
   fieldOf,
   ownerKey,
   searchedFields,
+  sizedFields,
 } from "./values";
 import { checkedCount, conditionOf, orderAndLimit, selection } from "./where";
 import { createWriteQueue } from "./writes";
@@ -31,6 +33,7 @@ export function createStore(core: Core): StoreProtocol {
   if (file && found === "nothing") core.log.info("Made a new database", { file });
   if (file && found === "empty") core.log.warn("The database was an empty file, and is taken as a new one", { file });
   createAppended(database);
+  createSizes(database);
   const writes = createWriteQueue(database);
   const collections = createCollections(database, writes, core.log);
   const schema = createSchema(database, writes, core.log);
@@ -118,6 +121,12 @@ export function createStore(core: Core): StoreProtocol {
     async give(from, to, name) {
       if (from === to) return 0;
       return give(writes, { database, store: schema.get(name), from: ownerKey(from), to: ownerKey(to) });
+    },
+
+    async size(owner, name) {
+      const store = schema.get(name);
+      if (sizedFields(store).length > 0) return sizeOf(database, store, ownerKey(owner));
+      throw new AppError("invalid", `The store "${name}" has no sized field.`);
     },
 
     async collectionAppend(owner, name, id, field, items, where) {

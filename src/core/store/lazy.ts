@@ -20,6 +20,7 @@ export function createLazyStore(core: Core): StoreProtocol {
     delete: (...args) => store().delete(...args),
     count: (...args) => store().count(...args),
     give: async (...args) => (await store().give?.(...args)) ?? 0,
+    size: (...args) => store().size(...args),
     collectionAppend: (...args) => store().collectionAppend(...args),
     collectionGet: (...args) => store().collectionGet(...args),
     fullTextSearch: (...args) => store().fullTextSearch(...args),

@@ -8,7 +8,8 @@ import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
 import { createBackups } from "./backup";
 import type { StoreDatabase } from "./database";
 import { beginReindex, createIndex, createReindexing, hasEarlierIndex, needsIndex } from "./search-index";
-import { COLUMN_TYPE, columnsOf, searchedFields } from "./values";
+import { beginSizing, createSizing } from "./sizes";
+import { COLUMN_TYPE, columnsOf, searchedFields, sizedFields } from "./values";
 import type { WriteQueue } from "./writes";
 
 export interface Schema {
@@ -51,6 +52,12 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
 
   const backups = createBackups(database.path, log);
   const reindexing = createReindexing({ database, writes, log, get });
+  const sizing = createSizing({ database, writes, log, get });
+  /** What is left of an earlier change goes on beside everything else. */
+  const goOn = (name: string): void => {
+    reindexing.begin(name);
+    sizing.begin(name);
+  };
 
   return {
     find,
@@ -64,7 +71,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
       const declared = checkedStore(name, fields);
       const before = find(name);
       const merged = merge(before, declared);
-      if (before && !merged && !needsIndex(database, before)) return reindexing.begin(name);
+      if (before && !merged && !needsIndex(database, before)) return goOn(name);
       // An index that was lost is made from what is there, and nothing of that changes.
       if (before && (merged || hasEarlierIndex(database, before))) await backups.ready();
       await writes.write(() => {
@@ -80,9 +87,11 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
         version = null;
       });
       if (before && merged) log.info("Store extended", { store: name });
-      reindexing.begin(name);
+      goOn(name);
     },
-    close: reindexing.close,
+    async close() {
+      await Promise.all([reindexing.close(), sizing.close()]);
+    },
   };
 }
 
@@ -95,7 +104,7 @@ function checkedStore(name: string, fields: StoreFields): StoreInfo {
   }
   const checked: Record<string, StoreField> = {};
   for (const [field, declared] of Object.entries(fields)) {
-    const { type, index = false, search = false } = typeof declared === "string" ? { type: declared } : declared;
+    const { type, index, search, sized } = typeof declared === "string" ? { type: declared } : declared;
     const where = `The field "${field}" of the store "${name}"`;
     if (!NAME.test(field) || field === "id") throw new AppError("invalid", `${where} cannot be named so.`);
     if (type !== "json_collection" && !Object.hasOwn(COLUMN_TYPE, type)) {
@@ -105,10 +114,13 @@ function checkedStore(name: string, fields: StoreFields): StoreInfo {
     if (index && (type === "json" || type === "json_collection")) {
       throw new AppError("invalid", `${where} is ${type}, which has no index.`);
     }
-    checked[field] = { type, ...(index && { index }), ...(search && { search }) };
+    if (sized && !SIZED.has(type)) throw new AppError("invalid", `${where} is ${type}, which has no size.`);
+    checked[field] = { type, ...(index && { index }), ...(search && { search }), ...(sized && { sized }) };
   }
   return { name, fields: checked };
 }
+
+const SIZED: ReadonlySet<string> = new Set(["str", "json", "int"]);
 
 /** The store with what is new in `declared`, or null when nothing is. What it has already, it keeps. */
 function merge(existing: StoreInfo | null, declared: StoreInfo): StoreInfo | null {
@@ -136,6 +148,7 @@ function create(database: StoreDatabase, store: StoreInfo): void {
   ) STRICT`);
   database.exec(`CREATE INDEX "${store.name}.owner" ON "${store.name}" (_owner)`);
   createParts(database, store);
+  beginSizing(database, store);
   database.run("INSERT INTO _store (name, fields) VALUES (?, ?)", store.name, JSON.stringify(store.fields));
 }
 
@@ -149,6 +162,7 @@ function extend(database: StoreDatabase, existing: StoreInfo, store: StoreInfo):
   database.run("UPDATE _store SET fields = ? WHERE name = ?", JSON.stringify(store.fields), store.name);
   const isSearchNew = searchedFields(store).some((field) => had.has(field) && !existing.fields[field]?.search);
   if (isIndexNew || isSearchNew) beginReindex(database, store);
+  if (sizedFields(existing).join() !== sizedFields(store).join()) beginSizing(database, store);
 }
 
 function column(store: StoreInfo, field: string): string {

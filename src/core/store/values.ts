@@ -48,6 +48,10 @@ export function searchedFields(store: StoreInfo): string[] {
   return Object.entries(store.fields).flatMap(([name, field]) => (field.search ? [name] : []));
 }
 
+export function sizedFields(store: StoreInfo): string[] {
+  return Object.entries(store.fields).flatMap(([name, field]) => (field.sized ? [name] : []));
+}
+
 /** Column values by field name; a field that is undefined is not given. */
 export function encodeFields(store: StoreInfo, fields: JsonObject): Map<string, SqlValue> {
   const given = new Map<string, SqlValue>();

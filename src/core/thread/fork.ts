@@ -2,6 +2,7 @@
 
 import { AppError } from "../../errors";
 import type { Core, Message, Thread } from "../../protocols";
+import { requireRoom } from "../../quota";
 import { fromMessage } from "./records";
 
 const COPIES_AT_ONCE = 100; // They share a transaction; other people's streams go on between two lots.
@@ -10,6 +11,7 @@ export async function forkThread(core: Core, username: string, threadId: string,
   const thread = await core.thread.get(username, threadId);
   const path = await core.thread.messages(username, threadId, { head: messageId });
   if (!thread || path.length === 0) throw new AppError("notFound", "There is no such message in this thread.");
+  await requireRoom(core, username, bytesOf(path));
   const fork = await core.thread.create(username, {
     title: thread.title,
     parameters: thread.parameters,
@@ -27,6 +29,12 @@ export async function forkThread(core: Core, username: string, threadId: string,
   return (
     (await core.thread.update(username, fork.id, { title: thread.title, ...(headId !== null && { headId }) })) ?? fork
   );
+}
+
+/** About what the copies take: what a message has beside its texts is little. */
+function bytesOf(path: readonly Message[]): number {
+  const texts = path.flatMap((message) => [message.content, message.arguments ?? "", message.error ?? ""]);
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }
 
 /** One below the other, as the path is. */

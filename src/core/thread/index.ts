@@ -53,6 +53,11 @@ export function createThread(core: Core): ThreadProtocol {
 
     fork: (username, threadId, messageId) => forkThread(core, username, threadId, messageId),
 
+    async size(username) {
+      const sizes = await Promise.all(["threads", "messages"].map((name) => core.store.size(username, name)));
+      return sizes.reduce((sum, size) => sum + size, 0);
+    },
+
     async archive(username, threadId) {
       return (await updateRecord(core, username, threadId, { archived: true })) !== null;
     },

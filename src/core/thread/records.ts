@@ -18,17 +18,17 @@ import type {
 } from "../../protocols";
 
 const THREADS: StoreFields = {
-  title: { type: "str", search: true },
+  title: { type: "str", search: true, sized: true },
   created: "str",
   updated: "str",
   model: "str",
   system_prompt: "str",
-  parameters: "json",
+  parameters: { type: "json", sized: true },
   head_id: "str",
   archived: "bool",
   pinned: "bool",
-  tags: "json",
-  metadata: "json",
+  tags: { type: "json", sized: true },
+  metadata: { type: "json", sized: true },
   place: { type: "str", index: true },
 };
 
@@ -44,17 +44,17 @@ const MESSAGES: StoreFields = {
   parent_id: "str",
   role: "str",
   type: "str",
-  content: { type: "str", search: true },
+  content: { type: "str", search: true, sized: true },
   timestamp: "str",
   turn_id: "str",
   step: "int",
   model: "str",
   duration_ms: "int",
-  files: "json",
+  files: { type: "json", sized: true },
   call_id: "str",
   name: "str",
-  arguments: "str",
-  error: "str",
+  arguments: { type: "str", sized: true },
+  error: { type: "str", sized: true },
   approved: "bool",
   cut: "str",
 };

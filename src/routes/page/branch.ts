@@ -5,6 +5,7 @@
 
 import type { Core, Html, LiveTurn, Message, MessageData, MessagesData, Thread, Words } from "../../protocols";
 import type { Reader } from "../reader";
+import { withRemovedFiles } from "../removed-files";
 import { messageData } from "./message-data";
 import { isMarkdown } from "./part-data";
 import { renderAll } from "./rendered";
@@ -36,7 +37,8 @@ export async function loadBranch(
   const ids = shown.map(({ id }) => id);
   const head = ids.at(-1);
   const path = head === undefined ? { limit: 0 } : { head, limit: ids.length, tree: shown };
-  const stored = await core.thread.messages(user.username, threadId, path);
+  const read = await core.thread.messages(user.username, threadId, path);
+  const stored = await withRemovedFiles(core, user.username, read);
   const bodies = await renderBodies(core, words, stored);
   const turns = await core.turns.list(user, threadId, ids);
   const isLatest = next === null && isThreadsBranch;

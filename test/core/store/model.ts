@@ -10,8 +10,14 @@ interface Kept {
 
 type Modelled = Omit<StoreProtocol, "createStoreIfNotExists" | "listStores" | "findStore" | "ping" | "close">;
 
-/** Of one store; `fields` are its columns, `searched` those that are searched. */
-export function createModel(fields: readonly string[], searched: readonly string[]): Modelled {
+/** Of one store: its columns, those that are searched, and the texts and JSON that are sized. */
+interface ModelFields {
+  readonly fields: readonly string[];
+  readonly searched: readonly string[];
+  readonly sized: { readonly [field: string]: "str" | "json" };
+}
+
+export function createModel({ fields, searched, sized }: ModelFields): Modelled {
   let kept: Kept[] = [];
   const one = (owner: string | null, id: string) => kept.find((row) => row.owner === owner && row.record.id === id);
   const matching = (owner: string | null, where: StoreWhere = {}) =>
@@ -46,6 +52,15 @@ export function createModel(fields: readonly string[], searched: readonly string
     },
     async count(owner, _store, where) {
       return matching(owner, where).length;
+    },
+    async size(owner) {
+      const texts = matching(owner).flatMap((record) =>
+        Object.entries(sized).map(([field, type]) => {
+          const value = record[field] ?? null;
+          return value === null ? "" : type === "json" ? JSON.stringify(value) : String(value);
+        }),
+      );
+      return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     },
     async collectionAppend(owner, _store, id, field, items, where = {}) {
       const row = one(owner, id);

@@ -12,11 +12,11 @@ const STEPS = 300;
 const NAME = "things";
 const FIELDS = {
   s: { type: "str", search: true },
-  t: { type: "str", search: true, index: true },
+  t: { type: "str", search: true, index: true, sized: true },
   i: { type: "int", index: true },
   f: "float",
   b: "bool",
-  j: "json",
+  j: { type: "json", sized: true },
   c: "json_collection",
   d: "json_collection",
 } as const;
@@ -28,7 +28,11 @@ for (let run = 0; run < (process.env.SEED ? 1 : RUNS); run += 1) {
   const seed = first + run;
   test(`the store answers as the model does, seed ${seed}`, async () => {
     const folder = temporaryFolder();
-    const model = createModel(["s", "t", "i", "f", "b", "j"], ["s", "t"]);
+    const model = createModel({
+      fields: ["s", "t", "i", "f", "b", "j"],
+      searched: ["s", "t"],
+      sized: { t: "str", j: "json" },
+    });
     const random = randomFrom(seed);
     let store = openStore(folder);
     await store.createStoreIfNotExists(NAME, FIELDS);
@@ -93,6 +97,7 @@ function randomOperation(random: Random): {
     [`update ${j(fields)} where ${j(where)}`, (store) => store.update(owner, NAME, id, fields, where)],
     [`delete where ${j(where)}`, (store) => store.delete(owner, NAME, id, where)],
     [`count ${j(where)}`, (store) => store.count(owner, NAME, where)],
+    ["size", (store) => store.size(owner, NAME)],
     [`append ${collection} ${j(items)}`, (store) => store.collectionAppend(owner, NAME, id, collection, items)],
     [
       `append ${collection} ${j(items)} where ${j(where)}`,

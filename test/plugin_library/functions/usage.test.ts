@@ -132,6 +132,7 @@ describe("the page", () => {
     const bobs = await (await bob.fetch("/_plugin/usage/")).text();
     expect(bobs).toContain("Of bob, in the last 30 days");
     expect(rowOf(bobs, "small-1")).toEqual(["1", "2,000", "1,000", "$0.004"]);
+    expect(bobs).toMatch(/Your files and messages take [\d.]+ MB of the 5,000 MB that you may use\./);
     expect(bobs).not.toContain("large-1");
     const all = await (await ann.fetch("/_plugin/usage/")).text();
     expect(rowOf(all, "large-1")).toEqual(["1", "1,000", "500", "$0.20"]);
