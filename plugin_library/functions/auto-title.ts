@@ -81,9 +81,11 @@ async function setTitle(turn: Turn, { title, asked }: Beginning, replied: string
   await core.thread.update(user.username, threadId, { title: better }, { title });
 }
 
+const LINE_MAX = 300; // Characters of the line a title stands in. A longer one would be looked at again from each of its marks.
+
 /** Models put titles in quotes, in bold, and behind "Title:", whatever they are told. */
 function titleIn(text: string): string {
-  const line = text.trim().split(/[\r\n]/, 1)[0] ?? "";
+  const line = (text.trim().split(/[\r\n]/, 1)[0] ?? "").slice(0, LINE_MAX);
   const bare = line.replace(/^[\s#*_"'“”„«»`]*(?:title:\s*)?[\s*_"'“”„«»`]*/i, "").replace(/[\s*_"'“”„«»`.]+$/, "");
   return [...bare.replace(/[\s\p{Cc}]+/gu, " ")].slice(0, TITLE_MAX).join("");
 }

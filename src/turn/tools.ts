@@ -4,7 +4,7 @@
  */
 
 import { messageOf } from "../errors";
-import { parseJson } from "../json";
+import { isTooDeep, LEVELS_MAX, parseJson } from "../json";
 import type { Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
 import { watchHeldUp } from "./held-up";
 import { misfit } from "./json-schema";
@@ -136,6 +136,7 @@ function leave(iterator: AsyncIterator<unknown, unknown> | null): void {
 function asText(value: unknown): string {
   if (typeof value === "string") return value;
   try {
+    if (isTooDeep(value)) throw new Error(`it nests deeper than ${LEVELS_MAX} levels`);
     return JSON.stringify(value ?? null, refuseOther);
   } catch (error) {
     throw new Error(`The tool's result cannot be given as JSON: ${messageOf(error)}`, { cause: error });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Core, Plugin, User } from "../../src/protocols";
 import { createGrowingText } from "../../src/routes/live/growing-text";
+import { escapeHtml } from "../../views/html";
 import { markdown, openMarkdown } from "../../views/markdown";
 import { en } from "../../views/words/en";
 import { atEnd } from "../support/at-end";
@@ -118,6 +119,39 @@ describe("blocks in blocks in blocks", () => {
   test("notes stand in lists and in notes", () => {
     const { markup } = markdown("- a [^1]\n  [^1]: b [^2]\n\n      [^2]: c", en);
     expect(markup).toMatch(/<li>a <sup[\s\S]*<li id="fn-[^"]*">\s*<p>b [\s\S]*<p>c<\/p>/);
+  });
+});
+
+describe("what would hold up the server", () => {
+  const big: readonly (readonly [what: string, text: string])[] = [
+    ["a list of many pages", "- item **b**\n".repeat(3000)],
+    ["a long table", `| a | b |\n|---|---|\n${"| **1** | 2 |\n".repeat(3000)}`],
+    ["a long quote", `> ${"word ".repeat(9000)}\n`],
+    ["a paragraph of too many brackets", `${"[".repeat(500)} **b**\n`],
+  ];
+
+  test.each(big)("%s is shown as it was written, whole, and what follows is rendered", (_what, text) => {
+    const { markup } = markdown(`*before*\n\n${text}\n*after*\n`, en);
+    expect(markup).toMatch(/^<p><em>before<\/em>[\s\S]*<p><em>after<\/em><\/p>\n$/);
+    expect(markup.includes("<strong>")).toBe(false);
+    expect(markup.includes(escapeHtml(text.trim()))).toBe(true);
+  });
+
+  test("code has no end", () => {
+    const { markup } = markdown(`\`\`\`\n${"let a;\n".repeat(10_000)}\`\`\`\n`, en);
+    expect(markup).toStartWith('<figure class="code">');
+  });
+
+  test("nothing is lost of what nests deeper than anybody reads", () => {
+    for (const text of [`${"> ".repeat(200)}deep`, `${"- ".repeat(90)}deep`, `${"[^1]: ".repeat(90)}deep\n\n[^1]`])
+      expect(markdown(text, en).markup).toContain("deep");
+  });
+
+  test("paragraphs that each cost little are shown as they were written from where they cost much together", () => {
+    const { markup } = markdown(`*first*\n\n${`${"![".repeat(100)}\n\n`.repeat(300)}*last*\n`, en);
+    expect(markup).toStartWith("<p><em>first</em></p>");
+    expect(markup).toEndWith("<p>*last*</p>\n");
+    expect(markup.split("![").length).toBe(30_001);
   });
 });
 

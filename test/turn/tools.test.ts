@@ -76,6 +76,12 @@ describe("a tool", () => {
       {},
       /as JSON:/,
     ],
+    [
+      "nests without end",
+      async () => JSON.parse("[".repeat(30_000) + "]".repeat(30_000)),
+      {},
+      /as JSON: it nests deeper than 64 levels/,
+    ],
     ["does not exist", async () => "", { name: "other" }, /no tool "other".*it/],
     ["takes too long", never, { timeoutMs: 20 }, /longer than 0.02 seconds/],
     ["is stopped", never, { signal: AbortSignal.abort() }, /was stopped/],

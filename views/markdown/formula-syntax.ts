@@ -73,15 +73,13 @@ function block(state: StateBlock, startLine: number, endLine: number, isSilent: 
   const first = lineOf(state, startLine);
   const close = first.startsWith("$$") ? "$$" : first.startsWith("\\[") ? "\\]" : null;
   if (close === null) return false;
-  const lines = [first.slice(2)];
-  let line = startLine;
-  while (!isEnd(lines.at(-1) ?? "", close)) {
-    line++;
-    const isPast = line >= endLine || line - startLine > MAX_BLOCK_LINES || state.isEmpty(line);
-    if (isPast || (state.sCount[line] ?? 0) < state.blkIndent) return false;
-    lines.push(lineOf(state, line));
+  const line = isEnd(first.slice(2), close) ? startLine : endOfBlock(state, startLine + 1, close);
+  if (line >= endLine || line - startLine > MAX_BLOCK_LINES) return false;
+  for (let inside = startLine + 1; inside <= line; inside++) {
+    if (state.isEmpty(inside) || (state.sCount[inside] ?? 0) < state.blkIndent) return false;
   }
-  const content = lines.join("\n").trimEnd().slice(0, -2).trim();
+  const lines = Array.from({ length: line - startLine }, (_, at) => lineOf(state, startLine + 1 + at));
+  const content = [first.slice(2), ...lines].join("\n").trimEnd().slice(0, -2).trim();
   if (content === "" || content.includes("$$")) return false;
   if (isSilent) return true;
   const isAllowed = takeBudget(state.env, content, false);
@@ -89,6 +87,18 @@ function block(state: StateBlock, startLine: number, endLine: number, isSilent: 
   Object.assign(token, { content, map: [startLine, line + 1], markup: close });
   state.line = line + 1;
   return true;
+}
+
+/** The next line that ends as a formula does, wherever. Found once for all the lines in front of it, each of which may be a beginning. */
+function endOfBlock(state: StateBlock, from: number, close: string): number {
+  state.env.formulaEnds ??= {};
+  const ends = state.env.formulaEnds as Record<string, { readonly from: number; readonly to: number }>;
+  const known = ends[close];
+  if (known && known.from <= from && from <= known.to) return known.to;
+  let to = from;
+  while (to < state.eMarks.length && !isEnd(lineOf(state, to), close)) to++;
+  ends[close] = { from, to };
+  return to;
 }
 
 function isEnd(line: string, close: string): boolean {

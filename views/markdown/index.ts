@@ -5,10 +5,11 @@
 
 import type { Html, Words } from "../../src/protocols";
 import { html, raw } from "../html";
-import { parser, plain } from "./load";
+import { parser } from "./load";
+import { plain } from "./plain";
 
-export { plain } from "./load";
 export { openMarkdown } from "./open";
+export { plain } from "./plain";
 
 /** Characters of a part; longer ones are shown as plain text. Ordinary text of this length takes about 10 ms. */
 const MAX_LENGTH = 300_000;

@@ -7,17 +7,17 @@ import type { Token } from "markdown-it";
 import type { Html, OpenMarkdown, Words } from "../../src/protocols";
 import { raw } from "../html";
 import { isClosed } from "./code";
-import { parser, plain } from "./load";
+import { parser } from "./load";
 import { mend } from "./mend";
+import { MAX_BLOCK_LENGTH, plain } from "./plain";
 
 /** Characters that are looked at. Of more, all is shown as plain text until the end. */
 const MAX_OPEN_LENGTH = 150_000;
 
 /**
- * Characters and lines of one open block other than code. It is rendered at each look, a tenth of the time and nothing else
- * meanwhile, so a longer one, mostly a list or a table, is shown as plain text until it is finished.
+ * Of one open block other than code. It is rendered at each look, a tenth of the time and nothing else meanwhile, so a longer one,
+ * mostly a list or a table, is shown as plain text until it is finished.
  */
-const MAX_TAIL_LENGTH = 40_000;
 const MAX_TAIL_LINES = 600;
 
 export function openMarkdown(text: string, words: Words): OpenMarkdown {
@@ -37,7 +37,7 @@ export function openMarkdown(text: string, words: Words): OpenMarkdown {
 }
 
 function isLong(text: string): boolean {
-  return text.length > MAX_TAIL_LENGTH || text.split("\n").length > MAX_TAIL_LINES;
+  return text.length > MAX_BLOCK_LENGTH || text.split("\n").length > MAX_TAIL_LINES;
 }
 
 /** The last token of the open block that holds text. */

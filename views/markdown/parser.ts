@@ -3,25 +3,39 @@
  * allows, and an image is a link that shows its address, since loading it would tell a stranger what was said here.
  */
 
-import MarkdownIt from "markdown-it";
+import MarkdownIt, { type Token } from "markdown-it";
 import type { Words } from "../../src/protocols";
 import { escapeHtml, html, isSafeUrl } from "../html";
 import { code } from "./code";
 import { footnotes } from "./footnotes";
 import { formulas } from "./formula-syntax";
+import { MAX_BLOCK_LENGTH, plain } from "./plain";
 
 /** Characters of one paragraph or cell: a few pages. Nothing else is served while it is read. */
 const MAX_INLINE_LENGTH = 20_000;
 
-/** Characters in one that may be syntax: each costs up to 3 µs, and ordinary text has one in twenty. */
+/** Characters in one that may be syntax, of which ordinary text has one in twenty. */
 const MAX_MARKS = 2000;
 const MARK = /[\\*_~`<&$\n"]/g;
 
-/** Colons in one. Each may be of an address that becomes a link by itself, which costs up to 30 µs. */
+/** Colons in one. Each may be of an address that becomes a link by itself. */
 const MAX_COLONS = 200;
 
 /** Opening brackets in one. Each may begin a link, and is looked at with all that follows. */
 const MAX_BRACKETS = 400;
+
+/**
+ * Microseconds that the paragraphs and cells of one text may cost, estimated: a mark costs up to 3, an address 30, and a bracket as
+ * much as there are characters to look at. What comes after is shown as it was written. Ordinary text of 100,000 characters has 20,000.
+ */
+const MAX_COST = 50_000;
+const ADDRESS = /\/\/|mailto:/gi;
+
+/** Levels of blocks in blocks, of which a list has two. What is further in is shown as it was written. */
+const MAX_LEVELS = 30;
+
+/** Of one block other than code. */
+const MAX_BLOCK_LINES = 2000;
 
 /** The page's texts, which a text is rendered with. */
 function wordsOf(env: object | undefined): Words["markdown"] {
@@ -59,10 +73,61 @@ rules.link_open = (tokens, index, options, _env, self) => {
   return self.renderToken(tokens, index, options);
 };
 
+parser.block.ruler.before("table", "too_deep", (state, startLine, endLine, isSilent) => {
+  if (state.level < MAX_LEVELS || isSilent) return false;
+  let line = startLine + 1;
+  while (line < endLine && (state.isEmpty(line) || (state.sCount[line] ?? 0) >= state.blkIndent)) line++;
+  const content = state.getLines(startLine, line, state.blkIndent, false);
+  Object.assign(state.push("unread_block", "", 0), { content, map: [startLine, line] });
+  state.line = line;
+  return true;
+});
+
+/** Whether a table begins that goes on for so many lines: to take it apart costs more than to show it. */
+parser.block.ruler.before("table", "long_table", (state, startLine, endLine, isSilent) => {
+  if (isSilent || state.level > 0 || endLine - startLine <= MAX_BLOCK_LINES) return false;
+  if (!RULE_OF_TABLE.test(state.src.slice(state.bMarks[startLine + 1], state.eMarks[startLine + 1]))) return false;
+  let line = startLine;
+  while (line < endLine && !state.isEmpty(line)) line++;
+  if (line - startLine <= MAX_BLOCK_LINES) return false;
+  const content = state.getLines(startLine, line, 0, false);
+  Object.assign(state.push("unread_block", "", 0), { content, map: [startLine, line] });
+  state.line = line;
+  return true;
+});
+
+const RULE_OF_TABLE = /^[ |:]*-[-|: ]*$/;
+
+parser.core.ruler.after("block", "too_long", (state) => {
+  if (state.src.length <= MAX_BLOCK_LENGTH && state.tokens.length <= MAX_BLOCK_LINES) return;
+  const lines = state.src.split("\n");
+  const kept: Token[] = [];
+  let start = 0;
+  for (const [at, { level, nesting }] of state.tokens.entries()) {
+    if (level > 0 || nesting > 0) continue;
+    const block = state.tokens.slice(start, at + 1);
+    start = at + 1;
+    const content = tooLong(block[0], lines);
+    kept.push(...(content === null ? block : [Object.assign(new state.Token("unread_block", "", 0), { content })]));
+  }
+  state.tokens = kept;
+});
+
+/** The source of a block that is too long; else null. */
+function tooLong(block: Token | undefined, lines: readonly string[]): string | null {
+  if (!block?.map || block.type === "fence" || block.type === "code_block") return null;
+  const own = lines.slice(...block.map);
+  const content = own.join("\n");
+  return own.length > MAX_BLOCK_LINES || content.length > MAX_BLOCK_LENGTH ? content : null;
+}
+
+rules.unread_block = (tokens, index) => plain(tokens[index]?.content.replace(/\n$/, "") ?? "").markup;
+
 parser.core.ruler.at("inline", (state) => {
   for (const token of state.tokens) {
     if (token.type !== "inline") continue;
-    if (isBounded(token.content)) state.md.inline.parse(token.content, state.md, state.env, token.children ?? []);
+    if (isBounded(token.content, state.env))
+      state.md.inline.parse(token.content, state.md, state.env, token.children ?? []);
     else token.children = [Object.assign(new state.Token("unread", "", 0), { content: token.content })];
   }
 });
@@ -70,10 +135,15 @@ parser.core.ruler.at("inline", (state) => {
 // No "text", which would be searched for addresses.
 rules.unread = (tokens, index) => escapeHtml(tokens[index]?.content ?? "");
 
-function isBounded(text: string): boolean {
-  if (text.length <= MAX_COLONS) return true;
-  if (text.length > MAX_INLINE_LENGTH || text.split("[").length > MAX_BRACKETS) return false;
-  return text.split(":").length <= MAX_COLONS && (text.match(MARK)?.length ?? 0) <= MAX_MARKS;
+function isBounded(text: string, env: Record<string, unknown>): boolean {
+  const brackets = text.split("[").length;
+  const marks = text.match(MARK)?.length ?? 0;
+  if (text.length > MAX_INLINE_LENGTH || brackets > MAX_BRACKETS || marks > MAX_MARKS) return false;
+  if (text.length > MAX_COLONS && text.split(":").length > MAX_COLONS) return false;
+  const cost = 3 * marks + 30 * (text.match(ADDRESS)?.length ?? 0) + ((brackets - 1) * text.length) / 40;
+  const used = Number(env.inlineCost ?? 0) + cost;
+  env.inlineCost = used;
+  return used <= MAX_COST;
 }
 
 // The policy of the page refuses inline styles, so the alignment of a column is a class.

@@ -139,7 +139,7 @@ function clean(detail: unknown, { apiKey }: Named): string {
   const said = typeof detail === "string" ? detail : fieldOf(detail, "message");
   if (typeof said !== "string") return "";
   const text = (apiKey ? said.slice(0, 10_000).replaceAll(apiKey, "…") : said.slice(0, 10_000))
-    .replace(/<[^>]*>/g, " ")
+    .replace(/<[^<>]*>/g, " ")
     .replace(/\b(?:sk|pk|key|api|gsk|xai|hf)[-_][\w*.-]{6,}|\bBearer\s+\S+/gi, "…")
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
     .replace(/[\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, " ")

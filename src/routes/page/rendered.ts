@@ -8,6 +8,7 @@ import type { Core, Html, ViewsProtocol, Words } from "../../protocols";
 const SLICE = 8000; // Characters: about 2 ms of ordinary text,
 const SLICE_LINES = 400; // and lines, each of which may be a block or an item.
 const SLICE_MS = 3; // Work at a time; one more slice may follow, and then others have their turn.
+const WHOLE_AT_MOST = 50_000; // Characters: 10 ms of ordinary text, and up to 60 of the worst.
 const JOINED_AT_MOST = 300_000; // Characters. What is longer is for the view to shorten, which it can only as a whole.
 const KEPT_AT_MOST = 4_000_000; // UTF-16 units of texts and markup: some hundred pages, in 4 to 8 MB.
 
@@ -19,14 +20,17 @@ interface Kept {
 /** Per views, which change when a plugin does, and per language. */
 const kept = new WeakMap<ViewsProtocol["markdown"], WeakMap<Words, Kept>>();
 
-/** Whether the markup of the blocks, one after the other, is that of the whole: no block defines what another one uses. */
+/**
+ * Whether the markup of the blocks, one after the other, is that of the whole: no block defines what another one uses. In a long
+ * text none may, since nothing else is served while a whole is rendered: what is called far from where it is written stays as it is.
+ */
 export function isSumOfBlocks(text: string): boolean {
-  return text.length <= JOINED_AT_MOST && !text.includes("]:");
+  return text.length <= JOINED_AT_MOST && (text.length > WHOLE_AT_MOST || !text.includes("]:"));
 }
 
 /** At once, from what is kept if it is there. */
 export function rendered({ views }: Core, words: Words, text: string): Html {
-  return recall(views, words, text) ?? keep(views, words, text, views.markdown(text, words));
+  return recall(views, words, text) ?? keep(views, words, text, joined(views, [...slicesOf(views, words, text)]));
 }
 
 /** Keeps markup that is known already to be that of the text. */
@@ -45,30 +49,35 @@ export async function renderAll({ views }: Core, words: Words, texts: readonly s
   };
   for (const text of texts) {
     const known = recall(views, words, text);
-    all.push(known ?? keep(views, words, text, await renderInSlices(views, words, text, rest)));
-    if (!known) await rest();
+    if (known) all.push(known);
+    else {
+      const slices: (Html | null)[] = [];
+      for (const slice of slicesOf(views, words, text)) {
+        slices.push(slice);
+        await rest();
+      }
+      all.push(keep(views, words, text, joined(views, slices)));
+    }
   }
   return all;
 }
 
-async function renderInSlices(
-  views: ViewsProtocol,
-  words: Words,
-  text: string,
-  rest: () => Promise<void>,
-): Promise<Html> {
-  if (lengthOfSlice(text, 0) === text.length || !isSumOfBlocks(text)) return views.markdown(text, words);
-  const blocks: Html[] = [];
-  let [start, length] = [0, lengthOfSlice(text, 0)];
+/** Null = a step on the way to the next slice. */
+function* slicesOf(views: ViewsProtocol, words: Words, text: string): Generator<Html | null> {
+  let [start, length] = [0, isSumOfBlocks(text) ? lengthOfSlice(text, 0) : text.length];
   while (start + length < text.length) {
     const { finished } = views.openMarkdown(text.slice(start, start + length), words);
-    if (finished > 0) blocks.push(views.markdown(text.slice(start, start + finished), words));
+    yield finished > 0 ? views.markdown(text.slice(start, start + finished), words) : null;
     start += finished;
     // A block that is longer than a slice.
     length = finished > 0 ? lengthOfSlice(text, start) : length * 2;
-    await rest();
   }
-  return views.join([...blocks, views.markdown(text.slice(start), words)]);
+  yield views.markdown(text.slice(start), words);
+}
+
+function joined(views: ViewsProtocol, slices: readonly (Html | null)[]): Html {
+  const [first, ...others] = slices.filter((slice) => slice !== null);
+  return first && others.length === 0 ? first : views.join(first ? [first, ...others] : []);
 }
 
 function lengthOfSlice(text: string, start: number): number {

@@ -56,6 +56,15 @@ test("a text in which one block may define what another one uses is rendered as 
   expect(looked).toEqual([text.length]);
 });
 
+test("a long text is rendered in slices whatever it defines, at once and by and by alike", async () => {
+  const text = `A [link].\n\n${SECTION.repeat(600)}[link]: https://example.com\n`;
+  const [slices] = await renderAll(core, en, [text]);
+  expect(slices?.markup).toStartWith("<p>A [link].</p>");
+  expect(Math.max(...looked)).toBeLessThanOrEqual(8000);
+  Object.assign(core, { views: { ...views, markdown: (it: string, words: Words) => views.markdown(it, words) } });
+  expect(rendered(core, en, text).markup).toBe(slices?.markup ?? "");
+});
+
 test("what was rendered is not rendered again, as long as others are not asked for more often", async () => {
   await renderAll(core, en, ["one", "two", "one"]);
   expect(looked).toHaveLength(2);
@@ -63,7 +72,7 @@ test("what was rendered is not rendered again, as long as others are not asked f
   expect(looked).toHaveLength(2);
   const long = "word ".repeat(50_000);
   for (let index = 0; index < 20; index++) {
-    rendered(core, en, `${index}\n\n${long}`);
+    rendered(core, en, `${index} ${long}`);
     rendered(core, en, "one");
   }
   expect(looked).toHaveLength(22);

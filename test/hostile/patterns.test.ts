@@ -1,0 +1,180 @@
+/**
+ * Every expression and loop that meets what strangers send, with input made to be slow. Of those with a bound of their own, the bound
+ * is what is tested: twice the input may cost twice as much, and never the square.
+ */
+
+import { describe, expect, test } from "bun:test";
+import { Value } from "@sinclair/typebox/value";
+import redact from "../../plugin_library/functions/redact-secrets";
+import { cleanName, cleanType } from "../../src/core/file/claims";
+import { StreamFault, toFailure } from "../../src/core/model/failure";
+import { createSseReader } from "../../src/core/model/sse-reader";
+import { createThinkFilter } from "../../src/core/model/think";
+import { searchable, wordsOf } from "../../src/core/store/search-index";
+import { snippetOf } from "../../src/core/thread/snippet";
+import { htmlToMarkdown } from "../../src/html-to-markdown";
+import type { Core } from "../../src/protocols";
+import { takesGzip } from "../../src/routes/compress";
+import { createGrowingText } from "../../src/routes/live/growing-text";
+import { chooseWords, zoneOf } from "../../src/routes/reader";
+import { titleFrom } from "../../src/turn/start";
+import { isSafeUrl } from "../../views/html";
+import { markdown, openMarkdown } from "../../views/markdown";
+import { highlight } from "../../views/markdown/highlight";
+import { mend } from "../../views/markdown/mend";
+import { en } from "../../views/words/en";
+import { testViews } from "../support/chat-data";
+import { growth } from "../support/cost";
+
+const LINEAR = 3.3; // 2 would be linear and 4 the square; what is small beside what it begins with is less than 2.
+
+/** The piece again and again, between a beginning and an end that let what went well in front fail. */
+function filled(piece: string, size: number): string {
+  return `a${piece.repeat(Math.ceil(size / piece.length)).slice(0, size)}§a`;
+}
+
+function inPieces(text: string, length: number, push: (piece: string) => unknown): void {
+  for (let at = 0; at < text.length; at += length) push(text.slice(at, at + length));
+}
+
+const headerOf = (text: string) => text.replace(/[^\x20-\x7e]/g, "");
+
+const LANGUAGES = "js java c cs go rust php python ruby perl bash yaml json css sql lua graphql diff md html".split(
+  " ",
+);
+
+const settings = Value.Default(redact.settings, { model: true });
+const turn = { core: { settings: () => settings } } as never;
+
+type Work = (text: string) => unknown;
+
+/** What is done with a text, how long the text is, and the pieces that it is made of. */
+const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces: readonly string[]]>> = {
+  "a title": [titleFrom, 500_000, [" ", "\t", "\r", "word "]],
+  "a file's name": [cleanName, 500_000, ["/", "\\", ".", "\u202e"]],
+  "a file's type": [cleanType, 500_000, ["/", "a/", ";", "+"]],
+  "a snippet of a text": [(text) => snippetOf(text, "zebra wörd"), 500_000, ["zebr", "é", "\u0301"]],
+  "a snippet for a query": [(text) => snippetOf("some words ".repeat(500), text), 250, ["a ", "é ", "|"]],
+  "the words of a query": [wordsOf, 500_000, ["a ", "\u0301", "漢"]],
+  "what is indexed": [(text) => searchable("ann", 5, text), 200_000, ["a ", "漢", "\u0301"]],
+  "thinking in tags": [
+    (text) => {
+      const filter = createThinkFilter();
+      filter.push("<think>");
+      inPieces(text, 50, filter.push);
+    },
+    500_000,
+    ["<", "</think", "</think><think>", " "],
+  ],
+  "a stream of events": [
+    (text) => {
+      const reader = createSseReader();
+      inPieces(text, 100, (piece) => reader.push(Buffer.from(piece)));
+      reader.end();
+    },
+    500_000,
+    ["data: a", "data: a\n", "\r", "data:\n\n", ":"],
+  ],
+  "what an endpoint says of a failure": [
+    (text) =>
+      toFailure(new StreamFault("reported", { detail: text }), { endpoint: { name: "e", apiKey: null } } as never),
+    500_000,
+    ["<", "-<", "sk-", "Bearer ", " "],
+  ],
+  secrets: [
+    (text) => redact.hooks.preCall({ messages: [{ role: "user", content: text }] } as never, turn),
+    30_000,
+    ["sk-", "Bearer ", "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----,", "-----END ", "\\n"],
+  ],
+  "the wishes for a language": [(text) => chooseWords([en], headerOf(text)), 8000, [",", "a-", "en;q=0,", " "]],
+  "the wishes for an encoding": [
+    (text) => takesGzip(new Request("http://localhost/", { headers: { "accept-encoding": headerOf(text) } })),
+    8000,
+    [",", "gzip ", "gzip;q=0,", " ", "x-"],
+  ],
+  cookies: [
+    (text) => zoneOf(new Request("http://localhost/", { headers: { cookie: headerOf(text) } })),
+    8000,
+    [";", "zone=", "; ", "zone=a "],
+  ],
+  "an address": [isSafeUrl, 500_000, ["a", "\t", "/", "%"]],
+  HTML: [
+    (text) => htmlToMarkdown(text, "http://e.com/"),
+    20_000,
+    ["<", "<p>", "<a href=x>", "&", "<!--", "<pre>", "`", "<td>", '<p style="display:'],
+  ],
+  Markdown: [
+    (text) => markdown(text, en),
+    40_000,
+    [
+      "[",
+      "![",
+      "*a",
+      "_",
+      "`",
+      "<",
+      "> ",
+      "- ",
+      "$a$ ",
+      "\\[\n",
+      "[^1]: ",
+      "|a\n",
+      "http://a.b ",
+      "a@b.c",
+      "&",
+      "# a\n",
+    ],
+  ],
+  "Markdown of short paragraphs": [
+    (text) => markdown(text, en),
+    20_000,
+    [`${"![".repeat(100)}\n\n`, `${"[a](".repeat(50)}\n\n`, `${"//a.b ".repeat(30)}\n\n`, `${"*a_".repeat(60)}\n\n`],
+  ],
+  "Markdown that is being written": [
+    (text) => openMarkdown(text, en),
+    20_000,
+    ["[", "- ", "> ", "```\n", "|a\n", "$$\n", "[^1]: ", "1. a\n"],
+  ],
+  code: [
+    (text) => LANGUAGES.map((language) => highlight(text, language)),
+    5000,
+    ['"', "'", "`", "\\", "/*", "<!--", "<a ", "-", "#", "$", "@a", "1.", "[", ":", "é", " "],
+  ],
+  "the end of Markdown": [mend, 500_000, ["[", "`", "*", "(", "$", "<a:", "|", "- ", "\\"]],
+  "a text that grows": [
+    (text) => {
+      const growing = createGrowingText({ views: testViews() } as Core, en);
+      inPieces(text, 4000, (piece) => [growing.push(piece), growing.takeChanges("t")]);
+    },
+    10_000,
+    ["a\n\n", "```\n", "# a\n"],
+  ],
+};
+
+const CHEAP_MS = 8; // Of CPU. What grows with the square takes more at these sizes, and on a slow machine more is measured.
+
+async function isCheap(run: () => unknown): Promise<boolean> {
+  const begun = process.threadCpuUsage();
+  await run();
+  const { user, system } = process.threadCpuUsage(begun);
+  return user + system < 1000 * CHEAP_MS;
+}
+
+describe("twice as much costs twice as much at most", () => {
+  test.each(Object.entries(WORKS))(
+    "%s",
+    async (_name, [work, size, pieces]) => {
+      const slow: string[] = [];
+      for (const piece of pieces) {
+        const run = (length: number) => work(filled(piece, length));
+        if (await isCheap(() => run(2 * size))) continue;
+        const once = await growth(run, size);
+        // What the machine does beside may spoil one measurement, and not two.
+        const times = once < LINEAR ? once : Math.min(once, await growth(run, size));
+        if (times >= LINEAR) slow.push(`${JSON.stringify(piece)} ${times.toFixed(1)} times`);
+      }
+      expect(slow).toEqual([]);
+    },
+    60_000,
+  );
+});
