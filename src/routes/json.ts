@@ -22,8 +22,7 @@ import type {
 /** One of these words. */
 const word = (...words: string[]) => t.Unsafe<string>({ type: "string", enum: words });
 /** Exactly one of these. */
-export const oneOf = (schemas: TSchema[], options: SchemaOptions = {}) =>
-  t.Unsafe<unknown>({ ...options, oneOf: schemas });
+const oneOf = (schemas: TSchema[], options: SchemaOptions = {}) => t.Unsafe<unknown>({ ...options, oneOf: schemas });
 const orNull = <Schema extends TSchema>(schema: Schema) => t.Union([schema, t.Null()]);
 
 const Id = t.String();

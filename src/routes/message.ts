@@ -7,7 +7,8 @@ import { AppError } from "../errors";
 import { LEVELS_MAX, parseJson } from "../json";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
 import { withSlot } from "../stream-slots";
-import { AnyObject, oneOf, TurnEvent } from "./json";
+import { CONTENT_MAX } from "../turn/start";
+import { AnyObject, TurnEvent } from "./json";
 import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
 import { bounded } from "./read";
 import { session } from "./session";
@@ -19,9 +20,9 @@ const KEY_MAX = 200; // Characters; a UUID has 36.
 
 const Content = t.String({
   minLength: 1,
-  maxLength: 100_000,
+  maxLength: CONTENT_MAX,
   pattern: "\\S",
-  description: "1 to 100,000 characters, not blank.",
+  description: "Not blank.",
 });
 
 const Fields = {
@@ -50,8 +51,13 @@ const MessageBody = t.Object({
 
 /** What MessageBody stands for: a message, or another answer to one. Files are uploads in a form, and elsewhere ids. */
 const described = (file: TSchema) =>
-  oneOf([
-    t.Object({ ...Fields, content: Content, files: t.Optional(t.Array(file, { maxItems: FILES_MAX })) }),
+  t.Union([
+    t.Object({
+      ...Fields,
+      content: Content,
+      regenerate: t.Optional(t.Literal(false)),
+      files: t.Optional(t.Array(file, { maxItems: FILES_MAX })),
+    }),
     t.Object({
       ...Fields,
       thread_id: t.String({ minLength: 1 }),

@@ -5,7 +5,7 @@ import { AppError } from "../errors";
 import { isTooDeep, LEVELS_MAX } from "../json";
 import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
 
-const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.
+export const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.
 const PARAMETERS_MAX = 64_000; // Characters of JSON. They are kept with every turn.
 const TITLE_LENGTH = 60;
 
