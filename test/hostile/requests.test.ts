@@ -9,7 +9,7 @@ import { createApp } from "../../src/app";
 import { readJson } from "../../src/body";
 import type { Plugin } from "../../src/protocols";
 import { costsOfRequests } from "../support/cost";
-import { FORMS, fill, JSON_BODIES, json, LONG, type OfSize, PAGE, type Sent } from "../support/requests";
+import { FORMS, fill, JSON_BODIES, json, LONG, type OfSize, PAGE, type Sent, URL_ENCODED } from "../support/requests";
 import { startServer } from "../support/server";
 import { SOURCE, startServer as startProcess } from "../support/server-process";
 import { temporaryFolder } from "../support/temporary";
@@ -181,7 +181,7 @@ function peakOf(pid: number): number | null {
   }
 }
 
-test("the memory of the server as it is started does not grow with brackets more than with words", async () => {
+test("the memory of the server as it is started does not grow with brackets and signs more than with words", async () => {
   const folder = temporaryFolder();
   writeFileSync(`${folder}/users.yaml`, "{}");
   const { address, pid, stop } = await startProcess({ command: SOURCE, folder });
@@ -190,10 +190,20 @@ test("the memory of the server as it is started does not grow with brackets more
       await Promise.all(Array.from({ length: 20 }, () => send(sent, address)));
     return peakOf(pid);
   };
-  const harmless = await flood(words("/login")(16_000), 10);
+  const kept = (form: Pick<Sent, "headers" | "body">) => ({
+    path: "/t",
+    ...form,
+    headers: { ...form.headers, ...PAGE },
+  });
+  await flood(words("/login")(16_000), 3);
+  const harmless = await flood(kept({ headers: URL_ENCODED, body: `content=${fill("word+", 300 * KIB)}` }), 3);
   if (harmless === null) return console.log("Memory is not measured here: there is no /proc.");
-  for (const [name, body] of Object.entries(JSON_BODIES)) {
-    expect([name, ((await flood(json("/login", body(16_000)), 2)) ?? 0) < 1.5 * harmless]).toEqual([name, true]);
+  const hostile = [
+    ...Object.entries(JSON_BODIES).map(([name, body]) => [name, json("/login", body(16_000))] as const),
+    ...Object.entries(FORMS).map(([name, form]) => [name, kept(form(300 * KIB))] as const),
+  ];
+  for (const [name, sent] of hostile) {
+    expect([name, ((await flood(sent, 1)) ?? 0) < 1.5 * harmless]).toEqual([name, true]);
   }
   await stop();
 }, 60_000);
