@@ -15,7 +15,6 @@ import {
   createFileParts,
   createLists,
   type FileInfo,
-  type FinishReason,
   type JsonObject,
   type ModelCall,
   type ModelEvent,
@@ -29,6 +28,7 @@ import {
   type ToolCall,
   type ToolChoice,
   t,
+  toFinishReason,
 } from "skeleton";
 
 const NAME = "anthropic-model";
@@ -294,17 +294,12 @@ function createReply(thoughts: Thoughts): Reply {
     end() {
       // All of it at once is an answer that was not asked for.
       if (typeof reason !== "string") throw new StreamFault("malformed");
-      if (reason === "refusal") throw new StreamFault("filtered");
       for (const { callId } of calls.slice(0, 1)) thoughts.keep(callId, thinking);
       return [
         ...calls.map((call) => ({ type: "toolCall" as const, ...call })),
         { type: "usage", inputTokens, outputTokens },
-        { type: "finish", reason: finishOf(reason) },
+        { type: "finish", reason: toFinishReason(reason) ?? "stop" },
       ];
     },
   };
-}
-
-function finishOf(reason: string): FinishReason {
-  return reason === "max_tokens" || reason === "model_context_window_exceeded" ? "length" : "stop";
 }

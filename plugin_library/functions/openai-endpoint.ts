@@ -172,9 +172,12 @@ async function* answer(core: Core, user: User, asked: Asked, signal: AbortSignal
     } else if (event.type === "step") {
       usage = sum(usage, event.usage);
       if (calls.length > 0) return yield { type: "end", reason: "tool_calls", calls, usage };
-    } else if (event.type === "end") yield { type: "end", reason: event.reason, calls: [], usage: event.usage };
+    } else if (event.type === "end")
+      yield { type: "end", reason: REASONS[event.reason], calls: [], usage: event.usage };
   }
 }
+
+const REASONS = { stop: "stop", length: "length", filtered: "content_filter", stopped: "stop" } as const;
 
 function sum(a: Usage | null, b: Usage | null): Usage | null {
   if (!a || !b) return a ?? b;

@@ -9,6 +9,8 @@ import type { Core, ModelCall, ModelEvent } from "../protocols";
 import type { ContractCase } from "./contract";
 import { STAND_IN } from "./stand-in";
 
+const FINISH_REASONS = ["stop", "length", "filtered"];
+
 export const modelContract: readonly ContractCase[] = [
   {
     name: "lists models by ids that are not blank, each once",
@@ -127,7 +129,7 @@ function checkEvent(event: ModelEvent): void {
       assert.ok(Number.isSafeInteger(event.outputTokens) && event.outputTokens >= 0);
       break;
     case "finish":
-      assert.ok(event.reason === "stop" || event.reason === "length");
+      assert.ok(FINISH_REASONS.includes(event.reason), `a finish for the reason ${event.reason}`);
       break;
     default:
       assert.fail(`an event of unknown type: ${JSON.stringify(event)}`);

@@ -9,6 +9,7 @@ export { callEndpoint, type EndpointCall, type Reply } from "../core/model/call"
 export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
 export { createFileParts, type FilePart, type FilePartsOptions } from "../core/model/file-parts";
+export { toFinishReason } from "../core/model/finish-reason";
 export { createLists, type Lister, type Lists } from "../core/model/lists";
 export { AppError, type ErrorFacts, HTTP_STATUS } from "../errors";
 export { htmlToMarkdown } from "../html-to-markdown";

@@ -94,5 +94,8 @@ export type ModelEvent =
   | ({ readonly type: "usage" } & Usage)
   | { readonly type: "finish"; readonly reason: FinishReason };
 
-/** `stop`: the model was done, tool calls included. `length`: cut by a token limit. */
-export type FinishReason = "stop" | "length";
+/**
+ * `stop`: the model was done, tool calls included. `length`: cut by a token limit. `filtered`: the endpoint's filter, or the model itself, ended
+ * the reply. Any other end is a failure of the stream.
+ */
+export type FinishReason = "stop" | "length" | "filtered";

@@ -228,7 +228,7 @@ export const TurnEvent = oneOf(
     eventSchema("error", { message: t.String() }, "Last, when the turn failed."),
     eventSchema(
       "stream_end",
-      { reason: word("stop", "length", "stopped"), usage: orNull(UsageAnswer) },
+      { reason: word("stop", "length", "filtered", "stopped"), usage: orNull(UsageAnswer) },
       "Last, when it did not fail.",
     ),
     eventSchema("reset", {}, "The place that was asked for cannot be served; all comes again from the start."),

@@ -125,7 +125,13 @@ describe("a reply", () => {
     ["tool_calls", "stop"],
     ["function_call", "stop"],
     ["eos", "stop"],
+    ["END_TURN", "stop"],
     ["length", "length"],
+    ["MAX_TOKENS", "length"],
+    ["model_context_window_exceeded", "length"],
+    ["content_filter", "filtered"],
+    ["PROHIBITED_CONTENT", "filtered"],
+    ["guardrail_intervened", "filtered"],
   ];
   for (const [finish, reason] of REASONS) {
     test(`with finish_reason ${finish} ends with ${reason}`, async () => {
@@ -133,11 +139,19 @@ describe("a reply", () => {
     });
   }
 
-  test("that the endpoint's filter ended is a failure that says so, after the text", async () => {
-    upstream.script({ parts: ["Some "], finish: "content_filter" });
+  test("that ends for a reason that nobody knows is a failure that names it, after the text", async () => {
+    upstream.script({ parts: ["Some "], finish: "out_of_coffee" });
     const { events, error } = await failing(model());
     expect(textOf(events)).toBe("Some ");
-    expect(error.message).toBe("The content filter of the endpoint “openai” ended the reply.");
+    expect(error.message).toBe("The endpoint “openai” ended the reply early, and says why in one word: out_of_coffee.");
+  });
+
+  test("that ends with an error in the choice is a failure with its words, after the text of the same chunk", async () => {
+    const choice = { index: 0, delta: { content: "Some " }, finish_reason: "error", error: { message: "Overloaded." } };
+    upstream.script({ parts: [{ chunk: { choices: [choice] } }] });
+    const { events, error } = await failing(model());
+    expect(textOf(events)).toBe("Some ");
+    expect(error.message).toBe("The endpoint “openai” broke the reply off: Overloaded.");
   });
 
   for (const usageIn of ["finish", "every"] as const) {

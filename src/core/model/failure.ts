@@ -6,10 +6,10 @@
 
 import { AppError, type ErrorFacts } from "../../errors";
 
-/** A stream that did not end as it should. `detail` is what the endpoint said of it. */
+/** A stream that did not end as it should. `detail` is what the endpoint said of it; for `ended`, the word that nobody knows. */
 export class StreamFault extends Error {
   /** `late`: nothing came at all; `idle`: nothing more did. */
-  readonly kind: "cut" | "late" | "idle" | "malformed" | "reported" | "filtered";
+  readonly kind: "cut" | "late" | "idle" | "malformed" | "reported" | "ended";
   readonly detail: unknown;
 
   constructor(kind: StreamFault["kind"], options: { detail?: unknown; cause?: unknown } = {}) {
@@ -63,9 +63,9 @@ function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTime
     idle: `The model ${model} sent nothing for ${idleTimeoutS} seconds.`,
     malformed: `The endpoint ${name} sent something that is not an answer of a model.`,
     reported: `The endpoint ${name} broke the reply off${detail === "" ? "." : `: ${detail}`}`,
-    filtered: `The content filter of the endpoint ${name} ended the reply.`,
+    ended: `The endpoint ${name} ended the reply early${detail === "" || detail === "error" ? "." : `, and says why in one word: ${detail}.`}`,
   };
-  const canRetry = fault.kind === "cut" || fault.kind === "reported";
+  const canRetry = fault.kind === "cut" || fault.kind === "reported" || fault.kind === "ended";
   const isSilent = fault.kind === "late" || fault.kind === "idle";
   const facts = { ...statusIn(fault.detail), ...wordsIn(fault.detail, endpoint) };
   const options = { cause: fault, facts, ...(isSilent && { reason: "silent" }) };

@@ -7,6 +7,7 @@ import { isTooDeep } from "../../json";
 import type { FinishReason, ModelEvent, ToolCall, Usage } from "../../protocols";
 import type { Reply } from "./call";
 import { StreamFault } from "./failure";
+import { toFinishReason } from "./finish-reason";
 import type { ThinkingField } from "./request";
 import { createThinkFilter } from "./think";
 
@@ -15,6 +16,8 @@ export function createReply(onThinking: (field: ThinkingField) => void): Reply {
   const think = createThinkFilter();
   const calls = createCalls();
   let finish: FinishReason | null = null;
+  /** How the endpoint says that the reply is broken off: told when the stream ends, after what came with it. */
+  let fault: StreamFault | null = null;
   let usage: Usage | null = null;
 
   return {
@@ -29,12 +32,20 @@ export function createReply(onThinking: (field: ThinkingField) => void): Reply {
       const events = isRecord(delta)
         ? readDelta(delta, { onThinking, pushText: think.push, pushCall: calls.push })
         : [];
-      finish = finishOf(choice.finish_reason) ?? finish;
+      try {
+        if (choice.error) throw new StreamFault("reported", { detail: choice.error });
+        // Some say `stop` again after a word that says more.
+        if (finish === null || finish === "stop") finish = toFinishReason(choice.finish_reason) ?? finish;
+      } catch (error) {
+        if (!(error instanceof StreamFault)) throw error;
+        fault ??= error;
+      }
       return events;
     },
     kept: () => think.held() + calls.size(),
-    isFinished: () => finish !== null,
+    isFinished: () => finish !== null || fault !== null,
     end() {
+      if (fault) throw fault;
       const events: ModelEvent[] = [...think.end(), ...calls.end()];
       if (usage) events.push({ type: "usage", ...usage });
       events.push({ type: "finish", reason: finish ?? "stop" });
@@ -127,14 +138,6 @@ function toToolCall({ id, name, pieces }: GrowingCall, used: Set<string>): ToolC
   const callId = id === "" || used.has(id) ? `call_${crypto.randomUUID().replaceAll("-", "")}` : id;
   used.add(callId);
   return { callId, name, arguments: pieces.join("") };
-}
-
-/** Null while the reason is not given. */
-function finishOf(reason: unknown): FinishReason | null {
-  if (typeof reason !== "string" || reason === "") return null;
-  if (reason === "content_filter") throw new StreamFault("filtered");
-  if (reason === "error") throw new StreamFault("reported");
-  return reason === "length" || reason === "max_tokens" ? "length" : "stop";
 }
 
 function usageOf(usage: unknown): Usage | null {

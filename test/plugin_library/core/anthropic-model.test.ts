@@ -98,6 +98,7 @@ describe("a reply", () => {
     ["stop_sequence", "stop"],
     ["max_tokens", "length"],
     ["model_context_window_exceeded", "length"],
+    ["refusal", "filtered"],
   ])("that ended by %s finishes with %s", async (stopReason, reason) => {
     const events = await streamed([MESSAGE_START, ...blockEvents(text("a"), 0), ...ending(stopReason)]);
     expect(events.at(-1)).toEqual({ type: "finish", reason } as ModelEvent);
@@ -341,7 +342,11 @@ describe("a failure", () => {
       [...half, 'data: {"type":"content_bl\n\n'],
       "The endpoint “Anthropic” sent something that is not an answer of a model.",
     ],
-    ["a refusal", [...half, ...ending("refusal")], "The content filter of the endpoint “Anthropic” ended the reply."],
+    [
+      "an end that nobody knows",
+      [...half, ...ending("bored")],
+      "The endpoint “Anthropic” ended the reply early, and says why in one word: bored.",
+    ],
     ["silence", [...half, new Promise(() => {})], "The model claude-test sent nothing for 0.3 seconds."],
   ])("after the first words by %s is not tried again", async (_, pieces, sentence) => {
     const failed = await failing(await start({}, { modelMaxRetries: 2, modelIdleTimeoutS: 0.3 }), pieces);

@@ -130,6 +130,12 @@ describe("a client of OpenAI's", () => {
     expect(new Set(chunks.map(({ id }) => id)).size).toBe(1);
   });
 
+  test("hears that a filter ended the reply by OpenAI's word", async () => {
+    upstream.script({ parts: ["Good"], finish: "SAFETY" });
+    const answer = await ann.chat.completions.create({ ...HELLO, messages: [...HELLO.messages] });
+    expect(answer.choices[0]).toMatchObject({ finish_reason: "content_filter", message: { content: "GOOD" } });
+  });
+
   test("gets the whole by the client's own helper for streams", async () => {
     upstream.script({ parts: ["Good day."], finish: "length" });
     const stream = ann.chat.completions.stream({ ...HELLO, messages: [...HELLO.messages] });
