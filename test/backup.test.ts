@@ -259,7 +259,7 @@ test("a backup made while files come and go has each file that its database name
   const put = (n: number, bytes: number) =>
     core.file.put("ann", { name: `${n}`, type: "text/plain", data: new Blob([`${n} `.repeat(bytes / 2)]) });
   const first: string[] = [];
-  for (let n = 0; n < 60; n++) first.push((await put(n, 500_000)).id);
+  for (let n = 0; n < 40; n++) first.push((await put(n, 200_000)).id);
   const folder = join(temporaryFolder(), "backup");
   let isDone = false;
   let changes = 0;
