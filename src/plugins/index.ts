@@ -85,7 +85,7 @@ export async function install({
   const change = async (isForced: boolean): Promise<void> => {
     const found = await finder.find(isForced);
     wanted = found ?? wanted;
-    if (folder !== null) missing = holdToNames(settings, wanted, faults, missing);
+    if (folder !== null) missing = holdToNames(settings, [...own, ...wanted], faults, missing);
     if (found === null) return;
     if (isForced) shop.failed = new WeakSet();
     const before = generations.current();

@@ -161,7 +161,7 @@ export default { name: "far-store", settings: t.Object({ url: t.String() }), pro
   });
 
   test("a name in plugins.yaml `require` that is not in use, for whatever reason", async () => {
-    const yaml = "require: [spam, good]";
+    const yaml = "require: [spam, good, admin]"; // The last is one of ours.
     expect((await endOfStart({}, () => {}, yaml)).line).toMatch(
       /without the plugin spam: plugins\.yaml requires it, and there is no plugin of that name\. Install it/,
     );
