@@ -105,7 +105,7 @@ async function* checkFolder(check: Check): AsyncGenerator<Checked> {
   const { plugins, faults, missing, unread } = loaded;
   if (faults.size + plugins.length === 0)
     yield { lines: [`There are no plugins in ${pluginsPath}.`], hasFaults: false };
-  for (const [file, message] of faults) yield faulty(file, [message, ...strays.of(file)]);
+  for (const [file, message] of faults) yield faulty(file === "." ? pluginsPath : file, [message, ...strays.of(file)]);
   const unplaced = strays.ofNobody();
   if (unplaced.length > 0) yield faulty(pluginsPath, unplaced);
   for (const plugin of plugins)

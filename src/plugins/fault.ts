@@ -67,7 +67,9 @@ function endOfStart({ plugin, file, message }: PluginFault, folder: string): str
   const path = file === null ? null : join(folder, file);
   const what = path === null ? `the plugin ${plugin}` : file?.endsWith(".ts") ? `the plugin ${plugin} (${path})` : path;
   const remedy = path === null ? "" : " Mend it, or take it away; `skeleton check` says all that is wrong.";
-  return `The server does not start without ${what}: ${message.replace(/[^.!?…]$/, "$&.")}${remedy} ${WITHOUT}`;
+  const line = `The server does not start without ${what}: ${message.replace(/[^.!?…]$/, "$&.")}${remedy} ${WITHOUT}`;
+  // A file's name may hold a line break.
+  return line.replace(/\s+/g, " ");
 }
 
 const MESSAGE_MAX = 500; // Characters. Some errors quote the whole text of a file.

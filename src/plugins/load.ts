@@ -57,16 +57,28 @@ export async function load(
     return { identity, plugin, isBroken: false };
   } catch (error) {
     const plugin = before?.plugin ?? null;
-    const name = nameOf(seen, exported);
-    const isRequired = mayBeRequired(seen, exported) || settings.required().includes(name);
+    const known = readableOf(exported);
+    const name = nameOf(seen, known.name);
+    const isRequired = mayBeRequired(seen, known) || settings.required().includes(name);
     faults.add({ name, file }, error, { isReplacing: plugin !== null, isRequired });
     return { identity, plugin, isBroken: true };
   }
 }
 
+/** What can be told of a plugin that cannot be used: a member may be what throws. */
+function readableOf(exported: unknown): { name?: unknown; required?: unknown; provide?: unknown } {
+  const members = ["name", "required", "provide"].map((member) => {
+    try {
+      return [member, Reflect.get(Object(exported), member)];
+    } catch {
+      return [member, undefined];
+    }
+  });
+  return Object.fromEntries(members);
+}
+
 /** As far as it is known: the plugin's own, or that of its file. */
-function nameOf({ file }: Seen, exported: unknown): string {
-  const own = typeof exported === "object" && exported !== null && "name" in exported ? exported.name : null;
+function nameOf({ file }: Seen, own: unknown): string {
   return isName(own) ? own : file.replace(/^.*\/|\.ts$/g, "");
 }
 

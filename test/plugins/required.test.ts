@@ -98,6 +98,16 @@ describe("a file in core/ that is at fault ends the start, and the same file els
     expect(functions?.wrong).toEqual([["functions/x.ts", expect.stringContaining(message)]]);
   });
 
+  test("a name of two lines is said on one, and a member that throws when it is read is a fault like any other", async () => {
+    expect((await endOfStart({ "core/a\nb.ts": "throw 1;" })).line).toMatch(
+      /^Error: The server .*core\/a b\.ts\): It cannot/,
+    );
+    const text =
+      "export default { get name() { throw new Error('gotcha'); }, get required() { throw new Error('no'); } };";
+    expect((await endOfStart({ "core/x.ts": text })).line).toContain("gotcha");
+    expect((await endOfStart({ "tools/x.ts": text })).wrong).toEqual([["tools/x.ts", "gotcha"]]);
+  });
+
   test("but one that says that it is not required is left out", async () => {
     const { line, wrong } = await endOfStart({
       "core/x.ts": "export default { name: 'x', required: false, provide: { limit: () => ({}) } };",
