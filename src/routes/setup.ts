@@ -18,6 +18,18 @@ import { admit } from "./sign-in";
 
 const NewAdmin = t.Object({ token: t.String(), username: t.String(), password: t.String() });
 
+/** What the built-in `auth` takes; it says itself what is wrong with another one. */
+const Described = t.Object({
+  token: t.String(),
+  username: t.String({
+    minLength: 1,
+    maxLength: 64,
+    pattern: "^[^\\s\\x00-\\x1f\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*[^\\s\\x00-\\x1f\\x7f-\\x9f])?$",
+    description: "Without control characters, and without a space at its ends.",
+  }),
+  password: t.String({ minLength: 8, description: "Up to 4,096 bytes." }),
+});
+
 /** `token` is null when there is nothing to set up. */
 export function setupRoutes(core: Core, setupToken: string | null) {
   let token = setupToken;
@@ -61,7 +73,7 @@ export function setupRoutes(core: Core, setupToken: string | null) {
       {
         ...bounded(NewAdmin),
         detail: {
-          ...takes({ ...json(NewAdmin), ...formBody(NewAdmin) }),
+          ...takes({ ...json(Described), ...formBody(Described) }),
           ...answers(json(TokenAnswer), 303, 404, 409),
         },
       },
