@@ -213,7 +213,6 @@ async function deleteUser(file: string, name: string, receiver: string | null, i
     else {
       await giveData(store, name, receiver);
       io.out(`What ${name} had is ${receiver}'s now.`);
-      tellLeft(await countRecords(store, name), name, io);
     }
     return 0;
   });
@@ -253,15 +252,10 @@ async function giveFrom(file: string, label: string, receiver: string, io: Users
   return withStore(io, async (store) => {
     const kept = (await listKept(store)).find((it) => it.label === label);
     if (!kept) throw new AppError("notFound", `Nothing is kept as ${JSON.stringify(label)}. See --kept.`);
-    const left = await giveKept(store, kept, receiver);
+    await giveKept(store, kept, receiver);
     io.out(`${chatsOf(kept)} of ${label} and all else that was kept are ${receiver}'s now.`);
-    tellLeft(left, label, io);
     return 0;
   });
-}
-
-function tellLeft(records: number, label: string, io: UsersIo): void {
-  if (records > 0) io.out(`${records} records stay with ${label}: there are others of the same name already.`);
 }
 
 function chatsOf({ chats }: KeptData): string {

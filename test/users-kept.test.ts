@@ -110,6 +110,13 @@ describe("a user who is deleted while the server runs", () => {
   test("has what they left given to somebody, who finds it beside their own, with its files", async () => {
     const { server, run } = await scene();
     const [hers, his] = [await chat(server, "ann", "Her walruses"), await chat(server, "bob", "The walruses of bob")];
+    await server.core.store.createStoreIfNotExists("settings", { colour: "str" });
+    for (const [owner, colour] of [
+      ["ann", "red"],
+      ["bob", "blue"],
+    ] as const) {
+      await server.core.store.add(owner, "settings", { colour }, "mine");
+    }
     await run("--delete", "bob");
     expect(await run("--give-to", "ann", "--from", "bob~1")).toEqual({
       code: 0,
@@ -120,6 +127,7 @@ describe("a user who is deleted while the server runs", () => {
     const ann = await server.signIn("ann");
     expect(await (await ann.fetch(`/api/v1/files/${his.fileId}`)).text()).toBe("The walruses of bob in a file");
     expect((await ann.post("/api/v1/message", { content: "Go on", thread_id: his.threadId })).status).toBe(200);
+    expect((await server.core.store.get("ann", "settings", "mine"))?.colour).toBe("red");
     expect((await run("--kept")).text).toBe("Nothing is kept of users who were removed.");
     expect(await run("--give-to", "ann", "--from", "bob~1")).toMatchObject({ code: 1 });
   }, 20_000);

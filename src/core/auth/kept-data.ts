@@ -45,19 +45,19 @@ export async function listKept(store: StoreProtocol): Promise<KeptData[]> {
   return Promise.all(records.map((record) => toKept(store, record)));
 }
 
-/** Gives what is kept to a user, and returns how many records stay, since the user has others of the same id. */
-export async function giveKept(store: StoreProtocol, { owner }: KeptData, username: string): Promise<number> {
+export async function giveKept(store: StoreProtocol, { owner }: KeptData, username: string): Promise<void> {
   await giveData(store, owner, username);
-  const left = await countRecords(store, owner);
-  if (left === 0) await store.delete(null, STORE, owner);
-  return left;
+  if ((await countRecords(store, owner)) === 0) await store.delete(null, STORE, owner);
 }
 
-/** Chats last, so that nobody sees one whose messages have not come. */
+/** Chats last, so that nobody sees one whose messages have not come. Of two records of the same id, the receiver's stays. */
 export async function giveData(store: StoreProtocol, from: string, to: string): Promise<void> {
   const names = (await store.listStores()).map(({ name }) => name);
   for (const name of [...names.filter((it) => it !== THREADS), ...names.filter((it) => it === THREADS)]) {
     await store.give?.(from, to, name);
+    for (const { id } of await store.find(from, name, { select: [] })) {
+      if (await store.get(to, name, id)) await store.delete(from, name, id);
+    }
   }
   if (names.includes(CLAIMS)) await giveTurns(store, from, to);
 }
