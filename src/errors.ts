@@ -25,6 +25,8 @@ export interface ErrorFacts {
   readonly type?: string;
   /** The field of the request that is at fault. */
   readonly param?: string;
+  /** Whether it said nothing for as long as a setting allows; the sentence names the setting. */
+  readonly isSilent?: boolean;
 }
 
 export interface AppErrorOptions {

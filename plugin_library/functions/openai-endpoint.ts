@@ -290,13 +290,13 @@ interface Answered {
 }
 
 function answerTo(error: AppError): Answered {
-  const { code, type, param, status = 0 } = error.facts ?? {};
+  const { code, type, param, status = 0, isSilent } = error.facts ?? {};
   if (error.reason === "modelGone") return { status: 404, code: "model_not_found", param: "model" };
   if (error.code === "unauthenticated") return { status: 401, code: "invalid_api_key" };
   if (error.code !== "upstream") return { status: HTTP_STATUS[error.code], code: code ?? error.code, param };
   if (SENDERS.has(status)) return { status, code: code ?? null, type, param };
   if (OWNERS.has(status)) return { status: 502, code: "upstream_refused" };
-  if (error.reason === "silent") return { status: 504, code: "upstream_silent" };
+  if (isSilent) return { status: 504, code: "upstream_silent" };
   // What an endpoint says in the middle of a stream, where it has no status.
   return status === 0 ? { status: 502, code: code ?? "upstream", type, param } : { status: 502, code: "upstream" };
 }

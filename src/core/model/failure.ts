@@ -67,9 +67,8 @@ function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTime
   };
   const canRetry = fault.kind === "cut" || fault.kind === "reported" || fault.kind === "ended";
   const isSilent = fault.kind === "late" || fault.kind === "idle";
-  const facts = { ...statusIn(fault.detail), ...wordsIn(fault.detail, endpoint) };
-  const options = { cause: fault, facts, ...(isSilent && { reason: "silent" }) };
-  return { error: new AppError("upstream", sentences[fault.kind], options), status: null, canRetry };
+  const facts = { ...statusIn(fault.detail), ...wordsIn(fault.detail, endpoint), ...(isSilent && { isSilent }) };
+  return { error: new AppError("upstream", sentences[fault.kind], { cause: fault, facts }), status: null, canRetry };
 }
 
 function ofStatus(status: number, cause: unknown, { endpoint, model }: FailureContext): Failure {
