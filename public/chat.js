@@ -8,6 +8,14 @@
   const byId = (id) => document.getElementById(id);
   const on = (types, act) => types.split(" ").map((type) => addEventListener(type, act, true)); // Not all bubble.
   const hasKeys = matchMedia("(pointer: fine)").matches;
+  // A browser may refuse to keep anything, or have no more room.
+  const kept = (method, ...given) => {
+    try {
+      return window.localStorage[method](...given);
+    } catch {
+      return null;
+    }
+  };
 
   on("keydown", (event) => {
     const { target, key, shiftKey, isComposing } = event;
@@ -16,7 +24,9 @@
     // Arrows go from chat to chat, and from the search into what it found.
     const stops = [...document.querySelectorAll("#search input, #threads a.open")];
     const next = stops.includes(target) && stops[stops.indexOf(target) + { ArrowDown: 1, ArrowUp: -1 }[key]];
-    const isSend = hasKeys && key === "Enter" && !shiftKey && !isComposing && target.matches("#text, .edit textarea");
+    // Safari ends a composition before the Enter that ended it, and tells by the code alone.
+    const isWriting = isComposing || event.keyCode === 229;
+    const isSend = hasKeys && key === "Enter" && !shiftKey && !isWriting && target.matches("#text, .edit textarea");
     if (next || isSend) event.preventDefault();
     if (next) next.focus();
     if (isSend) target.form.requestSubmit(); // Without a submitter, so that Enter never means Stop.
@@ -25,11 +35,11 @@
   // What is typed is kept per person and chat until the server has it; who signs out forgets it.
   const person = document.querySelector(".account span")?.textContent;
   const draftKey = ({ form }) => `draft ${person} ${form.getAttribute("action")}`;
-  on("input", ({ target: it }) => (it.id === "text" ? localStorage.setItem(draftKey(it), it.value) : showFiles()));
+  on("input", ({ target: it }) => it.id === "text" && kept("setItem", draftKey(it), it.value));
   on("submit", ({ target }) => {
     // One that htmx does not send leaves the page, and comes back with the text if it is refused.
-    if (target.matches("#composer:not([hx-post])")) localStorage.removeItem(draftKey(target.elements.text));
-    if (target.matches(".account")) localStorage.clear();
+    if (target.matches("#composer:not([hx-post])")) kept("removeItem", draftKey(target.elements.text));
+    if (target.matches(".account")) kept("clear");
   });
 
   // The text goes when it was taken, and stays when the send was refused or something was typed meanwhile.
@@ -39,24 +49,87 @@
     if (response?.raw) unsay(response.raw.ok && request.method === "POST" ? ".error, .busy" : ".offline");
     if (form.id === "title" && !response?.raw?.ok) form.reset();
     if (form.id !== "composer" || !response.raw.ok) return;
-    const { content: text, files } = form.elements;
-    localStorage.removeItem(draftKey(text));
-    if (text.value === request.body.get("content")) text.value = files.value = "";
+    const text = form.elements.content;
+    kept("removeItem", draftKey(text));
+    if (text.value === request.body.get("content")) text.value = "";
+    for (const id of request.body.getAll("files")) byId(`file-${id}`)?.remove();
+    showFiles();
     isAtEnd = true;
     toEnd();
   });
 
-  // Files that are pasted or dropped join those that were chosen.
-  const showFiles = () => byId("files")?.classList.toggle("some", byId("files").value !== "");
-  on("paste drop", (event) => {
-    const { files } = event.clipboardData ?? event.dataTransfer;
-    const input = event.target.closest(".composer")?.elements.files;
-    if (!input || files.length === 0) return;
-    event.preventDefault();
-    const all = new DataTransfer();
-    for (const file of [...input.files, ...files]) all.items.add(file);
-    input.files = all.files;
+  // A file goes to the server as soon as it is attached, one after the other, and stands above the message as a chip, whose id is sent.
+  let [uploads, uploading, waitsToSend] = [0, Promise.resolve(), null];
+  const attach = (files, pasted = "") => {
+    for (const file of files) {
+      uploads++;
+      uploading = uploading
+        .then(() =>
+          htmx.ajax("POST", "/files", {
+            source: "#attach",
+            target: "#chips",
+            swap: "beforeend",
+            values: { file, pasted },
+          }),
+        )
+        .catch(sayOffline)
+        .then(() => {
+          uploads--;
+          showFiles();
+          if (uploads === 0) waitsToSend?.requestSubmit();
+          if (uploads === 0) waitsToSend = null;
+        });
+    }
     showFiles();
+  };
+  const showFiles = () => {
+    byId("composer")?.classList.toggle("uploading", uploads > 0);
+    if (byId("text")) byId("text").required = !byId("chips").childElementCount;
+  };
+  const putBack = async (button) => {
+    const answer = await fetch(button.dataset.from);
+    if (!answer.ok) return sayOffline();
+    byId("text").setRangeText(await answer.text(), text.selectionStart, text.selectionEnd, "end");
+    byId("text").dispatchEvent(new Event("input", { bubbles: true }));
+    button.closest(".chip").querySelector(".detach").click();
+  };
+  const asFile = (text) => attach([new File([text], "pasted.txt", { type: "text/plain" })], "yes");
+  on("change", ({ target }) => {
+    if (target.id !== "files") return;
+    attach([...target.files]);
+    target.value = "";
+  });
+  on("paste", (event) => {
+    const { files } = event.clipboardData;
+    const pasted = event.clipboardData.getData("text/plain");
+    const most = Number(event.target.dataset?.paste);
+    if (event.target.id !== "text") return;
+    // Office programs put a picture beside the text that they copy: the text is meant.
+    if (pasted === "" && files.length > 0) attach([...files]);
+    else if (most > 0 && pasted.length > most) asFile(pasted);
+    else return;
+    event.preventDefault();
+  });
+  // Dropped beside the message box, a file would take the place of the page.
+  on("dragover drop dragleave", (event) => {
+    const isFile = event.dataTransfer?.types.includes("Files") && byId("composer");
+    if (isFile && event.type !== "dragleave") event.preventDefault();
+    if (isFile && event.type === "drop") attach([...event.dataTransfer.files]);
+    byId("composer")?.classList.toggle("dropping", Boolean(isFile) && event.type === "dragover");
+  });
+  on("submit", (event) => {
+    const form = event.target;
+    if (form.id !== "composer" || event.submitter?.matches(".stop")) return;
+    const text = form.elements.content;
+    const isLong = text.value.length > Number(text.dataset.most);
+    if (isLong) {
+      asFile(text.value);
+      text.value = "";
+      say(byId("status"), text.dataset.tooLong, "info");
+    } else if (uploads > 0) waitsToSend = form;
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
   });
 
   // Only the page can say that the server is away, and it takes that back when the server answers.
@@ -106,7 +179,7 @@
     if (text !== byId("text")) {
       const typed = text?.value; // While the page of a new chat became that of its thread.
       text = byId("text");
-      text.value ||= typed ?? localStorage.getItem(draftKey(text));
+      text.value ||= typed ?? kept("getItem", draftKey(text));
     }
     // What had the focus was swapped away: people who use a keyboard go on from the same chat of the list, or the message box.
     const chat = focused?.closest(".thread, .thread-form")?.id.slice(2);
@@ -116,12 +189,21 @@
   on("htmx:after:swap", arrive);
   if (byId("text")) arrive();
 
+  on("click", (event) => {
+    const link = event.target.closest("a.picture");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const { src, alt } = { src: link.href, alt: link.querySelector("img").alt };
+    Object.assign(byId("viewer").querySelector("img"), { src, alt });
+    byId("viewer").showModal();
+  });
+
   on("click", async ({ target }) => {
+    if (target.id === "viewer") target.close(); // Beside the picture.
     // Whoever opens something wants to see it, and not the end that it moves away.
     if (target.closest(".version, .jump, .messages summary")) isAtEnd = target.closest(".jump") !== null;
     if (target.closest(".jump")) toEnd();
-    if (target.closest(".detach")) byId("files").value = "";
-    showFiles();
+    if (target.closest(".as-text")) await putBack(target.closest(".as-text"));
     const button = target.closest(".copy");
     if (!button) return;
     const source = button.closest("figure, .message").querySelector("code, .parts, .bubble");

@@ -189,6 +189,12 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
     wholeNumber(0, 1_000_000),
     "Streams of events, such as open windows, that one user may have at a time; 0 = no limit.",
   ),
+  pasteFileCharacters: variable(
+    "PASTE_FILE_CHARACTERS",
+    "8000",
+    wholeNumber(0, 1_000_000),
+    "A paste of more characters becomes a file of the message; 0 = none does.",
+  ),
   shutdownGraceS: variable(
     "SHUTDOWN_GRACE_S",
     "10",

@@ -44,6 +44,7 @@ describe("without any variable", () => {
       rateLimitMessage: null,
       quotaBytes: 5_000_000_000,
       streamsPerUser: 200,
+      pasteFileCharacters: 8000,
       shutdownGraceS: 10,
       heartbeatS: 5,
       requestsMax: 256,

@@ -2,6 +2,7 @@
 
 import type { ChatData, Html, StatusData, Thread, User, ViewsProtocol, Words } from "../src/protocols";
 import { composer } from "./composer";
+import { viewer } from "./files";
 import { html } from "./html";
 import { icon } from "./icon";
 import { keys } from "./keys";
@@ -24,7 +25,8 @@ ${views.threadList(chat.threads, words)}
 ${account(chat.user, words)}
 </aside>
 ${views.main(chat, words)}
-${keys(words)}`,
+${keys(words)}
+${viewer(words)}`,
   });
 }
 
@@ -51,6 +53,7 @@ ${chat.thread && (chat.thread.archived ? restoreForm(chat.thread, words) : archi
 </header>
 ${chat.composer.isStreamed ? [dock, scroll] : [scroll, dock]}
 <form id="act" method="post"></form>
+<form id="attach" enctype="multipart/form-data"></form>
 ${live(chat)}
 </main>`;
 }

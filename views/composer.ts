@@ -9,7 +9,8 @@ export function composer(data: ComposerData, words: Words, views: ViewsProtocol)
   return html`<form id="composer" class="composer" method="post" enctype="multipart/form-data" action="${path}" hx-post="${data.isLive ? path : `${path}?whole=1`}" hx-swap="none" hx-sync="this:drop">
 ${views.sendKey(data.sendKey)}${data.parentId && html`<input type="hidden" name="parent" value="${data.parentId}">`}
 <label class="for-reader" for="text">${words.composer.message}</label>
-<textarea id="text" name="content" rows="1" placeholder="${words.composer.placeholder}" dir="auto" required autofocus accesskey="m" enterkeyhint="enter">${data.draft}</textarea>
+<ul id="chips" class="chips" aria-label="${words.files.attached}"></ul>
+<textarea id="text" name="content" rows="1" placeholder="${words.composer.placeholder}" dir="auto" required autofocus accesskey="m" enterkeyhint="enter" data-paste="${data.pasteCharacters}" data-most="${data.maxCharacters}" data-too-long="${words.composer.tooLong}">${data.draft}</textarea>
 <div class="choices">
 ${attachment(words)}
 <select id="models" class="models" name="model" aria-label="${words.composer.model}">${views.models(data, words)}</select>
@@ -37,9 +38,12 @@ function laterSend({ composer: words }: Words): Html {
   return html`<button class="go send later primary" aria-label="${words.send}" title="${words.send}">${icon("arrowUp", words.send)}</button>`;
 }
 
-/** The browser's own control, which names what was chosen; the style makes an icon of it while nothing is. */
-function attachment({ composer: words }: Words): Html {
-  return html`<span class="attachment"><input id="files" type="file" name="files" multiple aria-label="${words.attach}" title="${words.attach}"><button class="icon-button detach" type="button" aria-label="${words.detach}" title="${words.detach}">${icon("cross")}</button></span>`;
+/**
+ * The browser's own control, which names what was chosen; the style makes an icon of it. With script the files are sent as soon as they
+ * are chosen, and become the chips above.
+ */
+function attachment({ composer: words, files }: Words): Html {
+  return html`<span class="attachment"><input id="files" type="file" name="files" multiple aria-label="${words.attach}" title="${words.attach}" data-uploading="${files.uploading}"></span>`;
 }
 
 /** Each model has an id, so that those that come or go leave the choice as it is. */

@@ -12,6 +12,7 @@ const PATHS = {
   chevron: "M9 6l6 6-6 6",
   cross: "M6.5 6.5l11 11M17.5 6.5l-11 11",
   copy: "M9 9h10v11H9zM15 9V4.5H5V15h4",
+  file: "M7 3.5h7l4 4v13H7zM14 3.5v4h4",
   edit: "M5 19l1-4L16 5l3 3L9 18zM14 7l3 3",
   fork: "M7 4v16M7 12c0-3 10-1 10-5M17 7V4M15 6l2-2 2 2M5 18l2 2 2-2",
   keyboard: "M3 6.5h18v11H3zM6.5 10h.01M10.2 10h.01M13.8 10h.01M17.5 10h.01M6.5 14h.01M9.5 14h5M17.5 14h.01",

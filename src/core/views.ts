@@ -5,6 +5,7 @@
 
 import { chatPage, main, pageTitle, status, title } from "../../views/chat";
 import { go, models, sendKey } from "../../views/composer";
+import { fileChip, fileReport } from "../../views/files";
 import { html } from "../../views/html";
 import { errorPage, loginPage, setupPage } from "../../views/login";
 import { join, markdown, openMarkdown, plain } from "../../views/markdown";
@@ -44,6 +45,8 @@ export function createViews(core: Core): ViewsProtocol {
     openMarkdown,
     join,
     models,
+    fileChip,
+    fileReport,
     go,
     sendKey,
     status,

@@ -57,6 +57,8 @@ export interface Config {
   readonly quotaBytes: number;
   /** `STREAMS_PER_USER`: streams of events that one user may have open in this process; 0 = no limit. */
   readonly streamsPerUser: number;
+  /** `PASTE_FILE_CHARACTERS`: a paste of more becomes a file; 0 = none does. */
+  readonly pasteFileCharacters: number;
   /** `SHUTDOWN_GRACE_S`: seconds that running turns get when the server is asked to end. */
   readonly shutdownGraceS: number;
   /** `HEARTBEAT_S`: seconds between this process's signs of life to others on the same data. */

@@ -13,6 +13,7 @@ export interface ErrorWords {
     readonly empty: string;
     readonly tooLong: string;
     readonly fileTooLarge: string;
+    readonly heic: string;
     readonly manyFiles: string;
     readonly modelRefused: string;
     readonly modelGone: string;

@@ -92,7 +92,7 @@ export interface TurnListener {
 }
 
 export interface TurnRequest {
-  /** The user's text, 1 to 100,000 characters, not blank. Null = answer `parentId` (a user message) again. */
+  /** The user's text, up to 100,000 characters, blank only when there are files. Null = answer `parentId` (a user message) again. */
   readonly content: string | null;
   /** Absent = a new thread. */
   readonly threadId?: string;

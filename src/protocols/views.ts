@@ -13,6 +13,7 @@
  */
 
 import type { User } from "./auth";
+import type { FileInfo, FileText } from "./file";
 import type { JsonObject } from "./json";
 import type { ThreadItemData, ThreadListData } from "./list-data";
 import type { MessageData, MessageMenuData, MessagesData, PartData } from "./message-data";
@@ -89,6 +90,10 @@ export interface ViewsProtocol {
   models(composer: Pick<ComposerData, "models" | "model">, words: Words): Html;
   /** `#go`: Send, or Stop while a turn runs. */
   go(go: GoData, words: Words): Html;
+  /** `#file-<file.id>`: one file that is attached and not sent yet: what the form sends of it, and the way to take it off. */
+  fileChip(chip: ChipData, words: Words): Html;
+  /** `#file-<id>-report`: what of it a model can read. */
+  fileReport(id: string, read: FileText, words: Words): Html;
   /** `#send-key`: goes with what is sent next, and is another one after that. */
   sendKey(key: string): Html;
 
@@ -142,6 +147,10 @@ export interface ComposerData {
   readonly parameters: JsonObject;
   /** Text to start with, when a send was refused on a page without script. */
   readonly draft: string;
+  /** A paste of more characters becomes a file; 0 = none does. */
+  readonly pasteCharacters: number;
+  /** The most characters that a message may have. */
+  readonly maxCharacters: number;
   readonly liveTurnId: string | null;
   /** The page is one that a reply is written into while it loads, without script: it ends with `#ended`, and Stop is Send then. */
   readonly isStreamed?: boolean;
@@ -151,6 +160,12 @@ export interface ComposerData {
   readonly isLive: boolean;
   /** As `key` of a TurnRequest. */
   readonly sendKey: string;
+}
+
+export interface ChipData {
+  readonly file: FileInfo;
+  /** A long text that was pasted: it can be put back into the message. */
+  readonly isPasted: boolean;
 }
 
 export interface GoData {

@@ -4,6 +4,7 @@
  */
 
 import type { ErrorWords } from "./error-words";
+import type { FileText } from "./file";
 
 export interface Words {
   /** BCP 47 tag, for `<html lang>` and to match a browser's wishes: `en`, `de-AT`. */
@@ -139,9 +140,24 @@ export interface Words {
     readonly noModel: string;
     readonly systemPrompt: string;
     readonly attach: string;
-    readonly detach: string;
+    /** Said when a message that is too long has become a file. */
+    readonly tooLong: string;
     /** In front of the parameters of this chat, which are not those of its prompt. */
     readonly parameters: string;
+  };
+  /** Files that are attached to a message, or stand in one. */
+  readonly files: {
+    readonly attached: string;
+    readonly remove: (name: string) => string;
+    /** Puts the text of a long paste back into the message. */
+    readonly asText: string;
+    readonly reading: string;
+    readonly uploading: string;
+    readonly close: string;
+    /** Bytes, as people say them. */
+    readonly size: (bytes: number) => string;
+    /** What of a file a model can read, and what not; empty when there is nothing to say. */
+    readonly report: (read: FileText) => string;
   };
   /** The list of keys. */
   readonly keys: {

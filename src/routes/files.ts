@@ -7,6 +7,7 @@ import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
 import { bounded } from "./read";
 import { session } from "./session";
+import { uploadOf } from "./uploads";
 
 const Page = {
   limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000 })),
@@ -20,8 +21,7 @@ export function fileRoutes(core: Core) {
     .post(
       "/",
       async ({ body, user }) => {
-        const { file } = body;
-        return fileJson(await core.file.put(user.username, { name: file.name, type: file.type, data: file }));
+        return fileJson(await core.file.put(user.username, await uploadOf(body.file)));
       },
       {
         ...bounded(t.Object({ file: t.File() })),

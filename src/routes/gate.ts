@@ -20,7 +20,7 @@ const PUBLIC = /^\/(?:health|login|logout|setup|live|openapi(?:\/json)?|static\/
 /** Bytes of a body, by the first path that fits; those who are not signed in reach the three small ones alone, and pages of plugins. */
 const BODY_LIMITS: readonly (readonly [path: RegExp, json: number, form: number])[] = [
   [/^\/api\/v1\/message$/, 2 * KIB * KIB, BODY_MAX_BYTES],
-  [/^\/api\/v1\/files$/, 0, BODY_MAX_BYTES],
+  [/^(?:\/api\/v1)?\/files$/, 0, BODY_MAX_BYTES],
   [/^\/t(?:\/[^/]+\/messages)?$/, 0, BODY_MAX_BYTES],
   [/^\/t\/[^/]+\/edit$/, 0, KIB * KIB], // The longest message, in any script, encoded as a form.
   [/^\/(?:login|logout|setup)$/, 16 * KIB, 16 * KIB],

@@ -22,7 +22,7 @@ const Content = t.String({
   minLength: 1,
   maxLength: CONTENT_MAX,
   pattern: "\\S",
-  description: "Not blank.",
+  description: "Not blank, unless there are files.",
 });
 
 const Fields = {
@@ -57,6 +57,11 @@ const described = (file: TSchema) =>
       content: Content,
       regenerate: t.Optional(t.Literal(false)),
       files: t.Optional(t.Array(file, { maxItems: FILES_MAX })),
+    }),
+    t.Object({
+      ...Fields,
+      content: t.String({ maxLength: CONTENT_MAX, pattern: "^\\s*$" }),
+      files: t.Array(file, { minItems: 1, maxItems: FILES_MAX }),
     }),
     t.Object({
       ...Fields,

@@ -9,7 +9,7 @@ import { isPublic } from "./gate";
 import { ErrorAnswer } from "./json";
 
 /** What serves the page is no part of the API. */
-const OF_THE_PAGE = /^\/(?:$|t(?:\/|$)|threads(?:\/|$)|live$|static\/|openapi\/|_plugin\/)/;
+const OF_THE_PAGE = /^\/(?:$|t(?:\/|$)|threads(?:\/|$)|files(?:\/|$)|live$|static\/|openapi\/|_plugin\/)/;
 
 /** What an answer without a schema of its own means. */
 const STATUSES = {

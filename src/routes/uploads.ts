@@ -1,7 +1,8 @@
 /** Files that come with a message: uploads, or ids of files that are here already. */
 
 import { AppError, isAppError } from "../errors";
-import type { Core, FileInfo, User } from "../protocols";
+import { imageTypeOfFile } from "../image";
+import type { Core, FileInfo, NewFile, User } from "../protocols";
 
 export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
 
@@ -21,8 +22,7 @@ export async function withFiles<Sent>(
   try {
     for (const file of files) {
       if (file instanceof File) {
-        // Bun gives a part with an empty file name none at all.
-        const info = await core.file.put(user.username, { name: file.name ?? "", type: file.type, data: file });
+        const info = await core.file.put(user.username, await uploadOf(file));
         uploaded.push(info);
         infos.push(info);
       } else infos.push(await known(core, user, file));
@@ -33,6 +33,19 @@ export async function withFiles<Sent>(
     if (isAppError(error)) for (const { id } of uploaded) await core.file.remove(user.username, id);
     throw error;
   }
+}
+
+/** What a browser says of a file's type is a guess by its name; what a picture is, its bytes say. */
+export async function uploadOf(file: File): Promise<NewFile> {
+  const type = await imageTypeOfFile(file);
+  if (type === "image/heic") {
+    const sentence = "Pictures in HEIC format, as phones take them, cannot be shown. Save it as JPEG first.";
+    throw new AppError("invalid", sentence, { reason: "heic" });
+  }
+  const claimed =
+    file.type.startsWith("image/") && file.type !== "image/svg+xml" ? "application/octet-stream" : file.type;
+  // Bun gives a part with an empty file name none at all.
+  return { name: file.name ?? "", type: type ?? claimed, data: file };
 }
 
 async function known(core: Core, user: User, id: unknown): Promise<FileInfo> {

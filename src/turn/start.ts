@@ -26,7 +26,8 @@ export interface Plan {
 }
 
 export async function planTurn(core: Core, user: User, request: TurnRequest): Promise<Plan> {
-  if (request.content !== null) checkContent(request.content);
+  const files = request.files ?? [];
+  if (request.content !== null) checkContent(request.content, files);
   const thread = request.threadId === undefined ? null : await core.thread.get(user.username, request.threadId);
   if (request.threadId !== undefined && !thread)
     throw new AppError("notFound", "There is no such thread.", { reason: "noChat" });
@@ -39,7 +40,7 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
   return {
     thread,
     content: request.content,
-    files: request.files ?? [],
+    files,
     ...(parentId !== undefined && { parentId }),
     model,
     systemPrompt,
@@ -60,8 +61,8 @@ export function titleFrom(content: string): string {
         .trimEnd()}…`;
 }
 
-function checkContent(content: string): void {
-  if (content.trim() === "")
+function checkContent(content: string, files: readonly FileInfo[]): void {
+  if (content.trim() === "" && files.length === 0)
     throw new AppError("invalid", "The message is empty. Write something to send.", { reason: "empty" });
   if (content.length > CONTENT_MAX) {
     const length = content.length.toLocaleString("en");

@@ -107,7 +107,7 @@ describe.skipIf(noBrowser !== null)("without script", () => {
       await page.setInputFiles("#files", { name: "plot.txt", mimeType: "text/plain", buffer: Buffer.from("plot") });
       await page.click("#go", { noWaitAfter: true });
       await page.waitForSelector(".reply >> text=Again");
-      await eventually(() => page.locator(".user .files a").textContent(), "plot.txt");
+      await eventually(() => page.locator(".user .files .name").textContent(), "plot.txt");
       await page.click(".go.stop", { noWaitAfter: true });
       await page.waitForSelector("text=Stopped.");
       await page.fill(".search input", "story");

@@ -176,9 +176,11 @@ test("what can be read is written out and everything else is named, in one plain
 test("what is too large is cut or named", async () => {
   const long = "x".repeat(300 * 1024);
   const infos = [fileInfo("long", "text/plain", long.length), fileInfo("huge", "image/png", 6 * 1024 * 1024)];
-  const content = await contentWith({ long: new Blob([long]), huge: picture() }, infos);
+  const content = await contentWith({ long: new Blob([long]), huge: picture(6 * 1024 * 1024) }, infos);
   expect(content).toContain("\n(Cut here: these are the first 262144 of 307200 characters.)");
-  expect(content).toContain('File "huge" (image/png, 6291456 bytes) is attached, but it is too large.');
+  expect(content).toContain(
+    'File "huge" (image/png, 6291456 bytes) is attached, but this kind of picture cannot be shown to you.',
+  );
   expect(content?.length).toBeLessThan(270 * 1024);
 });
 
@@ -202,6 +204,26 @@ test("how much of files is sent follows the model's context, and what is left ou
     type: "text",
     text: 'File "a.pdf" (application/pdf, 9 bytes) is attached, but there are too many files.',
   } as { text: string });
+});
+
+test("a picture that is too large, or of a kind that vendors do not take, is made smaller", async () => {
+  const pixels = Buffer.alloc(54 + 3 * 1600 * 1200);
+  pixels.write("BM", 0, "latin1");
+  for (const [at, value] of [
+    [2, pixels.length],
+    [10, 54],
+    [14, 40],
+    [18, 1600],
+    [22, 1200],
+  ] as const)
+    pixels.writeUInt32LE(value, at);
+  pixels.writeUInt16LE(1, 26);
+  pixels.writeUInt16LE(24, 28);
+  const content = await contentWith({ scan: new Blob([pixels]) }, [fileInfo("scan", "image/bmp", pixels.length)]);
+  const [, part] = content as unknown as readonly { image_url?: { url: string } }[];
+  const [head, base64 = ""] = part?.image_url?.url.split(",") ?? [];
+  expect(head).toBe("data:image/jpeg;base64");
+  expect(await new Bun.Image(Buffer.from(base64, "base64")).metadata()).toMatchObject({ width: 1600, height: 1200 });
 });
 
 test("of many images in a conversation the newest are sent", async () => {

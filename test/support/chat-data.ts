@@ -198,6 +198,8 @@ export function chat(fields: Partial<ChatData> = {}): ChatData {
       systemPrompt: "default",
       parameters: {},
       draft: "",
+      pasteCharacters: 8000,
+      maxCharacters: 100_000,
       liveTurnId: null,
       parentId: null,
       isLive: true,

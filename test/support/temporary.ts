@@ -43,6 +43,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     rateLimitMessage: null,
     quotaBytes: 5_000_000_000,
     streamsPerUser: 200,
+    pasteFileCharacters: 8000,
     shutdownGraceS: 1,
     heartbeatS: 5,
     requestsMax: 20_000,

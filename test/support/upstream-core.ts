@@ -1,7 +1,7 @@
 /** The parts of a core that the default `model` uses, for tests of it alone: configuration, log and files. */
 
 import { createModel } from "../../src/core/model";
-import { imageTypeOf } from "../../src/image-type";
+import { imageTypeOf } from "../../src/image";
 import { createLog, type LogWriter } from "../../src/log";
 import type { Config, Core, FileInfo, FileProtocol, ModelCall, ModelProtocol } from "../../src/protocols";
 import { temporaryFolder, testConfig } from "./temporary";

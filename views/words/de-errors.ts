@@ -20,6 +20,7 @@ export const errors: ErrorWords = {
     empty: "Die Nachricht ist leer. Schreibe etwas, das gesendet werden soll.",
     tooLong: "Die Nachricht ist zu lang: Sie darf 100.000 Zeichen haben.",
     fileTooLarge: "Eine Datei darf höchstens 50 MiB groß sein.",
+    heic: "Bilder im HEIC-Format, wie Telefone sie aufnehmen, lassen sich nicht anzeigen. Speichere es vorher als JPEG.",
     manyFiles: "Eine Nachricht darf höchstens 100 Dateien haben.",
     modelRefused: "Dieses Modell darfst du nicht benutzen. Wähle ein anderes.",
     modelGone: "Dieses Modell wird gerade nicht angeboten. Wähle ein anderes.",

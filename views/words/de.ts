@@ -1,10 +1,10 @@
 /** German. */
 
-import type { Words } from "../../src/protocols";
+import type { FileText, FileTextFault, Words } from "../../src/protocols";
 import { errors } from "./de-errors";
 import { formats } from "./format";
 
-const format = formats("de");
+const { size, ...format } = formats("de");
 
 export const de: Words = {
   ...format,
@@ -114,9 +114,20 @@ export const de: Words = {
     model: "Modell",
     noModel: "Gerade ist kein Modell verfügbar.",
     systemPrompt: "System-Prompt",
+    tooLong:
+      "Deine Nachricht ist zu lang und deshalb als Datei angehängt. Schreib dazu, worum es geht, und sende dann.",
     attach: "Dateien anhängen",
-    detach: "Angehängte Dateien entfernen",
     parameters: "Parameter dieses Chats",
+  },
+  files: {
+    attached: "Angehängte Dateien",
+    remove: (name) => `„${name}“ entfernen`,
+    asText: "In die Nachricht einfügen",
+    reading: "Wird gelesen…",
+    uploading: "Wird hochgeladen…",
+    close: "Schließen",
+    size,
+    report,
   },
   keys: {
     title: "Tastatur",
@@ -175,3 +186,40 @@ export const de: Words = {
   },
   errors,
 };
+
+const FAULTS: Readonly<Record<FileTextFault, string>> = {
+  encrypted: "mit Passwort geschützt: Das Modell kann sie nicht lesen",
+  broken: "beschädigt: Das Modell kann sie nicht lesen",
+  oldFormat: "altes Office-Format: als DOCX, XLSX oder PPTX gespeichert kann das Modell sie lesen",
+  tooLarge: "zu groß zum Lesen",
+  tooSlow: "das Lesen dauert zu lange",
+  unknownKind: "diese Art von Datei kann das Modell nicht lesen",
+};
+
+function report({ kind, tokens, fault, isCut, emptyPages = [], ...counted }: FileText): string {
+  if (fault) return FAULTS[fault];
+  if (kind === "image") return "";
+  const { pages = 0, slides = 0, sheets = 0, pictures = 0, formulas = 0 } = counted;
+  const parts = [
+    count(pages, "Seite", "Seiten"),
+    count(slides, "Folie", "Folien"),
+    count(sheets, "Tabellenblatt", "Tabellenblätter"),
+    `etwa ${roughly(tokens)}`,
+  ];
+  const left = [
+    emptyPages.length > 0 && `${count(emptyPages.length, "Seite", "Seiten")} ohne Text`,
+    pictures > 0 && `ohne ${count(pictures, "Bild", "Bilder")}`,
+    formulas > 0 && `ohne ${count(formulas, "Formel", "Formeln")}`,
+    isCut && "nur der Anfang kann gelesen werden",
+  ];
+  return [parts.filter(Boolean).join(", "), ...left.filter(Boolean)].join("; ");
+}
+
+function count(number: number, one: string, many: string): string {
+  return number === 0 ? "" : `${format.number(number)} ${number === 1 ? one : many}`;
+}
+
+/** Nobody counts tokens one by one. */
+function roughly(tokens: number): string {
+  return count(tokens > 100 ? Number(tokens.toPrecision(2)) : tokens, "Token", "Token") || "0 Token";
+}

@@ -20,6 +20,7 @@ export const errors: ErrorWords = {
     empty: "The message is empty. Write something to send.",
     tooLong: "The message is too long: it may have 100,000 characters.",
     fileTooLarge: "A file may have at most 50 MiB.",
+    heic: "Pictures in HEIC format, as phones take them, cannot be shown. Save it as JPEG first.",
     manyFiles: "A message may have at most 100 files.",
     modelRefused: "You may not use this model. Choose another one.",
     modelGone: "This model is not offered now. Choose another one.",

@@ -1,10 +1,10 @@
 /** English, which everybody gets whose browser asks for no other language that is here. */
 
-import type { Words } from "../../src/protocols";
+import type { FileText, FileTextFault, Words } from "../../src/protocols";
 import { errors } from "./en-errors";
 import { formats } from "./format";
 
-const format = formats("en-GB");
+const { size, ...format } = formats("en-GB");
 
 export const en: Words = {
   ...format,
@@ -116,8 +116,18 @@ export const en: Words = {
     noModel: "No model is available now.",
     systemPrompt: "System prompt",
     attach: "Attach files",
-    detach: "Remove the attached files",
+    tooLong: "Your message is too long, so it is attached as a file. Write what it is about, then send.",
     parameters: "Parameters of this chat",
+  },
+  files: {
+    attached: "Attached files",
+    remove: (name) => `Remove “${name}”`,
+    asText: "Put it into the message",
+    reading: "Reading…",
+    uploading: "Uploading…",
+    close: "Close",
+    size,
+    report,
   },
   keys: {
     title: "Keyboard",
@@ -175,3 +185,35 @@ export const en: Words = {
   },
   errors,
 };
+
+const FAULTS: Readonly<Record<FileTextFault, string>> = {
+  encrypted: "needs a password: the model cannot read it",
+  broken: "damaged: the model cannot read it",
+  oldFormat: "an old Office format: save it as DOCX, XLSX or PPTX, then the model can read it",
+  tooLarge: "too large for the model to read",
+  tooSlow: "takes too long to read",
+  unknownKind: "the model cannot read this kind of file",
+};
+
+function report({ kind, tokens, fault, isCut, emptyPages = [], ...counted }: FileText): string {
+  if (fault) return FAULTS[fault];
+  if (kind === "image") return "";
+  const { pages = 0, slides = 0, sheets = 0, pictures = 0, formulas = 0 } = counted;
+  const parts = [count(pages, "page"), count(slides, "slide"), count(sheets, "sheet"), `about ${roughly(tokens)}`];
+  const left = [
+    emptyPages.length > 0 && `${count(emptyPages.length, "page")} ${emptyPages.length === 1 ? "has" : "have"} no text`,
+    pictures > 0 && `${count(pictures, "picture")} left out`,
+    formulas > 0 && `${count(formulas, "formula")} left out`,
+    isCut && "only its beginning can be read",
+  ];
+  return [parts.filter(Boolean).join(", "), ...left.filter(Boolean)].join("; ");
+}
+
+function count(number: number, noun: string): string {
+  return number === 0 ? "" : `${format.number(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Nobody counts tokens one by one. */
+function roughly(tokens: number): string {
+  return count(tokens > 100 ? Number(tokens.toPrecision(2)) : tokens, "token") || "0 tokens";
+}

@@ -2,7 +2,12 @@
 
 import type { Words } from "../../src/protocols";
 
-export function formats(language: string): Pick<Words, "language" | "number" | "duration" | "moment" | "month"> {
+export interface Formats extends Pick<Words, "language" | "number" | "duration" | "moment" | "month"> {
+  /** Bytes, such as `3.4 MB`. */
+  size(bytes: number): string;
+}
+
+export function formats(language: string): Formats {
   const withDigits = (digits: number) => lazy(() => new Intl.NumberFormat(language, { maximumFractionDigits: digits }));
   const [whole, tenths, hundredths] = [withDigits(0), withDigits(1), withDigits(2)];
   const moments = lazy(
@@ -17,6 +22,10 @@ export function formats(language: string): Pick<Words, "language" | "number" | "
     duration(ms) {
       if (ms < 950) return `${number(ms)} ms`;
       return ms < 59_500 ? `${number(ms / 1000, ms < 9_950 ? 1 : 0)} s` : `${number(ms / 60_000)} min`;
+    },
+    size(bytes) {
+      if (bytes < 1000) return `${number(bytes)} B`;
+      return bytes < 999_500 ? `${number(bytes / 1000)} kB` : `${number(bytes / 1e6, bytes < 9.95e6 ? 1 : 0)} MB`;
     },
     moment(iso) {
       const ms = Date.parse(iso);

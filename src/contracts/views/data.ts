@@ -2,6 +2,7 @@
 
 import type {
   ChatData,
+  FileInfo,
   Message,
   MessageData,
   MessageMenuData,
@@ -37,6 +38,8 @@ export function chat(views: ViewsProtocol, words: Words, text: string): ChatData
       systemPrompt: text,
       parameters: {},
       draft: text,
+      pasteCharacters: 8000,
+      maxCharacters: 100_000,
       liveTurnId: null,
       parentId: null,
       isLive: true,
@@ -85,16 +88,19 @@ export function question(views: ViewsProtocol, words: Words, text: string): Mess
   return { id: "m-1", threadId: "t", role: "user", parts, turn: null, siblings: null };
 }
 
+export function file(text: string): FileInfo {
+  return { id: "f", name: text, type: text, size: 1, sha256: "", created: "" };
+}
+
 export function reply(views: ViewsProtocol, words: Words, text: string): MessageData {
   const tool = { role: "tool", type: "tool", name: text, arguments: text, durationMs: 5 } as const;
-  const file = { id: "f", name: text, type: text, size: 1, sha256: "", created: "" };
   const parts = [
     message({ id: "2", content: text }),
     message({ id: "3", content: text, role: "thinking", type: "thinking" }),
     message({ id: "4", content: text, ...tool }),
     message({ id: "5", content: "", error: text, ...tool }),
     message({ id: "6", content: text, type: "notice" }),
-    message({ id: "7", content: "", type: "file", files: [file] }),
+    message({ id: "7", content: "", type: "file", files: [file(text)] }),
   ];
   return {
     id: "r-1",

@@ -1,7 +1,7 @@
 /** Every fragment and page, made with one text wherever a text can be. */
 
 import type { Html, ThreadItemData, ViewsProtocol, Words } from "../../protocols";
-import { chat, list, menu, message, part, question, reply, thread, turn } from "./data";
+import { chat, file, list, menu, message, part, question, reply, thread, turn } from "./data";
 
 /** Fragments by the id that they must have, with `text` wherever a text can be. */
 export function fragments(views: ViewsProtocol, words: Words, text: string): [id: string, fragment: Html][] {
@@ -36,6 +36,9 @@ export function fragments(views: ViewsProtocol, words: Words, text: string): [id
     ["p-1-summary", views.partSummary(running, words)],
     ["go", views.go({ threadId: "t", liveTurnId: null }, words)],
     ["go", views.go({ threadId: "t", liveTurnId: "u" }, words)],
+    ["file-f", views.fileChip({ file: file(text), isPasted: true }, words)],
+    ["file-1-report", views.fileReport("1", { kind: "document", text, tokens: 1, pages: 2, emptyPages: [1] }, words)],
+    ["file-1-report", views.fileReport("1", { kind: "document", text, tokens: 0, fault: "encrypted" }, words)],
     ["send-key", views.sendKey(text)],
     ["status", views.status({ text, kind: "error" }, words)],
     ["status", views.status({ text: "", kind: "info" }, words)],

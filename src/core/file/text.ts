@@ -6,7 +6,7 @@
 
 import type { Reading } from "../../documents";
 import { isAppError } from "../../errors";
-import { IMAGE_HEAD_BYTES, imageTypeOf } from "../../image-type";
+import { IMAGE_HEAD_BYTES, imageTypeOf } from "../../image";
 import type { Core, FileInfo, FileText, Json, JsonObject, StoreRecord } from "../../protocols";
 import { createLanes, readBeside } from "./beside";
 

@@ -3,7 +3,7 @@
  * does not fit into a call is said too, so that the model knows what it has not seen.
  */
 
-import { imageTypeOf } from "../../image-type";
+import { imageTypeOfFile, scaledDown } from "../../image";
 import type { Core, FileInfo, FileText, FileTextFault } from "../../protocols";
 
 export type FilePart =
@@ -21,6 +21,7 @@ export interface FilePartsOptions {
 
 const MAX_IMAGE_BYTES = 5 * 1024 * 1024; // The least that one of the large vendors takes.
 const MAX_IMAGES_BYTES = 10 * 1024 * 1024; // Of one call: more would hold up every other stream while it is encoded.
+const SCALED_EDGE = 2048; // Pixels of the longer side of what is too large: the vendors make it smaller than that themselves.
 const SEEN = /^image\/(?:png|jpeg|gif|webp)$/; // What the vendors take.
 
 const CHARACTERS_PER_TOKEN = 4;
@@ -37,14 +38,15 @@ export function createFileParts(core: Core, { username, canSee, contextLength }:
 
   const toImage = async (file: FileInfo, user: string): Promise<FilePart> => {
     if (!canSee) return named(file, "this model does not see pictures");
-    if (file.size > Math.min(MAX_IMAGE_BYTES, imageBytes)) return named(file, "it is too large");
     const data = await core.file.open(user, file.id);
     if (!data) return named(file, "it is gone");
-    const bytes = Buffer.from(await data.arrayBuffer());
-    const mediaType = imageTypeOf(bytes);
-    if (!mediaType || !SEEN.test(mediaType)) return named(file, "this kind of picture is not shown to you");
-    imageBytes -= file.size;
-    return { type: "image", mediaType, base64: bytes.toString("base64") };
+    const type = await imageTypeOfFile(data);
+    const isTaken = type !== null && SEEN.test(type) && data.size <= MAX_IMAGE_BYTES;
+    const bytes = isTaken ? await data.bytes() : await scaledDown(data, SCALED_EDGE, "jpeg");
+    if (!bytes) return named(file, "this kind of picture cannot be shown to you");
+    if (bytes.length > imageBytes) return named(file, "there are too many pictures");
+    imageBytes -= bytes.length;
+    return { type: "image", mediaType: isTaken ? type : "image/jpeg", base64: Buffer.from(bytes).toString("base64") };
   };
 
   const toText = (file: FileInfo, read: FileText): FilePart => {

@@ -13,6 +13,7 @@ import type {
   User,
 } from "../../protocols";
 import { pathTo } from "../../turn/branch";
+import { CONTENT_MAX } from "../../turn/start";
 import { factJournals } from "../fact-journal";
 import { pageData } from "../page-data";
 import type { Reader } from "../reader";
@@ -102,6 +103,8 @@ async function loadComposer(core: Core, user: User, branch: Branch | null, draft
     systemPrompt: prompt?.name ?? "default",
     parameters: thread?.parameters ?? prompt?.parameters ?? {},
     draft,
+    pasteCharacters: core.config.pasteFileCharacters,
+    maxCharacters: CONTENT_MAX,
     liveTurnId: branch?.live?.id ?? null,
     parentId: branch && !branch.messages.isThreadsBranch ? branch.endId : null,
     isLive: branch?.messages.isLatest ?? true,

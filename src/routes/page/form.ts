@@ -40,7 +40,8 @@ export function saying(core: Core, { words }: Reader, text: string, kind: Status
 export interface Form {
   /** A field's text by its name; empty when there is none. */
   (name: string): string;
-  files(name: string): File[];
+  /** Files that were chosen, and ids of such that were attached before. */
+  files(name: string): (File | string)[];
 }
 
 export async function readForm(request: Request): Promise<Form> {
@@ -50,8 +51,8 @@ export async function readForm(request: Request): Promise<Form> {
     return typeof value === "string" ? value : "";
   };
   // A browser sends an empty file without a name where none was chosen.
-  const isChosen = (value: unknown) => value instanceof File && (value.size > 0 || Boolean(value.name));
-  return Object.assign(text, { files: (name: string) => fields.getAll(name).filter(isChosen) as File[] });
+  const isChosen = (value: File | string) => typeof value === "string" || value.size > 0 || Boolean(value.name);
+  return Object.assign(text, { files: (name: string) => fields.getAll(name).filter(isChosen) });
 }
 
 /** A form sends every line break as CR LF. */

@@ -9,6 +9,7 @@ import { htmlResponse, PAGE_HEADERS } from "../respond";
 import { findUser, session } from "../session";
 import { type IdleTimer, type StreamFormat, sendAll, streamResponse } from "../stream";
 import { type ChatRequest, loadChat } from "./chat-data";
+import { attachmentRoutes } from "./files";
 import { ListQuery, listAsked, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
 import { noteSeen } from "./seen";
@@ -57,6 +58,7 @@ export function pageRoutes(core: Core) {
     .use(turnFormRoutes(core))
     .use(messageRoutes(core))
     .use(listRoutes(core))
+    .use(attachmentRoutes(core))
     .get("/", ({ reader, query }) => show(reader, { threadId: null, list: listAsked(query) }), {
       reader: true,
       query: Asked,

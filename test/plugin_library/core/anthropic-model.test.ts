@@ -218,7 +218,10 @@ describe("a request", () => {
       { type: "document", source: { type: "base64", media_type: "application/pdf", data: base64("%PDF-1.4") } },
       { type: "text", text: 'File "c.py":\nwords' },
       { type: "text", text: 'File "d.bin" (application/zip, 3 bytes) is attached, but this kind cannot be read.' },
-      { type: "text", text: 'File "e.png" (image/png, 6291464 bytes) is attached, but it is too large.' },
+      {
+        type: "text",
+        text: 'File "e.png" (image/png, 6291464 bytes) is attached, but this kind of picture cannot be shown to you.',
+      },
       { type: "text", text: "Look" },
     ]);
     const others = await sent({ messages, username: "bob" }, {}, core);
