@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from "bun:test";
 import { parseEndpoints } from "../../src/core/model/models-yaml";
 import type { Plugin } from "../../src/protocols";
 import { atEnd } from "../support/at-end";
+import { growth } from "../support/cost";
 import { dataWith } from "../support/library";
 import { startServer } from "../support/server";
 import { reply, startUpstream } from "../support/upstream";
@@ -78,3 +79,20 @@ test("a plugin's model with such a name is not offered, and one of models.yaml i
   const entry = { name: "own", base_url: "http://localhost:1/v1", models: ["a".repeat(257)] };
   expect(parseEndpoints([entry], () => null).problems[0]).toContain("more than 256 characters");
 });
+
+test("an address of data is read in proportion to its length, whatever stands in front of its data", async () => {
+  const { token } = bob;
+  const page = `${server.url}/_plugin/openai/v1/chat/completions`;
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const send = (url: string) => {
+    const content = [{ type: "image_url", image_url: { url } }];
+    const body = JSON.stringify({ model: "small-1", messages: [{ role: "user", content }] });
+    return fetch(page, { method: "POST", headers, body }).then(async (answer) => [answer.status, await answer.text()]);
+  };
+  const shapes = ["data:a/", "data:a/b;base64", `data:${"a/".repeat(9)}`];
+  for (const shape of shapes) expect((await send(shape + "a;base64".repeat(30)))[0]).toBe(400);
+  for (const shape of shapes) {
+    const times = await growth((size) => send(shape + ";base64/a".repeat(size / 9)), 250_000);
+    expect([shape, times < 3.3]).toEqual([shape, true]);
+  }
+}, 30_000);

@@ -1,16 +1,18 @@
 /**
  * What does not fit a JSON schema, in words for a model. TypeBox's own check throws on schemas that TypeBox did not make and
  * refuses formats that it does not know, while tools bring any (servers of tools send plain JSON): so schemas are read here as the
- * standard says, where an unknown keyword or format is no constraint. Not looked at: if, contains, dependencies, unevaluated….
+ * standard says, where an unknown keyword or format is no constraint. Not looked at: if, contains, dependencies, unevaluated…, and
+ * patterns that look around or back.
  */
 
 import { isDeepStrictEqual } from "node:util";
 import { FormatRegistry } from "@sinclair/typebox";
+import { matchesPattern } from "./pattern";
 import { resolveReference } from "./reference";
 
 const DEPTH_MAX = 100; // Levels; arguments nest three or four.
 const STEPS_MAX = 100_000; // Schemas looked at for one value: enough for a long list, and an end to references in a circle.
-const PATTERNS_MS = 100; // Of all patterns for one value. The engine gives one up after about a second, and a list may have many.
+const PATTERNS_MS = 100; // Of all patterns for one value: a list may have many.
 const LISTED_MAX = 500; // Characters of a list of what would have been right.
 
 /** Such as `/zone must be a string`; null when the value fits. `schema` may be anything. */
@@ -95,17 +97,13 @@ function checkString({ minLength, maxLength, pattern, format }: Schema, value: u
   return null;
 }
 
-/** What could not be looked at in time does not fit: a tool may rely on its pattern. */
+/** What could not be looked at in time does not fit: a tool may rely on its pattern. What cannot be looked at is no constraint. */
 function matches(pattern: string, value: string, { count }: Place): boolean {
   if (count.patternsMs > PATTERNS_MS) return false;
   const begun = performance.now();
-  try {
-    return new RegExp(pattern, "u").test(value);
-  } catch {
-    return true; // Written for another language's expressions: no constraint that can be checked here.
-  } finally {
-    count.patternsMs += performance.now() - begun;
-  }
+  const isMatch = matchesPattern(pattern, value);
+  count.patternsMs += performance.now() - begun;
+  return isMatch ?? true;
 }
 
 function checkArray(schema: Schema, value: unknown, place: Place): string | null {
