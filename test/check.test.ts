@@ -363,7 +363,16 @@ export default { name: "far", provide: { limit: (core, base) => {
 } }, stop() { ${end} } };`;
   const counted = await check({ "core/far.ts": counting('"shared"') });
   expect(counted.lines.at(-1)).toContain("FAULT limit: It keeps what it is given elsewhere");
+  const filing = `const all = globalThis.elsewhere;
+export default { name: "far", provide: { file: (core, base) => ({
+  ...base,
+  async put(user, file) { const info = await base.put(user, file); all.set(info.id, info); return info; },
+  get: async (user, id) => (user === "check" && all.get(id)) || base.get(user, id),
+  remove: async (user, id) => all.delete(id),
+}) } };`;
   shared.elsewhere.clear();
+  const filed = await check({ "core/far.ts": filing });
+  expect([filed.lines.at(-1), shared.elsewhere.size]).toEqual([expect.stringContaining("FAULT file: It keeps"), 0]);
   const good = await check({ "core/far.ts": counting("core.config.scratch", "all.clear();") });
   expect([good.code, good.lines.at(-1), shared.elsewhere.size]).toEqual([
     0,

@@ -68,20 +68,39 @@ const ELSEWHERE =
   "It keeps what it is given elsewhere than in config.dataPath and without config.scratch. Nothing more was tried, because that may be real data.";
 
 /** What keeps data is first given one thing, which the next core, in another folder and under another scratch name, must not have. */
-const KEEPS: { readonly [P in ProtocolName]?: (core: Core, key: string) => Promise<Kept> } = {
-  async store({ store }, key) {
+const KEEPS: { readonly [P in ProtocolName]?: (core: Core, given: Given) => Promise<Kept> } = {
+  async store({ store }, { key, isSecond }) {
     await store.createStoreIfNotExists(key, { text: "str" });
-    const isThere = (await store.get(OWNER, key, key)) !== null;
-    if (!isThere) await store.add(OWNER, key, { text: "Made by a check." }, key);
-    return { isThere, undo: () => store.delete(OWNER, key, key) };
+    if (!isSecond) await store.add(OWNER, key, { text: "Made by a check." }, key);
+    const isThere = isSecond && (await store.get(OWNER, key, key)) !== null;
+    return { id: key, isThere, undo: () => store.delete(OWNER, key, key) };
   },
-  async limit({ limit }, key) {
+  async file({ file }, { id: before, isSecond }) {
+    if (isSecond)
+      return { id: before, isThere: (await file.get(OWNER, before)) !== null, undo: () => file.remove(OWNER, before) };
+    const { id } = await file.put(OWNER, {
+      name: "check.txt",
+      type: "text/plain",
+      data: new Blob(["Made by a check."]),
+    });
+    return { id, isThere: false, undo: async () => {} };
+  },
+  async limit({ limit }, { key, isSecond }) {
     const { allowed } = await limit.take(key, 1, 3600);
-    return { isThere: !allowed, undo: async () => {} };
+    return { id: key, isThere: isSecond && !allowed, undo: async () => {} };
   },
 };
 
+interface Given {
+  /** A name that nobody else has. */
+  readonly key: string;
+  /** What the first core gave for what it was given. */
+  readonly id: string;
+  readonly isSecond: boolean;
+}
+
 interface Kept {
+  readonly id: string;
   readonly isThere: boolean;
   undo(): Promise<unknown>;
 }
@@ -90,10 +109,13 @@ interface Kept {
 async function whyUnsafe(subject: Subject, protocol: ProtocolName): Promise<string | null> {
   const keep = KEEPS[protocol];
   const key = `check_${Bun.randomUUIDv7().replaceAll("-", "")}`;
-  const first = await failing(subject, protocol, async (core) => void (await keep?.(core, key)));
+  let id = key;
+  const first = await failing(subject, protocol, async (core) => {
+    id = (await keep?.(core, { key, id, isSecond: false }))?.id ?? id;
+  });
   if (first !== null || keep === undefined) return first;
   return failing(subject, protocol, async (core) => {
-    const { isThere, undo } = await keep(core, key);
+    const { isThere, undo } = await keep(core, { key, id, isSecond: true });
     if (!isThere) return;
     await undo();
     throw new Error(ELSEWHERE);
