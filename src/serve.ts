@@ -2,6 +2,7 @@
 
 import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
 import { type DataLock, shareData } from "./data-lock";
+import { watchDescriptors } from "./descriptors";
 import { errorOf, isAppError, messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
@@ -31,15 +32,28 @@ export async function serve(config: Config): Promise<Serving> {
   // The static files are found asynchronously; until then they would be answered as missing.
   await app.modules;
   await listen(app, config, stop);
+  const port = app.server?.port ?? config.port;
+  /** Those that listened before, whose streams may still go on. */
+  const earlier = new Set<typeof app.server>();
+  const unwatch = watchDescriptors(log, {
+    pause() {
+      const { server } = app;
+      earlier.add(server);
+      void server?.stop().then(() => earlier.delete(server));
+    },
+    resume: () => void app.listen(addressOf({ ...config, port })),
+  });
   return {
-    url: originOf(config.host, app.server?.port ?? config.port),
+    url: originOf(config.host, port),
     setupPath: setupToken === null ? null : `/setup?token=${setupToken}`,
     async stop() {
       await stop(config.shutdownGraceS * 1000);
+      unwatch();
       closeStreams(core);
+      const servers = [...earlier.add(app.server)];
       // What was just written must leave before connections are cut.
-      await Promise.race([app.server?.stop(), Bun.sleep(CLOSING_MS)]);
-      await app.server?.stop(true);
+      await Promise.race([Promise.all(servers.map((server) => server?.stop())), Bun.sleep(CLOSING_MS)]);
+      await Promise.all(servers.map((server) => server?.stop(true)));
     },
   };
 }
@@ -76,27 +90,30 @@ export function originOf(host: string, port: number): string {
 }
 
 /** Throws an Error that names the variable when the address cannot be had. */
-async function listen(
-  app: ReturnType<typeof createApp>,
-  { host, port }: Config,
-  stop: (graceMs: number) => Promise<void>,
-) {
+async function listen(app: ReturnType<typeof createApp>, config: Config, stop: (graceMs: number) => Promise<void>) {
   try {
-    app.listen({
-      hostname: host,
-      port,
-      idleTimeout: IDLE_TIMEOUT_S,
-      // Beyond it Bun answers without a word, so ours comes first.
-      maxRequestBodySize: BODY_MAX_BYTES + MARGIN_BYTES,
-      // Elysia's default lets a second server share the port, and each would get some of the requests.
-      reusePort: false,
-      // Bun's page for developers shows source and folders to whoever causes an error.
-      development: false,
-    });
+    app.listen(addressOf(config));
   } catch (error) {
     await stop(0);
-    throw new Error(`Cannot listen on SKELETON_HOST ${host}, SKELETON_PORT ${port}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new Error(
+      `Cannot listen on SKELETON_HOST ${config.host}, SKELETON_PORT ${config.port}: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
+}
+
+function addressOf({ host, port }: Config) {
+  return {
+    hostname: host,
+    port,
+    idleTimeout: IDLE_TIMEOUT_S,
+    // Beyond it Bun answers without a word, so ours comes first.
+    maxRequestBodySize: BODY_MAX_BYTES + MARGIN_BYTES,
+    // Elysia's default lets a second server share the port, and each would get some of the requests.
+    reusePort: false,
+    // Bun's page for developers shows source and folders to whoever causes an error.
+    development: false,
+  };
 }

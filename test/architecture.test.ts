@@ -66,7 +66,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/strays": BASICS,
   "src/data-lock": BASICS,
   "src/backup": [...BASICS, "src/data-lock", "package.json"],
-  "src/serve": [...BASICS, "src/app", "src/data-lock", "src/log", "src/plugins"],
+  "src/descriptors": BASICS,
+  "src/serve": [...BASICS, "src/descriptors", "src/app", "src/data-lock", "src/log", "src/plugins"],
   "src/main": [
     ...BASICS,
     "src/production",

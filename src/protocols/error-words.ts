@@ -27,6 +27,7 @@ export interface ErrorWords {
     readonly closing: string;
     readonly otherHost: string;
     readonly broken: string;
+    readonly noFiles: string;
     readonly manyStreams: string;
     quotaFull(usedBytes: number, mostBytes: number): string;
     manyMessages(retryAfterS: number): string;

@@ -44,9 +44,21 @@ export function failureOf(error: unknown, code: number | string): Failure {
     case "NOT_FOUND":
       return { status: 404, detail: "There is nothing at this address.", reason: "noPage", cause: null };
     default:
-      return { ...BROKEN, cause: errorOf(error) };
+      return isOutOfFiles(error) ? { ...NO_FILES, cause: errorOf(error) } : { ...BROKEN, cause: errorOf(error) };
   }
 }
+
+/** Of the process or of the machine. */
+function isOutOfFiles(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE");
+}
+
+const NO_FILES = {
+  status: 503,
+  detail: "The server has too many files and connections open. Try again in a moment.",
+  reason: "noFiles",
+  retryAfterS: 5,
+} as const;
 
 /** Of an address that takes other methods than the request's. */
 export function wrongMethod(request: Request, methods: readonly string[]): Failure {

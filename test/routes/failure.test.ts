@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { AppError } from "../../src/errors";
-import { sentenceOf } from "../../src/routes/failure";
+import { failureOf, sentenceOf } from "../../src/routes/failure";
 import { de } from "../../views/words/de";
 import { en } from "../../views/words/en";
 import { type Client, startServer } from "../support/server";
@@ -19,6 +19,12 @@ describe("what a person reads of an error", () => {
   });
 });
 
+test("a process that can open no more files says so, as something that passes", () => {
+  const error = Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+  expect(failureOf(error, "UNKNOWN")).toMatchObject({ status: 503, retryAfterS: 5, cause: error });
+  expect(failureOf(new Error("other"), "UNKNOWN").status).toBe(500);
+});
+
 describe("a method that an address does not take", () => {
   let ann: Client;
   beforeAll(async () => {
@@ -28,8 +34,9 @@ describe("a method that an address does not take", () => {
   test.each([
     ["PUT", "/health", "GET, HEAD, OPTIONS"],
     ["PUT", "/api/v1/threads/5", "GET, POST, DELETE, HEAD, OPTIONS"],
-    ["GET", "/api/v1/files", "POST, OPTIONS"],
-    ["HEAD", "/api/v1/files/", "POST, OPTIONS"],
+    ["GET", "/api/v1/message", "POST, OPTIONS"],
+    ["HEAD", "/api/v1/message/", "POST, OPTIONS"],
+    ["PUT", "/api/v1/files", "POST, GET, HEAD, OPTIONS"],
     ["PATCH", "/api/v1/turns/5/tools/6", "POST, OPTIONS"],
     ["POST", "/static/style.css", "GET, HEAD, OPTIONS"],
     ["DELETE", "/", "GET, HEAD, OPTIONS"],

@@ -35,6 +35,7 @@ export const errors: ErrorWords = {
     otherHost:
       "Im flüchtigen Betrieb, in dem sich jeder anmelden kann, antwortet der Server nur auf Adressen und Namen seines eigenen Netzes. Setze PUBLIC_URL auf die Adresse, unter der man ihn erreicht.",
     broken: "Im Server ist etwas schiefgegangen; sein Protokoll sagt, was.",
+    noFiles: "Der Server hat zu viele Dateien und Verbindungen offen. Versuche es gleich noch einmal.",
     manyStreams: "Du hast zu viele Fenster gleichzeitig offen. Schließe ein paar, die du nicht brauchst.",
     quotaFull: (used, most) =>
       `Deine Dateien und Nachrichten belegen ${sizeText(used, "de")} von ${sizeText(most, "de")}, die du nutzen darfst. Entferne Dateien, die du nicht mehr brauchst, oder bitte den Eigentümer dieses Servers um mehr.`,

@@ -35,6 +35,7 @@ export const errors: ErrorWords = {
     otherHost:
       "In ephemeral mode, where anybody may sign in, the server answers only to addresses and names of its own network. Set PUBLIC_URL to the address at which people reach it.",
     broken: "Something went wrong in the server; its log says what.",
+    noFiles: "The server has too many files and connections open. Try again in a moment.",
     manyStreams: "You have too many windows open at the same time. Close some that you do not need.",
     quotaFull: (used, most) =>
       `Your files and messages take ${sizeText(used)} of the ${sizeText(most)} that you may use. Remove files that you no longer need, or ask the owner of this server for more.`,
