@@ -42,7 +42,7 @@ export const Bytes = t.Unsafe<Blob>({ type: "string", format: "binary" });
 
 /** For `detail`: what the route gives, and the other statuses that it can answer. Those of the gate and of the schemas are added to each. */
 export function answers(content: Content, ...statuses: Status[]): DocumentDecoration {
-  return documented({ responses: { 200: { description: "Done.", content }, ...plain(statuses) } });
+  return documented({ responses: { 200: { description: "Done.", content }, ...bare(statuses) } });
 }
 
 /** For `detail`: a body that is not simply JSON as the route's schema has it. */
@@ -101,7 +101,7 @@ function operation({ method, hooks }: InternalRoute, path: string): object {
   if (method !== "GET") statuses.push(400, 403, 413);
   if (query || body) statuses.push(422);
   const refusal = path.startsWith("/api/") ? json(ErrorAnswer) : { ...json(ErrorAnswer), ...page };
-  const responses = Object.entries<object>({ ...plain(statuses), ...detail.responses }).map(([status, answer]) => {
+  const responses = Object.entries<object>({ ...bare(statuses), ...detail.responses }).map(([status, answer]) => {
     return [status, Number(status) < 400 ? answer : { ...answer, content: refusal }];
   });
   return {
@@ -115,11 +115,8 @@ function operation({ method, hooks }: InternalRoute, path: string): object {
 }
 
 function operationId(method: string, path: string): string {
-  const words =
-    path
-      .replace("/api/v1", "")
-      .replaceAll(":", "by_")
-      .match(/[a-z]+/g) ?? [];
+  const named = path.replace("/api/v1", "").replaceAll(":", "by_");
+  const words = named.match(/[a-z]+/g) ?? [];
   return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 }
 
@@ -135,7 +132,8 @@ function queryParameters(query: TSchema | undefined): object[] {
   });
 }
 
-function plain(statuses: readonly Status[]) {
+/** Of statuses that say all themselves; those of refusals are given the error besides. */
+function bare(statuses: readonly Status[]) {
   const answer = (status: Status) => ({ description: STATUSES[status], ...(status === 429 && { headers: RETRY }) });
   return Object.fromEntries(statuses.map((status) => [status, answer(status)]));
 }
@@ -151,6 +149,7 @@ function written(part: unknown, schemas: Record<string, unknown>): unknown {
   if (rest.anyOf?.[0]?.format === "integer") return written(rest.anyOf[1], schemas);
   const plain = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, written(value, schemas)]));
   if ($id === undefined) return plain;
+  if (!Bun.deepEquals(schemas[$id] ?? plain, plain)) throw new Error(`Two schemas are named ${$id}.`);
   schemas[$id] = plain;
   return { $ref: `#/components/schemas/${$id}` };
 }

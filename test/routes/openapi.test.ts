@@ -69,6 +69,7 @@ describe("the API document", () => {
   test("has an integer for an integer", () => {
     const limit = operation("get", "/api/v1/threads").parameters.find(({ name }) => name === "limit");
     expect(limit?.schema).toEqual({ type: "integer", minimum: 1, maximum: 1000 });
+    expect(JSON.stringify(document)).not.toContain('"format":"integer"');
   });
 
   test.each([
