@@ -181,7 +181,9 @@ function createMask({ mask, start, partOfStart, secrets }: Rules) {
   const decide = (end: Run, isLast: boolean): string | null => {
     const stop = end.find(text);
     if (stop === null && !isLast && text.length - at < HELD_MAX) return null;
-    const held = text.slice(at, Math.min(stop ?? text.length, at + HELD_MAX));
+    // No key has the beginning of another one in it: many of those together are not each looked at with all that follow.
+    const next = text.startsWith(BLOCK, at) ? text.indexOf(BLOCK, at + 1) : -1;
+    const held = text.slice(at, Math.min(stop ?? text.length, at + HELD_MAX, next < 0 ? text.length : next));
     run = null;
     for (const secret of secrets) {
       const match = search(secret, held, 0);

@@ -6,6 +6,7 @@ import { markdown, openMarkdown } from "../../views/markdown";
 import { en } from "../../views/words/en";
 import { atEnd } from "../support/at-end";
 import { testViews } from "../support/chat-data";
+import { costsOf } from "../support/cost";
 import { createRandom, type Random } from "../support/random";
 import { readSse } from "../support/read-sse";
 import { startServer } from "../support/server";
@@ -146,6 +147,24 @@ describe("what would hold up the server", () => {
     for (const text of [`${"> ".repeat(200)}deep`, `${"- ".repeat(90)}deep`, `${"[^1]: ".repeat(90)}deep\n\n[^1]`])
       expect(markdown(text, en).markup).toContain("deep");
   });
+
+  test("costs no more than a few times what an ordinary text of that length does", async () => {
+    const ordinary =
+      "## A part\n\nText with **words** and [a link](https://e.com).\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n";
+    const hostile = [
+      `${"![".repeat(30)}\n\n`,
+      `${"[a](".repeat(50)}\n\n`,
+      `${"mailto:a@b.c![".repeat(140)}\n\n`,
+      "\\[\n",
+      "[^1]: > - a\n",
+      "- a\n",
+    ];
+    const texts = [ordinary, ...hostile].map((piece) => piece.repeat(Math.ceil(60_000 / piece.length)));
+    // Lines that belong to each of so many quotes without saying so.
+    texts.push(`${"> ".repeat(90)}a\n${"b\n".repeat(20_000)}`, `|a|b|\n|-|-|\n${"|\n".repeat(30_000)}`);
+    const [harmless = 0, ...costs] = await costsOf(...texts.map((text) => () => markdown(text, en)));
+    expect(costs.map((cost) => cost / harmless).filter((times) => times > 4)).toEqual([]);
+  }, 60_000);
 
   test("paragraphs that each cost little are shown as they were written from where they cost much together", () => {
     const { markup } = markdown(`*first*\n\n${`${"![".repeat(100)}\n\n`.repeat(300)}*last*\n`, en);

@@ -32,7 +32,7 @@ const MAX_COST = 50_000;
 const ADDRESS = /\/\/|mailto:/gi;
 
 /** Levels of blocks in blocks, of which a list has two. What is further in is shown as it was written. */
-const MAX_LEVELS = 30;
+const MAX_LEVELS = 20;
 
 /** Of one block other than code. */
 const MAX_BLOCK_LINES = 2000;
