@@ -305,7 +305,7 @@ function tableBlocks(rows: readonly (readonly string[])[]): string[] {
 }
 
 function fenced(text: string, language: string): string {
-  const longest = Math.max(2, ...Array.from(text.matchAll(/`{3,}/g), ([run]) => run.length));
+  const longest = text.matchAll(/`{3,}/g).reduce((most, [run]) => Math.max(most, run.length), 2);
   const fence = "`".repeat(longest + 1);
   return `${fence}${language}\n${text.replace(/^\n/, "").trimEnd()}\n${fence}`;
 }

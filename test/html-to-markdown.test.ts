@@ -24,3 +24,10 @@ test("it stops when it is told to", async () => {
   const reading = htmlToMarkdown("<p>a</p>".repeat(10_000), BASE, AbortSignal.abort(new Error("enough")));
   expect(reading).rejects.toThrow("enough");
 });
+
+test("code that is full of fences has a longer one around it, however many there are", async () => {
+  const fences = [...Array(1_200_000).fill("```"), "````"].join("\n");
+  const text = await htmlToMarkdown(`<pre>${fences}</pre>`, "http://e.com/");
+  expect(text.startsWith("`````\n```")).toBe(true);
+  expect(text.endsWith("\n`````")).toBe(true);
+}, 30_000);
