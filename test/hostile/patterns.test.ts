@@ -24,7 +24,7 @@ import { highlight } from "../../views/markdown/highlight";
 import { mend } from "../../views/markdown/mend";
 import { en } from "../../views/words/en";
 import { testViews } from "../support/chat-data";
-import { growth } from "../support/cost";
+import { costsOf, growth } from "../support/cost";
 
 const LINEAR = 3.3; // 2 would be linear and 4 the square; what is small beside what it begins with is less than 2.
 
@@ -54,7 +54,7 @@ const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces:
   "a file's name": [cleanName, 500_000, ["/", "\\", ".", "\u202e"]],
   "a file's type": [cleanType, 500_000, ["/", "a/", ";", "+"]],
   "a snippet of a text": [(text) => snippetOf(text, "zebra wörd"), 500_000, ["zebr", "é", "\u0301"]],
-  "a snippet for a query": [(text) => snippetOf("some words ".repeat(500), text), 250, ["a ", "é ", "|"]],
+  "a snippet for a query": [(text) => snippetOf("zz ".repeat(30_000), text), 8000, ["a ", "é ", "|", "ab cd "]],
   "the words of a query": [wordsOf, 500_000, ["a ", "\u0301", "漢"]],
   "what is indexed": [(text) => searchable("ann", 5, text), 200_000, ["a ", "漢", "\u0301"]],
   "thinking in tags": [
@@ -177,4 +177,14 @@ describe("twice as much costs twice as much at most", () => {
     },
     60_000,
   );
+});
+
+test("a query of thousands of words costs no more than one of as many as are looked for", async () => {
+  const text = "zz ".repeat(30_000);
+  const query = (words: number) => Array.from({ length: words }, (_, at) => `word${at}`).join(" ");
+  const [few = 0, many = 0] = await costsOf(
+    () => snippetOf(text, query(32)),
+    () => snippetOf(text, query(2000)),
+  );
+  expect(many / few).toBeLessThan(3);
 });

@@ -3,6 +3,7 @@
 const BEFORE = 40; // Characters; a list shows two short lines.
 const LENGTH = 160;
 const FOLDED_AT_MOST = 10_000; // Folding costs far more than looking; a hit further on is shown by the text's beginning.
+const WORDS = 32; // As many as `fullTextSearch` looks for: each is looked for at each place of the text.
 const START = "\u0002";
 const END = "\u0003";
 const NOT_SHOWN = /[\s\p{Cc}]/gu;
@@ -10,6 +11,7 @@ const NOT_SHOWN = /[\s\p{Cc}]/gu;
 /** `text` on one line, cut around the first word of `query` found in it, with the words found between U+0002 and U+0003. */
 export function snippetOf(text: string, query: string): string {
   const words = (query.match(/[\p{L}\p{N}\p{M}]+/gu) ?? [])
+    .slice(0, WORDS)
     .map((word) => fold(word).folded)
     .filter((word) => word !== "");
   const start = Math.max(0, firstMatch(text, words) - BEFORE);
