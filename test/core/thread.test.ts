@@ -47,7 +47,7 @@ describe("a snippet", () => {
 describe("threads in the store", () => {
   let core: Core;
   beforeEach(async () => {
-    const basis = storeCore();
+    const basis = storeCore(undefined, { quotaBytes: 0 });
     core = Object.assign(basis, { bus: createBus(basis), thread: createThread(basis) });
     await declareThreadStores(core);
   });

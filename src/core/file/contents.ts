@@ -62,16 +62,19 @@ export function createContents(core: Core): Contents {
   /** Once per user, in pages. */
   const countOld = async (username: string): Promise<void> => {
     if (await core.store.get(username, CONTENTS, COUNTED)) return;
-    for (let after = ""; ; ) {
+    let after = "";
+    for (;;) {
       const query = { where: { id: { gt: after } }, orderBy: "id", limit: PAGE, select: ["sha256", "size"] };
       const files = await core.store.find(username, FILES, query);
       const sizes = new Map(files.map(({ sha256, size }) => [String(sha256), Number(size)]));
       await Promise.all([...sizes].map(([sha256, size]) => add(username, { sha256, size }, null)));
+      after = files.at(-1)?.id ?? after;
       if (files.length < PAGE) break;
-      after = files.at(-1)?.id ?? "";
     }
-    await add(username, { sha256: COUNTED, size: 0 }, null);
+    if (after !== "") await noteCounted(username);
   };
+  /** Of whoever has no file it is noted with the first one, so that nothing is written for a message. */
+  const noteCounted = (username: string) => add(username, { sha256: COUNTED, size: 0 }, null);
   const ready = (username: string): Promise<void> => {
     const known = counted.get(username);
     if (known) return known;
@@ -84,6 +87,7 @@ export function createContents(core: Core): Contents {
   const claims = new Map<string, Promise<void>>();
   const claimOne = async (username: string, content: Content): Promise<void> => {
     const { sha256, size } = content;
+    await noteCounted(username);
     await add(username, content, new Date().toISOString());
     // One that is on its way in another process may be refused yet, and then whoever brings the same must be too.
     if ((await core.store.get(username, CONTENTS, sha256))?.since === null) return;
