@@ -18,7 +18,7 @@ test("an upload goes again with the message that is refused, and a file that was
   const stored = () => server.core.store.count("ann", "files");
   const upload = new File(["new"], "new.txt", { type: "text/plain" });
 
-  expect((await ann.fetch("/api/v1/message", formOf("  ", upload, kept.id))).status).toBe(400);
+  expect((await ann.fetch("/api/v1/message", formOf("x".repeat(100_001), upload, kept.id))).status).toBe(400);
   expect((await ann.fetch("/api/v1/message", formOf("Look", upload, "no-such"))).status).toBe(400);
   expect(await stored()).toBe(1);
   expect(await (await server.core.file.open("ann", kept.id))?.text()).toBe("old");
