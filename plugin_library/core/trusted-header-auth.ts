@@ -25,7 +25,7 @@ const settings = t.Object({
   admins: names,
   admin_groups: names,
   groups_header: t.String({ pattern: "^[\\w-]+$", default: "Remote-Groups" }),
-  sign_out_url: t.Optional(t.String({ pattern: "^(?:/(?!/)|https?://)[!-~]*$" })),
+  sign_out_url: t.Optional(t.String({ pattern: "^(?:/|/[!-.0-~][!-~]*|https?://[!-~]*)$" })),
 });
 
 type Settings = Static<typeof settings>;

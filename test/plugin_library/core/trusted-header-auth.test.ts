@@ -242,6 +242,7 @@ test.each([
   [{ proxies: ["10.0.0.0/33"] }, "10.0.0.0/33"],
   [{ proxies: ["proxy.local"] }, "proxy.local"],
   [{ proxies: ["127.0.0.1"], sign_out_url: "javascript:alert(1)" }, "sign_out_url"],
+  [{ proxies: ["127.0.0.1"], sign_out_url: "//evil.example" }, "sign_out_url"],
 ])("with the settings %j the server does not start, with a sentence about %s", async (settings, named) => {
   const config = testConfig(dataWith([FILE], { "trusted-header-auth": settings }));
   const error: unknown = await install({ config, log: createLog("error", () => {}) }).catch((reason) => reason);
