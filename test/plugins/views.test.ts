@@ -61,6 +61,11 @@ test("a plugin can wrap each fragment, and what it makes of it is what people se
   await live.return(undefined);
   for (const path of ["/", "/threads", `/threads/${turn.threadId}`, "/nowhere", "/_plugin/dressed/"])
     await look(ann.fetch(path, html));
+  const body = new FormData();
+  body.append("file", new File(["text"], "a.txt"));
+  await look(ann.fetch("/files", { method: "POST", body }));
+  const [file] = await ann.json<{ id: string }[]>("/api/v1/files");
+  await look(ann.fetch(`/files/${file?.id}/report`, html));
   await look(fetch(`${server.url}/login`, html));
   await look(fetch(`${empty.url}/setup?token=token`, html));
   const names = Object.entries(server.core.views).flatMap(([name, view]) => (typeof view === "function" ? name : []));
