@@ -12,7 +12,7 @@ import { storeCore } from "./store/support";
 const DOCUMENTS = join(import.meta.dir, "../documents/files");
 
 function fileCore(folder = temporaryFolder()): Core {
-  const core = storeCore(folder);
+  const core = storeCore(folder, { quotaBytes: 0 });
   return Object.assign(core, { file: createFile(core) });
 }
 
