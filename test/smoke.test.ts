@@ -78,6 +78,29 @@ describe.each([
   );
 
   test(
+    "documents are read beside the server",
+    async () => {
+      const server = await start(temporaryFolder(), { SKELETON_MODE: "ephemeral" });
+      const { token } = await signIn(server.address, "default", "default");
+      const headers = { authorization: `Bearer ${token}` };
+      for (const [file, word] of [
+        ["latex.pdf", "Efficient"],
+        ["libreoffice.docx", "Quokka"],
+        ["libreoffice.xlsx", "Quokka"],
+        ["book.epub", "Quokka"],
+      ] as const) {
+        const body = new FormData();
+        body.set("file", Bun.file(join(projectFolder, "test/documents/files", file)), file);
+        const posted = await fetch(`${server.address}/api/v1/files`, { method: "POST", body, headers });
+        const { id } = (await posted.json()) as { id: string };
+        expect((await getJson(server.address, `/api/v1/files/${id}/text`, headers)).text).toContain(word);
+      }
+      await end(server);
+    },
+    TEST_MS,
+  );
+
+  test(
     "a plugin that is saved, or a file that it imports, is in the next turn; and `check` says what is wrong with one",
     async () => {
       const folder = temporaryFolder();
