@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import OpenAI from "openai";
+import type { Config } from "../../../src/protocols";
 import { atEnd } from "../../support/at-end";
 import { dataWith } from "../../support/library";
 import { writePlugins } from "../../support/plugin-files";
@@ -37,10 +38,10 @@ const HELLO = { model: "small-1", messages: [{ role: "user", content: "Hello" }]
 /** The eight bytes by which a PNG is known. */
 const PIXEL = "data:image/png;base64,iVBORw0KGgo=";
 
-async function start(settings: object = {}) {
+async function start(settings: object = {}, config: Partial<Config> = {}) {
   const dataPath = dataWith(["functions/openai-endpoint.ts"], { openai: settings });
   writePlugins(`${dataPath}/plugins`, { "functions/marks.ts": HOOKS });
-  const server = await startServer({ dataPath, config: { openaiBaseUrl: upstream.baseUrl } });
+  const server = await startServer({ dataPath, config: { openaiBaseUrl: upstream.baseUrl, ...config } });
   return { server, ann: await clientOf(server, "ann"), bob: await clientOf(server, "bob") };
 }
 
@@ -588,6 +589,35 @@ test("with `keep` a conversation is one thread, however often the client sends a
   expect(path[0]?.files).toHaveLength(1);
   expect(await core.store.count("ann", "files")).toBe(1);
   atEnd(() => kept.server.stop());
+});
+
+test("who has no room or too many streams is refused before the model is called, and a slot comes back after an answer", async () => {
+  const { server, ann } = await start({ keep: true }, { quotaBytes: 100, streamsPerUser: 1 });
+  atEnd(() => server.stop());
+  const asked = upstream.requests.length;
+  await server.core.thread.create("ann", { title: "x".repeat(200) });
+  for (const stream of [true, false]) {
+    expect(
+      await failureOf(ann.chat.completions.create({ ...HELLO, messages: [...HELLO.messages], stream })),
+    ).toMatchObject({
+      status: 413,
+      message: expect.stringContaining("that you may use"),
+    });
+  }
+  const { server: other, ann: anns } = await start({}, { streamsPerUser: 1 });
+  atEnd(() => other.stop());
+  const { token } = await other.signIn("ann");
+  const live = () => fetch(`${other.url}/api/v1/live`, { headers: { authorization: `Bearer ${token}` } });
+  const open = await live();
+  const refused = anns.chat.completions.create({ ...HELLO, messages: [...HELLO.messages], stream: true });
+  expect(await failureOf(refused)).toBeInstanceOf(OpenAI.RateLimitError);
+  expect(upstream.requests.length).toBe(asked);
+  await open.body?.cancel();
+  while (other.core.counts.all().streams_live !== 0) await Bun.sleep(5);
+  upstream.script(reply("Yes."));
+  const answer = await anns.chat.completions.create({ ...HELLO, messages: [...HELLO.messages], stream: true });
+  for await (const _ of answer);
+  expect((await live()).status).toBe(200);
 });
 
 test("sites that the settings name are not let in any more, and the owner is told where to name them", async () => {
