@@ -132,7 +132,7 @@ async function* counted(core: Core, call: ModelCall, events: AsyncIterable<Model
     for await (const event of events) {
       if (event.type === "usage") usage = event;
       else if (event.type === "toolCall") characters += event.name.length + event.arguments.length;
-      else if (event.type !== "finish") characters += event.text.length;
+      else if (event.type === "text" || event.type === "thinking") characters += event.text.length;
       yield event;
     }
   } finally {

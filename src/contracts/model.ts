@@ -124,6 +124,12 @@ function checkEvent(event: ModelEvent): void {
       assert.ok(typeof event.callId === "string" && event.callId !== "", "a tool call without id");
       assert.ok(typeof event.name === "string" && typeof event.arguments === "string");
       break;
+    case "opaque":
+      assert.ok(typeof event.from === "string" && event.from !== "", "opaque that nobody gave");
+      break;
+    case "file":
+      assert.ok(event.name !== "" && event.data.size > 0, "a file without name or bytes");
+      break;
     case "usage":
       assert.ok(Number.isSafeInteger(event.inputTokens) && event.inputTokens >= 0);
       assert.ok(Number.isSafeInteger(event.outputTokens) && event.outputTokens >= 0);

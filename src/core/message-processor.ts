@@ -4,7 +4,7 @@
  */
 
 import { allowedParameters, requireAllowed } from "../allowed";
-import { AppError } from "../errors";
+import { AppError, isAppError } from "../errors";
 import type {
   Core,
   FinishReason,
@@ -91,7 +91,9 @@ async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent
   const toolCalls: ToolCall[] = [];
   for await (const event of events) {
     if (event.type === "finish") reason = event.reason;
-    else if (event.type === "usage") usage = { inputTokens: event.inputTokens, outputTokens: event.outputTokens };
+    else if (event.type === "usage") usage = usageOf(event);
+    else if (event.type === "opaque") yield* keepOpaque(event, turn);
+    else if (event.type === "file") yield* keepFile(event, turn);
     else {
       const own = event.type === "toolCall" ? withOwnId(event, turn) : event;
       if (own.type === "toolCall") toolCalls.push(own);
@@ -100,6 +102,31 @@ async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent
   }
   signal.throwIfAborted();
   return { reason, toolCalls, usage, original: original?.join("") ?? null };
+}
+
+function usageOf({ type: _, ...usage }: ModelEvent & { type: "usage" }): Usage {
+  return usage;
+}
+
+const OPAQUE_MAX = 1024 * 1024; // Characters of JSON. The longest seen, of a whole evening's thinking, has a fifth of it.
+
+function* keepOpaque(event: ModelEvent & { type: "opaque" }, { core, id }: Turn): Generator<TurnEvent> {
+  const { length } = JSON.stringify(event);
+  if (length <= OPAQUE_MAX) yield event;
+  else core.log.warn("What came with a reply for the next request is too long and was not kept", { turn: id, length });
+}
+
+/** A file that cannot be kept, for want of room or by its size, is said and ends nothing. */
+async function* keepFile(
+  { name, data }: ModelEvent & { type: "file" },
+  { core, user, notify }: Turn,
+): AsyncGenerator<TurnEvent> {
+  try {
+    yield { type: "file", file: await core.file.put(user.username, { name, type: data.type, data }) };
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    notify(`The model made ${JSON.stringify(name)}, which could not be kept: ${error.message}`);
+  }
 }
 
 /** Some endpoints count calls anew in each step, but whoever answers or follows a call knows it by its id. */

@@ -7,7 +7,7 @@
  */
 
 import type { FileInfo } from "./file";
-import type { ToolCall } from "./model";
+import type { Opaque, ToolCall } from "./model";
 
 export interface ContextProtocol {
   /** The list for the thread's head (or `head`), oldest first. Empty when there is no such thread. */
@@ -54,6 +54,7 @@ export interface ContextMessage {
   /** As in a `ModelMessage`. */
   readonly name?: string;
   readonly thinking?: string;
+  readonly opaque?: Opaque;
   readonly files?: readonly FileInfo[];
   readonly toolCalls?: readonly ToolCall[];
   readonly callId?: string;

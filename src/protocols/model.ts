@@ -65,6 +65,8 @@ export interface ModelMessage {
   readonly name?: string;
   /** What the model thought before it said an assistant message; given back to an endpoint that is known to take it. */
   readonly thinking?: string;
+  /** What came with an assistant message for whoever gave it: a provider sends it back there, and nothing of it anywhere else. */
+  readonly opaque?: Opaque;
   /** Files of a user message; the provider sends those the model can take. */
   readonly files?: readonly FileInfo[];
   /** On an assistant message: the calls it made, each followed by a `tool` message. */
@@ -82,15 +84,39 @@ export interface ToolCall {
   readonly arguments: string;
 }
 
+/**
+ * A provider's own data about a reply, such as reasoning and signatures, that its endpoint wants back with the next request. Kept with the
+ * step, at most a million characters of JSON; shown to nobody, and not searched.
+ */
+export interface Opaque {
+  /**
+   * Which endpoint and model gave it, in a word that their provider knows them by. Null = a client says so: only what that endpoint is
+   * known to give may go to it.
+   */
+  readonly from: string | null;
+  /** Fields of the assistant's message in OpenAI's form, by the endpoint's names. */
+  readonly message?: JsonObject;
+  /** Fields of each of its calls, in their order. */
+  readonly calls?: readonly JsonObject[];
+}
+
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Those of the input that the endpoint had kept from an earlier call; absent = not told. */
+  readonly cachedTokens?: number;
+  /** Those of the output that are thinking; absent = not told. */
+  readonly reasoningTokens?: number;
 }
 
 export type ModelEvent =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "thinking"; readonly text: string }
   | ({ readonly type: "toolCall" } & ToolCall)
+  /** After the calls; at most one. */
+  | ({ readonly type: "opaque" } & Opaque)
+  /** A picture, or another file, that the model made. */
+  | { readonly type: "file"; readonly name: string; readonly data: Blob }
   | ({ readonly type: "usage" } & Usage)
   | { readonly type: "finish"; readonly reason: FinishReason };
 

@@ -10,6 +10,7 @@
 
 import type { FileInfo } from "./file";
 import type { JsonObject } from "./json";
+import type { Opaque } from "./model";
 
 export interface ThreadProtocol {
   /** A thread without messages. */
@@ -166,6 +167,8 @@ export interface Message {
   readonly error?: string;
   /** What the user said, when the tool asked before it ran. */
   readonly approved?: boolean;
+  /** For the model's provider, of the whole step: on one of its messages. Never shown, and not searched. */
+  readonly opaque?: Opaque;
   /** On the last message of a turn that did not come to its end: why. */
   readonly cut?: "stopped" | "failed" | "interrupted";
 }

@@ -10,7 +10,7 @@ import type { NewContextMessage } from "./context";
 import type { Core } from "./core";
 import type { FileInfo } from "./file";
 import type { JsonObject } from "./json";
-import type { FinishReason, ToolCall, ToolChoice, Usage } from "./model";
+import type { FinishReason, Opaque, ToolCall, ToolChoice, Usage } from "./model";
 import type { Message } from "./thread";
 import type { Tool, ToolEvent } from "./tool";
 
@@ -188,6 +188,8 @@ export type TurnEvent =
   | { readonly type: "approvalAsked"; readonly callId: string; readonly name: string }
   | { readonly type: "approvalGiven"; readonly callId: string; readonly name: string; readonly approve: boolean }
   | { readonly type: "file"; readonly file: FileInfo }
+  /** Kept with the step, for the model's provider; told to nobody. */
+  | ({ readonly type: "opaque" } & Opaque)
   | { readonly type: "notice"; readonly text: string }
   /** A model call and the tools that it called are complete; their parts are in the thread. `model` is the one called. */
   | { readonly type: "step"; readonly model: string; readonly usage: Usage | null }

@@ -145,7 +145,19 @@ export function hitJson({ thread, snippet, messageId }: ThreadHit) {
   return { id: thread.id, title: thread.title, created: thread.created, snippet: plain, message_id: messageId };
 }
 
-const UsageAnswer = t.Object({ input_tokens: t.Integer(), output_tokens: t.Integer() }, { $id: "Usage" });
+const UsageAnswer = t.Object(
+  {
+    input_tokens: t.Integer(),
+    output_tokens: t.Integer(),
+    cached_tokens: t.Optional(
+      t.Integer({ description: "Those of the input that the endpoint had kept; absent = not told." }),
+    ),
+    reasoning_tokens: t.Optional(
+      t.Integer({ description: "Those of the output that are thinking; absent = not told." }),
+    ),
+  },
+  { $id: "Usage" },
+);
 
 export const TurnAnswer = t.Object(
   {
@@ -294,12 +306,18 @@ export function eventJson({ event, timestamp }: NumberedEvent): { event: string;
     case "reset":
       return { event: "reset", data: { timestamp: new Date().toISOString() } };
     case "step":
+    case "opaque":
       return null;
   }
 }
 
-function usageJson({ inputTokens, outputTokens }: Usage) {
-  return { input_tokens: inputTokens, output_tokens: outputTokens };
+function usageJson({ inputTokens, outputTokens, cachedTokens, reasoningTokens }: Usage) {
+  return {
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    ...(cachedTokens !== undefined && { cached_tokens: cachedTokens }),
+    ...(reasoningTokens !== undefined && { reasoning_tokens: reasoningTokens }),
+  };
 }
 
 /** The object that the model meant, or what it wrote when that is no such thing, or nests too deep. */

@@ -87,8 +87,9 @@ function replyOf(parts: readonly Message[]): ContextMessage[] {
     arguments: tool.arguments ?? "{}",
   }));
   const content = texts.map((text) => text.content).join("");
+  const opaque = parts.findLast((part) => part.opaque)?.opaque;
   return [
-    { id, role: "assistant", content, ...(toolCalls.length > 0 && { toolCalls }) },
+    { id, role: "assistant", content, ...(opaque && { opaque }), ...(toolCalls.length > 0 && { toolCalls }) },
     ...tools.map((tool): ContextMessage => {
       const result = tool.error === undefined ? tool.content : `Error: ${tool.error}`;
       return { id: tool.id, role: "tool", callId: tool.callId ?? tool.id, content: result };

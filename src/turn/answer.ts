@@ -20,7 +20,7 @@ import { createAnswerContext } from "./answer-context";
 import { lengthOf } from "./numbered";
 import { createParts } from "./parts";
 import { LENGTH_MAX, TOO_LONG } from "./run";
-import { sum } from "./step";
+import { sumUsage } from "./step";
 
 export async function* answer(
   core: Core,
@@ -71,7 +71,7 @@ export async function* answer(
         const added = parts.take(event.model);
         messages.push(...added);
         context.grow(added);
-        usage = sum(usage, event.usage);
+        usage = sumUsage(usage, event.usage);
       }
       yield event;
     }

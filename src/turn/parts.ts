@@ -4,7 +4,7 @@
  * them twice is safe.
  */
 
-import type { Message, NumberedEvent, ToolResult } from "../protocols";
+import type { Message, NumberedEvent, Opaque, ToolResult, TurnEvent } from "../protocols";
 import { startOf } from "./numbered";
 
 export interface Parts {
@@ -110,6 +110,11 @@ export function createParts(origin: PartsOrigin): Parts {
           return waitOrGoOn(drafts, numbered);
         case "file":
           return changeOf(begin(numbered, { role: "assistant", type: "file", files: [event.file] }));
+        case "opaque": {
+          const last = drafts.at(-1);
+          if (last) last.opaque = opaqueOf(event);
+          return null;
+        }
         case "notice":
           return changeOf(begin(numbered, { role: "assistant", type: "notice", content: event.text }));
         default:
@@ -165,6 +170,10 @@ function waitOrGoOn(drafts: readonly Draft[], { event, timestamp }: NumberedEven
     draft.startedMs = Date.parse(timestamp);
   }
   return changeOf(draft);
+}
+
+function opaqueOf({ type: _, ...opaque }: TurnEvent & { type: "opaque" }): Opaque {
+  return opaque;
 }
 
 function findCall(drafts: readonly Draft[], callId: string): Draft | undefined {

@@ -1,6 +1,6 @@
 /** How turns lie in the store: a record per turn for its user, its events in the collection `log`. */
 
-import type { Core, JsonObject, StoreFields, StoreRecord, TurnInfo, TurnStatus } from "../protocols";
+import type { Core, JsonObject, StoreFields, StoreRecord, TurnInfo, TurnStatus, Usage } from "../protocols";
 import { type Claim, epochOf } from "./claims";
 
 const TURNS: StoreFields = {
@@ -14,6 +14,8 @@ const TURNS: StoreFields = {
   error: "str",
   input_tokens: "int",
   output_tokens: "int",
+  cached_tokens: "int",
+  reasoning_tokens: "int",
   epoch: "int",
   log: "json_collection",
 };
@@ -72,6 +74,8 @@ export async function endTurn(core: Core, { username, turnId, epoch }: Owned, en
     error: end.error,
     input_tokens: end.usage?.inputTokens ?? null,
     output_tokens: end.usage?.outputTokens ?? null,
+    cached_tokens: end.usage?.cachedTokens ?? null,
+    reasoning_tokens: end.usage?.reasoningTokens ?? null,
   };
   return core.store.update(username, "turns", turnId, fields, { epoch });
 }
@@ -100,7 +104,6 @@ export async function listTurns(
 const IDS_PER_QUERY = 1000; // The most that a StoreAnyOf takes.
 
 function toTurn(record: StoreRecord): TurnInfo {
-  const { input_tokens: inputTokens, output_tokens: outputTokens } = record;
   return {
     id: record.id,
     threadId: String(record.thread_id),
@@ -111,6 +114,16 @@ function toTurn(record: StoreRecord): TurnInfo {
     parameters: (record.parameters ?? {}) as JsonObject,
     started: String(record.started),
     error: record.error === null ? null : String(record.error),
-    usage: inputTokens === null ? null : { inputTokens: Number(inputTokens), outputTokens: Number(outputTokens) },
+    usage: toUsage(record),
+  };
+}
+
+function toUsage(record: StoreRecord): Usage | null {
+  if (record.input_tokens === null) return null;
+  return {
+    inputTokens: Number(record.input_tokens),
+    outputTokens: Number(record.output_tokens),
+    ...(record.cached_tokens !== null && { cachedTokens: Number(record.cached_tokens) }),
+    ...(record.reasoning_tokens !== null && { reasoningTokens: Number(record.reasoning_tokens) }),
   };
 }

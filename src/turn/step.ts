@@ -11,13 +11,24 @@ const PAUSES_MS = [100, 300, 1000];
 export async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Promise<void> {
   state.waiting.push(...takeParts(state, step.model));
   await addPatiently(state);
-  state.usage = sum(state.usage, step.usage);
+  state.usage = sumUsage(state.usage, step.usage);
   state.log.push(step);
 }
 
-export function sum(a: Usage | null, b: Usage | null): Usage | null {
+/** What two model calls used. Null when nothing is known of either; what only one of them tells counts as all. */
+export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
   if (!a || !b) return a ?? b;
-  return { inputTokens: a.inputTokens + b.inputTokens, outputTokens: a.outputTokens + b.outputTokens };
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    ...sumOf("cachedTokens", a, b),
+    ...sumOf("reasoningTokens", a, b),
+  };
+}
+
+function sumOf(name: "cachedTokens" | "reasoningTokens", a: Usage, b: Usage): Partial<Usage> {
+  if (a[name] === undefined && b[name] === undefined) return {};
+  return { [name]: (a[name] ?? 0) + (b[name] ?? 0) };
 }
 
 async function addPatiently(state: RunState): Promise<void> {

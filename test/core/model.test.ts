@@ -189,7 +189,7 @@ describe("a reply", () => {
       { delta: { content: ["x"] } },
       { raw: ": comment\n\nevent: ping\n\n" },
     ];
-    expect(textOf(await streamed([...odd, "Yes"]))).toBe("Yes");
+    expect(textOf(await streamed([...odd, "Yes"]))).toBe("xYes");
   });
 });
 

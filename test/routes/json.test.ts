@@ -28,12 +28,14 @@ const TURN_EVENTS: { readonly [Type in TurnEvent["type"]]: readonly Extract<Turn
   approvalAsked: [{ type: "approvalAsked", ...call }],
   approvalGiven: [{ type: "approvalGiven", ...call, approve: false }],
   file: [{ type: "file", file }],
+  opaque: [{ type: "opaque", from: "e/m", message: { signature: "SIG" } }],
   notice: [{ type: "notice", text: "By the way" }],
   step: [{ type: "step", model: "m", usage: null }],
   error: [{ type: "error", message: "It broke." }],
   end: [
     { type: "end", reason: "stop", usage: { inputTokens: 1, outputTokens: 2 } },
-    { type: "end", reason: "length", usage: null },
+    { type: "end", reason: "length", usage: { inputTokens: 1, outputTokens: 2, cachedTokens: 1, reasoningTokens: 0 } },
+    { type: "end", reason: "filtered", usage: null },
     { type: "end", reason: "stopped", usage: null },
   ],
   reset: [{ type: "reset" }],
@@ -59,7 +61,7 @@ describe("the API document describes", () => {
     for (const event of events) {
       const json = eventJson({ seq: 1, timestamp: NOW, event });
       if (json) await checkType(server.url, "TurnEvent", json);
-      else expect(type).toBe("step");
+      else expect(type).toMatch(/^(?:step|opaque)$/);
     }
   });
 
@@ -95,8 +97,10 @@ describe("the API document describes", () => {
       arguments: "{}",
       error: "",
       approved: true,
+      opaque: { from: "e/m", message: { signature: "SIG" } },
       cut: "stopped",
     };
     await checkType(server.url, "Message", messageJson(message));
+    expect(JSON.stringify(messageJson(message))).not.toContain("SIG");
   });
 });

@@ -35,6 +35,7 @@ export const branches: readonly ContractCase[] = [
         name: "search",
         arguments: '{"q":"x"}',
         error: "It failed.",
+        opaque: { from: "e/m", message: { signature: "S+/=" }, calls: [{ mark: { a: [1, null] } }] },
         cut: "stopped",
       };
       deepEqual(await core.thread.append("ann", id, message), { ...message, threadId: id });

@@ -53,14 +53,16 @@ function addReply(list: ContextMessage[], step: readonly Message[]): void {
     name: tool.name ?? "",
     arguments: tool.arguments ?? "{}",
   }));
+  const opaque = step.findLast((message) => message.opaque)?.opaque;
+  const added = { ...(opaque && { opaque }), ...(toolCalls.length > 0 && { toolCalls }) };
   const previous = list.at(-1);
   if (previous?.role === "assistant" && !previous.toolCalls) {
     // A turn that went on from an interrupted one: to the model it is one message.
-    list.pop();
-    list.push({ ...previous, content: previous.content + content, ...(toolCalls.length > 0 && { toolCalls }) });
+    const { opaque: _, ...before } = previous; // Of the half before alone: with the whole it would not fit.
+    list[list.length - 1] = { ...before, content: previous.content + content, ...added };
   } else {
     const ownId = texts[0] ? id : `${id}/call`; // The tool's own id is that of its result.
-    list.push({ id: ownId, role: "assistant", content, ...(toolCalls.length > 0 && { toolCalls }) });
+    list.push({ id: ownId, role: "assistant", content, ...added });
   }
   for (const tool of tools) {
     const result = tool.error === undefined ? tool.content : `Error: ${tool.error}`;

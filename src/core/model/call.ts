@@ -9,7 +9,7 @@ import { pause } from "../pause";
 import { type Failure, StreamFault, toFailure } from "./failure";
 import { dueTurn } from "./fairness";
 import { readText } from "./read-text";
-import { createSseReader } from "./sse-reader";
+import { createSseReader, isDone, type SseEvent } from "./sse-reader";
 
 export interface EndpointCall {
   /** For sentences to people. Its key is taken out of what the endpoint says. */
@@ -140,44 +140,121 @@ async function refusalOf(response: Response): Promise<Error> {
 }
 
 async function* readReply(response: Response, reply: Reply, onProgress: () => void): AsyncGenerator<ModelEvent> {
-  if (isOf(response, "application/json")) {
-    // An endpoint that does not stream answers at once, with all of it or with an error.
-    yield* reply.push(parse((await readText(response, MAX_ANSWER_BYTES)) ?? ""));
-    return;
-  }
+  const { begin, chunks } = await opened(response);
+  // A page is of a web server or proxy at the wrong address.
+  if (begin === "<") throw new StreamFault("malformed");
+  // An endpoint that does not stream answers at once, with all of it or with an error. Types are claims: how it begins shows what it is.
+  if (begin === "{" || begin === "[") return yield* readWhole(chunks, reply);
   const sse = createSseReader();
-  for await (const bytes of response.body ?? []) {
+  let isStream = begin === "";
+  for await (const bytes of chunks) {
     const kept = reply.kept?.();
     let hasEvents = false;
-    for (const data of sse.push(bytes)) {
-      if (data === DONE) return;
-      const events = reply.push(parse(data));
-      hasEvents ||= events.length > 0;
-      yield* events;
+    for (const event of sse.push(bytes)) {
+      isStream = true;
+      if (isDone(event.data)) return;
+      for (const message of messagesIn(event, reply)) {
+        const events = reply.push(message);
+        hasEvents ||= events.length > 0;
+        yield* events;
+      }
       const turn = dueTurn();
       if (turn) await turn;
     }
     if (hasEvents || reply.kept?.() !== kept || reply.isFinished()) onProgress();
   }
-  for (const data of sse.end()) {
-    if (data === DONE) return;
-    yield* reply.push(parse(data));
+  for (const event of sse.end()) {
+    isStream = true;
+    if (isDone(event.data)) return;
+    for (const message of messagesIn(event, reply)) yield* reply.push(message);
   }
-  // A page is of a web server or proxy at the wrong address.
-  if (!reply.isFinished()) throw new StreamFault(isOf(response, "text/html") ? "malformed" : "cut");
+  if (!reply.isFinished()) throw new StreamFault(isStream ? "cut" : "malformed");
 }
 
-function isOf(response: Response, type: string): boolean {
-  return (response.headers.get("content-type") ?? "").toLowerCase().startsWith(type);
+interface Opened {
+  /** The first character that is no white space; empty = there is none. */
+  readonly begin: string;
+  /** The whole body. */
+  readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-const DONE = "[DONE]";
+async function opened({ body }: Response): Promise<Opened> {
+  const rest = body?.[Symbol.asyncIterator]();
+  const head: Uint8Array[] = [];
+  let begin = "";
+  // Some send white space until the answer is ready.
+  for (let size = 0; begin === ""; ) {
+    const next = await rest?.next();
+    if (!next || next.done) break;
+    head.push(next.value);
+    size += next.value.length;
+    if (size > MAX_ANSWER_BYTES) throw new StreamFault("malformed");
+    begin = Buffer.from(next.value)
+      .toString("latin1")
+      .replace(/^\xef\xbb\xbf/, "")
+      .trimStart()
+      .charAt(0);
+  }
+  const chunks = async function* () {
+    try {
+      yield* head;
+      for (let next = await rest?.next(); next && !next.done; next = await rest?.next()) yield next.value;
+    } finally {
+      // Not waited for: a body that hangs must not hold the end.
+      rest?.return?.().then(undefined, () => {});
+    }
+  };
+  return { begin, chunks: chunks() };
+}
 
-function parse(data: string): unknown {
+/** JSON, or a line of JSON for each message. */
+async function* readWhole(chunks: AsyncIterable<Uint8Array>, reply: Reply): AsyncGenerator<ModelEvent> {
+  const text = await readAll(chunks);
+  const whole = parsed(text);
+  if (whole !== undefined) return yield* reply.push(whole);
+  for (const line of text.split("\n")) {
+    for (const message of messagesIn({ name: "", data: line }, reply)) yield* reply.push(message);
+  }
+}
+
+async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const all: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new StreamFault("malformed");
+    all.push(chunk);
+  }
+  return Buffer.concat(all).toString("utf8");
+}
+
+const PING = /^:?\s*(?:ping|pong|heartbeat|keep-?alive|(?:\w+ )?processing)\W*$/i; // What servers and proxies say to keep a connection open.
+
+/** What an event of the stream says: nothing as a rule for a ping, several things where a server leaves out the blank lines between. */
+function messagesIn({ name, data }: SseEvent, reply: Reply): unknown[] {
+  const text = data.trim();
+  if (text === "" || text === "null" || PING.test(name)) return [];
+  const message = parsed(text);
+  if (name === "error") throw new StreamFault("reported", { detail: errorIn(message) ?? message ?? text });
+  if (message !== undefined) return [message];
+  const lines = text.includes("\n") ? text.split("\n").map(parsed) : [];
+  if (lines.length > 0 && !lines.includes(undefined)) return lines;
+  // What follows the finish is nobody's.
+  if (reply.isFinished() || (text.length < PING_MAX && PING.test(text))) return [];
+  throw new StreamFault("malformed");
+}
+
+const PING_MAX = 100; // Characters.
+
+function errorIn(message: unknown): unknown {
+  return typeof message === "object" && message !== null ? (message as { error?: unknown }).error : undefined;
+}
+
+/** Undefined for what is no JSON. Not thrown as the parser does, whose message quotes the text. */
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(data);
+    return JSON.parse(text);
   } catch {
-    // Not as the cause: the parser's message quotes the text.
-    throw new StreamFault("malformed");
+    return undefined;
   }
 }

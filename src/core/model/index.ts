@@ -37,7 +37,7 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
     async *stream(call, signal) {
       const target = await resolve(call.model, endpoints(), lists);
       if (!target) throw new AppError("upstream", `No endpoint offers the model ${call.model.slice(0, 100)}.`);
-      yield* streamModel(target, (thinkingField) => createRequest(core, { call, target, thinkingField }), signal);
+      yield* streamModel(target, (giver) => createRequest(core, { call, target, giver }), signal);
     },
   };
 }

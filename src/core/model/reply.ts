@@ -4,49 +4,72 @@
  */
 
 import { isTooDeep } from "../../json";
-import type { FinishReason, ModelEvent, ToolCall, Usage } from "../../protocols";
+import type { FinishReason, ModelEvent, Usage } from "../../protocols";
 import type { Reply } from "./call";
+import { pictureEvent, readContent, THINKING_FIELDS, textIn, textOf } from "./content";
 import { StreamFault } from "./failure";
 import { toFinishReason } from "./finish-reason";
-import type { ThinkingField } from "./request";
-import { createThinkFilter } from "./think";
+import { createOpaque, type Giver, isRecord, type JsonRecord, learn, type OpaqueCollector } from "./opaque";
+import { createThinkFilter, type ThinkFilter } from "./think";
+import { createToolCalls, type ToolCalls } from "./tool-calls";
 
-/** `onThinking` is told the field in which thinking comes. */
-export function createReply(onThinking: (field: ThinkingField) => void): Reply {
-  const think = createThinkFilter();
-  const calls = createCalls();
+/** Notes in `giver` what it gives that must go back to it. */
+export function createReply(giver: Giver): Reply {
+  const parts: Parts = {
+    think: createThinkFilter(),
+    calls: createToolCalls(),
+    opaque: createOpaque(),
+    pictures: new Set(),
+    hasDelta: false,
+    hasPlainThinking: false,
+    giver,
+  };
   let finish: FinishReason | null = null;
   /** How the endpoint says that the reply is broken off: told when the stream ends, after what came with it. */
   let fault: StreamFault | null = null;
   let usage: Usage | null = null;
+  let hasChoice = false;
+  /** Of a message that is no part of a reply: if all are such, it is what went wrong. */
+  let odd: unknown = null;
+
+  const readChoice = (choice: JsonRecord): ModelEvent[] => {
+    hasChoice = true;
+    const events = readDelta(deltaOf(choice, parts), parts);
+    try {
+      if (choice.error) throw new StreamFault("reported", { detail: choice.error });
+      // Some say `stop` again after a word that says more.
+      if (finish === null || finish === "stop") finish = toFinishReason(choice.finish_reason) ?? finish;
+    } catch (error) {
+      if (!(error instanceof StreamFault)) throw error;
+      fault ??= error;
+    }
+    return events;
+  };
 
   return {
     push(chunk) {
+      const reported = reportIn(chunk);
+      if (reported) throw new StreamFault("reported", { detail: reported });
       if (!isRecord(chunk)) throw new StreamFault("malformed");
-      if (chunk.error) throw new StreamFault("reported", { detail: chunk.error });
-      usage = usageOf(chunk.usage) ?? usage;
-      const choice = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
-      if (!isRecord(choice)) return [];
-      // `message` is what an endpoint that does not stream sends.
-      const delta = choice.delta ?? choice.message;
-      const events = isRecord(delta)
-        ? readDelta(delta, { onThinking, pushText: think.push, pushCall: calls.push })
-        : [];
-      try {
-        if (choice.error) throw new StreamFault("reported", { detail: choice.error });
-        // Some say `stop` again after a word that says more.
-        if (finish === null || finish === "stop") finish = toFinishReason(choice.finish_reason) ?? finish;
-      } catch (error) {
-        if (!(error instanceof StreamFault)) throw error;
-        fault ??= error;
-      }
-      return events;
+      const choice = firstChoice(chunk.choices);
+      usage = usageOf(chunk.usage) ?? usageOf(choice?.usage) ?? usageOf(fieldOf(chunk.x_groq, "usage")) ?? usage;
+      if (!Array.isArray(chunk.choices)) odd = chunk.message ?? chunk.msg ?? odd;
+      return choice ? readChoice(choice) : [];
     },
-    kept: () => think.held() + calls.size(),
+    kept: () => parts.think.held() + parts.calls.size(),
     isFinished: () => finish !== null || fault !== null,
     end() {
       if (fault) throw fault;
-      const events: ModelEvent[] = [...think.end(), ...calls.end()];
+      if (!hasChoice) throw odd ? new StreamFault("reported", { detail: odd }) : new StreamFault("malformed");
+      const calls = parts.calls.end();
+      const events: ModelEvent[] = [...parts.think.end()];
+      for (const { call } of calls) events.push({ type: "toolCall", ...call });
+      const at = calls.map((call) => call.at);
+      const opaque = parts.opaque.end(giver.from, at);
+      if (opaque) {
+        learn(giver, opaque);
+        events.push(opaque);
+      }
       if (usage) events.push({ type: "usage", ...usage });
       events.push({ type: "finish", reason: finish ?? "stop" });
       return events;
@@ -54,107 +77,129 @@ export function createReply(onThinking: (field: ThinkingField) => void): Reply {
   };
 }
 
-type JsonRecord = Record<string, unknown>;
-
-interface Readers {
-  onThinking(field: ThinkingField): void;
-  pushText(text: string): ModelEvent[];
-  pushCall(call: unknown): void;
+interface Parts {
+  readonly think: ThinkFilter;
+  readonly calls: ToolCalls;
+  readonly opaque: OpaqueCollector;
+  /** What identifies those that were told. */
+  readonly pictures: Set<string | number | bigint>;
+  hasDelta: boolean;
+  /** Then what lists say of it is the same again. */
+  hasPlainThinking: boolean;
+  readonly giver: Giver;
 }
 
-function readDelta(delta: JsonRecord, { onThinking, pushText, pushCall }: Readers): ModelEvent[] {
-  const events: ModelEvent[] = [];
-  // Some endpoints send the same thinking under both names.
-  const field = textOf(delta.reasoning_content) !== "" ? "reasoning_content" : "reasoning";
-  const thinking = textOf(delta[field]);
-  if (thinking !== "") {
-    onThinking(field);
-    events.push({ type: "thinking", text: thinking });
+/** What an endpoint says instead of a reply, in one of the forms in which servers and gateways say it; null when it says nothing such. */
+function reportIn(chunk: unknown): unknown {
+  // Google's way of saying it.
+  if (Array.isArray(chunk)) return chunk.map((it) => (isRecord(it) ? reportIn(it) : null)).find(Boolean) ?? null;
+  if (!isRecord(chunk)) return null;
+  const { error, errors, detail, error_msg, object, type, choices } = chunk;
+  if (error) return error;
+  if (object === "error" || type === "error") return chunk;
+  if (Array.isArray(choices) && choices.length > 0) return null;
+  const said = detail ?? error_msg ?? (Array.isArray(errors) ? errors[0] : errors);
+  if (said) return Array.isArray(said) ? (fieldOf(said[0], "msg") ?? said[0]) : said;
+  return chunk.success === false ? (chunk.message ?? chunk.msg ?? chunk) : null;
+}
+
+/** One reply is read; a server that was told to give more sends them all at once. */
+function firstChoice(choices: unknown): JsonRecord | null {
+  if (!Array.isArray(choices)) return null;
+  return choices.filter(isRecord).find(({ index }) => typeof index !== "number" || index === 0) ?? null;
+}
+
+/** `message` is what an endpoint that does not stream sends, and some at the end once more; `text` is of the older protocol. */
+function deltaOf({ delta, message, text }: JsonRecord, parts: Parts): JsonRecord {
+  if (isRecord(delta)) {
+    parts.hasDelta = true;
+    return delta;
   }
-  const text = textOf(delta.content) || textOf(delta.refusal);
-  if (text !== "") events.push(...pushText(text));
-  if (Array.isArray(delta.tool_calls)) delta.tool_calls.forEach(pushCall);
-  // The form before tool_calls, which a few servers still speak.
-  if (isRecord(delta.function_call)) pushCall({ index: 0, function: delta.function_call });
+  if (isRecord(message)) return parts.hasDelta ? {} : message;
+  return { content: text };
+}
+
+function readDelta(delta: JsonRecord, parts: Parts): ModelEvent[] {
+  const { think, calls, opaque } = parts;
+  const events: ModelEvent[] = [];
+  const addThinking = (text: string) => text !== "" && events.push({ type: "thinking", text });
+  addThinking(thinkingIn(delta, parts));
+  opaque.message(withoutThinking(delta));
+  const pictures: unknown[] = [delta.images, delta.image].flat().filter(Boolean);
+  for (const piece of readContent(delta.content, opaque.part)) {
+    if (piece.type === "picture") pictures.push(piece.value);
+    else if (piece.type === "thinking") addThinking(piece.text);
+    else events.push(...think.push(piece.text));
+  }
+  if (!delta.content) events.push(...think.push(textOf(delta.refusal)));
+  for (const picture of pictures) events.push(...readPicture(picture, parts));
+  // `function_call` is the form before `tool_calls`, which a few servers still speak.
+  const made = isRecord(delta.function_call) ? [{ index: 0, function: delta.function_call }] : [];
+  const pieces = [delta.tool_calls ?? []].flat();
+  if (pieces.length + made.length > 0) calls.push([...pieces, ...made], opaque.call);
   return events;
 }
 
-const MAX_CALLS = 128; // What OpenAI allows as tools of one request; more in one reply is a model gone wild.
+const THINKING_LISTS = ["reasoning_details", "thinking_blocks"];
 
-interface GrowingCall {
-  readonly index: number;
-  readonly id: string;
-  name: string;
-  readonly pieces: string[];
+/** Some endpoints send the same thinking under several names. */
+function thinkingIn(delta: JsonRecord, parts: Parts): string {
+  for (const name of parts.hasPlainThinking ? THINKING_FIELDS : [...THINKING_FIELDS, ...THINKING_LISTS]) {
+    const text = textIn(delta[name]);
+    if (text === "") continue;
+    parts.think.hasThinking();
+    if (typeof delta[name] === "string") {
+      parts.hasPlainThinking = true;
+      parts.opaque.thinking(name, text);
+      learn(parts.giver, { message: { [name]: "" } });
+    }
+    return text;
+  }
+  return "";
 }
 
-const MAX_CALLS_CHARACTERS = 16 * 1024 * 1024; // All arguments together; more than any file that a model writes.
-
-interface Calls {
-  push(delta: unknown): void;
-  /** Of what came, in characters. */
-  size(): number;
-  end(): ModelEvent[];
+/** Plain thinking is kept once; lists of it, with their signatures, as they are. */
+function withoutThinking(delta: JsonRecord): JsonRecord {
+  const others = Object.entries(delta).filter(
+    ([name, value]) => typeof value !== "string" || !THINKING_FIELDS.includes(name),
+  );
+  return Object.fromEntries(others);
 }
 
-function createCalls(): Calls {
-  const calls: GrowingCall[] = [];
-  let size = 0;
+const MAX_PICTURES = 20; // Of one reply; vendors make four at most.
 
-  const callOf = (index: unknown, id: string, name: string): GrowingCall => {
-    const last = typeof index === "number" ? calls.findLast((call) => call.index === index) : calls.at(-1);
-    // A few endpoints number every call 0: a new id with a name is a new call all the same.
-    const isNew = last === undefined || (id !== "" && name !== "" && id !== last.id && last.name !== "");
-    if (!isNew) return last;
-    if (calls.length >= MAX_CALLS) throw new StreamFault("malformed");
-    const call = { index: typeof index === "number" ? index : calls.length, id, name: "", pieces: [] };
-    calls.push(call);
-    size += id.length + name.length;
-    return call;
-  };
-
-  return {
-    push(delta) {
-      if (!isRecord(delta)) return;
-      const named = isRecord(delta.function) ? delta.function : {};
-      const call = callOf(delta.index, textOf(delta.id), textOf(named.name));
-      call.name ||= textOf(named.name);
-      if (isTooDeep(named.arguments)) throw new StreamFault("malformed");
-      const piece = isRecord(named.arguments) ? JSON.stringify(named.arguments) : textOf(named.arguments);
-      if (piece !== "") call.pieces.push(piece);
-      size += piece.length;
-      if (size > MAX_CALLS_CHARACTERS) throw new StreamFault("malformed");
-    },
-    size: () => size,
-    end() {
-      const used = new Set<string>();
-      return calls.map((call) => ({ type: "toolCall", ...toToolCall(call, used) }));
-    },
-  };
-}
-
-function toToolCall({ id, name, pieces }: GrowingCall, used: Set<string>): ToolCall {
-  // Without hyphens it has 37 characters: OpenAI takes back 40.
-  const callId = id === "" || used.has(id) ? `call_${crypto.randomUUID().replaceAll("-", "")}` : id;
-  used.add(callId);
-  return { callId, name, arguments: pieces.join("") };
+function readPicture(picture: unknown, { pictures }: Parts): ModelEvent[] {
+  if (isTooDeep(picture)) throw new StreamFault("malformed");
+  const key = Bun.hash(JSON.stringify(picture));
+  // Some send them again with the last chunk.
+  if (pictures.has(key) || pictures.size >= MAX_PICTURES) return [];
+  pictures.add(key);
+  return [pictureEvent(picture, pictures.size)];
 }
 
 function usageOf(usage: unknown): Usage | null {
   if (!isRecord(usage)) return null;
-  const { prompt_tokens, completion_tokens } = usage;
-  if (!isCount(prompt_tokens) || !isCount(completion_tokens)) return null;
-  return { inputTokens: prompt_tokens, outputTokens: completion_tokens };
+  const input = countIn(usage, "prompt_tokens", "input_tokens");
+  const output = countIn(usage, "completion_tokens", "output_tokens");
+  if (input === null || output === null) return null;
+  const [of, made] = [usage.prompt_tokens_details, usage.completion_tokens_details].map((it) =>
+    isRecord(it) ? it : {},
+  );
+  const cached = countIn(of, "cached_tokens") ?? countIn(usage, "prompt_cache_hit_tokens", "cached_tokens");
+  const reasoning = countIn(made, "reasoning_tokens") ?? countIn(usage, "reasoning_tokens");
+  return {
+    inputTokens: input,
+    outputTokens: output,
+    ...(cached !== null && { cachedTokens: cached }),
+    ...(reasoning !== null && { reasoningTokens: reasoning }),
+  };
 }
 
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
+function countIn(usage: JsonRecord | undefined, ...names: string[]): number | null {
+  const count = names.map((name) => usage?.[name]).find((it) => Number.isSafeInteger(it) && Number(it) >= 0);
+  return count === undefined ? null : Number(count);
 }
 
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function fieldOf(value: unknown, field: string): unknown {
+  return isRecord(value) ? value[field] : undefined;
 }

@@ -4,13 +4,27 @@ import type {
   ChatCompletionContentPart,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
+  ChatCompletionMessageToolCall,
   ChatCompletionTool,
   ChatCompletionToolChoiceOption,
 } from "openai/resources/chat/completions";
-import type { Core, FileInfo, ModelCall, ModelInfo, ModelMessage, Tool, ToolChoice } from "../../protocols";
+import { isJsonObject } from "../../json";
+import type {
+  Core,
+  FileInfo,
+  JsonObject,
+  ModelCall,
+  ModelInfo,
+  ModelMessage,
+  Opaque,
+  Tool,
+  ToolChoice,
+} from "../../protocols";
 import { plainCalls } from "./calls";
+import { THINKING_FIELDS } from "./content";
 import type { Endpoint } from "./endpoint";
 import { createFileParts, type FilePart } from "./file-parts";
+import { type Giver, only } from "./opaque";
 
 export interface Target {
   readonly endpoint: Endpoint;
@@ -19,19 +33,15 @@ export interface Target {
   readonly info: ModelInfo | null;
 }
 
-/** In which field the model's thinking comes, and goes back. */
-export type ThinkingField = "reasoning_content" | "reasoning";
-
 export interface RequestOptions {
   readonly call: ModelCall;
   readonly target: Target;
-  /** Null = none is known, and no thinking is sent: some endpoints refuse fields that are not theirs. */
-  readonly thinkingField: ThinkingField | null;
+  readonly giver: Giver;
 }
 
 export async function createRequest(
   core: Core,
-  { call, target, thinkingField }: RequestOptions,
+  { call, target, giver }: RequestOptions,
 ): Promise<ChatCompletionCreateParamsStreaming> {
   const { endpoint, model, info } = target;
   const readFile = createFileParts(core, {
@@ -42,7 +52,7 @@ export async function createRequest(
   const messages: ChatCompletionMessageParam[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
   for (const message of plainCalls(call.messages).reverse()) {
-    messages.push(withThinking(await toMessage(message, readFile), message, thinkingField));
+    messages.push(withOpaque(await toMessage(message, readFile), message, giver));
   }
   // One answer is read, whatever the owner's file says.
   const { n: _, ...parameters } = { ...endpoint.parameters, ...info?.parameters, ...call.parameters };
@@ -61,13 +71,54 @@ function toToolChoice(choice: ToolChoice): ChatCompletionToolChoiceOption {
   return choice === "required" ? choice : { type: "function", function: { name: choice.name } };
 }
 
-/** Only with calls: there endpoints demand it, and one of them refuses it elsewhere. */
-function withThinking(
+/** With what this endpoint and model gave with the message, and nothing that another one did. */
+function withOpaque(
   sent: ChatCompletionMessageParam,
-  { thinking, toolCalls = [] }: ModelMessage,
-  field: ThinkingField | null,
+  { opaque, thinking, toolCalls = [] }: ModelMessage,
+  giver: Giver,
 ): ChatCompletionMessageParam {
-  return field && thinking && toolCalls.length > 0 ? { ...sent, [field]: thinking } : sent;
+  if (sent.role !== "assistant") return sent;
+  const own = !opaque ? {} : opaque.from === giver.from ? opaque : opaque.from === null ? known(opaque, giver) : {};
+  // Only with calls: there endpoints demand it, and one of them refuses it elsewhere.
+  const field =
+    toolCalls.length > 0 && thinking ? THINKING_FIELDS.find((name) => giver.ofMessage.has(name)) : undefined;
+  const { content: parts, ...fields } = own.message ?? {};
+  const content = Array.isArray(parts) ? [...parts, ...textPart(sent.content)] : sent.content;
+  return {
+    ...(field && { [field]: thinking }),
+    ...fields,
+    ...sent,
+    ...(content !== undefined && { content: content as string }),
+    ...(sent.tool_calls && { tool_calls: withFields(sent.tool_calls, own.calls) }),
+  };
+}
+
+function textPart(content: unknown): JsonObject[] {
+  return typeof content === "string" && content !== "" ? [{ type: "text", text: content }] : [];
+}
+
+/** Of what a client says that a model gave: what this one is known to give. */
+function known({ message, calls }: Opaque, { ofMessage, ofCalls }: Giver): Omit<Opaque, "from"> {
+  return {
+    message: only(message, ofMessage),
+    ...(calls && { calls: calls.map((fields) => only(fields, ofCalls)) }),
+  };
+}
+
+/** By their order. A hook that took a call away leaves it open which is which. */
+function withFields(
+  calls: readonly ChatCompletionMessageToolCall[],
+  fields: readonly JsonObject[] = [],
+): ChatCompletionMessageToolCall[] {
+  if (fields.length !== calls.length) return [...calls];
+  return calls.map((call, at) => {
+    const own = fields[at] ?? {};
+    const made =
+      isJsonObject(own.function ?? null) && "function" in call
+        ? { ...(own.function as object), ...call.function }
+        : null;
+    return { ...own, ...call, ...(made && { function: made }) } as ChatCompletionMessageToolCall;
+  });
 }
 
 type ReadFile = (file: FileInfo) => Promise<FilePart>;

@@ -6,11 +6,21 @@
 
 import { StreamFault } from "./failure";
 
+export interface SseEvent {
+  /** Of its line `event:`; empty = it has none. */
+  readonly name: string;
+  readonly data: string;
+}
+
 export interface SseReader {
   /** The events that are complete with these bytes. Throws StreamFault for an event of absurd size. */
-  push(bytes: Uint8Array): string[];
+  push(bytes: Uint8Array): SseEvent[];
   /** What the end of the body completes: an event without its blank line. A line without its end was cut, unless it says `[DONE]`. */
-  end(): string[];
+  end(): SseEvent[];
+}
+
+export function isDone(data: string): boolean {
+  return data.trim().toUpperCase() === "[DONE]";
 }
 
 const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024; // Ten times the longest event seen; without a bound one line could fill the memory.
@@ -20,17 +30,25 @@ export function createSseReader(): SseReader {
   /** Pieces of the line that has no end yet. */
   let pieces: string[] = [];
   let size = 0;
-  let data: string | null = null;
+  let data: string[] = [];
+  let name = "";
 
-  const takeLine = (line: string, events: string[]): void => {
+  const endEvent = (events: SseEvent[]): void => {
+    if (data.length > 0) events.push({ name, data: data.join("\n") });
+    data = [];
+    name = "";
+    size = 0;
+  };
+
+  const takeLine = (line: string, events: SseEvent[]): void => {
     const text = line.endsWith("\r") ? line.slice(0, -1) : line;
-    if (text === "") {
-      if (data !== null) events.push(data);
-      data = null;
-      size = 0;
-    } else if (text.startsWith("data:")) {
+    if (text === "") endEvent(events);
+    else if (text.startsWith("event:")) name = text.slice(6).trim();
+    else if (text.startsWith("data:")) {
       const value = text.slice(text.charCodeAt(5) === 32 ? 6 : 5);
-      data = data === null ? value : `${data}\n${value}`;
+      // A server that leaves the blank line out: no JSON goes on so.
+      if (data.at(-1)?.endsWith("}") && (value.startsWith("{") || isDone(value))) endEvent(events);
+      data.push(value);
     }
   };
 
@@ -39,7 +57,7 @@ export function createSseReader(): SseReader {
       const text = decoder.decode(bytes, { stream: true });
       size += text.length;
       if (size > MAX_EVENT_CHARACTERS) throw new StreamFault("malformed");
-      const events: string[] = [];
+      const events: SseEvent[] = [];
       let from = 0;
       for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", from)) {
         const last = text.slice(from, end);
@@ -51,9 +69,9 @@ export function createSseReader(): SseReader {
       return events;
     },
     end() {
-      const events: string[] = [];
+      const events: SseEvent[] = [];
       const unfinished = pieces.join("").trim();
-      if (/^data: ?\[DONE\]$/.test(unfinished)) {
+      if (unfinished.startsWith("data:") && isDone(unfinished.slice(5))) {
         takeLine("", events);
         takeLine(unfinished, events);
       }

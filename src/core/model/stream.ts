@@ -1,6 +1,6 @@
 /**
- * A model call in OpenAI's protocol: asks for the usage where an endpoint takes that, and remembers where it does not, and in which
- * field each model gives what it thinks.
+ * A model call in OpenAI's protocol: asks for the usage where an endpoint takes that, and remembers where it does not, and which
+ * fields each model gives that it wants back.
  */
 
 import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
@@ -8,12 +8,13 @@ import type { Config, ModelEvent } from "../../protocols";
 import { callEndpoint } from "./call";
 import { openStream } from "./client";
 import type { Endpoint } from "./endpoint";
+import { type Giver, giverOf } from "./opaque";
 import { createReply } from "./reply";
-import type { Target, ThinkingField } from "./request";
+import type { Target } from "./request";
 
 export type StreamModel = (
   target: Target,
-  request: (thinkingField: ThinkingField | null) => Promise<ChatCompletionCreateParamsStreaming>,
+  request: (giver: Giver) => Promise<ChatCompletionCreateParamsStreaming>,
   signal: AbortSignal,
 ) => AsyncGenerator<ModelEvent>;
 
@@ -21,12 +22,20 @@ export function createStreamModel(config: Config): StreamModel {
   /** Whether an endpoint takes `stream_options`; absent = not known yet. */
   const takesOptions = new WeakMap<Endpoint, boolean>();
   /** By the models of each endpoint. */
-  const thinkingFields = new WeakMap<Endpoint, Map<string, ThinkingField>>();
+  const givers = new WeakMap<Endpoint, Map<string, Giver>>();
 
-  return async function* streamModel({ endpoint, model }, createRequest, signal) {
-    const fields = thinkingFields.get(endpoint) ?? new Map<string, ThinkingField>();
-    thinkingFields.set(endpoint, fields);
-    const request = await createRequest(fields.get(model) ?? null);
+  const giverFor = ({ endpoint, model }: Target): Giver => {
+    const known = givers.get(endpoint) ?? new Map<string, Giver>();
+    givers.set(endpoint, known);
+    const giver = known.get(model) ?? { from: giverOf(endpoint, model), ofMessage: new Set(), ofCalls: new Set() };
+    known.set(model, giver);
+    return giver;
+  };
+
+  return async function* streamModel(target, createRequest, signal) {
+    const { endpoint, model } = target;
+    const giver = giverFor(target);
+    const request = await createRequest(giver);
     let withOptions = takesOptions.get(endpoint) ?? true;
     let hasStarted = false;
     const call = {
@@ -38,7 +47,7 @@ export function createStreamModel(config: Config): StreamModel {
           withOptions ? { ...request, stream_options: { include_usage: true } } : request,
           connection,
         ),
-      createReply: () => createReply((field) => void fields.set(model, field)),
+      createReply: () => createReply(giver),
       canAdapt(status: number): boolean {
         if (!withOptions || takesOptions.has(endpoint) || status !== 400) return false;
         withOptions = false;

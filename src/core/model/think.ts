@@ -11,6 +11,8 @@ export interface ThinkPiece {
 export interface ThinkFilter {
   /** What a piece of text makes certain; the rest is held back until more comes. */
   push(text: string): ThinkPiece[];
+  /** Thinking came apart from the text. */
+  hasThinking(): void;
   /** Characters that are held back. */
   held(): number;
   /** What is held back, at the end of the reply. */
@@ -62,6 +64,7 @@ export function createThinkFilter(): ThinkFilter {
       held += text;
       return state === "start" ? atStart() : whileThinking();
     },
+    hasThinking() {},
     held: () => held.length,
     end() {
       return state === "thinking" ? release("thinking", held) : release("text", dropsBlank ? held.trimStart() : held);

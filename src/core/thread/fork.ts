@@ -33,7 +33,9 @@ export async function forkThread(core: Core, username: string, threadId: string,
 
 /** About what the copies take: what a message has beside its texts is little. */
 function bytesOf(path: readonly Message[]): number {
-  const texts = path.flatMap((message) => [message.content, message.arguments ?? "", message.error ?? ""]);
+  const texts = path.flatMap(({ content, arguments: args = "", error = "", opaque }) => {
+    return [content, args, error, opaque ? JSON.stringify(opaque) : ""];
+  });
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }
 

@@ -9,6 +9,7 @@ import type {
   JsonObject,
   Message,
   MessageNode,
+  Opaque,
   Role,
   StoreFields,
   StoreRecord,
@@ -55,6 +56,7 @@ const MESSAGES: StoreFields = {
   name: "str",
   arguments: { type: "str", sized: true },
   error: { type: "str", sized: true },
+  opaque: { type: "json", sized: true },
   approved: "bool",
   cut: "str",
 };
@@ -146,6 +148,7 @@ export function toMessage(record: StoreRecord): Message {
     ...(record.name !== null && { name: String(record.name) }),
     ...(record.arguments !== null && { arguments: String(record.arguments) }),
     ...(record.error !== null && { error: String(record.error) }),
+    ...(record.opaque !== null && { opaque: record.opaque as unknown as Opaque }),
     ...(record.approved !== null && { approved: record.approved === true }),
     ...(record.cut !== null && { cut: record.cut as NonNullable<Message["cut"]> }),
   };
@@ -168,6 +171,7 @@ export function fromMessage(message: Message): Record<string, Json> {
     name: message.name ?? null,
     arguments: message.arguments ?? null,
     error: message.error ?? null,
+    opaque: message.opaque ? (message.opaque as unknown as JsonObject) : null,
     approved: message.approved ?? null,
     cut: message.cut ?? null,
   };

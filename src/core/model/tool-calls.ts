@@ -1,0 +1,158 @@
+/**
+ * Puts the tool calls of a reply together from their pieces. Servers number them, or name them by an id, or do neither; they send
+ * them in one piece or many, one after the other or in turns, and some send all of them again at the end.
+ */
+
+import { isTooDeep } from "../../json";
+import type { ToolCall } from "../../protocols";
+import { StreamFault } from "./failure";
+import { isRecord, type JsonRecord } from "./opaque";
+
+export interface ToolCalls {
+  /** The pieces of one delta. Throws StreamFault for calls of absurd number or size. `onPiece` gets each with the number of its call. */
+  push(deltas: readonly unknown[], onPiece: (at: number, delta: JsonRecord) => void): void;
+  /** Of what came, in characters. */
+  size(): number;
+  /** Those that are calls, with the numbers that `onPiece` got. */
+  end(): { readonly at: number; readonly call: ToolCall }[];
+}
+
+const MAX_CALLS = 128; // What OpenAI allows as tools of one request; more in one reply is a model gone wild.
+const MAX_CHARACTERS = 16 * 1024 * 1024; // All arguments together; more than any file that a model writes.
+
+interface GrowingCall {
+  readonly index: number | null;
+  id: string;
+  name: string;
+  readonly pieces: string[];
+  /** Of all pieces, in characters. */
+  length: number;
+  readonly braces: Braces;
+  /** Which delta began it. */
+  readonly begunIn: number;
+}
+
+interface Piece {
+  readonly index: number | null;
+  readonly id: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+export function createToolCalls(): ToolCalls {
+  const calls: GrowingCall[] = [];
+  let size = 0;
+  let deltaCount = 0;
+
+  const begin = ({ index, id, name }: Piece): GrowingCall => {
+    if (calls.length >= MAX_CALLS) throw new StreamFault("malformed");
+    const call = { index, id, name, pieces: [], length: 0, braces: createBraces(), begunIn: deltaCount };
+    calls.push(call);
+    size += id.length + name.length;
+    return call;
+  };
+
+  const take = (piece: Piece): GrowingCall => {
+    const known = find(calls, piece);
+    const isRepeated = known?.braces.isClosed() && piece.text !== "" && isSame(known, piece);
+    // Whole and the same again, in a later delta: the server says once more what it said.
+    if (known && isRepeated && known.begunIn < deltaCount) return known;
+    const call = known && goesOn(known, piece) ? known : begin(piece);
+    call.name ||= piece.name;
+    call.id ||= piece.id;
+    if (piece.text !== "") call.pieces.push(piece.text);
+    call.length += piece.text.length;
+    call.braces.add(piece.text);
+    size += piece.text.length;
+    if (size > MAX_CHARACTERS) throw new StreamFault("malformed");
+    return call;
+  };
+
+  return {
+    push(deltas, onPiece) {
+      deltaCount++;
+      for (const delta of deltas) if (isRecord(delta)) onPiece(calls.indexOf(take(readPiece(delta))), delta);
+    },
+    size: () => size,
+    end() {
+      const used = new Set<string>();
+      return calls.flatMap((growing, at) => {
+        const args = growing.pieces.join("");
+        // Some servers end with a piece that says nothing.
+        return growing.name === "" && args.trim() === "" ? [] : { at, call: toToolCall(growing, args, used) };
+      });
+    },
+  };
+}
+
+function readPiece(delta: JsonRecord): Piece {
+  const named = [delta.function, delta.custom].find(isRecord) ?? delta;
+  const args = named.arguments ?? named.parameters ?? named.input ?? "";
+  if (isTooDeep(args)) throw new StreamFault("malformed");
+  const index = /^\d{1,9}$/.test(String(delta.index)) ? Number(delta.index) : null;
+  const text = typeof args === "string" ? args : JSON.stringify(args);
+  return { index, id: textOf(delta.id), name: textOf(named.name), text };
+}
+
+/** The call that a piece may belong to. */
+function find(calls: readonly GrowingCall[], { index, id }: Piece): GrowingCall | undefined {
+  const likely = index === null ? calls : calls.filter((call) => call.index === index || call.index === null);
+  const named = id === "" ? undefined : likely.findLast((call) => call.id === id);
+  return named ?? likely.at(-1);
+}
+
+/** Whether the piece goes on with the call, or begins another one under the same number. */
+function goesOn(call: GrowingCall, { id, name, text }: Piece): boolean {
+  if (name === "") return true;
+  if (call.name === "") return id === "" || call.id === "" || id === call.id;
+  if (name !== call.name) return false;
+  const isOther = id !== "" && call.id !== "" && id !== call.id;
+  // Arguments begin again: a second call, in turns with the first. Some servers make a new id for each piece.
+  if (isOther && call.length > 0 && text.startsWith("{")) return false;
+  // The name again: with every piece, or of a second call of the same tool once the first is whole.
+  return !call.braces.isClosed() || (id === call.id && text === "");
+}
+
+function isSame(call: GrowingCall, { id, name, text }: Piece): boolean {
+  if ((id !== "" && id !== call.id) || (name !== "" && name !== call.name)) return false;
+  return text.length === call.length && text === call.pieces.join("");
+}
+
+function toToolCall({ id, name }: GrowingCall, args: string, used: Set<string>): ToolCall {
+  // Without hyphens it has 37 characters: OpenAI takes back 40.
+  const callId = id === "" || used.has(id) ? `call_${crypto.randomUUID().replaceAll("-", "")}` : id;
+  used.add(callId);
+  return { callId, name, arguments: args };
+}
+
+interface Braces {
+  add(text: string): void;
+  /** Whether what came is one value with brackets, from the first to the one that closes it. */
+  isClosed(): boolean;
+}
+
+/** Looks at each character once, where parsing what came so far with each piece would take longer each time. */
+function createBraces(): Braces {
+  let [level, hasOpened, isText, isEscaped] = [0, false, false, false];
+  return {
+    add(text) {
+      for (let at = 0; at < text.length; at++) {
+        const character = text[at];
+        if (isEscaped) isEscaped = false;
+        else if (isText) {
+          if (character === "\\") isEscaped = true;
+          else if (character === '"') isText = false;
+        } else if (character === '"') isText = true;
+        else if (character === "{" || character === "[") {
+          level++;
+          hasOpened = true;
+        } else if (character === "}" || character === "]") level--;
+      }
+    },
+    isClosed: () => hasOpened && level <= 0 && !isText,
+  };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
