@@ -42,6 +42,8 @@ test("of processes that add the same id exactly one wins, and none fails because
   await store.close();
 });
 
+const HELD_MS = 400;
+
 test("a write waits for another process without holding up the loop", async () => {
   const folder = temporaryFolder();
   const store = openStore(folder);
@@ -56,12 +58,12 @@ test("a write waits for another process without holding up the loop", async () =
     last = performance.now();
   }, 1);
   const added = store.add("ann", "notes", { n: 1 }, "1");
-  await Bun.sleep(200);
+  await Bun.sleep(HELD_MS);
   expect(Bun.peek.status(added)).toBe("pending");
   other.run("COMMIT");
   expect(await added).toBe("1");
   clearInterval(ticking);
-  expect(longest).toBeLessThan(100); // A blocked loop would show the whole 200 ms.
+  expect(longest).toBeLessThan(HELD_MS * 0.6); // A blocked loop would show the whole time; a busy machine shows a part.
   other.close();
   await store.close();
 });
