@@ -27,6 +27,10 @@ export interface ErrorFacts {
   readonly param?: string;
   /** Whether it said nothing for as long as a setting allows; the sentence names the setting. */
   readonly isSilent?: boolean;
+  /** Which endpoint of a model it was, by the owner's name for it. */
+  readonly endpoint?: string;
+  /** Where that is, without what may be secret in it; for administrators alone. */
+  readonly address?: string;
 }
 
 export interface AppErrorOptions {

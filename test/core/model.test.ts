@@ -197,19 +197,32 @@ describe("a fault", () => {
   const name = "The endpoint “openai”";
   const broken = "The connection to the endpoint “openai” broke before the reply was complete.";
   const FAILURES: Partial<Record<keyof typeof FAULTS, { text?: string; message: string }>> = {
-    unauthorized: { message: `${name} does not accept the key of this server.` },
-    forbidden: { message: `${name} does not allow this server to use the model test-model.` },
-    notFound: { message: `${name} does not have the model test-model, or its address is wrong.` },
+    unauthorized: { message: `${name} does not accept the key of this server. It says: Incorrect API key provided: …` },
+    forbidden: {
+      message: `${name} does not allow this server to use the model test-model. It says: You are not allowed to use this model.`,
+    },
+    notFound: {
+      message: `${name} does not have the model test-model, or its address is wrong. It says: The model \`none\` does not exist.`,
+    },
     badRequest: { message: `${name} refuses the request (HTTP 400): temperature must be at most 2` },
-    rateLimited: { message: `${name} takes no more requests at the moment. Try again in 7 seconds.` },
-    serverError: { message: `${name} has a problem of its own (HTTP 500). Try again a little later.` },
-    badGateway: { message: `${name} has a problem of its own (HTTP 502). Try again a little later.` },
+    rateLimited: {
+      message: `${name} takes no more requests at the moment. Try again in 7 seconds. It says: Rate limit reached.`,
+    },
+    serverError: {
+      message: `${name} has a problem of its own (HTTP 500). Try again a little later. It says: The server had an error.`,
+    },
+    badGateway: {
+      message: `${name} has a problem of its own (HTTP 502). Try again a little later. It says: 502 Bad Gateway`,
+    },
     cutAtOnce: { message: `${name} cannot be reached: it closes the connection.` },
     cut: { text: "Half of the ", message: broken },
     hang: {
       message: "The model test-model sent nothing for 0.3 seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.",
     },
-    hangAfterText: { text: "Half of ", message: "The model test-model sent nothing for 0.2 seconds." },
+    hangAfterText: {
+      text: "Half of ",
+      message: "The model test-model sent nothing more for 0.2 seconds, as long as MODEL_IDLE_TIMEOUT_S lets it pause.",
+    },
     malformedChunk: { text: "Half of ", message: `${name} sent something that is not an answer of a model.` },
     errorInStream: { text: "Half of ", message: `${name} broke the reply off: The engine is overloaded.` },
     endWithNeither: { text: "Half of ", message: broken },

@@ -55,7 +55,7 @@ describe("what is nothing of a reply does not keep a call alive:", () => {
     }
     expect(failures).toEqual([
       "The model test-model sent nothing for 0.6 seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.",
-      "The model test-model sent nothing for 0.3 seconds.",
+      "The model test-model sent nothing more for 0.3 seconds, as long as MODEL_IDLE_TIMEOUT_S lets it pause.",
     ]);
     await own.stop();
   });

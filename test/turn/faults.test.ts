@@ -31,7 +31,7 @@ const TABLE: Record<FaultName, Expected> = {
   cutAtOnce: { error: /closes the connection|broke before/ },
   cut: { error: /broke before the reply was complete/, kept: "Half of the " },
   hang: { error: /sent nothing for 2 seconds.*MODEL_FIRST_BYTE_TIMEOUT_S/ },
-  hangAfterText: { error: /sent nothing for 1.5 seconds/, kept: HALF },
+  hangAfterText: { error: /sent nothing more for 1.5 seconds/, kept: HALF },
   malformedChunk: { error: /not an answer of a model/, kept: HALF },
   errorInStream: { error: /The engine is overloaded/, kept: HALF },
   longLine: { error: null, kept: "0123456789abcdef".repeat((3 * 1024 * 1024) / 16) },

@@ -4,6 +4,7 @@
  * sign of life: comments and empty messages come from proxies as well. Plugins get it from `skeleton`.
  */
 
+import { parseJson } from "../../json";
 import type { Config, ModelEvent } from "../../protocols";
 import { pause } from "../pause";
 import { type Failure, StreamFault, toFailure } from "./failure";
@@ -12,10 +13,10 @@ import { readText } from "./read-text";
 import { createSseReader, isDone, type SseEvent } from "./sse-reader";
 
 export interface EndpointCall {
-  /** For sentences to people. Its key is taken out of what the endpoint says. */
-  readonly endpoint: { readonly name: string; readonly apiKey: string | null };
+  /** For sentences to people. Its key is taken out of what the endpoint says; its address is for administrators. */
+  readonly endpoint: { readonly name: string; readonly apiKey: string | null; readonly address?: string };
   readonly model: string;
-  /** Asked for each try. May reject, best with an Error that has `status`, `headers` and `error` of the answer. */
+  /** Asked for each try. May reject, best with an Error that has `status`, `headers` and `error`, the body, of the answer. */
   send(signal: AbortSignal): Promise<Response>;
   /** What puts a reply together, anew for each try. */
   createReply(): Reply;
@@ -124,20 +125,29 @@ async function* attempt(call: EndpointCall, limits: Limits, signal: AbortSignal)
   }
 }
 
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
+const MAX_REFUSAL_BYTES = 256 * 1024; // Far more than any error: what is read of it is a sentence.
 
 /** An answer with an error status, as `toFailure` knows it. */
 async function refusalOf(response: Response): Promise<Error> {
   const { status, headers } = response;
-  const text = await readText(response, MAX_ANSWER_BYTES);
-  let error: unknown = null;
-  try {
-    error = (JSON.parse(text ?? "") as { error?: unknown } | null)?.error;
-  } catch {
-    // A page of a proxy: the status says enough.
-  }
+  const error = await readText(response, MAX_REFUSAL_BYTES).then(
+    (text) => parsed(text ?? ""),
+    // It broke off in the middle: the status says enough.
+    () => null,
+  );
   return Object.assign(new Error(`HTTP ${status}`), { status, headers, error });
 }
+
+/** JSON, or the text as it is. */
+function parsed(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return text;
+  }
+}
+
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
 
 async function* readReply(response: Response, reply: Reply, onProgress: () => void): AsyncGenerator<ModelEvent> {
   const { begin, chunks } = await opened(response);

@@ -1,10 +1,11 @@
 /**
  * Turns everything that can go wrong with a model call into one AppError whose message is a sentence for a person. What an
- * endpoint says is shown only where it helps (a refused request, an error that it reports), cleaned and short. Programs get its
- * status and its own words as facts.
+ * endpoint says of it is shown too (endpoint-words.ts). Programs get its status and its own words as facts, the administrator its
+ * name and address.
  */
 
 import { AppError, type ErrorFacts } from "../../errors";
+import { endpointWords } from "./endpoint-words";
 
 /** A stream that did not end as it should. `detail` is what the endpoint said of it; for `ended`, the word that nobody knows. */
 export class StreamFault extends Error {
@@ -32,6 +33,8 @@ export interface Failure {
 interface Named {
   readonly name: string;
   readonly apiKey: string | null;
+  /** For the administrator alone; absent = not known. */
+  readonly address?: string;
 }
 
 export interface FailureContext {
@@ -45,58 +48,93 @@ export function toFailure(cause: unknown, context: FailureContext): Failure {
   if (cause instanceof StreamFault) return ofStream(cause, context);
   const status = numberOf(cause, "status");
   if (status !== null) return ofStatus(status, cause, context);
-  return {
-    error: new AppError("upstream", `The endpoint “${context.endpoint.name}” cannot be reached${whyNot(cause)}.`, {
-      cause,
-    }),
-    status: null,
-    canRetry: true,
-  };
+  const message = `The endpoint “${context.endpoint.name}” cannot be reached${whyNot(cause)}.`;
+  const facts = endpointFacts(context.endpoint);
+  return { error: new AppError("upstream", message, { cause, facts }), status: null, canRetry: true };
+}
+
+function endpointFacts({ name, address }: Named): ErrorFacts {
+  return { endpoint: name, ...(address !== undefined && { address: withoutSecrets(address) }) };
+}
+
+/** An address may hold a password or a key. */
+function withoutSecrets(address: string): string {
+  const url = URL.parse(address);
+  return url ? url.origin + url.pathname : "";
 }
 
 function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTimeoutS }: FailureContext): Failure {
   const name = `“${endpoint.name}”`;
-  const detail = clean(fault.detail, endpoint);
+  const words = endpointWords(fault.detail, endpoint.apiKey);
   const sentences: Record<StreamFault["kind"], string> = {
     cut: `The connection to the endpoint ${name} broke before the reply was complete.`,
     late: `The model ${model} sent nothing for ${firstTimeoutS} seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.`,
-    idle: `The model ${model} sent nothing for ${idleTimeoutS} seconds.`,
-    malformed: `The endpoint ${name} sent something that is not an answer of a model.`,
-    reported: `The endpoint ${name} broke the reply off${detail === "" ? "." : `: ${detail}`}`,
-    ended: `The endpoint ${name} ended the reply early${detail === "" || detail === "error" ? "." : `, and says why in one word: ${detail}.`}`,
+    idle: `The model ${model} sent nothing more for ${idleTimeoutS} seconds, as long as MODEL_IDLE_TIMEOUT_S lets it pause.`,
+    malformed: `The endpoint ${name} sent something that is not an answer of a model${words === "" ? "." : `: ${words}`}`,
+    reported: `The endpoint ${name} broke the reply off${words === "" ? "." : `: ${words}`}`,
+    ended: `The endpoint ${name} ended the reply early${words === "" || words === "error" ? "." : `, and says why in one word: ${words}.`}`,
   };
   const canRetry = fault.kind === "cut" || fault.kind === "reported" || fault.kind === "ended";
   const isSilent = fault.kind === "late" || fault.kind === "idle";
-  const facts = { ...statusIn(fault.detail), ...wordsIn(fault.detail, endpoint), ...(isSilent && { isSilent }) };
+  const facts = {
+    ...endpointFacts(endpoint),
+    ...statusIn(fault.detail),
+    ...wordsIn(fault.detail, endpoint),
+    ...(isSilent && { isSilent }),
+  };
   return { error: new AppError("upstream", sentences[fault.kind], { cause: fault, facts }), status: null, canRetry };
 }
 
 function ofStatus(status: number, cause: unknown, { endpoint, model }: FailureContext): Failure {
   const name = `“${endpoint.name}”`;
   const retryAfterS = retryAfterOf(cause);
-  const facts = { status, ...wordsIn(fieldOf(cause, "error"), endpoint) };
+  const body = fieldOf(cause, "error");
+  const words = endpointWords(body, endpoint.apiKey);
+  const facts = { ...endpointFacts(endpoint), status, ...wordsIn(body, endpoint) };
   const failure = (message: string, canRetry: boolean): Failure => ({
     error: new AppError("upstream", message, { cause, facts, ...(retryAfterS === undefined ? {} : { retryAfterS }) }),
     status,
     canRetry,
   });
-  if (status === 401) return failure(`The endpoint ${name} does not accept the key of this server.`, false);
+  const says = words === "" ? "" : ` It says: ${words}`;
+  if (status === 401) return failure(`The endpoint ${name} does not accept the key of this server.${says}`, false);
+  if (status === 402 || (status === 429 && isUsedUp(words, facts, retryAfterS)))
+    return failure(`The account of this server at the endpoint ${name} is used up (HTTP ${status}).${says}`, false);
   if (status === 403)
-    return failure(`The endpoint ${name} does not allow this server to use the model ${model}.`, false);
-  if (status === 404)
-    return failure(`The endpoint ${name} does not have the model ${model}, or its address is wrong.`, false);
-  if (status === 413) return failure(`The conversation is too large for the endpoint ${name}.`, false);
+    return failure(`The endpoint ${name} does not allow this server to use the model ${model}.${says}`, false);
+  if (status === 404 && (words === "" || isMissing(words, facts)))
+    return failure(`The endpoint ${name} does not have the model ${model}, or its address is wrong.${says}`, false);
+  if (status === 413) return failure(`The conversation is too large for the endpoint ${name}.${says}`, false);
   if (status === 429) {
     const when = retryAfterS === undefined ? "a little later" : `in ${inWords(retryAfterS)}`;
-    return failure(`The endpoint ${name} takes no more requests at the moment. Try again ${when}.`, true);
+    return failure(`The endpoint ${name} takes no more requests at the moment. Try again ${when}.${says}`, true);
   }
   if (status >= 500 || status === 408 || status === 409) {
-    return failure(`The endpoint ${name} has a problem of its own (HTTP ${status}). Try again a little later.`, true);
+    const what = `The endpoint ${name} has a problem of its own (HTTP ${status}). Try again a little later.`;
+    return failure(what + says, true);
   }
-  const detail = clean(fieldOf(cause, "error"), endpoint);
   return failure(
-    `The endpoint ${name} refuses the request (HTTP ${status})${detail === "" ? "." : `: ${detail}`}`,
+    `The endpoint ${name} refuses the request (HTTP ${status})${words === "" ? "." : `: ${words}`}`,
     false,
+  );
+}
+
+/** A limit that passes by itself has the same status as an account that somebody has to fill up. */
+function isUsedUp(words: string, { code = "", type = "" }: ErrorFacts, retryAfterS: number | undefined): boolean {
+  if (retryAfterS !== undefined) return false;
+  return (
+    /insufficient|quota|billing|credit|balance/i.test(`${code} ${type}`) ||
+    /\b(?:quota|billing|credits?|balance|prepaid|payment|(?:spend|spending|budget|usage) (?:limit|cap)|budget)\b/i.test(
+      words,
+    )
+  );
+}
+
+/** Some say so of a model that is there, and mean what was asked of it. */
+function isMissing(words: string, { code = "", type = "" }: ErrorFacts): boolean {
+  return (
+    /not_?found/i.test(`${code} ${type}`) ||
+    /not (?:be )?found|no such|not exist|not available|unknown|invalid url|cannot (?:post|get)/i.test(words)
   );
 }
 
@@ -111,11 +149,13 @@ function whyNot(cause: unknown): string {
 
 /** Gateways answer 200 before they know better, and say the status in the stream. */
 function statusIn(detail: unknown): ErrorFacts {
-  const status = [fieldOf(detail, "status"), fieldOf(detail, "code")].find((it) => Number.isInteger(it));
-  return typeof status === "number" && status >= 400 && status < 600 ? { status } : {};
+  const error = innermost(detail);
+  const status = [fieldOf(error, "status"), fieldOf(error, "code")].map(Number).find(Number.isInteger);
+  return status !== undefined && status >= 400 && status < 600 ? { status } : {};
 }
 
-function wordsIn(error: unknown, endpoint: Named): ErrorFacts {
+function wordsIn(detail: unknown, endpoint: Named): ErrorFacts {
+  const error = innermost(detail);
   const word = (name: "code" | "type" | "param"): ErrorFacts => {
     const said = fieldOf(error, name);
     return isWord(said, endpoint) ? { [name]: said } : {};
@@ -123,27 +163,19 @@ function wordsIn(error: unknown, endpoint: Named): ErrorFacts {
   return { ...word("code"), ...word("type"), ...word("param") };
 }
 
+/** The object with the error in it, out of what is around it. */
+function innermost(detail: unknown): unknown {
+  const first = Array.isArray(detail) ? detail[0] : detail;
+  const inside = fieldOf(first, "error");
+  return typeof inside === "object" && inside !== null ? inside : first;
+}
+
 const MAX_WORD = 100; // Characters. The longest seen is the path of a field in a schema.
 
 /** Whether it can go on as it is: short, plain, and nothing of a key in it. */
-function isWord(said: unknown, endpoint: Named): said is string {
+function isWord(said: unknown, { apiKey }: Named): said is string {
   if (typeof said !== "string" || said === "" || said.length > MAX_WORD) return false;
-  return clean(said, endpoint) === said && !(endpoint.apiKey && said.includes(endpoint.apiKey));
-}
-
-const MAX_DETAIL = 300; // Characters: a sentence or two, and never a page.
-
-/** What an endpoint says, fit to be shown: plain text on one line, no markup, nothing that looks like a key. */
-function clean(detail: unknown, { apiKey }: Named): string {
-  const said = typeof detail === "string" ? detail : fieldOf(detail, "message");
-  if (typeof said !== "string") return "";
-  const text = (apiKey ? said.slice(0, 10_000).replaceAll(apiKey, "…") : said.slice(0, 10_000))
-    .replace(/<[^<>]*>/g, " ")
-    .replace(/\b(?:sk|pk|key|api|gsk|xai|hf)[-_][\w*.-]{6,}|\bBearer\s+\S+/gi, "…")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
-    .replace(/[\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, " ")
-    .trim();
-  return text.length > MAX_DETAIL ? `${text.slice(0, MAX_DETAIL)}…` : text;
+  return endpointWords(said, apiKey) === said;
 }
 
 function inWords(seconds: number): string {

@@ -1,6 +1,6 @@
 /**
- * The only place where requests to endpoints leave. Headers are set here and nowhere else: the SDK would add whatever
- * OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and their like say, and a description of this machine.
+ * The only place where requests to endpoints leave. Not by the `openai` package: of an error it keeps one form alone, and it would
+ * add whatever OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and their like say, and a description of this machine.
  */
 
 import type { Endpoint } from "./endpoint";

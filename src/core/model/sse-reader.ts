@@ -1,6 +1,6 @@
 /**
  * Reads Server-Sent Events of a model endpoint: bytes in, the `data` of each event out. Linear in the length of a line,
- * however many reads bring it. An own reader because it costs less per event than the SDK's and tells a broken stream
+ * however many reads bring it. An own reader because it costs less per event than that of the `openai` package and tells a broken stream
  * from a finished one. A CR alone does not end a line here: no endpoint writes that.
  */
 

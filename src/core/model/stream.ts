@@ -6,11 +6,11 @@
 import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import type { Config, ModelEvent } from "../../protocols";
 import { callEndpoint } from "./call";
-import { openStream } from "./client";
 import type { Endpoint } from "./endpoint";
 import { type Giver, giverOf } from "./opaque";
 import { createReply } from "./reply";
 import type { Target } from "./request";
+import { send } from "./send";
 
 export type StreamModel = (
   target: Target,
@@ -39,14 +39,14 @@ export function createStreamModel(config: Config): StreamModel {
     let withOptions = takesOptions.get(endpoint) ?? true;
     let hasStarted = false;
     const call = {
-      endpoint,
+      endpoint: { ...endpoint, address: endpoint.baseUrl },
       model,
       send: (connection: AbortSignal) =>
-        openStream(
-          endpoint,
-          withOptions ? { ...request, stream_options: { include_usage: true } } : request,
-          connection,
-        ),
+        send(endpoint, `${endpoint.baseUrl}/chat/completions`, {
+          method: "POST",
+          body: JSON.stringify(withOptions ? { ...request, stream_options: { include_usage: true } } : request),
+          signal: connection,
+        }),
       createReply: () => createReply(giver),
       canAdapt(status: number): boolean {
         if (!withOptions || takesOptions.has(endpoint) || status !== 400) return false;

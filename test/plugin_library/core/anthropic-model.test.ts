@@ -297,20 +297,40 @@ describe("a failure", () => {
 
   test.each<[status: number, type: string, sentence: string]>([
     [400, "invalid_request_error", "The endpoint “Anthropic” refuses the request (HTTP 400): max_tokens: too many"],
-    [401, "authentication_error", "The endpoint “Anthropic” does not accept the key of this server."],
-    [403, "permission_error", "The endpoint “Anthropic” does not allow this server to use the model claude-test."],
-    [404, "not_found_error", "The endpoint “Anthropic” does not have the model claude-test, or its address is wrong."],
-    [413, "request_too_large", "The conversation is too large for the endpoint “Anthropic”."],
+    [
+      401,
+      "authentication_error",
+      "The endpoint “Anthropic” does not accept the key of this server. It says: max_tokens: too many",
+    ],
+    [
+      403,
+      "permission_error",
+      "The endpoint “Anthropic” does not allow this server to use the model claude-test. It says: max_tokens: too many",
+    ],
+    [
+      404,
+      "not_found_error",
+      "The endpoint “Anthropic” does not have the model claude-test, or its address is wrong. It says: max_tokens: too many",
+    ],
+    [
+      413,
+      "request_too_large",
+      "The conversation is too large for the endpoint “Anthropic”. It says: max_tokens: too many",
+    ],
     [
       429,
       "rate_limit_error",
-      "The endpoint “Anthropic” takes no more requests at the moment. Try again a little later.",
+      "The endpoint “Anthropic” takes no more requests at the moment. Try again a little later. It says: max_tokens: too many",
     ],
-    [500, "api_error", "The endpoint “Anthropic” has a problem of its own (HTTP 500). Try again a little later."],
+    [
+      500,
+      "api_error",
+      "The endpoint “Anthropic” has a problem of its own (HTTP 500). Try again a little later. It says: max_tokens: too many",
+    ],
     [
       529,
       "overloaded_error",
-      "The endpoint “Anthropic” has a problem of its own (HTTP 529). Try again a little later.",
+      "The endpoint “Anthropic” has a problem of its own (HTTP 529). Try again a little later. It says: max_tokens: too many",
     ],
   ])("with status %i is a sentence", async (status, type, sentence) => {
     const failed = await failing(await start(), () => refusal(status, type, "max_tokens: too many"));
@@ -350,7 +370,11 @@ describe("a failure", () => {
       [...half, ...ending("bored")],
       "The endpoint “Anthropic” ended the reply early, and says why in one word: bored.",
     ],
-    ["silence", [...half, new Promise(() => {})], "The model claude-test sent nothing for 0.3 seconds."],
+    [
+      "silence",
+      [...half, new Promise(() => {})],
+      "The model claude-test sent nothing more for 0.3 seconds, as long as MODEL_IDLE_TIMEOUT_S lets it pause.",
+    ],
   ])("after the first words by %s is not tried again", async (_, pieces, sentence) => {
     const failed = await failing(await start({}, { modelMaxRetries: 2, modelIdleTimeoutS: 0.3 }), pieces);
     expect(failed).toMatchObject({ events: [{ type: "text", text: "Half" }], sentence });
@@ -430,7 +454,9 @@ test("one whose reply has begun is given up, although the API says that it is th
   const half = [MESSAGE_START, ...blockEvents(text("Half"), 0).slice(0, 2)];
   const core = await start({}, LIMITS);
   const [failed] = await Promise.all([failing(core), slowly(half, PINGS, ending("end_turn"))]);
-  expect(failed).toMatchObject({ sentence: "The model claude-test sent nothing for 0.6 seconds." });
+  expect(failed).toMatchObject({
+    sentence: "The model claude-test sent nothing more for 0.6 seconds, as long as MODEL_IDLE_TIMEOUT_S lets it pause.",
+  });
   const call = blockEvents(toolUse("toolu_9", "ping", "{}"), 0);
   const json = (partial_json: string) => ({
     type: "content_block_delta",
