@@ -130,20 +130,17 @@ const MAX_REFUSAL_BYTES = 256 * 1024; // Far more than any error: what is read o
 /** An answer with an error status, as `toFailure` knows it. */
 async function refusalOf(response: Response): Promise<Error> {
   const { status, headers } = response;
-  const error = await readText(response, MAX_REFUSAL_BYTES).then(
-    (text) => parsed(text ?? ""),
-    // It broke off in the middle: the status says enough.
-    () => null,
-  );
-  return Object.assign(new Error(`HTTP ${status}`), { status, headers, error });
+  // One that breaks off in the middle has said enough by its status.
+  const text = (await readText(response, MAX_REFUSAL_BYTES).catch(() => null)) ?? "";
+  return Object.assign(new Error(`HTTP ${status}`), { status, headers, error: jsonIn(text) ?? text });
 }
 
-/** JSON, or the text as it is. */
-function parsed(text: string): unknown {
+/** Undefined for a page or a sentence, and for what nests too deep to be an error. */
+function jsonIn(text: string): unknown {
   try {
     return parseJson(text);
   } catch {
-    return text;
+    return undefined;
   }
 }
 
@@ -151,13 +148,15 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
 
 async function* readReply(response: Response, reply: Reply, onProgress: () => void): AsyncGenerator<ModelEvent> {
   const { begin, chunks } = await opened(response);
-  // A page is of a web server or proxy at the wrong address.
-  if (begin === "<") throw new StreamFault("malformed");
   // An endpoint that does not stream answers at once, with all of it or with an error. Types are claims: how it begins shows what it is.
   if (begin === "{" || begin === "[") return yield* readWhole(chunks, reply);
   const sse = createSseReader();
   let isStream = begin === "";
+  let first: Uint8Array | null = null;
   for await (const bytes of chunks) {
+    // A page is of a web server or proxy at the wrong address.
+    if (begin === "<") throw notStreamed(bytes);
+    first ??= bytes;
     const kept = reply.kept?.();
     let hasEvents = false;
     for (const event of sse.push(bytes)) {
@@ -178,7 +177,12 @@ async function* readReply(response: Response, reply: Reply, onProgress: () => vo
     if (isDone(event.data)) return;
     for (const message of messagesIn(event, reply)) yield* reply.push(message);
   }
-  if (!reply.isFinished()) throw new StreamFault(isStream ? "cut" : "malformed");
+  if (!reply.isFinished()) throw isStream || !first ? new StreamFault("cut") : notStreamed(first);
+}
+
+/** Its beginning says what it is: a page has its title there, and a sentence is not long. */
+function notStreamed(begin: Uint8Array): StreamFault {
+  return new StreamFault("malformed", { detail: Buffer.from(begin).toString("utf8") });
 }
 
 interface Opened {
