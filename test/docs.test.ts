@@ -32,6 +32,7 @@ const INTERFACES = [
   "Plugins",
   "Hooks",
   "Tool",
+  "ToolOutput",
   "Tools",
   "ToolSource",
   "Turn",

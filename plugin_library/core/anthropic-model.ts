@@ -184,7 +184,13 @@ async function toBlocks(
   thoughts: Thoughts | null,
 ): Promise<Block[]> {
   const { role, content, files = [], toolCalls = [], callId } = message;
-  if (role === "tool") return [{ type: "tool_result", tool_use_id: callId, content }];
+  if (role === "tool") {
+    const pictures = await fileBlocks(files.filter(({ type }) => type.startsWith("image/")));
+    const said = content === "" ? [] : [{ type: "text", text: content }];
+    return [
+      { type: "tool_result", tool_use_id: callId, content: pictures.length > 0 ? [...said, ...pictures] : content },
+    ];
+  }
   const text = role === "assistant" ? content.trimEnd() : content;
   return [
     ...(thoughts ? thinkingOf(message, thoughts) : []),

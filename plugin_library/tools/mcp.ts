@@ -9,16 +9,27 @@
  */
 
 import {
-  type CallToolResult,
   Client,
-  type ContentBlock,
-  type Tool as McpTool,
   type Progress,
   ProtocolError,
+  SdkError,
+  SdkHttpError,
+  SSEClientTransport,
   StreamableHTTPClientTransport,
+  type Transport,
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { type Core, type Plugin, type Static, type Tool, type Turn, t } from "skeleton";
+import {
+  type Core,
+  type NewFile,
+  type Plugin,
+  type Static,
+  type Tool,
+  type ToolOutput,
+  type Turn,
+  t,
+  toolResult,
+} from "skeleton";
 
 const texts = t.Record(t.String(), t.String(), { default: {} });
 
@@ -38,8 +49,7 @@ const server = t.Object(
   { additionalProperties: false, default: {} },
 );
 
-// No `_`, which parts the name of a server from that of its tool, so that no two pairs make the same name.
-const serverName = t.String({ pattern: "^[a-zA-Z0-9-]{1,32}$" });
+const serverName = t.String({ pattern: "^[a-zA-Z0-9][a-zA-Z0-9 _.@/-]{0,63}$" });
 const servers = t.Record(serverName, server, { default: {}, additionalProperties: false });
 const settings = t.Object({ servers });
 
@@ -61,7 +71,11 @@ export default {
         throw new Error(`The server ${name} needs either a command or a url.`);
       }
     }
-    connections = Object.entries(servers).map(([name, own]) => createConnection(core, name, own));
+    const names = Object.keys(servers);
+    connections = names.flatMap((name) => {
+      const own = servers[name];
+      return own ? [createConnection(core, name, prefixOf(name, names), own)] : [];
+    });
   },
   async stop() {
     const ending = connections;
@@ -80,13 +94,22 @@ interface Connection {
 }
 
 const CONNECT_MS = 60_000; // A package runner may have to fetch the server first.
+const OLD_MS = 10_000; // A server of before 2025 may leave the request of a newer client open.
 const RETRY_MAX_MS = 60_000;
 const STEADY_MS = 10_000; // A connection that lasts this long was good: a server that dies when used is not started in a loop.
 const WAIT_MS = 5_000; // Of a person, for a server that is being started. One that failed is not waited for.
 
-function createConnection(core: Core, name: string, own: ServerSettings): Connection {
-  let transport: ReturnType<typeof createTransport> | null = null;
-  let current: Client | null = null;
+/** A way to a server, and what is known of its other end. */
+interface Link {
+  readonly client: Client;
+  readonly transport: Transport;
+  /** A sentence with what its process said last; empty when it said nothing, or is none. */
+  words(): Promise<string>;
+}
+
+function createConnection(core: Core, name: string, prefix: string, own: ServerSettings): Connection {
+  let link: Link | null = null;
+  let current: Link | null = null;
   let tools: readonly Tool[] = [];
   let failures = 0;
   let connectedAtMs = 0;
@@ -95,50 +118,70 @@ function createConnection(core: Core, name: string, own: ServerSettings): Connec
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
 
-  const offer = (listed: readonly McpTool[]): void => {
-    const wanted = own.tools ? listed.filter((it) => own.tools?.includes(it.name)) : listed;
-    tools = wanted.map((it) => toTool({ name, own, client: () => current, lost }, it));
+  const offer = (listed: readonly unknown[]): void => {
+    const leftOut = (tool: string, reason: string) =>
+      core.log.warn("A tool of an MCP server is left out", { server: name, tool, reason });
+    tools = toTools({ name, prefix, own, link: () => current, lost }, listed, leftOut);
+  };
+
+  const listAgain = async (changed: Link): Promise<void> => {
+    try {
+      const listed = await listTools(changed.client);
+      if (changed === current) offer(listed);
+    } catch (error) {
+      core.log.warn("An MCP server does not say which tools it has now", { server: name, reason: messageOf(error) });
+    }
+  };
+
+  const open = async (opened: Link, timeout: number): Promise<void> => {
+    const { client, transport } = opened;
+    link = opened;
+    client.onclose = () => lost(opened, new Error("The connection ended."));
+    client.setNotificationHandler("notifications/tools/list_changed", () => listAgain(opened));
+    await within(client.connect(transport, { timeout }), timeout);
+    const listed = await listTools(client);
+    if (isClosed) return await transport.close();
+    // It would connect again by itself, to a server that does not know this client any more.
+    if (transport instanceof SSEClientTransport) transport.onerror = (error) => lost(opened, error);
+    current = opened;
+    connectedAtMs = performance.now();
+    offer(listed);
+    core.log.info("An MCP server is connected", { server: name, tools: tools.length });
   };
 
   const connect = async (): Promise<void> => {
-    const onChanged = (error: Error | null, listed: McpTool[] | null) => {
-      if (listed && client === current) offer(listed);
-      else if (error) core.log.warn("An MCP server does not say which tools it has now", { server: name, error });
-    };
-    const client = new Client({ name: "skeleton", version: "1" }, { listChanged: { tools: { onChanged } } });
-    client.onclose = () => lost(client, new Error("The connection ended."));
-    transport = createTransport(core, name, own);
     try {
-      await client.connect(transport, { timeout: CONNECT_MS });
-      const { tools: listed } = await client.listTools();
-      if (isClosed) return await transport.close();
-      current = client;
-      connectedAtMs = performance.now();
-      offer(listed);
-      core.log.info("An MCP server is connected", { server: name, tools: tools.length });
+      const isOld = own.url !== undefined && new URL(own.url).pathname.endsWith("/sse");
+      await open(createLink(core, name, own), isOld ? OLD_MS : CONNECT_MS).catch(async (error) => {
+        if (isClosed || own.url === undefined || !(isOld || isRefusal(error))) throw error;
+        await link?.transport.close();
+        await open(toLink(createOldTransport(own.url, own)), CONNECT_MS).catch((other) => {
+          throw new Error(`${messageOf(error)}; as a server of before 2025: ${messageOf(other)}`);
+        });
+      });
     } catch (error) {
-      await transport.close();
-      retry(error);
+      await link?.transport.close();
+      retry(error, (await link?.words()) ?? "");
     }
   };
 
   /** Another try, at once after a connection that was good, then ever later. */
-  const retry = (error: unknown): void => {
+  const retry = (error: unknown, words: string): void => {
     if (isClosed) return;
     const waitMs = failures === 0 ? 0 : Math.min(RETRY_MAX_MS, 500 * 2 ** failures);
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error) + words;
     core.log.warn("An MCP server is not there", { server: name, reason, retryInMs: waitMs });
     failures++;
     timer = setTimeout(begin, waitMs);
   };
 
-  const lost = (client: Client, error: unknown): void => {
-    if (client !== current) return;
+  const lost = (left: Link, error: unknown): void => {
+    if (left !== current) return;
     current = null;
     tools = [];
     if (performance.now() - connectedAtMs > STEADY_MS) failures = 0;
-    void transport?.close();
-    retry(error);
+    void left.transport.close();
+    void left.words().then((words) => retry(error, words));
   };
 
   const begin = (): void => {
@@ -154,6 +197,7 @@ function createConnection(core: Core, name: string, own: ServerSettings): Connec
       isClosed = true;
       clearTimeout(timer);
       current = null;
+      const transport = link?.transport;
       // A server may keep what it knows of a session until it is told; one that does not answer is not waited for.
       if (transport instanceof StreamableHTTPClientTransport) {
         await Promise.race([transport.terminateSession().catch(() => {}), Bun.sleep(1_000)]);
@@ -164,33 +208,125 @@ function createConnection(core: Core, name: string, own: ServerSettings): Connec
   };
 }
 
-function createTransport(core: Core, name: string, own: ServerSettings) {
+/** Whether a server is there that does not speak streamable HTTP, or not at this address. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof SdkHttpError) return error.status !== 401 && error.status !== 403;
+  return error instanceof SdkError && error.code === "CLIENT_HTTP_UNEXPECTED_CONTENT";
+}
+
+function createLink(core: Core, name: string, own: ServerSettings): Link {
   const { command, args, env, cwd, url = "", headers } = own;
-  if (command === undefined) return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
-  const transport = new StdioClientTransport({
-    command,
-    args: [...args],
-    env: { ...env },
-    stderr: "pipe",
-    ...(cwd === undefined ? {} : { cwd }),
+  if (command === undefined) {
+    return toLink(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+  }
+  const folder = cwd === undefined ? {} : { cwd };
+  const transport = new StdioClientTransport({ command, args: [...args], env: { ...env }, stderr: "pipe", ...folder });
+  const said = Promise.withResolvers<void>();
+  let tail = "";
+  transport.stderr?.on("data", (bytes) => {
+    core.log.debug(String(bytes).trimEnd().slice(0, 1000), { server: name });
+    tail = (tail + bytes).slice(-WORDS_MAX * 4);
   });
-  transport.stderr?.on("data", (bytes) => core.log.debug(String(bytes).trimEnd().slice(0, 1000), { server: name }));
-  return transport;
+  transport.stderr?.on("end", said.resolve);
+  return toLink(transport, async () => {
+    // What it said comes by another way than the end of its answers.
+    await Promise.race([said.promise, Bun.sleep(WORDS_MS)]);
+    return lastWords(tail, Object.values(env));
+  });
+}
+
+function createOldTransport(url: string, { headers }: ServerSettings): Transport {
+  return new SSEClientTransport(new URL(url), { requestInit: { headers } });
+}
+
+function toLink(transport: Transport, words = async () => ""): Link {
+  return { client: new Client({ name: "skeleton", version: "1" }), transport, words };
+}
+
+const WORDS_MAX = 1000; // Characters: the end of a trace with its message.
+const WORDS_MS = 200;
+const SECRET_MIN = 8; // Characters. Shorter ones are words such as `true`.
+
+/** Without colours, and without what its environment was given: a person and a model may read it. */
+function lastWords(tail: string, secrets: readonly string[]): string {
+  const shown = secrets
+    .filter((it) => it.length >= SECRET_MIN)
+    .reduce((text, secret) => text.replaceAll(secret, "[hidden]"), Bun.stripANSI(tail));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken away.
+  const clean = shown.replace(/[\0-\x08\x0b-\x1f\x7f]/g, "").trim();
+  return clean === "" ? "" : ` It said last: ${clean.slice(-WORDS_MAX)}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`It did not answer in ${ms / 1000} seconds.`)), ms);
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Has the SDK hand out a result as it is, of which its own schemas would refuse the whole for one odd part. */
+const AS_IT_COMES = {
+  "~standard": { version: 1, vendor: "skeleton", validate: (value: unknown) => ({ value }) },
+} as const;
+
+const PAGES_MAX = 100; // Of tools: a server may say that there is more for ever.
+
+async function listTools(client: Client): Promise<unknown[]> {
+  const found: unknown[] = [];
+  let params = {};
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const answer: unknown = await client.request({ method: "tools/list", params }, AS_IT_COMES);
+    const { tools, nextCursor } = isRecord(answer) ? answer : {};
+    if (Array.isArray(tools)) found.push(...tools);
+    if (typeof nextCursor !== "string" || nextCursor === "") break;
+    params = { cursor: nextCursor };
+  }
+  return found;
 }
 
 interface Source {
   readonly name: string;
+  /** Of its tools' names. */
+  readonly prefix: string;
   readonly own: ServerSettings;
-  readonly client: () => Client | null;
-  readonly lost: (client: Client, error: unknown) => void;
+  readonly link: () => Link | null;
+  readonly lost: (link: Link, error: unknown) => void;
 }
 
-function toTool(source: Source, { name, description, title, inputSchema }: McpTool): Tool {
+/** What is odd in one tool is mended, or leaves that one out. */
+function toTools(source: Source, listed: readonly unknown[], leftOut: (tool: string, reason: string) => void): Tool[] {
+  const tools = new Map<string, Tool>();
+  const seen = new Set<string>();
+  for (const [at, listing] of listed.entries()) {
+    const { name, description, title, inputSchema, execution } = isRecord(listing) ? listing : {};
+    const label = typeof name === "string" ? name : `number ${at + 1}`;
+    if (source.own.tools && !source.own.tools.includes(label)) continue;
+    const parameters = toParameters(inputSchema);
+    if (typeof name !== "string" || name === "") leftOut(label, "It has no name.");
+    else if (seen.has(name)) leftOut(label, "There is another one of that name.");
+    else if (isRecord(execution) && execution.taskSupport === "required") {
+      leftOut(label, "It runs as a task alone, which is not supported.");
+    } else if (typeof parameters === "string") leftOut(label, parameters);
+    else {
+      const whole = `${source.prefix}_${name}`;
+      const plain = toolName(whole, false);
+      const offered = tools.has(plain) ? toolName(whole, true) : plain;
+      const words = [description, title].find((it) => typeof it === "string") ?? "";
+      tools.set(offered, toTool(source, name, { name: offered, description: words as string, parameters }));
+      seen.add(name);
+    }
+  }
+  return [...tools.values()];
+}
+
+function toTool(source: Source, name: string, shown: { name: string; description: string; parameters: Json }): Tool {
   const { own } = source;
   return {
-    name: toolName(source.name, name),
-    description: description ?? title ?? "",
-    parameters: t.Unsafe(inputSchema),
+    ...shown,
+    parameters: t.Unsafe(shown.parameters),
     approval: own.approval,
     // The call ends itself in time; this is for the files that its result may bring.
     timeoutMs: own.timeout_s * 1000 + 10_000,
@@ -198,46 +334,101 @@ function toTool(source: Source, { name, description, title, inputSchema }: McpTo
   };
 }
 
+/** The schema of an object with `properties`, which strict endpoints demand; or a sentence that says what is wrong. */
+function toParameters(schema: unknown = {}): Json | string {
+  if (schema !== null && !isRecord(schema)) return "Its inputSchema is no schema.";
+  const { type, properties, required, ...rest } = plainSchema(schema ?? {});
+  const types = [type ?? "object"].flat();
+  if (!types.includes("object")) return `Its arguments are no object, but ${asJson(type)}.`;
+  const isEmpty = properties === undefined || (Array.isArray(properties) && properties.length === 0);
+  if (!isEmpty && !isRecord(properties)) return "The properties of its inputSchema are no object.";
+  return {
+    ...rest,
+    type: "object",
+    properties: isEmpty ? {} : properties,
+    ...(required === undefined ? {} : { required }),
+  };
+}
+
+/** Keywords whose value is an object of schemas, a list of them, and one schema. */
+const [OF_OBJECT, OF_LIST, OF_ONE] = [
+  ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"],
+  ["anyOf", "oneOf", "allOf", "prefixItems"],
+  ["items", "not", "contains", "propertyNames"],
+];
+
+const LEVELS_MAX = 32;
+
+/** Without what no reader of schemas understands, such as a `required` of null: an endpoint refuses the whole call for it. */
+function plainSchema(schema: Json, level = 0): Json {
+  if (level > LEVELS_MAX) return {};
+  const below = (value: unknown): unknown => (isRecord(value) ? plainSchema(value, level + 1) : {});
+  return Object.fromEntries(
+    Object.entries(schema).flatMap(([key, value]): [string, unknown][] => {
+      if (value === null && key !== "default" && key !== "const") return [];
+      if (key === "required") return Array.isArray(value) ? [[key, value.filter((it) => typeof it === "string")]] : [];
+      if (OF_LIST.includes(key)) return Array.isArray(value) ? [[key, value.map(below)]] : [];
+      if (OF_ONE.includes(key) && !Array.isArray(value) && typeof value !== "boolean") return [[key, below(value)]];
+      if (!OF_OBJECT.includes(key) || !isRecord(value)) return [[key, value]];
+      return [[key, Object.fromEntries(Object.entries(value).map(([name, it]) => [name, below(it)]))]];
+    }),
+  );
+}
+
 const NAME_MAX = 64; // Characters of a tool's name.
 
-/** Names of MCP may be longer and have other characters; those are told apart by a hash. */
-function toolName(serverName: string, name: string): string {
-  const whole = `${serverName}_${name}`;
-  if (/^[\w-]+$/.test(whole) && whole.length <= NAME_MAX) return whole;
-  const hash = Bun.hash(whole).toString(36).slice(0, 8);
-  return `${whole.replace(/[^\w-]/g, "_").slice(0, NAME_MAX - 9)}_${hash}`;
+/** Names of MCP may be longer and have other characters; those that would be alike are told apart by a hash. */
+function toolName(whole: string, isTaken: boolean): string {
+  const plain = whole.replace(/[^\w-]/g, "_");
+  if (!isTaken && plain.length <= NAME_MAX) return plain;
+  return `${plain.slice(0, NAME_MAX - 9)}_${hash(whole)}`;
+}
+
+function hash(text: string): string {
+  return Bun.hash(text).toString(36).slice(0, 8);
+}
+
+/**
+ * What the names of a server's tools begin with: its name, as models take it. With `a` beside it, `a_b` is told apart by a hash, or a tool
+ * `b_c` of the one would have the name of a tool `c` of the other.
+ */
+function prefixOf(name: string, all: readonly string[]): string {
+  const plain = (it: string) => it.replace(/[^\w-]/g, "_");
+  const isClear = all.every((it) => it === name || !`${plain(name)}_`.startsWith(`${plain(it)}_`));
+  return isClear ? plain(name) : `${plain(name)}-${hash(name)}`;
 }
 
 async function* callTool(
-  { name: serverName, own, client, lost }: Source,
+  { name: serverName, own, link, lost }: Source,
   name: string,
   args: Record<string, unknown>,
   turn: Turn,
-): AsyncGenerator<string, string> {
-  const current = client();
+): AsyncGenerator<string, ToolOutput> {
+  const current = link();
   if (!current) throw new Error(`The MCP server ${serverName} is not there at the moment.`);
   const progress = createProgress();
   const timeout = own.timeout_s * 1000;
   const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(timeout)]);
-  const result = current
-    .callTool({ name, arguments: args }, { signal, timeout, onprogress: progress.push })
+  const options = { signal, timeout, onprogress: progress.push };
+  const result = current.client
+    .request({ method: "tools/call", params: { name, arguments: args } }, AS_IT_COMES, options)
     .finally(progress.end);
   result.catch(() => {}); // It is awaited below, perhaps later than it fails.
+  let answer: unknown;
   try {
     yield* progress.updates();
-    return await toText(await result, turn);
+    answer = await result;
   } catch (error) {
     if (turn.signal.aborted) throw error;
     if (signal.aborted) throw new Error(`The tool took longer than ${own.timeout_s} seconds.`);
     // What the server itself says of the call leaves the connection good.
-    if (current !== client() || error instanceof ProtocolError || error instanceof ToolError) throw error;
+    if (error instanceof ProtocolError) throw error;
     lost(current, error);
-    throw new Error(`The MCP server ${serverName} did not answer. It is being connected again; try once more.`);
+    const words = await current.words();
+    throw new Error(`The MCP server ${serverName} did not answer. It is being connected again; try once more.${words}`);
   }
+  return toolResult(toOutput(answer));
 }
-
-/** What a tool itself reports as a failure. */
-class ToolError extends Error {}
 
 /** Progress as it comes, for a generator that reads it at its own pace; what it has no time for is left out. */
 function createProgress() {
@@ -268,39 +459,67 @@ function createProgress() {
   };
 }
 
-async function toText({ content, structuredContent, isError }: CallToolResult, turn: Turn): Promise<string> {
-  const parts: string[] = [];
-  for (const block of content) parts.push(await blockText(block, turn));
-  if (parts.length === 0 && structuredContent) parts.push(JSON.stringify(structuredContent));
-  const text = parts.join("\n\n");
-  if (isError) throw new ToolError(text || "The tool failed and does not say why.");
-  return text;
+/** Whatever a server answers: what is odd in it costs neither the rest nor the connection. */
+function toOutput(answer: unknown): ToolOutput {
+  const result = isRecord(answer) ? answer : { content: answer };
+  const { content, structuredContent, isError } = result;
+  const blocks = Array.isArray(content) ? content : [content].filter((it) => it !== undefined && it !== null);
+  const instead = structuredContent ?? result.toolResult; // The latter in servers of the first protocol.
+  if (blocks.length === 0 && instead !== undefined) blocks.push(asJson(instead, Number.POSITIVE_INFINITY));
+  const parts = blocks.map(readBlock);
+  return {
+    content: parts.flatMap(({ text }) => text || []).join("\n\n"),
+    files: parts.flatMap(({ file }) => file ?? []),
+    isError: isError === true,
+  };
 }
 
-async function blockText(block: ContentBlock, turn: Turn): Promise<string> {
-  switch (block.type) {
-    case "text":
-      return block.text;
-    case "image":
-    case "audio":
-      return keep(turn, block.type, block.mimeType, block.data);
-    case "resource_link":
-      return `${block.title ?? block.name}: ${block.uri}${block.description ? ` (${block.description})` : ""}`;
-    case "resource": {
-      const { resource } = block;
-      if ("text" in resource) return `${resource.uri}:\n${resource.text}`;
-      const name = resource.uri.split("/").at(-1) || "resource";
-      return `${resource.uri}: ${await keep(turn, name, resource.mimeType ?? "application/octet-stream", resource.blob)}`;
-    }
-    default:
-      return "(Something of a kind that is not known.)";
+interface Part {
+  readonly text?: string;
+  readonly file?: NewFile;
+}
+
+/** A block of a kind that is not known, or that lacks what its kind needs, is shown as it is. */
+function readBlock(block: unknown): Part {
+  if (!isRecord(block)) return { text: typeof block === "string" ? block : asJson(block) };
+  const { type, text, data, mimeType, uri } = block;
+  if (type === "text" && (typeof text === "string" || text === null)) return { text: text ?? "" };
+  if ((type === "image" || type === "audio") && typeof data === "string") return { file: fileOf(type, mimeType, data) };
+  if (type === "resource_link" && typeof uri === "string") return { text: linkText(uri, block) };
+  const resource = type === "resource" && isRecord(block.resource) ? block.resource : {};
+  const place = String(resource.uri ?? "A resource");
+  if (typeof resource.text === "string") return { text: `${place}:\n${resource.text}` };
+  if (typeof resource.blob !== "string") return { text: `(A block of the type ${asJson(type)}: ${asJson(block)})` };
+  return { text: place, file: fileOf(place.split("/").at(-1) || "resource", resource.mimeType, resource.blob) };
+}
+
+function linkText(uri: string, { title, name, description }: Json): string {
+  const label = [title, name].find((it) => typeof it === "string" && it !== "");
+  return `${label === undefined ? "" : `${label}: `}${uri}${typeof description === "string" ? ` (${description})` : ""}`;
+}
+
+function fileOf(name: string, mimeType: unknown, base64: string): NewFile {
+  const type = typeof mimeType === "string" ? mimeType : "";
+  const kind = type.split("/").at(-1)?.replace(/\W.*/, "");
+  const extension = name.includes(".") || !kind ? "" : `.${kind}`;
+  // Some servers write an address of data in the place of the data alone.
+  const data = new Blob([Buffer.from(base64.replace(/^data:[^,]{0,200},/, ""), "base64")]);
+  return { name: name + extension, type, data };
+}
+
+const JSON_MAX = 4000; // Characters of what is shown as it is.
+
+function asJson(value: unknown, most = JSON_MAX): string {
+  try {
+    const json = JSON.stringify(value) ?? "nothing";
+    return json.length <= most ? json : `${json.slice(0, most)}…`;
+  } catch {
+    return "something that nests too deep"; // A stranger may send that.
   }
 }
 
-/** Bytes become a file of the user: a model cannot read them, and can pass the link on. */
-async function keep({ core, user }: Turn, name: string, type: string, base64: string): Promise<string> {
-  const data = new Blob([Buffer.from(base64, "base64")]);
-  const extension = name.includes(".") ? "" : `.${type.split("/").at(-1)?.replace(/\W.*/, "")}`;
-  const file = await core.file.put(user.username, { name: name + extension, type, data });
-  return `[${file.name}](/api/v1/files/${file.id}) (${file.type}, ${file.size} bytes; a link for the user)`;
+type Json = Readonly<Record<string, unknown>>;
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -17,6 +17,7 @@ export type * from "../protocols";
 export { requireRoom } from "../quota";
 export type { SseMessage } from "../sse";
 export { takeSlotFor } from "../stream-slots";
+export { toolResult } from "../turn/tools";
 export { type Answered, ask, askSettings, type Question } from "./ask";
 export { eventStream } from "./event-stream";
 export { type Fetched, type FetchPublicOptions, fetchPublic } from "./fetch-public";

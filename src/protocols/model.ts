@@ -67,7 +67,7 @@ export interface ModelMessage {
   readonly thinking?: string;
   /** What came with an assistant message for whoever gave it: a provider sends it back there, and nothing of it anywhere else. */
   readonly opaque?: Opaque;
-  /** Files of a user message; the provider sends those the model can take. */
+  /** Files of a user message or of a tool's result; the provider sends those the model can take, of a result the pictures alone. */
   readonly files?: readonly FileInfo[];
   /** On an assistant message: the calls it made, each followed by a `tool` message. */
   readonly toolCalls?: readonly ToolCall[];

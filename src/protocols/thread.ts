@@ -158,7 +158,7 @@ export interface Message {
   /** How long the thinking or the tool took, in milliseconds. */
   readonly durationMs?: number;
   readonly files?: readonly FileInfo[];
-  /** Of a tool: */
+  /** Of a tool, and of a file that its result brought: */
   readonly callId?: string;
   readonly name?: string;
   /** As the model wrote them. */

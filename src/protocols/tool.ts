@@ -1,6 +1,7 @@
 /** What a model can call. Tools reach the core in a plugin's `tools` (plugin.ts) or by a preCall hook. */
 
 import type { TSchema } from "@sinclair/typebox";
+import type { FileInfo, NewFile } from "./file";
 import type { ToolCall } from "./model";
 import type { Turn } from "./turn";
 
@@ -24,11 +25,24 @@ export interface Tool {
   /**
    * Runs one call. As an async function: returns the result. As an async generator: each `yield` is progress shown to the
    * user, `return` is the result. A result that is not a string is given to the model as JSON; one that JSON cannot hold
-   * is a failed result that says so. A throw is a failed result, its message given to the model; the turn goes on. Stop
+   * is a failed result that says so. What `toolResult` of `skeleton` makes (a `ToolOutput`) may have files too. A throw is a failed result, its message given to the model; the turn goes on. Stop
    * promptly when `turn.signal` aborts, which here it also does at the time-out.
    */
   // biome-ignore lint/suspicious/noExplicitAny: the type of the arguments is known to the tool alone, by its schema.
   execute(args: any, turn: Turn): Promise<unknown> | AsyncGenerator<unknown, unknown>;
+}
+
+/** A result that is more than text, made with `toolResult` of `skeleton`: `return toolResult({ content, files })`. */
+export interface ToolOutput {
+  /** For the model, as any other result. */
+  readonly content: unknown;
+  /**
+   * Kept as the user's, up to 50 of a call, and shown in the chat; pictures are given to models that see, and the model is told the link of
+   * each. What cannot be kept, for want of room or by its size, is said in the result.
+   */
+  readonly files?: readonly NewFile[];
+  /** True = the call failed, and `content` says why. */
+  readonly isError?: boolean;
 }
 
 /** Tools that come and go while their plugin runs, such as those of servers that it talks to. */
@@ -42,9 +56,10 @@ export interface ToolSource {
   ready?(): Promise<void>;
 }
 
-/** Progress and outcome of a call: any number of updates, then exactly one result. */
+/** Progress and outcome of a call: any number of updates, then the files of its result, then exactly one result. */
 export type ToolEvent =
   | { readonly type: "toolUpdate"; readonly callId: string; readonly name: string; readonly content: string }
+  | { readonly type: "file"; readonly callId: string; readonly file: FileInfo }
   | ToolResult;
 
 export type ToolResult = { readonly type: "toolResult"; readonly callId: string; readonly name: string } & (

@@ -187,7 +187,8 @@ export type TurnEvent =
   /** The call waits for the user's yes or no. */
   | { readonly type: "approvalAsked"; readonly callId: string; readonly name: string }
   | { readonly type: "approvalGiven"; readonly callId: string; readonly name: string; readonly approve: boolean }
-  | { readonly type: "file"; readonly file: FileInfo }
+  /** With `callId`: of a tool's result. */
+  | { readonly type: "file"; readonly file: FileInfo; readonly callId?: string }
   /** Kept with the step, for the model's provider; told to nobody. */
   | ({ readonly type: "opaque" } & Opaque)
   | { readonly type: "notice"; readonly text: string }

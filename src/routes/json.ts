@@ -235,7 +235,11 @@ export const TurnEvent = oneOf(
     eventSchema("tool_update", { ...Call, content: t.String() }),
     eventSchema("tool_result", { ...Call, result: t.String() }),
     eventSchema("tool_result", { ...Call, error: t.String() }),
-    eventSchema("file", FileAnswer.properties, "A file that the turn made."),
+    eventSchema(
+      "file",
+      { ...FileAnswer.properties, call_id: t.Optional(Id) },
+      "A file that the turn made; with `call_id`, of that call's result, which follows.",
+    ),
     eventSchema("notice", { content: t.String() }, "A plugin's remark."),
     eventSchema("error", { message: t.String() }, "Last, when the turn failed."),
     eventSchema(
@@ -293,7 +297,10 @@ export function eventJson({ event, timestamp }: NumberedEvent): { event: string;
       return { event: "approval_given", data: { ...answer, timestamp } };
     }
     case "file":
-      return { event: "file", data: { ...fileJson(event.file), timestamp } };
+      return {
+        event: "file",
+        data: { ...fileJson(event.file), ...(event.callId !== undefined && { call_id: event.callId }), timestamp },
+      };
     case "notice":
       return { event: "notice", data: { content: event.text, timestamp } };
     case "error":

@@ -92,7 +92,10 @@ function replyOf(parts: readonly Message[]): ContextMessage[] {
     { id, role: "assistant", content, ...(opaque && { opaque }), ...(toolCalls.length > 0 && { toolCalls }) },
     ...tools.map((tool): ContextMessage => {
       const result = tool.error === undefined ? tool.content : `Error: ${tool.error}`;
-      return { id: tool.id, role: "tool", callId: tool.callId ?? tool.id, content: result };
+      const brought = parts.filter(({ type, callId }) => type === "file" && callId === tool.callId);
+      const files = brought.flatMap((part) => part.files ?? []);
+      const answered = { id: tool.id, role: "tool" as const, callId: tool.callId ?? tool.id, content: result };
+      return { ...answered, ...(files.length > 0 && { files }) };
     }),
   ];
 }

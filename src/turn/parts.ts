@@ -109,7 +109,7 @@ export function createParts(origin: PartsOrigin): Parts {
         case "approvalGiven":
           return waitOrGoOn(drafts, numbered);
         case "file":
-          return changeOf(begin(numbered, { role: "assistant", type: "file", files: [event.file] }));
+          return changeOf(begin(numbered, fileFields(event)));
         case "opaque": {
           const last = drafts.at(-1);
           if (last) last.opaque = opaqueOf(event);
@@ -174,6 +174,13 @@ function waitOrGoOn(drafts: readonly Draft[], { event, timestamp }: NumberedEven
 
 function opaqueOf({ type: _, ...opaque }: TurnEvent & { type: "opaque" }): Opaque {
   return opaque;
+}
+
+function fileFields({
+  file,
+  callId,
+}: TurnEvent & { type: "file" }): Pick<Message, "role" | "type" | "files" | "callId"> {
+  return { role: "assistant", type: "file", files: [file], ...(callId !== undefined && { callId }) };
 }
 
 function findCall(drafts: readonly Draft[], callId: string): Draft | undefined {

@@ -3,9 +3,10 @@
  * the model can react to it.
  */
 
-import { messageOf } from "../errors";
+import { isAppError, messageOf } from "../errors";
+import { imageTypeOfFile } from "../image";
 import { isTooDeep, LEVELS_MAX, parseJson } from "../json";
-import type { Tool, ToolCall, ToolEvent, Tools, Turn } from "../protocols";
+import type { FileInfo, NewFile, Tool, ToolCall, ToolEvent, ToolOutput, Tools, Turn } from "../protocols";
 import { watchHeldUp } from "./held-up";
 import { misfit } from "./json-schema";
 
@@ -13,6 +14,8 @@ const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a 
 const TIMER_MAX_MS = 2 ** 31 - 1; // 24 days. A timer that is told more, such as Infinity, fires at once.
 const RESULT_MAX = 100_000; // Characters given to the model. More would push everything else out of its context.
 const PROGRESS_MAX = 100_000; // Characters of one call, all updates together. Nobody reads more, and each is kept.
+const FILES_MAX = 50; // Of one call: more than a chat can show.
+const SILENT = "The tool failed and does not say why.";
 const DENIED = "The user did not allow this call, so it was not run.";
 
 export function createTools(list: () => Promise<readonly Tool[]>): Tools {
@@ -20,6 +23,17 @@ export function createTools(list: () => Promise<readonly Tool[]>): Tools {
     list,
     run: (call, offered, turn) => runTool(call, offered, turn),
   };
+}
+
+const OUTPUT = Symbol("a result made by toolResult");
+
+/** A result with files, or of a call that failed: what a tool's `execute` may return in the place of a plain value. */
+export function toolResult(output: ToolOutput): ToolOutput {
+  return Object.assign({ ...output }, { [OUTPUT]: true });
+}
+
+function isOutput(value: unknown): value is ToolOutput {
+  return typeof value === "object" && value !== null && OUTPUT in value;
 }
 
 async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): AsyncGenerator<ToolEvent> {
@@ -39,7 +53,17 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
       const asked = watched(turn, tool, () => begun.next());
       const next = await orAborted(asked, deadline.signal, tool, turn);
       if (next.done) {
-        yield { type: "toolResult", callId, name, result: bounded(asText(next.value), RESULT_MAX) };
+        const output: ToolOutput = isOutput(next.value) ? next.value : { content: next.value };
+        const text = bounded(asText(output.content), RESULT_MAX);
+        const kept = await orAborted(keepFiles(output.files ?? [], turn), deadline.signal, tool, turn);
+        for (const file of kept.files) yield { type: "file", callId, file };
+        const whole = [text, ...kept.lines].filter((it) => it !== "").join("\n");
+        yield {
+          type: "toolResult",
+          callId,
+          name,
+          ...(output.isError ? { error: whole || SILENT } : { result: whole }),
+        };
         return;
       }
       const content = bounded(asText(next.value), left);
@@ -131,6 +155,25 @@ function leave(iterator: AsyncIterator<unknown, unknown> | null): void {
   Promise.resolve(iterator)
     .then((left) => left?.return?.())
     .catch(() => {});
+}
+
+/** Each with a line for the model, which can pass the link on. */
+async function keepFiles(files: readonly NewFile[], { core, user }: Turn) {
+  const kept: FileInfo[] = [];
+  const lines: string[] = [];
+  for (const file of files.slice(0, FILES_MAX)) {
+    try {
+      const type = (await imageTypeOfFile(file.data)) ?? file.type;
+      const info = await core.file.put(user.username, { ...file, type });
+      kept.push(info);
+      lines.push(`[${info.name}](/api/v1/files/${info.id}) (${info.type}, ${info.size} bytes; the user sees it)`);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      lines.push(`${JSON.stringify(file.name)} could not be kept: ${error.message}`);
+    }
+  }
+  if (files.length > FILES_MAX) lines.push(`(${files.length - FILES_MAX} more files were left out.)`);
+  return { files: kept, lines };
 }
 
 function asText(value: unknown): string {

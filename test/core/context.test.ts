@@ -5,6 +5,7 @@ import { toContext } from "../../src/core/context/from-thread";
 import { createThread, declareThreadStores } from "../../src/core/thread";
 import type { Core, Message, NewMessage } from "../../src/protocols";
 import { testMessage } from "../support/chat-data";
+import { fileInfo } from "../support/upstream-core";
 import { storeCore } from "./store/support";
 
 // What any provider promises is in src/contracts/context.ts, run by test/contracts.test.ts.
@@ -24,6 +25,25 @@ describe("a branch as a model reads it", () => {
       { content: "two" },
     );
     expect(list.map(({ content }) => content)).toEqual(["one", "two"]);
+  });
+
+  test("has the files of a result with that result", () => {
+    const tool = { role: "tool", type: "tool", name: "draw", content: "drawn" } as const;
+    const file = (callId: string, id: string) =>
+      ({ type: "file", callId, files: [fileInfo(id, "image/png", 1)] }) as const;
+    const list = path(
+      user("go"),
+      { ...tool, callId: "a" },
+      file("b", "one"),
+      { ...tool, callId: "b" },
+      file("b", "two"),
+    );
+    expect(list.map(({ files }) => files?.map(({ id }) => id))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      ["one", "two"],
+    ]);
   });
 
   test("tells the model that a reply was stopped, once, with the next message", () => {

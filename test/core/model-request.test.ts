@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { createFileParts } from "../../src/core/model/file-parts";
 import type { FileInfo, FileText, ModelCall, ModelMessage, Tool } from "../../src/protocols";
+import { PIXEL, PIXEL_BASE64 } from "../support/pixel";
 import { httpError, reply, startUpstream, type Upstream, type UpstreamBody } from "../support/upstream";
 import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
 
@@ -151,17 +154,15 @@ test("headers are the key, the types and nothing of the SDK's or its environment
   expect(Object.keys(headers).filter((name) => name.startsWith("x-") || name.startsWith("openai-"))).toEqual([]);
 });
 
-const PNG = "\x89PNG\r\n\x1a\n";
-
-function picture(size = 8): Blob {
-  return new Blob([Buffer.from(PNG.padEnd(size, "x"), "latin1")]);
+function picture(size = PIXEL.length): Blob {
+  return new Blob([PIXEL, "x".repeat(size - PIXEL.length)]);
 }
 
 test("an image is sent as a data URL after the text, with the type that its bytes have", async () => {
-  const content = await contentWith({ cat: picture() }, [fileInfo("cat", "application/octet-stream", 8)]);
+  const content = await contentWith({ cat: picture() }, [fileInfo("cat", "application/octet-stream", PIXEL.length)]);
   expect(content).toEqual([
     { type: "text", text: "Look" },
-    { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } },
+    { type: "image_url", image_url: { url: `data:image/png;base64,${PIXEL_BASE64}` } },
   ]);
 });
 
@@ -176,7 +177,8 @@ test("what can be read is written out and everything else is named, in one plain
 test("what is too large is cut or named", async () => {
   const long = "x".repeat(300 * 1024);
   const infos = [fileInfo("long", "text/plain", long.length), fileInfo("huge", "image/png", 6 * 1024 * 1024)];
-  const content = await contentWith({ long: new Blob([long]), huge: picture(6 * 1024 * 1024) }, infos);
+  const huge = new Blob([PIXEL.subarray(0, 8), "x".repeat(6 * 1024 * 1024 - 8)]);
+  const content = await contentWith({ long: new Blob([long]), huge }, infos);
   expect(content).toContain("\n(Cut here: these are the first 262144 of 307200 characters.)");
   expect(content).toContain(
     'File "huge" (image/png, 6291456 bytes) is attached, but this kind of picture cannot be shown to you.',
@@ -224,6 +226,46 @@ test("a picture that is too large, or of a kind that vendors do not take, is mad
   const [head, base64 = ""] = part?.image_url?.url.split(",") ?? [];
   expect(head).toBe("data:image/jpeg;base64");
   expect(await new Bun.Image(Buffer.from(base64, "base64")).metadata()).toMatchObject({ width: 1600, height: 1200 });
+});
+
+test("a picture that cannot be read is only named", async () => {
+  const broken = new Blob([PIXEL.subarray(0, 12)]);
+  expect(await contentWith({ cat: broken }, [fileInfo("cat", "image/png", 12)])).toBe(
+    'Look\n\nFile "cat" (image/png, 12 bytes) is attached, but this kind of picture cannot be shown to you.',
+  );
+});
+
+test("pictures of results follow the last result of a reply, and models that do not see get none", async () => {
+  const call = (callId: string) => ({ callId, name: "draw", arguments: "{}" });
+  const result = (callId: string, files: FileInfo[]) => ({ role: "tool" as const, callId, content: callId, files });
+  const [cat, dog] = [fileInfo("cat", "image/png", PIXEL.length), fileInfo("dog", "image/png", PIXEL.length)];
+  const messages: ModelMessage[] = [
+    { role: "assistant", content: "", toolCalls: [call("c1"), call("c2")] },
+    result("c1", [cat, fileInfo("notes", "text/plain", 5)]),
+    result("c2", [dog]),
+    { role: "assistant", content: "", toolCalls: [call("c3")] },
+    result("c3", [fileInfo("notes", "text/plain", 5)]),
+  ];
+  const files = { cat: picture(), dog: picture(), notes: new Blob(["words"]) };
+  const image = { type: "image_url", image_url: { url: `data:image/png;base64,${PIXEL_BASE64}` } };
+  const body = await sent({ messages, username: "ann" }, files);
+  expect(body.messages.map(({ role, content }) => [role, content])).toEqual([
+    ["assistant", null],
+    ["tool", "c1"],
+    ["tool", "c2"],
+    ["user", [{ type: "text", text: "From the results above: cat, dog" }, image, image]],
+    ["assistant", null],
+    ["tool", "c3"],
+  ] as never);
+  const { core } = openaiCore(upstream, {}, files);
+  const models = [{ id: "blind", capabilities: ["tools"] }];
+  writeFileSync(
+    join(core.config.dataPath, "models.yaml"),
+    JSON.stringify([{ name: "own", base_url: upstream.baseUrl, models }]),
+  );
+  const blind = modelCall({ messages, username: "ann", model: "blind" });
+  await Array.fromAsync(modelOf(core).stream(blind, new AbortController().signal));
+  expect(upstream.requests.at(-1)?.body.messages.map(({ role }) => role)).not.toContain("user");
 });
 
 test("of many images in a conversation the newest are sent", async () => {

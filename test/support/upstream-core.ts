@@ -34,8 +34,8 @@ export function modelCore(overrides: Partial<Config> = {}, files: Record<string,
   return { core: { config, log: createLog("info", write), file } as Core, logged };
 }
 
-export function fileInfo(id: string, type: string, size: number): FileInfo {
-  return { id, name: id, type, size, sha256: "0".repeat(64), created: "2026-01-01T00:00:00.000Z" };
+export function fileInfo(id: string, type: string, size: number, name = id): FileInfo {
+  return { id, name, type, size, sha256: "0".repeat(64), created: "2026-01-01T00:00:00.000Z" };
 }
 
 /** A core whose one endpoint is the upstream, by OPENAI_API_KEY and OPENAI_BASE_URL. */

@@ -1,20 +1,31 @@
 import { describe, expect, test } from "bun:test";
 import { type TSchema, Type } from "@sinclair/typebox";
+import { AppError } from "../../src/errors";
 import { createLog } from "../../src/log";
-import type { Core, Tool, ToolEvent, Turn } from "../../src/protocols";
-import { createTools } from "../../src/turn/tools";
+import type { Core, NewFile, Tool, ToolEvent, Turn } from "../../src/protocols";
+import { createTools, toolResult } from "../../src/turn/tools";
+import { PIXEL } from "../support/pixel";
+import { fileInfo } from "../support/upstream-core";
 
 const ANY = Type.Object({});
 const logged: string[] = [];
 const plugins = { list: () => [{ name: "mine", tools: ["it"] }] } as unknown as Core["plugins"];
-const core = { log: createLog("warn", (_level, line) => void logged.push(line)), plugins } as Core;
+const file = {
+  async put(_user: string, { name, type, data }: NewFile) {
+    if (name === "large") throw new AppError("tooLarge", "There is no room.");
+    return fileInfo(`id-${name}`, type, data.size, name);
+  },
+} as Core["file"];
+const core = { log: createLog("warn", (_level, line) => void logged.push(line)), plugins, file } as Core;
 
 /** Runs one call of a tool that does `execute`. */
 async function run(execute: Tool["execute"], options: RunOptions = {}): Promise<ToolEvent[]> {
   const { parameters = ANY, args = "{}", name = "it", timeoutMs, signal = new AbortController().signal } = options;
   const tool: Tool = { name: "it", description: "", parameters, execute, ...(timeoutMs && { timeoutMs }) };
   const call = { callId: "c", name, arguments: args };
-  return Array.fromAsync(createTools(async () => [tool]).run(call, [tool], { signal, core } as Turn));
+  return Array.fromAsync(
+    createTools(async () => [tool]).run(call, [tool], { signal, core, user: { username: "ann" } } as Turn),
+  );
 }
 
 interface RunOptions {
@@ -35,6 +46,36 @@ describe("a tool", () => {
     expect(await run(async () => undefined)).toEqual([result("null")]);
     // JavaScript lets a tool answer at once, whatever the types say.
     expect(await run((() => "at once") as unknown as Tool["execute"])).toEqual([result("at once")]);
+  });
+
+  test("may give files, which are kept and told before the result, with what could not be kept", async () => {
+    const files = [
+      { name: "cat.bin", type: "application/octet-stream", data: new Blob([PIXEL]) },
+      { name: "notes.txt", type: "text/plain", data: new Blob(["words"]) },
+      { name: "large", type: "text/plain", data: new Blob(["too large"]) },
+    ];
+    const events = await run(async () => toolResult({ content: { drawn: 1 }, files }));
+    expect(
+      events.map((event) => ("file" in event ? [event.callId, event.file.id, event.file.type] : event.type)),
+    ).toEqual([["c", "id-cat.bin", "image/png"], ["c", "id-notes.txt", "text/plain"], "toolResult"]);
+    const { result: told = "" } = events.at(-1) as { result?: string };
+    expect(told.split("\n")).toEqual([
+      '{"drawn":1}',
+      `[cat.bin](/api/v1/files/id-cat.bin) (image/png, ${PIXEL.length} bytes; the user sees it)`,
+      "[notes.txt](/api/v1/files/id-notes.txt) (text/plain, 5 bytes; the user sees it)",
+      '"large" could not be kept: There is no room.',
+    ]);
+  });
+
+  test("may say that it failed, and with more files than a chat can show loses the rest", async () => {
+    expect(await run(async () => toolResult({ content: "No.", isError: true }))).toMatchObject([{ error: "No." }]);
+    expect(await run(async () => toolResult({ content: "", isError: true }))).toMatchObject([
+      { error: "The tool failed and does not say why." },
+    ]);
+    const files = Array.from({ length: 52 }, (_, n) => ({ name: `f${n}`, type: "text/plain", data: new Blob(["a"]) }));
+    const events = await run(async () => toolResult({ content: "many", files }));
+    expect(events).toHaveLength(51);
+    expect(events.at(-1)).toMatchObject({ result: expect.stringContaining("(2 more files were left out.)") });
   });
 
   test("shows progress, in order, before its result", async () => {

@@ -1,4 +1,4 @@
-/** A branch of a thread as a model reads it. Thinking, notices and files that a turn made are not sent back. */
+/** A branch of a thread as a model reads it. Thinking, notices and files that are of no tool's result are not sent back. */
 
 import type { ContextMessage, Message } from "../../protocols";
 
@@ -66,6 +66,9 @@ function addReply(list: ContextMessage[], step: readonly Message[]): void {
   }
   for (const tool of tools) {
     const result = tool.error === undefined ? tool.content : `Error: ${tool.error}`;
-    list.push({ id: tool.id, role: "tool", callId: tool.callId ?? tool.id, content: result });
+    const brought = step.filter(({ type, callId }) => type === "file" && callId === tool.callId);
+    const files = brought.flatMap((message) => message.files ?? []);
+    const answered = { id: tool.id, role: "tool" as const, callId: tool.callId ?? tool.id, content: result };
+    list.push({ ...answered, ...(files.length > 0 && { files }) });
   }
 }

@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { isJsonObject, parseJson } from "../../json";
-import type { ModelMessage, ToolCall } from "../../protocols";
+import type { FileInfo, ModelMessage, ToolCall } from "../../protocols";
 
 const ID = /^[a-zA-Z0-9_-]{1,40}$/; // OpenAI takes 40 characters; Anthropic no others than these.
 const NAME_MAX = 64;
@@ -27,6 +27,29 @@ export function plainCalls(messages: readonly ModelMessage[]): ModelMessage[] {
     if (role === "tool") return { ...message, callId: sent.get(callId) ?? plainId(callId) };
     return toolCalls ? { ...message, toolCalls: toolCalls.map(toPlain) } : message;
   });
+}
+
+/**
+ * The pictures of results in messages of the user, where a tool's message takes text alone: after the results of all calls of a reply,
+ * which must follow it.
+ */
+export function picturesApart(messages: readonly ModelMessage[]): ModelMessage[] {
+  let pictures: FileInfo[] = [];
+  return messages.flatMap((message, at) => {
+    const { files = [], ...rest } = message;
+    if (message.role !== "tool") return [message];
+    pictures.push(...files.filter(isPicture));
+    if (messages[at + 1]?.role === "tool" || pictures.length === 0) return [rest];
+    const names = pictures.map(({ name }) => name).join(", ");
+    const shown: ModelMessage = { role: "user", content: `From the results above: ${names}`, files: pictures };
+    pictures = [];
+    return [rest, shown];
+  });
+}
+
+/** By the type, which is that of the bytes in files that tools bring. */
+function isPicture({ type }: FileInfo): boolean {
+  return type.startsWith("image/");
 }
 
 function plainId(id: string): string {

@@ -3,7 +3,7 @@
  * does not fit into a call is said too, so that the model knows what it has not seen.
  */
 
-import { imageTypeOfFile, scaledDown } from "../../image";
+import { inlineTypeOf, scaledDown } from "../../image";
 import type { Core, FileInfo, FileText, FileTextFault } from "../../protocols";
 
 export type FilePart =
@@ -40,7 +40,7 @@ export function createFileParts(core: Core, { username, canSee, contextLength }:
     if (!canSee) return named(file, "this model does not see pictures");
     const data = await core.file.open(user, file.id);
     if (!data) return named(file, "it is gone");
-    const type = await imageTypeOfFile(data);
+    const type = await inlineTypeOf(data); // One that cannot be read would make every call of the conversation be refused.
     const isTaken = type !== null && SEEN.test(type) && data.size <= MAX_IMAGE_BYTES;
     const bytes = isTaken ? await data.bytes() : await scaledDown(data, SCALED_EDGE, "jpeg");
     if (!bytes) return named(file, "this kind of picture cannot be shown to you");

@@ -20,7 +20,7 @@ import type {
   Tool,
   ToolChoice,
 } from "../../protocols";
-import { plainCalls } from "./calls";
+import { picturesApart, plainCalls } from "./calls";
 import { THINKING_FIELDS } from "./content";
 import type { Endpoint } from "./endpoint";
 import { createFileParts, type FilePart } from "./file-parts";
@@ -44,14 +44,16 @@ export async function createRequest(
   { call, target, giver }: RequestOptions,
 ): Promise<ChatCompletionCreateParamsStreaming> {
   const { endpoint, model, info } = target;
+  const canSee = info?.capabilities?.includes("vision") ?? true;
   const readFile = createFileParts(core, {
     username: call.username ?? null,
-    canSee: info?.capabilities?.includes("vision") ?? true,
+    canSee,
     contextLength: info?.contextLength,
   });
+  const plain = plainCalls(call.messages);
   const messages: ChatCompletionMessageParam[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
-  for (const message of plainCalls(call.messages).reverse()) {
+  for (const message of (canSee ? picturesApart(plain) : plain).reverse()) {
     messages.push(withOpaque(await toMessage(message, readFile), message, giver));
   }
   // One answer is read, whatever the owner's file says.

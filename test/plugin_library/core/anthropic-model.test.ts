@@ -16,6 +16,7 @@ import {
   toolUse,
 } from "../../support/anthropic";
 import { dataWith } from "../../support/library";
+import { PIXEL, PIXEL_BASE64 } from "../../support/pixel";
 import { collectTurn, textOf } from "../../support/read-sse";
 import { startServer } from "../../support/server";
 import { startCore } from "../../support/test-core";
@@ -199,22 +200,20 @@ describe("a request", () => {
     expect(new Set(used.map(({ id }: { id: string }) => id)).size).toBe(3);
   });
 
-  const PNG = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
-
   test("has images, PDFs and texts of the user, and names what it does not show", async () => {
     const core = await start();
     const put = (name: string, type: string, data: NewFile["data"]) => core.file.put("ann", { name, type, data });
     const files = [
-      await put("a.png", "image/png", new Blob([PNG])),
+      await put("a.png", "image/png", new Blob([PIXEL])),
       await put("b.pdf", "application/pdf", new Blob(["%PDF-1.4"])),
       await put("c.py", "application/octet-stream", new Blob(["words"])),
       await put("d.bin", "application/zip", new Blob(["\0\x01\x02"])),
-      await put("e.png", "image/png", new Blob([PNG, "x".repeat(6 * 1024 * 1024)])),
+      await put("e.png", "image/png", new Blob([PIXEL.subarray(0, 8), "x".repeat(6 * 1024 * 1024)])),
     ];
     const messages = [{ role: "user" as const, content: "Look", files }];
     const base64 = (data: string | Buffer) => Buffer.from(data as string).toString("base64");
     expect((await sent({ messages, username: "ann" }, {}, core)).messages[0].content).toEqual([
-      { type: "image", source: { type: "base64", media_type: "image/png", data: base64(PNG) } },
+      { type: "image", source: { type: "base64", media_type: "image/png", data: PIXEL_BASE64 } },
       { type: "document", source: { type: "base64", media_type: "application/pdf", data: base64("%PDF-1.4") } },
       { type: "text", text: 'File "c.py":\nwords' },
       { type: "text", text: 'File "d.bin" (application/zip, 3 bytes) is attached, but this kind cannot be read.' },
@@ -225,7 +224,23 @@ describe("a request", () => {
       { type: "text", text: "Look" },
     ]);
     const others = await sent({ messages, username: "bob" }, {}, core);
-    expect(JSON.stringify(others)).not.toContain(base64(PNG));
+    expect(JSON.stringify(others)).not.toContain(PIXEL_BASE64);
+  });
+
+  test("has the pictures of a tool's result in it", async () => {
+    const core = await start();
+    const file = await core.file.put("ann", { name: "a.png", type: "image/png", data: new Blob([PIXEL]) });
+    const text = await core.file.put("ann", { name: "a.txt", type: "text/plain", data: new Blob(["words"]) });
+    const toolCalls = [{ callId: "c1", name: "draw", arguments: "{}" }];
+    const messages = [
+      { role: "user" as const, content: "Draw" },
+      { role: "assistant" as const, content: "", toolCalls },
+      { role: "tool" as const, callId: "c1", content: "drawn", files: [file, text] },
+    ];
+    expect((await sent({ messages, username: "ann" }, {}, core)).messages[2].content[0].content).toEqual([
+      { type: "text", text: "drawn" },
+      { type: "image", source: { type: "base64", media_type: "image/png", data: PIXEL_BASE64 } },
+    ]);
   });
 
   test("brings the thinking before a tool call back, signature and all; without it the turn goes on without thinking", async () => {

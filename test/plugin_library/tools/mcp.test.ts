@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Core, Tool, Turn } from "../../../src/protocols";
 import { atEnd } from "../../support/at-end";
 import { dataWith, startWithTools } from "../../support/library";
+import { PIXEL_BASE64 } from "../../support/pixel";
 import { projectFolder } from "../../support/project";
 import { temporaryFolder } from "../../support/temporary";
 import { startCore } from "../../support/test-core";
@@ -73,8 +74,8 @@ function isAlive(pid: number): boolean {
 }
 
 /** The official server as a process of its own. */
-function startHttp(port: number) {
-  const child = Bun.spawn([BUN, EVERYTHING, "streamableHttp"], {
+function startHttp(port: number, kind = "streamableHttp") {
+  const child = Bun.spawn([BUN, EVERYTHING, kind], {
     env: { PORT: String(port) },
     stdout: "ignore",
     stderr: "pipe",
@@ -89,19 +90,21 @@ function freePort(): number {
   return listener.port;
 }
 
-describe.each(["stdio", "streamable HTTP"])("the official server over %s", (kind) => {
+describe.each(["stdio", "streamableHttp", "sse"])("the official server over %s", (kind) => {
   const begin = async (): Promise<Server> => {
     if (kind === "stdio") return start({ all: everything });
     const port = freePort();
-    startHttp(port);
-    return start({ all: { url: `http://127.0.0.1:${port}/mcp` } });
+    startHttp(port, kind);
+    return start({ all: { url: `http://127.0.0.1:${port}/${kind === "sse" ? "sse" : "mcp"}` } });
   };
 
   test(
     "has its tools offered by prefixed names with their schemas, and they work",
     async () => {
       const { call, core } = await begin();
-      expect(core.plugins.list().find(({ name }) => name === "mcp")?.tools).toContain("all_echo");
+      const names = core.plugins.list().find(({ name }) => name === "mcp")?.tools;
+      expect(names).toContain("all_echo");
+      expect(names).not.toContain("all_simulate-research-query"); // It runs as a task alone.
       const { offered, outcome, told } = await call("all_echo", { message: "hello" });
       expect(outcome).toEqual({ result: "Echo: hello" });
       expect(told).toBe("Echo: hello");
@@ -131,10 +134,17 @@ describe.each(["stdio", "streamable HTTP"])("the official server over %s", (kind
   );
 
   test(
-    "gives images and resources as text and as files of the user",
+    "gives images and resources as text and as files of the user, and images to the model too",
     async () => {
       const { call, core } = await begin();
-      const image = String((await call("all_get-tiny-image", {})).outcome.result);
+      const drawn = await call("all_get-tiny-image", {});
+      const shown = drawn.events.find(({ event }) => event === "file")?.data;
+      expect(shown).toMatchObject({ name: "image.png", type: "image/png", call_id: expect.any(String) });
+      expect(drawn.told).toContainEqual({
+        type: "image_url",
+        image_url: { url: expect.stringMatching(/^data:image\/png;base64,iVBORw0KGgo/) },
+      });
+      const image = String(drawn.outcome.result);
       const id = /\[image\.png\]\(\/api\/v1\/files\/([^)]+)\)/.exec(image)?.[1] ?? "";
       expect((await core.file.get("ann", id))?.type).toBe("image/png");
       expect((await (await core.file.open("ann", id))?.bytes())?.slice(1, 4)).toEqual(new Uint8Array([80, 78, 71]));
@@ -212,7 +222,8 @@ describe("several servers", () => {
       const [one, two] = [scripted(), scripted()];
       const { core, call } = await start({ one: one.settings, two: two.settings });
       const { outcome, offered } = await call("one_crash", {});
-      expect(String(outcome.error)).not.toBe("");
+      expect(outcome.error).toContain("The MCP server one did not answer.");
+      expect(outcome.error).toEndWith("It said last: I am out of memory.");
       expect(offered.tools?.map(({ function: { name } }) => name)).toContain("two_crash");
       await until(async () => (await namesOf(core)).includes("one_crash"));
       expect(one.pids()).toHaveLength(2);
@@ -235,6 +246,171 @@ test(
     await call("s_grow", {});
     await until(async () => (await namesOf(core)).includes("s_grown"));
     expect((await call("s_grown", {})).outcome.result).toBe("grown is done");
+  },
+  TEST_MS,
+);
+
+/** A core with one scripted server that lists these tools. */
+async function listing(tools: readonly unknown[], logged: string[] = []): Promise<Core> {
+  const servers = { s: scripted(JSON.stringify(tools)).settings };
+  const core = await startCore({ dataPath: dataWith(["tools/mcp.ts"], { mcp: { servers } }), logged });
+  await until(async () => (await namesOf(core)).length > 0);
+  return core;
+}
+
+test(
+  "one odd tool is mended, or left out and named in the log, and takes nothing else away",
+  async () => {
+    const object = { type: "object", properties: {} };
+    const logged: string[] = [];
+    const core = await listing(
+      [
+        null,
+        { description: "without a name" },
+        { name: "bare" },
+        { name: "empty", description: null, title: "A title", inputSchema: {} },
+        { name: "listed", inputSchema: { type: "object", properties: [] } },
+        {
+          name: "nulls",
+          annotations: null,
+          inputSchema: {
+            type: ["object", "null"],
+            required: null,
+            properties: { q: null, r: { anyOf: null, items: [] } },
+          },
+        },
+        { name: "text", inputSchema: { type: "string" } },
+        { name: "words", inputSchema: "{}" },
+        { name: "names", inputSchema: { type: "object", properties: ["q"] } },
+        { name: "task", inputSchema: object, execution: { taskSupport: "required" } },
+        { name: "perhaps", inputSchema: object, execution: { taskSupport: "optional" } },
+        { name: "under_score", inputSchema: object },
+        { name: "a b.c", inputSchema: object },
+        { name: "a.b c", inputSchema: object },
+        { name: "twice", inputSchema: object },
+        { name: "twice", inputSchema: object },
+        { name: `long${"-and-on".repeat(20)}`, inputSchema: object },
+      ],
+      logged,
+    );
+    const tools = await toolsOf(core);
+    const names = tools.map(({ name }) => name);
+    expect(names.slice(0, 7)).toEqual(
+      "bare empty listed nulls perhaps under_score a_b_c".split(" ").map((it) => `s_${it}`),
+    );
+    expect(names.slice(7)).toEqual([
+      expect.stringMatching(/^s_a_b_c_\w+$/),
+      "s_twice",
+      expect.stringMatching(/^s_long[\w-]{1,58}$/),
+    ]);
+    const parameters = (name: string) => JSON.parse(JSON.stringify(tools.find((it) => it.name === name)?.parameters));
+    for (const name of ["s_bare", "s_empty", "s_listed"]) expect(parameters(name)).toEqual(object);
+    expect(parameters("s_nulls")).toEqual({ type: "object", properties: { q: {}, r: { items: [] } } });
+    expect(tools[1]?.description).toBe("A title");
+    const left = logged.filter((line) => line.includes("is left out")).join("\n");
+    for (const name of ["number 1", "number 2", "text", "words", "names", "task", "twice"])
+      expect(left).toContain(name);
+    expect(left).not.toContain("perhaps");
+  },
+  TEST_MS,
+);
+
+const PNG = { type: "image", data: PIXEL_BASE64 };
+
+test.each<[string, unknown, unknown]>([
+  [
+    "a block of an unknown kind",
+    [
+      { type: "widget", id: 1 },
+      { type: "text", text: "ok" },
+    ],
+    /"widget".*\{"type":"widget","id":1\}.*ok/s,
+  ],
+  [
+    "a text of null",
+    [
+      { type: "text", text: null },
+      { type: "text", text: "ok" },
+    ],
+    /^ok$/,
+  ],
+  ["a text that is none", [{ type: "text", text: { a: 1 } }], /\{"a":1\}/],
+  ["a picture without type", [PNG, { type: "text", text: "ok" }], /^ok\n\[image\]\(\/api.*image\/png/],
+  ["a picture as an address of data", [{ ...PNG, data: `data:image/png;base64,${PIXEL_BASE64}` }], /image\/png/],
+  ["a picture without data", [{ type: "image", url: "http://x/" }], /"url":"http:\/\/x\/"/],
+  ["a sound", [{ type: "audio", mimeType: "audio/wav", data: "UklGRg==" }], /\[audio\.wav\].*audio\/wav, 4 bytes/],
+  ["a link", [{ type: "resource_link", uri: "file:///a.txt" }], /^file:\/\/\/a\.txt$/],
+  ["a resource without address", [{ type: "resource", resource: { text: "inside" } }], /inside/],
+  [
+    "a resource in bytes",
+    [{ type: "resource", resource: { uri: "a://b/c.bin", blob: "AAEC" } }],
+    /^a:\/\/b\/c\.bin\n\[c\.bin\]/,
+  ],
+  ["a resource of null", [{ type: "resource", resource: null }], /"resource":null/],
+  ["words in the place of blocks", "ok", /^ok$/],
+  ["a block that is words, and one that is null", ["ok", null], /^ok\n\nnull$/],
+  ["no content", undefined, /^\{"v":1\}$/],
+])("a result with %s is shown, and the server stays", async (_, content, expected) => {
+  const core = await answering();
+  const outcome = await answered(core, { ...(content === undefined ? { structuredContent: { v: 1 } } : { content }) });
+  expect(outcome).toMatchObject({ result: expect.stringMatching(expected as RegExp) });
+  expect(await answered(core, { content: [{ type: "text", text: "No." }], isError: true })).toMatchObject({
+    error: "No.",
+  });
+  expect(await answered(core, { content: [{ type: "text", text: "ok" }] })).toMatchObject({ result: "ok" });
+});
+
+test("a block that is long is cut, and one that nests too deep is not shown at all", async () => {
+  const core = await answering();
+  const long = { content: [{ type: "map", points: "x".repeat(10_000) }] };
+  expect((await answered(core, long)).result?.length).toBeLessThan(4200);
+});
+
+let answeringCore: Promise<Core> | null = null;
+
+/** One for all, since a server is a process that has to start. */
+function answering(): Promise<Core> {
+  const output = { type: "object", properties: { v: { type: "integer" } }, required: ["v"] };
+  answeringCore ??= listing([{ name: "answer", inputSchema: { type: "object" }, outputSchema: output }]);
+  return answeringCore;
+}
+
+async function answered(core: Core, result: object): Promise<{ result?: string; error?: string }> {
+  const call = { callId: "1", name: "s_answer", arguments: JSON.stringify({ result }) };
+  const events = await Array.fromAsync(core.tools.run(call, await toolsOf(core), turnOf(core)));
+  return events.at(-1) as { result?: string; error?: string };
+}
+
+test(
+  "a server that ends at its start is named with what it said last, without colours and secrets",
+  async () => {
+    const logged: string[] = [];
+    const script =
+      'console.error("\x1b[31mModuleNotFoundError: No module named x, key " + process.env.KEY); process.exit(1);';
+    const servers = { s: { command: BUN, args: ["-e", script], env: { KEY: "sk-123456789" } } };
+    await startCore({ dataPath: dataWith(["tools/mcp.ts"], { mcp: { servers } }), logged });
+    await until(() => logged.some((line) => line.includes("is not there")));
+    const line = String(logged.find((it) => it.includes("is not there")));
+    expect(line).toContain("It said last: ModuleNotFoundError: No module named x, key [hidden]");
+    expect(line).not.toContain("\\u001b");
+  },
+  TEST_MS,
+);
+
+test(
+  "names of servers may be those of other programs, and no two tools have one name",
+  async () => {
+    const tool = (name: string) => scripted(JSON.stringify([{ name, inputSchema: { type: "object" } }])).settings;
+    const servers = { a: tool("b_c"), a_b: tool("c"), my_server: tool("look"), "Web Search": tool("find") };
+    const server = await startWithTools(["tools/mcp.ts"], {}, { mcp: { servers } });
+    running = server;
+    await until(async () => (await namesOf(server.core)).length === 4);
+    expect(await namesOf(server.core)).toEqual([
+      "a_b_c",
+      expect.stringMatching(/^a_b-\w+_c$/),
+      "my_server_look",
+      "Web_Search_find",
+    ]);
   },
   TEST_MS,
 );
@@ -329,7 +505,7 @@ test(
 test.each([
   [{ s: {} }, "s needs either a command or a url"],
   [{ s: { command: "a", url: "http://b" } }, "s needs either a command or a url"],
-  [{ a_b: { command: "a" } }, "servers"],
+  [{ "a:b": { command: "a" } }, "servers"],
   [{ s: { command: "a", arguments: [] } }, "arguments"],
 ])("with the servers %j it is left out with a sentence", async (servers, named) => {
   const logged: string[] = [];
