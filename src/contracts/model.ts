@@ -124,6 +124,8 @@ function checkEvent(event: ModelEvent): void {
       assert.ok(typeof event.callId === "string" && event.callId !== "", "a tool call without id");
       assert.ok(typeof event.name === "string" && typeof event.arguments === "string");
       break;
+    case "wasThinking":
+      break;
     case "opaque":
       assert.ok(typeof event.from === "string" && event.from !== "", "opaque that nobody gave");
       break;

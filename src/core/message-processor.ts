@@ -138,6 +138,7 @@ function withOwnId<Call extends ToolCall>(call: Call, turn: Turn): Call {
 async function* keepText(events: AsyncIterable<ModelEvent>, kept: string[]): AsyncGenerator<ModelEvent> {
   for await (const event of events) {
     if (event.type === "text") kept.push(event.text);
+    if (event.type === "wasThinking") kept.length = 0;
     yield event;
   }
 }

@@ -76,6 +76,7 @@ async function readAnswer(events: ReturnType<Turn["core"]["model"]["stream"]>, m
   let isWhole = false;
   for await (const event of events) {
     if (event.type === "text") text += event.text;
+    if (event.type === "wasThinking") text = "";
     if (event.type === "finish") isWhole = event.reason === "stop";
     if (text.length > most) break;
   }

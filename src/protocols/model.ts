@@ -112,6 +112,8 @@ export interface Usage {
 export type ModelEvent =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "thinking"; readonly text: string }
+  /** All text of this reply so far was thinking, which its endpoint says only now. */
+  | { readonly type: "wasThinking" }
   | ({ readonly type: "toolCall" } & ToolCall)
   /** After the calls; at most one. */
   | ({ readonly type: "opaque" } & Opaque)

@@ -182,6 +182,8 @@ export type TurnEvent =
   | { readonly type: "start"; readonly threadId: string; readonly turnId: string }
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "thinking"; readonly text: string }
+  /** The text since the last step was thinking, and is kept as such. */
+  | { readonly type: "wasThinking" }
   | ({ readonly type: "toolCall" } & ToolCall)
   | ToolEvent
   /** The call waits for the user's yes or no. */

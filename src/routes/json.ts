@@ -313,6 +313,7 @@ export function eventJson({ event, timestamp }: NumberedEvent): { event: string;
     case "reset":
       return { event: "reset", data: { timestamp: new Date().toISOString() } };
     case "step":
+    case "wasThinking":
     case "opaque":
       return null;
   }

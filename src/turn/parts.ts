@@ -33,6 +33,8 @@ export interface PartChange {
   readonly isWaiting: boolean;
   /** Whether nothing more can come to it: all but a text, which ends when another message begins, and a call without result. */
   readonly isOver: boolean;
+  /** True when it is of another kind than before: a text that was thinking. */
+  readonly isOther?: true;
 }
 
 const NO_RESULT = "The turn ended before this call came to its end.";
@@ -95,6 +97,8 @@ export function createParts(origin: PartsOrigin): Parts {
           return grow(numbered, "assistant", event.text);
         case "thinking":
           return grow(numbered, "thinking", event.text);
+        case "wasThinking":
+          return thoughtAll(drafts);
         case "toolCall": {
           const { callId, name } = event;
           return changeOf(begin(numbered, { role: "tool", type: "tool", callId, name, arguments: event.arguments }));
@@ -170,6 +174,17 @@ function waitOrGoOn(drafts: readonly Draft[], { event, timestamp }: NumberedEven
     draft.startedMs = Date.parse(timestamp);
   }
   return changeOf(draft);
+}
+
+/** The last one is told: it is the one that may still be growing on a page. */
+function thoughtAll(drafts: readonly Draft[]): PartChange | null {
+  const texts = drafts.filter(({ role, type }) => role === "assistant" && type === "text");
+  for (const draft of texts) {
+    draft.role = "thinking";
+    draft.type = "thinking";
+  }
+  const last = texts.at(-1);
+  return last ? { ...changeOf(last), isOver: true, isOther: true } : null;
 }
 
 function opaqueOf({ type: _, ...opaque }: TurnEvent & { type: "opaque" }): Opaque {

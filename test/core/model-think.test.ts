@@ -6,6 +6,11 @@ function filtered(pieces: readonly string[]): { thinking: string; text: string }
   const filter = createThinkFilter();
   const result = { thinking: "", text: "" };
   for (const piece of [...pieces.flatMap((text) => filter.push(text)), ...filter.end()]) {
+    if (piece.type === "wasThinking") {
+      result.thinking += result.text;
+      result.text = "";
+      continue;
+    }
     expect(piece.text).not.toBe("");
     result[piece.type] += piece.text;
   }
@@ -25,6 +30,39 @@ const CASES: [name: string, reply: string, thinking: string, text: string][] = [
   ["a text that only begins like the tag", "<thinly", "", "<thinly"],
   ["a text that is over before the tag is", "<thi", "", "<thi"],
   ["nothing", "", "", ""],
+  ["a mark in capitals", "<THINK>hm</Think>Yes.", "hm", "Yes."],
+  ["brackets, as Mistral's have it", "[THINK]hm [/thin[/THINK]Yes.", "hm [/thin", "Yes."],
+  ["other brackets, as Kimi's had it", "◁think▷hm◁/think▷Yes.", "hm", "Yes."],
+  ["Seed's", "<seed:think>hm</seed:think>Yes.", "hm", "Yes."],
+  ["Cohere's", "<|START_THINKING|>hm<|END_THINKING|>Yes.", "hm", "Yes."],
+  ["Gemma's", "<|channel>thought\nhm<channel|>Yes.", "\nhm", "Yes."],
+  ["Granite's words", "Here is my thought process:\nhm\nHere is my response:\nYes.", "\nhm\n", "Yes."],
+  [
+    "words like Granite's that are the answer",
+    "Here's my thought process: yes.",
+    "",
+    "Here's my thought process: yes.",
+  ],
+  [
+    "gpt-oss in the raw",
+    "<|channel|>analysis<|message|>a <| b<|end|><|start|>assistant<|channel|>commentary<|message|>Soon.<|end|><|start|>assistant<|channel|>final<|message|>Yes.<|return|>",
+    "a <| b",
+    "Soon.Yes.",
+  ],
+  ["a reply that only begins like that", "<|channel|> is a token", "", " is a token"],
+  ["the closing mark first", "</think>\n\nYes.", "", "Yes."],
+  ["the closing mark alone, on its line", "hm so\n</think>\n\nYes.", "hm so\n", "Yes."],
+  ["the closing mark alone, after a sentence", "So it is 4.</think>\nYes.", "So it is 4.", "Yes."],
+  ["the closing mark alone, at the end", "hm so\n</think>", "hm so\n", ""],
+  ["the closing mark alone, and later a named one", "hm\n</think>\nWrite\n</think>\nso", "hm\n", "Write\n</think>\nso"],
+  ["the closing mark in code", "So:\n```\n</think>\n```\nYes.", "", "So:\n```\n</think>\n```\nYes."],
+  [
+    "the closing mark named",
+    "The tag </think>\nends it, and `</think>` too.",
+    "",
+    "The tag </think>\nends it, and `</think>` too.",
+  ],
+  ["both marks named", "It has <think> and\n</think>\n.", "", "It has <think> and\n</think>\n."],
 ];
 
 for (const [name, reply, thinking, text] of CASES) {

@@ -66,6 +66,26 @@ const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces:
     500_000,
     ["<", "</think", "</think><think>", " "],
   ],
+  "a text that may have thinking in it": [
+    (text) => {
+      const filter = createThinkFilter();
+      filter.push("So: ");
+      inPieces(text, 50, filter.push);
+      filter.end();
+    },
+    100_000,
+    ["<", "</think", "</think> ", "```\n"],
+  ],
+  "a reply in channels": [
+    (text) => {
+      const filter = createThinkFilter();
+      filter.push("<|channel|>");
+      inPieces(text, 50, filter.push);
+      filter.end();
+    },
+    100_000,
+    ["<|", "<|message|>", "<|channel|>final<|message|>a"],
+  ],
   "a stream of events": [
     (text) => {
       const reader = createSseReader();

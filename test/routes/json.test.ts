@@ -28,6 +28,7 @@ const TURN_EVENTS: { readonly [Type in TurnEvent["type"]]: readonly Extract<Turn
   approvalAsked: [{ type: "approvalAsked", ...call }],
   approvalGiven: [{ type: "approvalGiven", ...call, approve: false }],
   file: [{ type: "file", file }],
+  wasThinking: [{ type: "wasThinking" }],
   opaque: [{ type: "opaque", from: "e/m", message: { signature: "SIG" } }],
   notice: [{ type: "notice", text: "By the way" }],
   step: [{ type: "step", model: "m", usage: null }],
@@ -61,7 +62,7 @@ describe("the API document describes", () => {
     for (const event of events) {
       const json = eventJson({ seq: 1, timestamp: NOW, event });
       if (json) await checkType(server.url, "TurnEvent", json);
-      else expect(type).toMatch(/^(?:step|opaque)$/);
+      else expect(type).toMatch(/^(?:step|opaque|wasThinking)$/);
     }
   });
 

@@ -1,4 +1,4 @@
-/** What an endpoint gives to have it back, through the whole server: kept with the step, told to nobody, sent to its giver alone. */
+/** What a model gives beside text and calls, through the whole server: what goes back to its giver alone, pictures, and thinking that came as text. */
 
 import { beforeEach, expect, test } from "bun:test";
 import { collectTurn, textOf } from "../support/read-sse";
@@ -153,4 +153,20 @@ test("pictures of a model are files of the chat", async () => {
   expect(Buffer.from(bytes)).toEqual(png);
   const history = await client.json<{ type: string }[]>(`/api/v1/threads/${threadId}/messages`);
   expect(history.map(({ type }) => type)).toEqual(["text", "text", "file", "file"]);
+});
+
+test("thinking whose end alone is marked is kept as thinking, and not sent again", async () => {
+  const { client } = await start();
+  upstream.script({ parts: ["hm so\n", "</think>\n\n", "Hello"] });
+  const { threadId } = await send(client, { content: "Well?", model: "giver" });
+  const history = await client.json<{ role: string; type: string; content: string }[]>(
+    `/api/v1/threads/${threadId}/messages`,
+  );
+  expect(history.map(({ role, type, content }) => [role, type, content])).toEqual([
+    ["user", "text", "Well?"],
+    ["thinking", "thinking", "hm so\n"],
+    ["assistant", "text", "Hello"],
+  ]);
+  await send(client, { content: "And?", thread_id: threadId });
+  expect(upstream.requests[1]?.body.messages.at(-2)).toEqual({ role: "assistant", content: "Hello" });
 });

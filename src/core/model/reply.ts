@@ -132,7 +132,7 @@ function readDelta(delta: JsonRecord, parts: Parts): ModelEvent[] {
     else events.push(...think.push(piece.text));
   }
   if (!delta.content) events.push(...think.push(textOf(delta.refusal)));
-  for (const picture of pictures) events.push(...readPicture(picture, parts));
+  for (const picture of pictures) events.push(...think.flush(), ...readPicture(picture, parts));
   // `function_call` is the form before `tool_calls`, which a few servers still speak.
   const made = isRecord(delta.function_call) ? [{ index: 0, function: delta.function_call }] : [];
   const pieces = [delta.tool_calls ?? []].flat();

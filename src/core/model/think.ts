@@ -1,16 +1,22 @@
 /**
- * Takes `<think>…</think>` out of a model's text. Only where the reply begins with the tag (white space aside): later on it
- * is what a person asked about, such as a line of code. Tags may be split over deltas in any way.
+ * Takes marked thinking out of a model's text, such as `<think>…</think>`, in the marks of the usual chat templates. Only where the reply
+ * begins with a mark (white space aside): later on it is what a person asked about, such as a line of code. The closing one alone is
+ * looked for in all of the text (late-close.ts). Marks may be split over deltas in any way.
  */
 
-export interface ThinkPiece {
-  readonly type: "text" | "thinking";
-  readonly text: string;
-}
+import { createHarmony, HARMONY_BEGINS, type Harmony } from "./harmony";
+import { createLateClose, type LateClose } from "./late-close";
+
+export type ThinkPiece =
+  | { readonly type: "text" | "thinking"; readonly text: string }
+  /** All text before it was thinking. */
+  | { readonly type: "wasThinking" };
 
 export interface ThinkFilter {
   /** What a piece of text makes certain; the rest is held back until more comes. */
   push(text: string): ThinkPiece[];
+  /** Something that is no text follows: a beginning that waits for a mark is text. */
+  flush(): ThinkPiece[];
   /** Thinking came apart from the text. */
   hasThinking(): void;
   /** Characters that are held back. */
@@ -19,63 +25,159 @@ export interface ThinkFilter {
   end(): ThinkPiece[];
 }
 
-const OPEN = "<think>";
-const CLOSE = "</think>";
-const MAX_BLANK = 1000; // White space before a tag that is still worth waiting for, in characters.
+interface Mark {
+  /** Lower case, as the closing one. */
+  readonly open: string;
+  readonly close: string;
+  readonly closing: RegExp;
+}
+
+const MARKS: readonly Mark[] = [
+  ...["think", "thinking", "thought", "reasoning", "seed:think"].map((name) => mark(`<${name}>`, `</${name}>`)),
+  mark("[think]", "[/think]"),
+  mark("◁think▷", "◁/think▷"),
+  mark("<|begin_of_thought|>", "<|end_of_thought|>"),
+  mark("<|start_thinking|>", "<|end_thinking|>"),
+  // Gemma's, of both forms.
+  mark("<|channel>thought", "<channel|>"),
+  mark("<unused94>thought", "<unused95>"),
+];
+// Granite's. In plain words, so that nothing is told until the second one has come.
+const WORDED: readonly Mark[] = ["here is", "here's"].map((begin) =>
+  mark(`${begin} my thought process:`, `${begin} my response:`),
+);
+const WORDED_MAX = 50_000; // Characters that are held back for it.
+
+const MAX_BLANK = 1000; // White space before a mark that is still worth waiting for, in characters.
+
+function mark(open: string, close: string): Mark {
+  return { open, close, closing: new RegExp(RegExp.escape(close), "gi") };
+}
+
+/** Where the filter is in a reply. */
+interface Place {
+  at: "start" | "text" | Mark | Harmony;
+  held: string;
+  hasThought: boolean;
+  /** After a closing mark the white space before the text belongs to neither. */
+  dropsBlank: boolean;
+  readonly late: LateClose;
+}
 
 export function createThinkFilter(): ThinkFilter {
-  let state: "start" | "thinking" | "text" = "start";
-  let held = "";
-  /** After a closing tag the white space before the text belongs to neither. */
-  let dropsBlank = false;
-
-  const atStart = (): ThinkPiece[] => {
-    const trimmed = held.trimStart();
-    if (trimmed.startsWith(OPEN)) {
-      state = "thinking";
-      held = trimmed.slice(OPEN.length);
-      return whileThinking();
-    }
-    if (OPEN.startsWith(trimmed) && held.length <= MAX_BLANK) return [];
-    state = "text";
-    return release("text", dropsBlank ? trimmed : held);
-  };
-
-  const whileThinking = (): ThinkPiece[] => {
-    const close = held.indexOf(CLOSE);
-    if (close < 0) {
-      const keep = overlap(held);
-      return release("thinking", held.slice(0, held.length - keep), held.slice(held.length - keep));
-    }
-    const thinking = release("thinking", held.slice(0, close), held.slice(close + CLOSE.length));
-    state = "start";
-    dropsBlank = true;
-    return [...thinking, ...atStart()];
-  };
-
-  const release = (type: ThinkPiece["type"], text: string, rest = ""): ThinkPiece[] => {
-    held = rest;
-    return text === "" ? [] : [{ type, text }];
-  };
-
+  const place: Place = { at: "start", held: "", hasThought: false, dropsBlank: false, late: createLateClose() };
   return {
-    push(text) {
-      if (state === "text") return text === "" ? [] : [{ type: "text", text }];
-      held += text;
-      return state === "start" ? atStart() : whileThinking();
+    push: (text) => read(place, text),
+    flush: () => (place.at === "start" && place.held.trim() !== "" ? beginText(place) : []),
+    hasThinking() {
+      place.hasThought = true;
     },
-    hasThinking() {},
-    held: () => held.length,
-    end() {
-      return state === "thinking" ? release("thinking", held) : release("text", dropsBlank ? held.trimStart() : held);
-    },
+    held: () => place.held.length + place.late.held() + (isHarmony(place.at) ? place.at.held() : 0),
+    end: () => end(place),
   };
 }
 
-/** How many characters at the end of the text may be the beginning of a closing tag. */
-function overlap(text: string): number {
-  for (let length = Math.min(text.length, CLOSE.length - 1); length > 0; length--) {
-    if (text.endsWith(CLOSE.slice(0, length))) return length;
+function read(place: Place, text: string): ThinkPiece[] {
+  const { at } = place;
+  if (text === "") return [];
+  if (at === "text") return readText(place, text);
+  if (isHarmony(at)) return at.push(text);
+  if (at !== "start") return readThinking(place, at, text);
+  place.held += text;
+  return begin(place);
+}
+
+function begin(place: Place): ThinkPiece[] {
+  const trimmed = place.held.trimStart();
+  const head = trimmed.slice(0, HEAD_MAX).toLowerCase();
+  const opened = [...MARKS, ...WORDED].find(({ open }) => head.startsWith(open));
+  if (opened) return enter(place, opened, trimmed.slice(opened.open.length));
+  if (HARMONY_BEGINS.some((it) => head.startsWith(it))) return enter(place, createHarmony(), trimmed);
+  // The opening one is in the prompt, or the thinking came apart from the text.
+  const closed = MARKS.find(({ close }) => head.startsWith(close));
+  if (closed) return leave(place, trimmed.slice(closed.close.length));
+  if (BEGINS.some((it) => it.startsWith(head)) && place.held.length <= MAX_BLANK) return [];
+  return beginText(place);
+}
+
+function enter(place: Place, entered: Mark | Harmony, rest: string): ThinkPiece[] {
+  place.at = entered;
+  place.held = "";
+  return read(place, rest);
+}
+
+/** What follows thinking may be more of it. */
+function leave(place: Place, rest: string): ThinkPiece[] {
+  Object.assign(place, { at: "start", held: rest, hasThought: true, dropsBlank: true });
+  return begin(place);
+}
+
+function beginText(place: Place): ThinkPiece[] {
+  const text = place.dropsBlank ? place.held.trimStart() : place.held;
+  place.at = "text";
+  place.held = "";
+  return read(place, text);
+}
+
+function readText(place: Place, text: string): ThinkPiece[] {
+  if (place.hasThought) return piece("text", text);
+  const { text: certain, rest } = place.late.push(text);
+  if (rest === null) return piece("text", certain);
+  return [...piece("text", certain), { type: "wasThinking" }, ...leave(place, rest)];
+}
+
+function readThinking(place: Place, mark: Mark, text: string): ThinkPiece[] {
+  const { close } = mark;
+  const from = Math.max(0, place.held.length - close.length);
+  const all = place.held + text;
+  const at = indexOf(all, mark, from);
+  if (at >= 0) return [...piece("thinking", all.slice(0, at)), ...leave(place, all.slice(at + close.length))];
+  place.held = all;
+  if (WORDED.includes(mark)) return all.length <= WORDED_MAX ? [] : asText(place, mark);
+  const certain = all.length - overlap(all, close);
+  place.held = all.slice(certain);
+  return piece("thinking", all.slice(0, certain));
+}
+
+/** It only began like thinking. */
+function asText(place: Place, { open }: Mark): ThinkPiece[] {
+  place.held = `${open.charAt(0).toUpperCase()}${open.slice(1)}${place.held}`;
+  return beginText(place);
+}
+
+function end(place: Place): ThinkPiece[] {
+  const { at, held, late } = place;
+  if (at === "start") return piece("text", place.dropsBlank ? held.trimStart() : held);
+  if (at === "text") {
+    const { text, rest } = late.end();
+    return [...piece("text", text), ...(rest === null ? [] : [{ type: "wasThinking" } as const])];
+  }
+  if (isHarmony(at)) return at.end();
+  return WORDED.includes(at) ? [...asText(place, at), ...end(place)] : piece("thinking", held);
+}
+
+function isHarmony(at: Place["at"]): at is Harmony {
+  return typeof at === "object" && "push" in at;
+}
+
+const BEGINS = [...MARKS, ...WORDED].flatMap(({ open, close }) => [open, close]).concat(HARMONY_BEGINS);
+const HEAD_MAX = Math.max(...BEGINS.map(({ length }) => length));
+
+function piece(type: "text" | "thinking", text: string): ThinkPiece[] {
+  return text === "" ? [] : [{ type, text }];
+}
+
+/** Of a mark in any case. */
+function indexOf(text: string, { closing }: Mark, from: number): number {
+  closing.lastIndex = from;
+  return closing.exec(text)?.index ?? -1;
+}
+
+/** How many characters at the end of the text may be the beginning of the mark. */
+function overlap(text: string, mark: string): number {
+  const tail = text.slice(1 - mark.length).toLowerCase();
+  for (let length = Math.min(tail.length, mark.length - 1); length > 0; length--) {
+    if (tail.endsWith(mark.slice(0, length))) return length;
   }
   return 0;
 }

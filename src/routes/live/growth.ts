@@ -33,7 +33,7 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo): Growth {
   let parts = createParts(turn);
   const shown = new Map<string, Shown>();
 
-  const note = ({ id, read, text, progress, isWaiting, isOver }: PartChange): void => {
+  const note = ({ id, read, text, progress, isWaiting, isOver, isOther }: PartChange): void => {
     const isNew = !shown.has(id);
     if (isNew) for (const other of shown.values()) closeText(other);
     const part = shown.get(id) ?? newShown(core, words, read);
@@ -42,6 +42,10 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo): Growth {
     part.progress += progress ?? "";
     part.isWaiting = isWaiting;
     if (isOver) part.isOpen = false;
+    if (isOther) {
+      part.text = null;
+      if (part.change === "grown") part.change = "replaced";
+    }
     part.change ??= part.text ? "grown" : "replaced";
   };
 

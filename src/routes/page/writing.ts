@@ -71,6 +71,8 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
         return close();
       }
       if (!change) return "";
+      // What was written as a text stays one.
+      if (change.isOther) return close();
       if (change.text !== undefined) return (open?.id === change.id ? "" : begin(change.read())) + grow(change.text);
       const show = (part: PartData) => close() + core.views.part(part, words).markup;
       if (change.isOver) return show(storedPart(core, words, change.read()));
