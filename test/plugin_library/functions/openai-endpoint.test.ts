@@ -4,6 +4,7 @@ import OpenAI from "openai";
 import type { Config } from "../../../src/protocols";
 import { atEnd } from "../../support/at-end";
 import { dataWith } from "../../support/library";
+import { PIXEL_BASE64 } from "../../support/pixel";
 import { writePlugins } from "../../support/plugin-files";
 import { startServer, type TestServer } from "../../support/server";
 import { deadUrl, FAULTS, gate, httpError, type Part, reply, startUpstream, toolCall } from "../../support/upstream";
@@ -35,8 +36,7 @@ const WEATHER = {
 } as const;
 
 const HELLO = { model: "small-1", messages: [{ role: "user", content: "Hello" }] } as const;
-/** The eight bytes by which a PNG is known. */
-const PIXEL = "data:image/png;base64,iVBORw0KGgo=";
+const PIXEL = `data:image/png;base64,${PIXEL_BASE64}`;
 
 async function start(settings: object = {}, config: Partial<Config> = {}) {
   const dataPath = dataWith(["functions/openai-endpoint.ts"], { openai: settings });
