@@ -2,7 +2,11 @@
 // was. Joined with htmx and hx-sse into one file, /static/page.js. Everything is delegated, because fragments come and go.
 {
   // The page's policy allows markup to be made by htmx alone. It comes from this server, where everything is escaped.
-  const policy = window.trustedTypes?.createPolicy("htmx", { createHTML: String, createScript: String });
+  const policy = window.trustedTypes?.createPolicy("htmx", {
+    createHTML: String,
+    createScript: String,
+    createScriptURL: String,
+  });
   htmx.registerExtension("trusted-types", { init: (api) => policy && api.initSecurity(policy) });
 
   const byId = (id) => document.getElementById(id);
@@ -220,12 +224,90 @@
   if (!document.cookie.split("; ").includes(zone)) setTimeout(() => htmx.trigger(document.body, "threads-reload"));
   Object.assign(document, { cookie: `${zone}; path=/; max-age=31536000; samesite=lax` });
 
-  // A page in the background holds no connection (a browser has six); a new one goes on after the last message seen.
+  // A page in the background holds no connection; a new one goes on after the last message seen. The windows of a browser share
+  // one by a worker (a browser has six in all). A page has its own where there is no such worker, or none that answers.
+  const PATIENCE_MS = 3000;
+  const HERE_MS = 10_000;
+  let [worker, taker] = [null, null];
+  const share = (address) => {
+    const url = byId("live").dataset.worker;
+    if (worker === null && window.SharedWorker && url) {
+      try {
+        worker = new SharedWorker(policy?.createScriptURL(url) ?? url).port;
+      } catch {
+        worker = false; // Some browsers refuse it to pages in private windows.
+      }
+    }
+    return worker && new Response(sharedStream(worker, address), { headers: { "Content-Type": "text/event-stream" } });
+  };
+  const sharedStream = (port, address) => {
+    const encoder = new TextEncoder();
+    let [patience, here, out] = [];
+    const alone = () => {
+      worker = false;
+      end();
+    };
+    const ask = (what) => {
+      clearTimeout(patience);
+      patience = setTimeout(alone, PATIENCE_MS);
+      port.postMessage(what);
+    };
+    const stop = () => {
+      clearTimeout(patience);
+      clearInterval(here);
+      removeEventListener("pagehide", end);
+      if (taker !== out) return; // The page asks for another chat already.
+      taker = null;
+      port.postMessage("gone");
+    };
+    const end = () => {
+      stop();
+      out.close();
+    };
+    return new ReadableStream({
+      start(controller) {
+        taker = out = controller;
+        port.onmessage = ({ data }) => {
+          clearTimeout(patience);
+          if (taker !== out) return;
+          if (data === "lost") end();
+          else if (data === "full") alone();
+          else if (data === "offline") sayOffline();
+          else if (data === "online") unsay(".offline");
+          else if (data.message) out.enqueue(encoder.encode(`${data.message}\n\n`));
+          else if (data.said) htmx.swap({ sourceElement: byId("live"), text: data.said, swap: "none" });
+        };
+        here = setInterval(() => ask("here"), HERE_MS);
+        addEventListener("pagehide", end);
+        ask(address);
+      },
+      cancel: stop,
+    });
+  };
+  on("online", () => worker?.postMessage("now"));
   on("htmx:sse:after:message", ({ target: it, detail: { message } }) => (it.at = message.id || it.at));
   on("htmx:config:request", (event) => {
-    const { sourceElement, request } = event.detail.ctx;
-    if (sourceElement.id !== "live") return;
-    if (document.hidden) event.preventDefault();
-    if (sourceElement.at) request.headers["Last-Event-ID"] = sourceElement.at;
+    const { ctx } = event.detail;
+    const { sourceElement: it, request } = ctx;
+    if (it.id !== "live") return;
+    if (document.hidden) return event.preventDefault();
+    if (it.at) request.headers["Last-Event-ID"] = it.at;
+    const place = new URL(request.action, location.href);
+    if (it.at) place.searchParams.set("after", it.at);
+    const shared = it.isSignedOut ? null : share(place.href);
+    it.isShared = Boolean(shared);
+    if (shared) ctx.fetch = async () => shared;
+  });
+  // The extension would connect again by itself, and not to the worker.
+  on("htmx:sse:before:connection", (event) => {
+    const { target: it, detail } = event;
+    if (detail.connection.attempt === 0 || !it.isShared) return;
+    event.preventDefault();
+    it.isLeft = true;
+  });
+  on("htmx:sse:close", ({ target: it, detail: { reason } }) => {
+    it.isSignedOut = reason === "message"; // Who tries again every 10 s is to disturb no other window.
+    if (it.isLeft) setTimeout(() => htmx.trigger(it, "again"));
+    it.isLeft = false;
   });
 }

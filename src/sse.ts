@@ -25,6 +25,11 @@ export function encodePlace(id: string): Uint8Array {
   return encoder.encode(`id: ${oneLine(id)}\n\n`);
 }
 
+/** A field that the worker of the page reads, and that everybody else passes over as the standard has it. */
+export function encodeNote(name: "page" | "facts", value: string): Uint8Array {
+  return encoder.encode(`${name}: ${oneLine(value)}\n\n`);
+}
+
 /** How long a client waits before it connects again; a little different for each, so that not all come at once. */
 export function encodeRetry(): Uint8Array {
   return encoder.encode(`retry: ${Math.round(500 + Math.random() * 1500)}\n\n`);

@@ -95,9 +95,12 @@ function account(user: User, words: Words): Html {
   }<button class="icon-button" type="button" popovertarget="keys" aria-label="${words.keys.title}" title="${words.keys.title} (?)">${icon("keyboard")}</button><button class="icon-button" aria-label="${words.chat.signOut}" title="${words.chat.signOut}">${icon("signOut", words.chat.signOut)}</button></form>`;
 }
 
-/** The one connection of the page. It asks again every 10 s, because htmx does not retry the first try. */
-function live({ thread, cursor, factCursor }: ChatData): Html {
+/**
+ * What the page is told. The script has it come from the one connection of the browser, where there is a worker for that. It asks again
+ * every 10 s, because htmx does not retry the first try.
+ */
+function live({ thread, cursor, factCursor, user, asset }: ChatData): Html {
   const followed = cursor !== null && thread ? { t: thread.id, after: cursor } : {};
-  const query = new URLSearchParams({ ...followed, facts: factCursor });
-  return html`<div id="live" hx-sse:connect="/live?${query.toString()}" hx-sse:close="signed-out" hx-trigger="load, every 10s, online from:window, visibilitychange from:document" hx-config="sse.reconnectDelay:200ms, sse.reconnectMaxDelay:5s" hx-sync="this:drop" hx-swap="none"></div>`;
+  const query = new URLSearchParams({ ...followed, facts: factCursor, user: user.username });
+  return html`<div id="live" data-worker="${asset("live-worker.js")}" hx-sse:connect="/live?${query.toString()}" hx-sse:close="signed-out" hx-trigger="load, again, every 10s, online from:window, visibilitychange from:document" hx-config="sse.reconnectDelay:200ms, sse.reconnectMaxDelay:5s" hx-sync="this:drop" hx-swap="none"></div>`;
 }

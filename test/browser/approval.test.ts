@@ -103,9 +103,8 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
     "is told of on the pages of other chats, until it is answered",
     async () => {
       const ann = await person();
-      const listening = ann.context.waitForEvent("response", (response) => response.url().includes("/live"));
       const other = await ann.open("/");
-      await listening;
+      await eventually(async () => server.core.counts.all().streams_page, 1);
       const page = await ann.open("/");
       await ask(page);
       await other.getByText("Another chat waits for your answer.").waitFor();

@@ -16,7 +16,9 @@ describe.skipIf(noBrowser !== null)("one window too many", () => {
     const ann = await newPerson(server.url);
     const first = await ann.open("/");
     await eventually(async () => server.core.counts.all().streams_page, 1);
-    const second = await ann.open("/");
+    // Another browser: the windows of one share a stream.
+    const elsewhere = await newPerson(server.url);
+    const second = await elsewhere.open("/");
     await second.waitForSelector("#status >> text=too many windows");
     await first.close();
     await eventually(async () => server.core.counts.all().streams_page, 0);
@@ -28,6 +30,7 @@ describe.skipIf(noBrowser !== null)("one window too many", () => {
     await second.waitForSelector(".reply >> text=Here.");
     expect(server.core.counts.all().streams_page).toBe(1);
     await ann.context.close();
+    await elsewhere.context.close();
     await server.stop();
   }, 60_000);
 });

@@ -212,4 +212,47 @@ describe("the live channel", () => {
     expect(said?.data).toContain("You are signed out.");
     expect(closed?.event).toBe("signed-out");
   });
+
+  test("windows of one browser come together: each is told its own chat, and nothing that is somebody else's", async () => {
+    const [one, two] = [await begin("One", reply("First.")), await begin("Two", reply("Second."))];
+    for (const { id } of [one, two]) await settle(id);
+    const queries = await Promise.all([one, two].map(async ({ path }) => (await channelOf(ann, path)).split("?")[1]));
+    expect(queries[0]).toContain("&user=ann");
+    const pages = [...queries, "user=bob&facts=x"].map((it, index) => encodeURIComponent(`${it}&number=${index + 1}`));
+    const response = await ann.fetch(`/live?${pages.map((it) => `page=${it}`).join("&")}`);
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    /** What each window was told, by its number. */
+    const told: Record<string, string> = {};
+    let [text, number] = ["", ""];
+    const until = async (isTold: () => boolean) => {
+      while (!isTold()) {
+        text += (await reader?.read())?.value ?? "";
+        const messages = text.split("\n\n");
+        text = messages.pop() ?? "";
+        for (const message of messages) {
+          const [, next] = /^page: (.*)/.exec(message) ?? [];
+          if (next !== undefined) number = next;
+          else if (!message.startsWith(":")) told[number] = `${told[number] ?? ""}${message}\n\n`;
+        }
+      }
+    };
+    await core.thread.update("ann", two.id, { title: "Renamed" });
+    await core.bus.publish("user:ann", { type: "threads-changed", threadId: two.id });
+    await until(() => ["1", "2"].every((it) => told[it]?.includes("facts: ")));
+    expect(told[2]).toContain('value="Renamed"');
+    expect(told[1]).toContain("Renamed");
+    expect(told[1]).not.toContain('hx-target="#title"');
+    expect(told[3]).toMatch(/^data: .*signed out.*\n\nevent: signed-out\ndata: \n\n$/);
+    const [, facts = ""] = /facts: (.*)/.exec(told[1] ?? "") ?? [];
+    await reader?.cancel();
+    // Whoever goes on after that place is not told the same again.
+    const later = await listen(ann, `/live?t=${one.id}&after=x&user=ann&facts=${facts}`);
+    await core.bus.publish("user:ann", { type: "threads-changed", threadId: "another" });
+    const heard = (await later.until("threads-changed")).map(({ data }) => data).join("");
+    expect(heard).not.toContain("Renamed");
+    later.close();
+    const hers = await listen(ann, "/live?user=bob");
+    await hers.until("signed-out");
+    await expect(hers.until("anything")).rejects.toThrow("ended");
+  });
 });

@@ -47,16 +47,24 @@ interface Feed {
 
 function createFeed(core: Core, reader: Reader, onEmpty: () => void): Feed {
   const journals = factJournals(core);
-  const list = createListFeed(core, reader);
+  /** Id of the last fact that was heard, and how many pages' models are being told. */
+  let [heardId, telling]: [string | null, number] = [null, 0];
+  const list = createListFeed(core, reader, () => (telling === 0 ? heardId : null));
   const elsewhere = createElsewhere(core, reader);
   const threads = new Map<string, ThreadFeed>();
   const pages = new Set<OpenPage>();
 
-  const hear = ({ fact }: Told): void => {
+  const tellModelsTo = async (those: Iterable<OpenPage>): Promise<void> => {
+    telling += 1;
+    await tellModels(core, reader, those);
+    telling -= 1;
+  };
+  const hear = ({ id, fact }: Told): void => {
     if (fact === null) return;
+    heardId = id;
     list.hear(fact);
     elsewhere.hear(fact);
-    if (fact.type === "models-changed") void tellModels(core, reader, pages);
+    if (fact.type === "models-changed") void tellModelsTo(pages);
     else threads.get(fact.threadId)?.sync();
   };
   const listening = journals.listen(reader.user.username, null, hear);
@@ -88,10 +96,11 @@ function createFeed(core: Core, reader: Reader, onEmpty: () => void): Feed {
         /** What happened since the page was made, until it is heard with the others. */
         const told: Told[] = [];
         const endTold = await journals.listen(reader.user.username, facts, (it) => told.push(it));
+        heardId = told.at(-1)?.id ?? heardId;
         const missed = told.flatMap(({ fact }) => fact ?? []);
         // What was before is not known any more.
         if (missed.length < told.length) page.put(RELOAD);
-        if (missed.some(({ type }) => type === "models-changed")) void tellModels(core, reader, [page]);
+        if (missed.some(({ type }) => type === "models-changed")) void tellModelsTo([page]);
         const leaves = [list.join(page, missed), elsewhere.join(page)];
         if (page.threadId !== null) leaves.push(joinThread(page.threadId, after, page));
         endTold();

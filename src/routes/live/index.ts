@@ -1,46 +1,100 @@
-/** GET /live: what the page is to change, as HTML, for as long as it is open. Always a stream, since htmx retries others for ever. */
+/**
+ * GET /live: what a page is to change, as HTML, for as long as it is open. Always a stream, since htmx retries others for ever.
+ * The windows of a browser may come together, each with its query in one `page=`: then every message is told after a note of
+ * which window it is for.
+ */
 
-import { Elysia, t } from "elysia";
+import { Elysia } from "elysia";
 import type { Core, Words } from "../../protocols";
-import { encodeSse } from "../../sse";
+import { encodeNote, encodeSse } from "../../sse";
 import { takeSlot } from "../../stream-slots";
 import { partial } from "../partial";
-import { wordsFor, zoneOf } from "../reader";
+import { type Reader, wordsFor, zoneOf } from "../reader";
 import { findUser } from "../session";
 import { type StreamClient, streamResponse } from "../stream";
-import { createFeeds } from "./feeds";
+import { urlOf } from "../url";
+import { createFeeds, type Feeds } from "./feeds";
+
+const PAGES = 50; // Of one stream. The script asks for no more.
 
 export function liveRoutes(core: Core) {
   const feeds = createFeeds(core);
-  return new Elysia().get(
-    "/live",
-    async ({ request, server, query }) => {
-      const [user, words] = [await findUser(core, request), wordsFor(core, request)];
-      const zone = zoneOf(request);
-      const after = request.headers.get("last-event-id") ?? query.after ?? "";
-      const place = { after, facts: query.facts ?? "" };
-      return streamResponse({
-        core,
-        ...(user && { slot: takeSlot(core, user.username) }),
-        counted: "streams_page",
-        request,
-        server,
-        isAllowed: async () => !user || (await findUser(core, request)) !== null,
-        signedOut: () => signedOut(core, words),
-        begin: (client) =>
-          user
-            ? feeds.join({ user, words, zone }, { threadId: query.t ?? null, put: client.send }, place)
-            : farewell(core, words, client),
-      });
-    },
-    { query: t.Object({ t: t.Optional(t.String()), after: t.Optional(t.String()), facts: t.Optional(t.String()) }) },
-  );
+  return new Elysia().get("/live", async ({ request, server }) => {
+    const [user, words] = [await findUser(core, request), wordsFor(core, request)];
+    const pages = pagesOf(request);
+    const farewell = Buffer.concat(pages.map(({ noted }) => noted(signedOut(core, words))));
+    return streamResponse({
+      core,
+      ...(user && { slot: takeSlot(core, user.username) }),
+      counted: "streams_page",
+      request,
+      server,
+      isAllowed: async () => !user || (await findUser(core, request)) !== null,
+      signedOut: () => farewell,
+      async begin(client) {
+        if (user) return joinAll(core, feeds, { user, words, zone: zoneOf(request) }, pages, client);
+        client.send(farewell);
+        client.end();
+        return () => {};
+      },
+    });
+  });
 }
 
-async function farewell(core: Core, words: Words, { send, end }: StreamClient): Promise<() => void> {
-  send(signedOut(core, words));
-  end();
-  return () => {};
+/** A page as it asks for what it is to change. */
+interface AskingPage {
+  /** Whose it is; null = it does not say. */
+  readonly username: string | null;
+  readonly threadId: string | null;
+  readonly after: string;
+  readonly facts: string;
+  /** The messages, as they are told to this page. */
+  readonly noted: (messages: Uint8Array) => Uint8Array;
+}
+
+function pagesOf(request: Request): AskingPage[] {
+  const query = urlOf(request)?.searchParams ?? new URLSearchParams();
+  const together = query.getAll("page").slice(0, PAGES);
+  if (together.length === 0) return [pageOf(query, request.headers.get("last-event-id"), (messages) => messages)];
+  return together.map((text) => {
+    const asked = new URLSearchParams(text);
+    const note = encodeNote("page", asked.get("number") ?? "");
+    return pageOf(asked, null, (messages) => Buffer.concat([note, messages]));
+  });
+}
+
+function pageOf(query: URLSearchParams, lastEventId: string | null, noted: AskingPage["noted"]): AskingPage {
+  const [threadId, after, facts] = [query.get("t"), lastEventId ?? query.get("after") ?? "", query.get("facts") ?? ""];
+  return { username: query.get("user"), threadId, after, facts, noted };
+}
+
+/** A page of somebody else, who used this browser before, is told that they are signed out, and nothing of the reader. */
+async function joinAll(
+  core: Core,
+  feeds: Feeds,
+  reader: Reader,
+  pages: readonly AskingPage[],
+  client: StreamClient,
+): Promise<() => void> {
+  const leaves: (() => void)[] = [];
+  const leave = (): void => {
+    for (const end of leaves) end();
+  };
+  try {
+    for (const { username, threadId, after, facts, noted } of pages) {
+      const put = (messages: Uint8Array): void => {
+        if (messages.length > 0) client.send(noted(messages));
+      };
+      const isTheirs = username === null || username === reader.user.username;
+      if (isTheirs) leaves.push(await feeds.join(reader, { threadId, put }, { after, facts }));
+      else put(signedOut(core, reader.words));
+    }
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  if (leaves.length === 0) client.end();
+  return leave;
 }
 
 /** Says so on the page, and closes the channel by the event that `#live` names. */

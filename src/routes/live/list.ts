@@ -5,7 +5,7 @@
  */
 
 import type { Core, Fact, Thread } from "../../protocols";
-import { encodeSse } from "../../sse";
+import { encodeNote, encodeSse } from "../../sse";
 import { dayOf } from "../page/calendar";
 import { loadThreadList } from "../page/list-data";
 import { partial } from "../partial";
@@ -38,7 +38,8 @@ type Changes = ReadonlyMap<string, boolean>;
 /** What a page has not been told and others have; null = nothing, and its list is as `shown` says. */
 type Missed = Changes | null;
 
-export function createListFeed(core: Core, reader: Reader): ListFeed {
+/** `position` gives the id of the last fact of which everything that does not concern the list was told; null = not known. */
+export function createListFeed(core: Core, reader: Reader, position: () => string | null): ListFeed {
   const pages = new Map<OpenPage, Missed>();
   let changed: Changes = new Map();
   let shown: readonly Entry[] | null = null;
@@ -49,6 +50,8 @@ export function createListFeed(core: Core, reader: Reader): ListFeed {
   const flush = async (): Promise<void> => {
     const asking = [...pages.keys()];
     const before = changed;
+    const place = position();
+    const note = place === null ? NONE : encodeNote("facts", place);
     changed = new Map();
     const now = await firstPage(core, reader);
     // What is heard while the list is read may be in it already; it comes again after it.
@@ -60,7 +63,7 @@ export function createListFeed(core: Core, reader: Reader): ListFeed {
       const wanted = { shown: missed ? null : shown, now, threads: together(threads, missed), page };
       if (wanted.threads.size === 0) continue;
       const key = keyOf(wanted);
-      const message = messages.get(key) ?? messageOf(core, reader, wanted);
+      const message = messages.get(key) ?? Buffer.concat([messageOf(core, reader, wanted), note]);
       messages.set(key, message);
       page.put(message);
       pages.set(page, null);
