@@ -5,10 +5,10 @@
 
 import { isAppError, messageOf } from "../errors";
 import { imageTypeOfFile } from "../image";
-import { isTooDeep, LEVELS_MAX, parseJson } from "../json";
+import { isTooDeep, LEVELS_MAX } from "../json";
 import type { FileInfo, NewFile, Tool, ToolCall, ToolEvent, ToolOutput, Tools, Turn } from "../protocols";
 import { watchHeldUp } from "./held-up";
-import { misfit } from "./json-schema";
+import { readArguments } from "./tool-arguments";
 
 const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a slow page, short enough to wait for.
 const TIMER_MAX_MS = 2 ** 31 - 1; // 24 days. A timer that is told more, such as Infinity, fires at once.
@@ -43,7 +43,7 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
   let deadline: Deadline | null = null;
   try {
     if (!tool) throw new Error(`There is no tool ${JSON.stringify(name)}. There are: ${namesOf(offered)}.`);
-    const args = readArguments(call, tool);
+    const args = readArguments(call.arguments, tool.parameters);
     if (tool.approval && !(await turn.approval(call))) throw new Error(DENIED);
     deadline = createDeadline(tool, turn.signal);
     const toolTurn = { ...turn, signal: deadline.signal };
@@ -101,18 +101,6 @@ function createDeadline(tool: Tool, turnSignal: AbortSignal): Deadline {
 
 function namesOf(tools: readonly Tool[]): string {
   return tools.map(({ name }) => name).join(", ") || "none";
-}
-
-function readArguments(call: ToolCall, tool: Tool): unknown {
-  let args: unknown;
-  try {
-    args = parseJson(call.arguments.trim() || "{}");
-  } catch (error) {
-    throw new Error(`The arguments cannot be read as JSON: ${messageOf(error)}.`);
-  }
-  const wrong = misfit(tool.parameters, args);
-  if (wrong !== null) throw new Error(`The arguments do not fit: ${wrong}.`);
-  return args;
 }
 
 function watched<T>({ core }: Turn, { name: tool }: Tool, run: () => T): T {

@@ -78,6 +78,45 @@ for (const odd of ODD_LISTS) {
   });
 }
 
+const LISTS: (readonly [body: object, ids: readonly string[]])[] = [
+  [
+    [{ id: "x" }, { id: "y" }],
+    ["x", "y"],
+  ],
+  [
+    ["x", "y"],
+    ["x", "y"],
+  ],
+  [{ models: [{ name: "x" }, { model: "y" }] }, ["x", "y"]],
+  [{ object: "list", data: { x: { owner: "o" }, y: {} } }, ["x", "y"]],
+  [{ body: [{ model_id: "x" }] }, ["x"]],
+  [{ data: [] }, []],
+];
+for (const [body, ids] of LISTS) {
+  test(`a list such as ${JSON.stringify(body)} is understood`, async () => {
+    first.models({ status: 200, body });
+    const { model, logged } = modelFrom(bothEndpoints());
+    expect(await model.list()).toEqual([...ids, "both", "b"]);
+    expect(logged.filter((line) => line.includes("gives no list"))).toEqual([]);
+  });
+}
+
+test("headers of the owner go with each request, and none of their secrets into a failure", async () => {
+  const { model } = modelFrom(`
+first: { base_url: "${first.baseUrl}", headers: { X-Title: Ours, api-key: "\${SECOND_KEY}" } }
+`);
+  first.script(httpError(422, `no such key: ${OWNER_KEY}`));
+  const failed = await send(model, "a").catch((error) => String(error.message));
+  expect(failed).toContain("no such key");
+  expect(failed).not.toContain(OWNER_KEY);
+  const { headers } = first.requests.at(-1) ?? {};
+  expect([headers?.get("x-title"), headers?.get("api-key"), headers?.get("authorization")]).toEqual([
+    "Ours",
+    OWNER_KEY,
+    null,
+  ]);
+});
+
 test("lists are asked for once however many pages want them, and then kept", async () => {
   const model = modelOf(openaiCore(first).core);
   const before = first.listRequests;

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { addressOf, type Endpoint } from "../../src/core/model/endpoint";
 import { parseEndpoints } from "../../src/core/model/models-yaml";
 
 const secret = (name: string) => (name === "THE_KEY" ? "sk-the-key" : null);
@@ -45,6 +46,24 @@ test("an endpoint is asked for its list unless its models are named", () => {
   expect(endpoints.map(({ isAsked }) => isAsked)).toEqual([true, false]);
 });
 
+test("headers are sent as they are, with variables of the environment in their place", () => {
+  const yaml = `a: { base_url: http://a/v1, headers: { X-Title: Ours, X-N: 5, Api-Key: 'k \${THE_KEY}' } }`;
+  expect(parse(yaml)).toMatchObject({
+    problems: [],
+    endpoints: [{ headers: { "x-title": "Ours", "x-n": "5", "api-key": "k sk-the-key" }, secrets: ["sk-the-key"] }],
+  });
+});
+
+test.each([
+  ["http://a/v1", "http://a/v1/models"],
+  ["http://a/v1///", "http://a/v1/models"],
+  ["http://a", "http://a/models"],
+  ["https://a/x/v1?api-version=2024-06-01&b=%20", "https://a/x/v1/models?api-version=2024-06-01&b=%20"],
+  ["https://a/v1/?b=/c/#top", "https://a/v1/models?b=/c/"],
+])("the list of %s is at %s", (baseUrl, address) => {
+  expect(addressOf({ baseUrl } as Endpoint, "/models")).toBe(address);
+});
+
 test("an empty file has no endpoints, and one that is neither list nor map is refused", () => {
   expect(parse("")).toEqual({ endpoints: [], problems: [] });
   expect(() => parse("just text")).toThrow("a list of endpoints, or a map");
@@ -63,6 +82,16 @@ const WRONG: [yaml: string, problem: string][] = [
   ["a: { base_url: http://a/v1, api_key_env: NOT_SET }", 'endpoint "a": api_key_env names NOT_SET, which is not set.'],
   ["a: { base_url: http://a/v1, api_key_env: sk-1234 }", 'endpoint "a": api_key_env has to be the name of'],
   ["a: { base_url: http://a/v1, apikey_env: THE_KEY }", 'endpoint "a": "apikey_env" is not known; there are name,'],
+  ["a: { base_url: http://a/v1, headers: [x] }", "headers has to be a map"],
+  ["a: { base_url: http://a/v1, headers: { Host: x } }", 'headers: "Host" cannot be set.'],
+  ["a: { base_url: http://a/v1, headers: { 'a b': x } }", 'headers: "a b" cannot be set.'],
+  [`a: { base_url: http://a/v1, headers: { X: '\${NOT_SET}' } }`, "headers: X names the environment variable NOT_SET"],
+  [
+    "a: { base_url: http://a/v1, headers: { api-key: sk-1234 } }",
+    "headers: put the value of api-key in an environment",
+  ],
+  ['a: { base_url: http://a/v1, headers: { X: "a\\nb" } }', "headers: X has to be a text on one line"],
+  ["a: { base_url: http://a/v1, headers: { X: { y: 1 } } }", "headers: X has to be a text on one line"],
   ["a: { base_url: http://a/v1, parameters: [1] }", 'endpoint "a": parameters has to be a map.'],
   ["a: { base_url: http://a/v1, models: { x: 1 } }", 'endpoint "a": models has to be "*" or a list'],
   ["a: { base_url: http://a/v1, models: [{ id: m, contextLength: 5 }] }", 'model "m": "contextLength" is not known'],

@@ -139,7 +139,7 @@ describe("a tool", () => {
       { args: `{"a":${"[".repeat(64)}${"]".repeat(64)}}` },
       /deeper than 64 levels/,
     ],
-    ["gets arguments that are no object", async () => "", { args: "[]" }, /do not fit/],
+    ["gets arguments that are no object", async () => "", { args: "[1]" }, /do not fit/],
   ])("that %s has exactly one result, an error that says so", async (_name, execute, options, message) => {
     const events = await run(execute, options);
     expect(events).toHaveLength(1);

@@ -7,14 +7,14 @@
 import { parseJson } from "../../json";
 import type { Config, ModelEvent } from "../../protocols";
 import { pause } from "../pause";
-import { type Failure, StreamFault, toFailure } from "./failure";
+import { type Failure, type Named, StreamFault, toFailure } from "./failure";
 import { dueTurn } from "./fairness";
 import { readText } from "./read-text";
 import { createSseReader, isDone, type SseEvent } from "./sse-reader";
 
 export interface EndpointCall {
   /** For sentences to people. Its key is taken out of what the endpoint says; its address is for administrators. */
-  readonly endpoint: { readonly name: string; readonly apiKey: string | null; readonly address?: string };
+  readonly endpoint: Named;
   readonly model: string;
   /** Asked for each try. May reject, best with an Error that has `status`, `headers` and `error`, the body, of the answer. */
   send(signal: AbortSignal): Promise<Response>;

@@ -67,7 +67,10 @@ function plainName(name: string): string {
 /** What the result that follows has said of them already need not be said again. */
 function plainArguments(text: string): string {
   try {
-    return isJsonObject(parseJson(text)) ? text : "{}";
+    const value = parseJson(text);
+    if (isJsonObject(value)) return text;
+    // JSON in a string, which the tool was run with.
+    return typeof value === "string" && isJsonObject(parseJson(value)) ? value : "{}";
   } catch {
     return "{}";
   }

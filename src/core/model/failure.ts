@@ -5,7 +5,7 @@
  */
 
 import { AppError, type ErrorFacts } from "../../errors";
-import { endpointWords } from "./endpoint-words";
+import { endpointWords, withoutKeys } from "./endpoint-words";
 
 /** A stream that did not end as it should. `detail` is what the endpoint said of it; for `ended`, the word that nobody knows. */
 export class StreamFault extends Error {
@@ -30,9 +30,11 @@ export interface Failure {
 }
 
 /** What is told of an endpoint, and what never is. */
-interface Named {
+export interface Named {
   readonly name: string;
   readonly apiKey: string | null;
+  /** Other keys that it may say. */
+  readonly secrets?: readonly string[];
   /** For the administrator alone; absent = not known. */
   readonly address?: string;
 }
@@ -57,6 +59,10 @@ function endpointFacts({ name, address }: Named): ErrorFacts {
   return { endpoint: name, ...(address !== undefined && { address: withoutSecrets(address) }) };
 }
 
+function wordsOf(said: unknown, { apiKey, secrets = [] }: Named): string {
+  return secrets.reduce(withoutKeys, endpointWords(said, apiKey));
+}
+
 /** An address may hold a password or a key. */
 function withoutSecrets(address: string): string {
   const url = URL.parse(address);
@@ -65,7 +71,7 @@ function withoutSecrets(address: string): string {
 
 function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTimeoutS }: FailureContext): Failure {
   const name = `“${endpoint.name}”`;
-  const words = endpointWords(fault.detail, endpoint.apiKey);
+  const words = wordsOf(fault.detail, endpoint);
   const sentences: Record<StreamFault["kind"], string> = {
     cut: `The connection to the endpoint ${name} broke before the reply was complete.`,
     late: `The model ${model} sent nothing for ${firstTimeoutS} seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.`,
@@ -89,7 +95,7 @@ function ofStatus(status: number, cause: unknown, { endpoint, model }: FailureCo
   const name = `“${endpoint.name}”`;
   const retryAfterS = retryAfterOf(cause);
   const body = fieldOf(cause, "error");
-  const words = endpointWords(body, endpoint.apiKey);
+  const words = wordsOf(body, endpoint);
   const facts = { ...endpointFacts(endpoint), status, ...wordsIn(body, endpoint) };
   const failure = (message: string, canRetry: boolean): Failure => ({
     error: new AppError("upstream", message, { cause, facts, ...(retryAfterS === undefined ? {} : { retryAfterS }) }),
@@ -173,9 +179,9 @@ function innermost(detail: unknown): unknown {
 const MAX_WORD = 100; // Characters. The longest seen is the path of a field in a schema.
 
 /** Whether it can go on as it is: short, plain, and nothing of a key in it. */
-function isWord(said: unknown, { apiKey }: Named): said is string {
+function isWord(said: unknown, endpoint: Named): said is string {
   if (typeof said !== "string" || said === "" || said.length > MAX_WORD) return false;
-  return endpointWords(said, apiKey) === said;
+  return wordsOf(said, endpoint) === said;
 }
 
 function inWords(seconds: number): string {

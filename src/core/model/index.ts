@@ -43,7 +43,7 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
 }
 
 function askForList(endpoint: Endpoint, signal: AbortSignal): Promise<Response> {
-  return send(endpoint, `${endpoint.baseUrl}/models`, { method: "GET", signal });
+  return send(endpoint, "/models", { method: "GET", signal });
 }
 
 /** What can be used now, in order of the endpoints. */

@@ -42,7 +42,7 @@ interface ListState {
 }
 
 /**
- * `ask` requests a list, as OpenAI and others give it: JSON whose `data` has objects with an `id`. `changed` is called when models came or
+ * `ask` requests a list, as OpenAI and others give it: JSON with a list of ids, or of objects that have one. `changed` is called when models came or
  * went after they were first known.
  */
 export function createLists<Endpoint extends Lister>(
@@ -98,10 +98,29 @@ async function readList(response: Response): Promise<string[]> {
   const text = await readText(response, MAX_LIST_BYTES);
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   if (text === null) throw new Error("the list is too long");
-  const { data } = JSON.parse(text) as { data?: unknown };
-  if (!Array.isArray(data)) throw new Error("the answer is not a list of models");
-  const ids = data.map((model: unknown) => (model as { id?: unknown } | null)?.id).filter(isModelId);
+  const list = listIn(JSON.parse(text));
+  const ids = list?.map(idOf).filter(isModelId) ?? [];
+  if (list === null || (list.length > 0 && ids.length === 0)) throw new Error("the answer is not a list of models");
   return [...new Set(ids)].slice(0, MAX_IDS);
+}
+
+/** OpenAI has it under `data`; others as it is, or under a name of their own. Null when there is none. */
+function listIn(answer: unknown): readonly unknown[] | null {
+  if (Array.isArray(answer)) return answer;
+  if (typeof answer !== "object" || answer === null) return null;
+  const { data, models, ...others } = answer as Record<string, unknown>;
+  const named = [data, models, ...Object.values(others)].filter((it) => typeof it === "object" && it !== null);
+  const list = named.find(Array.isArray);
+  if (list) return list;
+  // By id: each value says what the model is.
+  const byId = [data, models].find((it) => typeof it === "object" && it !== null);
+  return byId ? (listIn((byId as { data?: unknown }).data) ?? Object.keys(byId)) : null;
+}
+
+function idOf(model: unknown): unknown {
+  if (typeof model !== "object" || model === null) return model;
+  const { id, name, model: ofItself, model_id, key } = model as Record<string, unknown>;
+  return id ?? model_id ?? ofItself ?? name ?? key;
 }
 
 function isModelId(id: unknown): id is string {

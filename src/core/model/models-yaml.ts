@@ -42,7 +42,7 @@ function entriesOf(content: unknown): [label: string, entry: unknown][] {
   ]);
 }
 
-const KEYS = ["name", "base_url", "api_key_env", "models", "parameters", "allow_parameters"];
+const KEYS = ["name", "base_url", "api_key_env", "headers", "models", "parameters", "allow_parameters"];
 const MODEL_KEYS = ["id", "parameters", "allow_parameters", "context_length", "capabilities"];
 
 /** The endpoint, or what is wrong with it. */
@@ -53,7 +53,7 @@ function readEndpoint(entry: unknown, secret: (name: string) => string | null): 
   const unknown = Object.keys(entry).find((key) => !KEYS.includes(key));
   if (unknown !== undefined) return `"${unknown}" is not known; there are ${KEYS.join(", ")}.`;
 
-  const { name, base_url, api_key_env, models = "*", parameters = {}, allow_parameters } = entry;
+  const { name, base_url, api_key_env, headers, models = "*", parameters = {}, allow_parameters } = entry;
   if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name)) {
     return `name has to be 1 to 64 letters, digits, "_", "-" or ".".`;
   }
@@ -62,17 +62,19 @@ function readEndpoint(entry: unknown, secret: (name: string) => string | null): 
   }
   const apiKey = readKey(api_key_env, secret);
   if (apiKey instanceof Error) return apiKey.message;
+  const read = { headers: readHeaders(headers, secret), models: readModels(models) };
+  if (typeof read.headers === "string") return read.headers;
+  if (typeof read.models === "string") return read.models;
   if (!isRecord(parameters)) return "parameters has to be a map.";
   if (allow_parameters !== undefined && !isTexts(allow_parameters))
     return "allow_parameters has to be a list of names.";
-  const read = readModels(models);
-  if (typeof read === "string") return read;
   const defaults = parameters as JsonObject;
   return {
     name,
     baseUrl: base_url.replace(/\/+$/, ""),
     apiKey,
-    ...read,
+    ...read.headers,
+    ...read.models,
     parameters: defaults,
     ...(allow_parameters === undefined ? {} : { allowParameters: allow_parameters }),
     isGuess: false,
@@ -87,6 +89,37 @@ function readKey(variable: unknown, secret: (name: string) => string | null): st
   }
   return secret(variable) ?? new Error(`api_key_env names ${variable}, which is not set.`);
 }
+
+// Of the connection, or made by what is sent.
+const NOT_TO_SET = /^(?:host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|keep-alive)$/i;
+const SECRET = /authorization|key|token|secret|cookie|password/i;
+
+/** `${NAME}` in a value is that environment variable. What is wrong with them as a sentence, which never has a value. */
+function readHeaders(
+  headers: unknown,
+  secret: (name: string) => string | null,
+): Pick<Endpoint, "headers" | "secrets"> | string {
+  if (headers === undefined || headers === null) return {};
+  if (!isRecord(headers)) return "headers has to be a map of names and texts.";
+  const read: Record<string, string> = {};
+  const secrets: string[] = [];
+  for (const [name, given] of Object.entries(headers)) {
+    if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(name) || NOT_TO_SET.test(name))
+      return `headers: ${JSON.stringify(name.slice(0, 100))} cannot be set.`;
+    const text = ["string", "number", "boolean"].includes(typeof given) ? String(given) : "";
+    const missing = [...text.matchAll(VARIABLE)].find(([, variable = ""]) => secret(variable) === null)?.[1];
+    if (missing !== undefined) return `headers: ${name} names the environment variable ${missing}, which is not set.`;
+    if (SECRET.test(name) && text.search(VARIABLE) < 0)
+      return `headers: put the value of ${name} in an environment variable, and its name as \${NAME} here.`;
+    for (const [, variable = ""] of text.matchAll(VARIABLE)) secrets.push(secret(variable) ?? "");
+    const value = text.replace(VARIABLE, (_, variable) => secret(variable) ?? "");
+    if (!/^[\x20-\x7e\t]{1,8000}$/.test(value)) return `headers: ${name} has to be a text on one line, in ASCII.`;
+    read[name.toLowerCase()] = value;
+  }
+  return { headers: read, secrets };
+}
+
+const VARIABLE = /\$\{([A-Za-z_]\w*)\}/g;
 
 function readModels(models: unknown): Pick<Endpoint, "models" | "isAsked"> | string {
   const list = Array.isArray(models) ? models : [models];

@@ -3,7 +3,7 @@
  * add whatever OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and their like say, and a description of this machine.
  */
 
-import type { Endpoint } from "./endpoint";
+import { addressOf, type Endpoint } from "./endpoint";
 
 export interface SendOptions {
   readonly method: "GET" | "POST";
@@ -11,13 +11,15 @@ export interface SendOptions {
   readonly signal: AbortSignal;
 }
 
-export function send(endpoint: Endpoint, url: string, { method, body, signal }: SendOptions): Promise<Response> {
-  return fetch(url, {
+/** `path` is behind the address of the endpoint, such as `/models`. */
+export function send(endpoint: Endpoint, path: string, { method, body, signal }: SendOptions): Promise<Response> {
+  return fetch(addressOf(endpoint, path), {
     method,
     headers: {
       accept: "application/json, text/event-stream",
       ...(endpoint.apiKey === null ? {} : { authorization: `Bearer ${endpoint.apiKey}` }),
       ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...endpoint.headers,
     },
     signal,
     // Bun would give up after five minutes without a byte; MODEL_FIRST_BYTE_TIMEOUT_S and MODEL_IDLE_TIMEOUT_S are what counts.

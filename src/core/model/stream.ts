@@ -42,7 +42,7 @@ export function createStreamModel(config: Config): StreamModel {
       endpoint: { ...endpoint, address: endpoint.baseUrl },
       model,
       send: (connection: AbortSignal) =>
-        send(endpoint, `${endpoint.baseUrl}/chat/completions`, {
+        send(endpoint, "/chat/completions", {
           method: "POST",
           body: JSON.stringify(withOptions ? { ...request, stream_options: { include_usage: true } } : request),
           signal: connection,
