@@ -38,6 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/html-to-markdown": [],
   "src/image": [],
   "src/documents": BASICS,
+  "src/formulas": ["src/protocols"],
   "src/stream-slots": ["src/protocols", "src/errors"],
   "src/quota": ["src/protocols", "src/errors", "src/size"],
   "src/size": [],
@@ -48,7 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/contracts": BASICS,
   "src/core": [...BASICS, "src/documents"],
   "src/turn": BASICS,
-  "src/routes": [...BASICS, "src/sse", "src/turn"],
+  "src/routes": [...BASICS, "src/sse", "src/turn", "src/formulas"],
   "src/plugins": [...BASICS, "src/core", "src/turn", "src/contracts", "src/config", "src/log", "src/sse", "views"],
   "src/app": [...BASICS, "src/routes", "src/sse"],
   "src/users": BASICS,
@@ -84,7 +85,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/plugins",
     "src/contracts",
   ],
-  views: ["src/protocols", "src/json", "src/size"],
+  views: ["src/protocols", "src/json", "src/size", "src/formulas"],
   plugin_library: [],
 };
 

@@ -75,14 +75,15 @@ export interface ViewsProtocol {
   /**
    * What a model or a plugin wrote, as markup. Streams call it with whole top-level blocks, one or several at a time: the
    * blocks' markup joined must be that of the whole, unless "]:" stands in the text, as where a link is defined: then the
-   * part is sent again once it is complete. It must depend on nothing else, since what it gives is kept.
+   * part is sent again once it is complete. It must depend on nothing else, since what it gives is kept; only where `formulas`
+   * had not yet what was looked for is it called again. Without `formulas`, what takes long is shown as it was written.
    */
-  markdown(text: string, words: Words): Html;
+  markdown(text: string, words: Words, formulas?: Formulas): Html;
   /**
    * Markdown that is still being written, from the start of a block on: which of it is finished, and how to show the rest
    * meanwhile. Half-finished syntax is held back, so that nothing which was shown is taken back when it is completed.
    */
-  openMarkdown(text: string, words: Words): OpenMarkdown;
+  openMarkdown(text: string, words: Words, formulas?: Formulas): OpenMarkdown;
   /** Fragments one after the other. */
   join(fragments: readonly Html[]): Html;
 
@@ -99,6 +100,17 @@ export interface ViewsProtocol {
 
   /** `#status`: one sentence on what just happened; empty = nothing to say. */
   status(status: StatusData, words: Words): Html;
+}
+
+/** Formulas that take too long to be drawn while others wait: they are made elsewhere, and looked up here. */
+export interface Formulas {
+  /** By the TeX between the marks. Null = it is being made; until then its source is shown. */
+  find(source: string, isDisplay: boolean): DrawnFormula | null;
+}
+
+export interface DrawnFormula {
+  /** A `<math>` element. Null = it cannot be drawn. */
+  readonly markup: string | null;
 }
 
 export interface OpenMarkdown {

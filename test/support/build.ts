@@ -20,6 +20,9 @@ const FLAGS = [
   "--asset=public",
 ];
 
+/** The second one is a Worker's, which nothing imports. */
+const ENTRIES = ["src/main.ts", "src/formulas/worker.ts"];
+
 if (import.meta.main) {
   const begun = performance.now();
   await installDependencies(projectFolder);
@@ -32,6 +35,6 @@ if (import.meta.main) {
 /** Writes the executable. Throws with the compiler's words when it cannot be built. */
 export async function build(path: string): Promise<void> {
   mkdirSync(join(path, ".."), { recursive: true });
-  const { code, output } = await runBun("build", ...FLAGS, "src/main.ts", `--outfile=${path}`);
+  const { code, output } = await runBun("build", ...FLAGS, ...ENTRIES, `--outfile=${path}`);
   if (code !== 0) throw new Error(`The build failed.\n${output}`);
 }

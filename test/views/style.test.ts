@@ -10,7 +10,6 @@ import { readSources } from "../support/sources";
 const HOOKS: Readonly<Record<string, string>> = {
   again: "the buttons that have a reply written anew",
   earlier: "where the page loads upwards: the script keeps the reader's place",
-  katex: "what KaTeX writes",
   part: "any part of a reply",
   waiting: "a call that waits for an answer",
   denied: "a call that was not allowed",
@@ -48,7 +47,7 @@ describe("the style", () => {
     const sources = [
       ...views.map(({ text }) => text),
       script,
-      ...readSources("src/protocols").map(({ text }) => text),
+      ...readSources("src/protocols", "src/formulas").map(({ text }) => text),
     ].join("\n");
     const isKnown = (name: string) => new RegExp(`["'\`(|\\s]${name.replace(/^hl-/, "")}["'\`)|\\s:]`).test(sources);
     expect([...styled].filter((name) => !written.has(name) && !isKnown(name))).toEqual([]);

@@ -1,14 +1,18 @@
 /**
- * Where a formula stands: $…$ and \(…\) in a line, $$…$$ and \[…\] in a line or as blocks of their own. A block's end must
- * come before a blank line. "$5 and $10" are prices.
+ * Where a formula stands: $…$ and \(…\) in a line, $$…$$ and \[…\] in a line or as blocks of their own, and the environments
+ * that are formulas by themselves. A block whose mark stands alone on its line, or that is an environment, may hold blank lines.
+ * "$5 and $10" are prices.
  */
 
 import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
-import { formula, MAX_FORMULA_LENGTH } from "./formula";
+import { isQuick, MAX_FORMULA_LENGTH } from "../../src/formulas/draw";
+import type { Formulas } from "../../src/protocols";
+import { formula } from "./formula";
 
-const MAX_BLOCK_LINES = 100;
-/** Characters of formulas in one text; further ones are shown as they were written. */
-const MAX_IN_TEXT = 30_000;
+const MAX_BLOCK_LINES = 300;
+const MAX_DOLLARS = 2000; // Characters between single dollars.
+/** Characters of formulas in one text, of those that are drawn at once and of the others; further ones are shown as they were written. */
+const MAX_IN_TEXT = { quick: 30_000, slow: 200_000 };
 
 export function formulas(parser: MarkdownIt): void {
   // Before `escape`, for which "\(" is a bracket.
@@ -16,11 +20,13 @@ export function formulas(parser: MarkdownIt): void {
   parser.block.ruler.before("fence", "formula_block", block, {
     alt: ["paragraph", "reference", "blockquote", "list"],
   });
-  parser.renderer.rules.formula = (tokens, index) => {
+  const madeIn = (env: object | undefined) => (env as { readonly formulas?: Formulas }).formulas;
+  parser.renderer.rules.formula = (tokens, index, _options, env) => {
     const token = tokens[index];
-    return token ? formula(token.content, token.markup !== "$" && token.markup !== "\\(") : "";
+    return token ? formula(token.content, token.markup !== "$" && token.markup !== "\\(", madeIn(env)) : "";
   };
-  parser.renderer.rules.formula_block = (tokens, index) => `${formula(tokens[index]?.content ?? "", true)}\n`;
+  parser.renderer.rules.formula_block = (tokens, index, _options, env) =>
+    `${formula(tokens[index]?.content ?? "", true, madeIn(env))}\n`;
 }
 
 const PAIRS = [
@@ -37,7 +43,7 @@ function inline(state: StateInline, isSilent: boolean): boolean {
   if (!pair) return false;
   const [open, close] = pair;
   const end = endOfFormula(state.src, state.pos, open, close);
-  if (end === -1) return false;
+  if (end === -1 || end + close.length > state.posMax) return false;
   const content = state.src.slice(state.pos + open.length, end);
   if (!takeBudget(state.env, content, isSilent)) return false;
   if (!isSilent) Object.assign(state.push("formula", "math", 0), { content: content.trim(), markup: open });
@@ -50,49 +56,105 @@ export function endOfFormula(source: string, start: number, open: string, close:
   const from = start + open.length;
   if (open === "$") return endOfDollars(source, start);
   const end = source.slice(from, from + MAX_FORMULA_LENGTH + close.length).indexOf(close);
-  return end <= 0 || source.slice(from, from + end).trim() === "" ? -1 : from + end;
+  const content = source.slice(from, from + end);
+  return end <= 0 || content.trim() === "" || (open === "$$" && isProse(content)) ? -1 : from + end;
 }
 
-/** The marks touch the formula, nothing but punctuation touches them, and what begins with a number holds no words. */
+/** What may follow a formula that is part of a word: the $n$th of the $k$s. */
+const SUFFIX = /^(?:th|st|nd|rd|e?s|d)(?!\w)/;
+
+/** The marks touch the formula, or both stand apart from it; nothing but punctuation touches them; what begins with a number holds no words. */
 function endOfDollars(source: string, start: number): number {
-  if (/[\w$\\]/.test(source[start - 1] ?? " ") || /[\s$]|^$/.test(source[start + 1] ?? "")) return -1;
-  const limit = Math.min(source.length, start + MAX_FORMULA_LENGTH);
+  if (/[\w$\\]/.test(source[start - 1] ?? " ") || /[$\n]|^$/.test(source[start + 1] ?? "")) return -1;
+  const isApart = /\s/.test(source[start + 1] ?? "");
+  const limit = Math.min(source.length, start + MAX_DOLLARS);
   for (let at = start + 1; at < limit; at++) {
     const character = source[at];
     if (character === "\\") at++;
     else if (character === "$") {
-      if (/\s/.test(source[at - 1] ?? "") || /[\w$]/.test(source[at + 1] ?? " ")) return -1;
-      return /^\d[^\\{}]*\s[a-z]{2,}/i.test(source.slice(start + 1, at)) ? -1 : at;
+      const content = source.slice(start + 1, at);
+      if (isApart !== /\s$/.test(content) || (isApart && !isFormulaApart(content))) return -1;
+      if (/[\w$]/.test(source[at + 1] ?? " ") && !isPartOfWord(content, source.slice(at + 1, at + 5))) return -1;
+      return /^\d[^\\{}]*\s[a-z]{2,}/i.test(content) ? -1 : at;
     }
   }
   return -1;
 }
 
+function isPartOfWord(content: string, after: string): boolean {
+  return SUFFIX.test(after) && /^(?!\d)[\s\S]*[\w)}\]']$/.test(content);
+}
+
+/** Between dollars that stand apart, as those of prices do: a letter alone, or what an operator or a command is in and no word. */
+function isFormulaApart(content: string): boolean {
+  const bare = withoutCommands(content).trim();
+  if (content.includes("\n") || /[A-Za-z]{3,}|(?:^|\s)[A-Za-z]{2}(?:\s|$)|[-+*/=<>,]$/.test(bare)) return false;
+  if (/^\d/.test(bare)) return /[\\=^_<>]/.test(content);
+  return /[\\=^_<>+\-*/|]/.test(content) || /^[A-Za-z](?:\([A-Za-z]\)|'*)$/.test(bare);
+}
+
+function isProse(content: string): boolean {
+  return /[A-Za-z]{2,}[.,;:]?\s+[A-Za-z]{2,}/.test(withoutCommands(content));
+}
+
+/** Without commands, and without the words that the first of their arguments may hold. */
+function withoutCommands(content: string): string {
+  return content.replace(/\\[A-Za-z]+\*?(?:\{[^{}\\]{0,500}\})?/g, " ~ ");
+}
+
+const ENVIRONMENT =
+  /^\\begin\{((?:equation|align|alignat|gather|multline|eqnarray|aligned|gathered|split|cases|[pbvBV]?matrix|smallmatrix|array|CD)\*?)\}/;
+
+interface Opening {
+  /** Characters of the mark, which is no part of the formula. */
+  readonly length: number;
+  readonly close: string;
+  readonly mayHoldBlankLines: boolean;
+}
+
+function openingOf(line: string): Opening | null {
+  const name = line.startsWith("\\begin") ? ENVIRONMENT.exec(line)?.[1] : undefined;
+  if (name !== undefined) return { length: 0, close: `\\end{${name}}`, mayHoldBlankLines: true };
+  const close = line.startsWith("$$") ? "$$" : line.startsWith("\\[") ? "\\]" : null;
+  return close === null ? null : { length: 2, close, mayHoldBlankLines: line.slice(2).trim() === "" };
+}
+
 function block(state: StateBlock, startLine: number, endLine: number, isSilent: boolean): boolean {
   if ((state.sCount[startLine] ?? 0) - state.blkIndent >= 4) return false;
   const first = lineOf(state, startLine);
-  const close = first.startsWith("$$") ? "$$" : first.startsWith("\\[") ? "\\]" : null;
-  if (close === null) return false;
-  const line = isEnd(first.slice(2), close) ? startLine : endOfBlock(state, startLine + 1, close);
-  if (line >= endLine || line - startLine > MAX_BLOCK_LINES) return false;
-  for (let inside = startLine + 1; inside <= line; inside++) {
-    if (state.isEmpty(inside) || (state.sCount[inside] ?? 0) < state.blkIndent) return false;
+  const opening = openingOf(first);
+  if (!opening) return false;
+  const { length, close } = opening;
+  const line = isEnd(first.slice(length), close) ? startLine : endOfBlock(state, startLine + 1, close);
+  const isOpen = line >= endLine;
+  const last = isOpen ? endLine - 1 : line;
+  if (last - startLine > MAX_BLOCK_LINES || (isOpen && !state.env.isOpen)) return false;
+  let blank = 0;
+  for (let inside = startLine + 1; inside <= last; inside++) {
+    if (state.isEmpty(inside)) blank++;
+    else if ((state.sCount[inside] ?? 0) < state.blkIndent) return false;
   }
-  const lines = Array.from({ length: line - startLine }, (_, at) => lineOf(state, startLine + 1 + at));
-  const content = [first.slice(2), ...lines].join("\n").trimEnd().slice(0, -2).trim();
-  if (content === "" || content.includes("$$")) return false;
+  if (blank > 0 && (!opening.mayHoldBlankLines || (!isOpen && close === "$$" && lineOf(state, line).trim() !== "$$")))
+    return false;
+  const lines = Array.from({ length: last - startLine }, (_, at) => lineOf(state, startLine + 1 + at));
+  const text = [first.slice(length), ...lines].join("\n").trimEnd();
+  const content = (length === 0 || isOpen ? text : text.slice(0, -2)).trim();
+  if (content.length > MAX_FORMULA_LENGTH || content.includes("$$") || (content === "" && !isOpen)) return false;
   if (isSilent) return true;
-  const isAllowed = takeBudget(state.env, content, false);
-  const token = state.push(isAllowed ? "formula_block" : "code_block", "math", 0);
-  Object.assign(token, { content, map: [startLine, line + 1], markup: close });
-  state.line = line + 1;
+  const isAllowed = isOpen || takeBudget(state.env, content, false);
+  const token = state.push(isOpen ? "formula_open" : isAllowed ? "formula_block" : "code_block", "math", 0);
+  Object.assign(token, { content, map: [startLine, last + 1], markup: close });
+  state.line = last + 1;
   return true;
 }
 
 /** The next line that ends as a formula does, wherever. Found once for all the lines in front of it, each of which may be a beginning. */
 function endOfBlock(state: StateBlock, from: number, close: string): number {
-  state.env.formulaEnds ??= {};
-  const ends = state.env.formulaEnds as Record<string, { readonly from: number; readonly to: number }>;
+  state.env.formulaEnds ??= new WeakMap();
+  const all = state.env.formulaEnds as WeakMap<object, Record<string, { readonly from: number; readonly to: number }>>;
+  // What stands in a block of another text has lines of its own.
+  const ends = all.get(state.bMarks) ?? {};
+  all.set(state.bMarks, ends);
   const known = ends[close];
   if (known && known.from <= from && from <= known.to) return known.to;
   let to = from;
@@ -110,7 +172,8 @@ function lineOf(state: StateBlock, line: number): string {
 }
 
 function takeBudget(env: Record<string, unknown>, content: string, isSilent: boolean): boolean {
-  const used = Number(env.formulaLength ?? 0) + content.length;
-  if (!isSilent) env.formulaLength = used;
-  return used <= MAX_IN_TEXT;
+  const kind = isQuick(content) ? "quick" : "slow";
+  const used = Number(env[kind] ?? 0) + content.length;
+  if (!isSilent) env[kind] = used;
+  return used <= MAX_IN_TEXT[kind];
 }

@@ -1,12 +1,15 @@
 /** What mend.ts does inside of a paragraph, an item or a cell: emphasis, code, links, formulas and entities that are open. */
 
-import { MAX_FORMULA_LENGTH } from "./formula";
 import { endOfFormula } from "./formula-syntax";
+import { BEGUN_TAG, TAG } from "./tags";
+
+const MAX_HIDDEN = 1000; // Characters of what may become a formula or a comment, and is not shown meanwhile.
 
 const MAX_LABEL = 300; // Characters of a link's words, and of its address: brackets that are further apart are none.
 const MAX_ADDRESS = 2000;
 
 interface Mark {
+  /** Of emphasis; of an element, its end tag. */
   readonly character: string;
   length: number;
   /** Where it stands. */
@@ -49,9 +52,7 @@ function stepAt(text: string, at: number, open: Mark[]): Step {
       if (at === text.length - 1) return /\s|^$/.test(text[at - 1] ?? "") ? "cut" : at + 1;
       return text[at + 1] === "[" && bracket(text, at + 1) === "cut" ? "cut" : at + 1;
     case "<":
-      return /^<(?:[a-z][a-z0-9+.-]{0,31}(?::[^\s<>]{0,2000})?)?$/i.test(text.slice(at, at + MAX_ADDRESS))
-        ? "cut"
-        : at + 1;
+      return angle(text, at, open);
     case "&":
       return /^&#?\w{0,31}$/.test(text.slice(at, at + 40)) ? "cut" : at + 1;
     default:
@@ -63,6 +64,23 @@ function backslash(text: string, at: number): Step {
   const next = text[at + 1];
   if (next === undefined) return "cut";
   return next === "(" || next === "[" ? formulaAt(text, at, `\\${next}`, next === "(" ? "\\)" : "\\]") : at + 2;
+}
+
+function angle(text: string, at: number, open: Mark[]): Step {
+  const rest = text.slice(at, at + MAX_ADDRESS);
+  if (/^<[a-z][a-z0-9+.-]{0,31}(?::[^\s<>]{0,2000})?$/i.test(rest) || BEGUN_TAG.test(rest)) return "cut";
+  if (rest.startsWith("<!--")) {
+    const end = text.indexOf("-->", at + 4);
+    if (end !== -1) return end + 3;
+    return text.length - at > MAX_HIDDEN ? at + 1 : "cut";
+  }
+  const [tag = "", slash, name = ""] = TAG.exec(rest) ?? [];
+  if (tag === "") return at + 1;
+  const character = `</${name.toLowerCase()}>`;
+  const begun = open.findLastIndex((mark) => mark.character === character);
+  if (!slash) open.push({ character, length: 1, at: at + tag.length - 1 });
+  else if (begun !== -1) open.splice(begun);
+  return at + tag.length;
 }
 
 function backticks(text: string, at: number): Step {
@@ -83,7 +101,7 @@ function dollar(text: string, at: number): Step {
   const end = endOfFormula(text, at, "$", "$");
   if (end !== -1) return end + 1;
   const rest = text.slice(at + 1, at + 202);
-  const isPrice = /^[\d\s]/.test(rest) || /\w/.test(text[at - 1] ?? " ");
+  const isPrice = /^\s*\d|^\s+\D?$|^\s.*[A-Za-z]{3}/.test(rest) || /\w/.test(text[at - 1] ?? " ");
   const isProse = rest.length > 200 || /\n|\$|(?:^|\s)[A-Za-z]{2,}\s+[A-Za-z]{2,}/.test(rest);
   return isPrice || isProse ? at + 1 : "cut";
 }
@@ -91,7 +109,7 @@ function dollar(text: string, at: number): Step {
 function formulaAt(text: string, at: number, open: string, close: string): Step {
   const end = endOfFormula(text, at, open, close);
   if (end !== -1) return end + close.length;
-  return text.length - at > MAX_FORMULA_LENGTH ? at + open.length : "cut";
+  return text.length - at > MAX_HIDDEN ? at + open.length : "cut";
 }
 
 function emphasis(text: string, at: number, open: Mark[]): Step {

@@ -18,7 +18,7 @@ export function mend(text: string): string {
 const PREFIX = "^[ \\t>]{0,40}(?:(?:[-*+]|\\d{1,9}[.)])[ \\t]{1,4}){0,5}";
 /** A line that may become a list, a heading, a rule, a fence, a table or a task, and is not yet. */
 const UNDECIDED = new RegExp(
-  `${PREFIX}(?:[-*+_=~\`#$:\\\\[\\]|]{0,80}[ \\t]{0,9}|\\d{1,9}[.)]?|\\[[ xX]?\\]?[ \\t]{0,4}|(?:\`{3,}|~{3,})[^\`]*|\\|.*)$`,
+  `${PREFIX}(?:[-*+_=~\`#$:\\\\[\\]|]{0,80}[ \\t]{0,9}|\\\\b[a-z]{0,5}(?:\\{.*)?|\\d{1,9}[.)]?|\\[[ xX]?\\]?[ \\t]{0,4}|(?:\`{3,}|~{3,})[^\`]*|\\|.*)$`,
 );
 
 function withoutUndecidedLine(text: string): string {
@@ -29,8 +29,18 @@ function withoutUndecidedLine(text: string): string {
 
 /** The first row of a table says nothing of it before the line below it has come. */
 function withoutOpenTable(text: string): string {
-  const [, before = "", row] = /(?:^|\n)((?:.*\n)?)([ \t>]{0,40}\|.*\n)$/.exec(text.slice(-MAX_LOOK)) ?? [];
-  return row === undefined || /^[ \t>]*\|/.test(before) ? text : text.slice(0, -row.length);
+  const end = text.endsWith("\n") ? text.length - 1 : text.length;
+  const start = text.lastIndexOf("\n", end - 1) + 1;
+  if (end === 0 || !isRow(text.slice(start, end))) return text;
+  const before = text.slice(text.lastIndexOf("\n", start - 2) + 1, Math.max(0, start - 1));
+  return start > 0 && isRow(before) ? text : text.slice(0, start);
+}
+
+const ROW = new RegExp(`${PREFIX}\\||[^\\s\\\\][ \\t]+\\|(?:[ \\t]|$)`);
+
+/** Whether a line may be one of a table: what is in code does not count. */
+function isRow(line: string): boolean {
+  return line.includes("|") && line.length <= MAX_LOOK && ROW.test(line.replace(/`[^`]*`/g, "``"));
 }
 
 /** Where the paragraph, item or cell begins that the text ends in. */

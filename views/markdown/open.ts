@@ -4,7 +4,7 @@
  */
 
 import type { Token } from "markdown-it";
-import type { Html, OpenMarkdown, Words } from "../../src/protocols";
+import type { Formulas, Html, OpenMarkdown, Words } from "../../src/protocols";
 import { raw } from "../html";
 import { isClosed } from "./code";
 import { parser } from "./load";
@@ -20,18 +20,19 @@ const MAX_OPEN_LENGTH = 150_000;
  */
 const MAX_TAIL_LINES = 600;
 
-export function openMarkdown(text: string, words: Words): OpenMarkdown {
+export function openMarkdown(text: string, words: Words, formulas?: Formulas): OpenMarkdown {
   if (text.length > MAX_OPEN_LENGTH) return { finished: 0, tail: plain(text), openFence: null };
-  const { finished, last } = split(text);
-  const rest = text.slice(finished);
+  const { finished, last, formula } = split(text);
+  const rest = text.slice(finished, formula ?? text.length);
+  const render = (shown: string) => rendered(shown, words, formulas);
   if (last === null || !isOpenCode(last, rest)) {
-    return { finished, tail: isLong(rest) ? plain(rest) : render(mend(rest), words), openFence: null };
+    return { finished, tail: isLong(rest) ? plain(rest) : render(mend(rest)), openFence: null };
   }
   // One that stands in a list is indented, and what is added to it is not shown as it is.
   const isTopLevel = last.type === "fence" && last.level === 0 && rest.startsWith(last.markup);
   return {
     finished,
-    tail: render(withoutEnd(rest, last.markup[0] ?? ""), words),
+    tail: render(withoutEnd(rest, last.markup[0] ?? "")),
     openFence: isTopLevel ? last.markup : null,
   };
 }
@@ -40,32 +41,48 @@ function isLong(text: string): boolean {
   return text.length > MAX_BLOCK_LENGTH || text.split("\n").length > MAX_TAIL_LINES;
 }
 
-/** The last token of the open block that holds text. */
-function split(text: string): { readonly finished: number; readonly last: Token | null } {
+interface Split {
+  readonly finished: number;
+  /** The last token of the open block that holds text. */
+  readonly last: Token | null;
+  /** Where a formula begins that has not come to its end. Null = there is none. */
+  readonly formula: number | null;
+}
+
+const UNSPLIT: Split = { finished: 0, last: null, formula: null };
+
+function split(text: string): Split {
   const lines = text.slice(0, text.lastIndexOf("\n") + 1);
-  if (lines === "") return { finished: 0, last: null };
+  if (lines === "") return UNSPLIT;
   const tokens: Token[] = [];
-  parser().block.parse(lines.replace(/\r\n?/g, "\n"), parser(), {}, tokens);
-  const block = tokens.findLast(({ level, nesting, map }) => level === 0 && nesting >= 0 && map);
+  parser().block.parse(lines.replace(/\r\n?/g, "\n"), parser(), { isOpen: true }, tokens);
+  const blocks = tokens.filter(({ level, nesting, map }) => level === 0 && nesting >= 0 && map);
+  const [last, before] = [blocks.at(-1), blocks.at(-2)];
+  // What may be a formula may be more lines of what stands above it.
+  const isFormula = last?.type === "formula_open" && before?.map?.[1] === last.map?.[0];
+  const block = isFormula ? before : last;
   const [begin = 0, end = 0] = block?.map ?? [];
-  if (!block) return { finished: 0, last: null };
+  if (!block) return UNSPLIT;
   const start = startOfLine(lines, begin);
-  const isEnded = startOfLine(lines, end) < lines.length && !CONTINUES.test(block.type);
-  if (isEnded || endsByItself(block, lines.slice(start))) return { finished: lines.length, last: null };
+  const isEnded = !isFormula && startOfLine(lines, end) < lines.length && !CONTINUES.test(block.type);
+  if (isEnded || (!isFormula && endsByItself(block, lines.slice(start)))) return { ...UNSPLIT, finished: lines.length };
+  const formula = tokens.findLast(({ type }) => type === "formula_open");
   return {
     finished: start,
     last: tokens.slice(tokens.indexOf(block)).findLast(({ type }) => HOLDS_TEXT.test(type)) ?? null,
+    formula: formula?.map ? startOfLine(lines, formula.map[0]) : null,
   };
 }
 
 /** Below a blank line more of the same may follow. */
-const CONTINUES = /^(?:bullet_list_open|ordered_list_open|code_block|footnote_written)$/;
+const CONTINUES = /^(?:bullet_list_open|ordered_list_open|code_block|footnote_written|formula_open|details_open)$/;
 const HOLDS_TEXT = /^(?:inline|fence|code_block)$/;
 
 function endsByItself(block: Token, source: string): boolean {
   if (block.type === "fence") return isClosed(block);
   if (block.type === "heading_open") return !source.includes("|");
-  return block.type === "hr" || block.type === "formula_block";
+  if (block.type === "details_open") return (block.meta as { readonly isClosed: boolean }).isClosed;
+  return /^(?:hr|formula_block|comment)$/.test(block.type);
 }
 
 /** Whether the text ends inside of code, where nothing is syntax. */
@@ -80,8 +97,8 @@ function withoutEnd(text: string, character: string): string {
   return text.slice(start).trim().replaceAll(character, "") === "" ? text.slice(0, start) : text;
 }
 
-function render(text: string, words: Words): Html {
-  return raw(text === "" ? "" : parser().render(text, { words }));
+function rendered(text: string, words: Words, formulas: Formulas | undefined): Html {
+  return raw(text === "" ? "" : parser().render(text, { words, formulas }));
 }
 
 function startOfLine(text: string, line: number): number {

@@ -1,15 +1,17 @@
 /**
- * The parser of Markdown with what this page renders in its own way: HTML is text, links lead only where `isSafeUrl`
- * allows, and an image is a link that shows its address, since loading it would tell a stranger what was said here.
+ * The parser of Markdown with what this page renders in its own way: HTML is text but for a few elements without attributes, a line ends where it
+ * was ended, as in addresses and verses, links lead only where `isSafeUrl` allows, and an image is a link that shows its address, since loading it would tell a stranger what was said here.
  */
 
 import MarkdownIt, { type Token } from "markdown-it";
 import type { Words } from "../../src/protocols";
 import { escapeHtml, html, isSafeUrl } from "../html";
 import { code } from "./code";
+import { emphasisBesideCjk } from "./emphasis";
 import { footnotes } from "./footnotes";
 import { formulas } from "./formula-syntax";
 import { MAX_BLOCK_LENGTH, plain } from "./plain";
+import { tags } from "./tags";
 
 /** Characters of one paragraph or cell: a few pages. Nothing else is served while it is read. */
 const MAX_INLINE_LENGTH = 20_000;
@@ -42,7 +44,7 @@ function wordsOf(env: object | undefined): Words["markdown"] {
   return (env as { readonly words: Words }).words.markdown;
 }
 
-export const parser = new MarkdownIt({ html: false, linkify: true, typographer: false });
+export const parser = new MarkdownIt({ html: false, linkify: true, typographer: false, breaks: true });
 
 // Only addresses with a scheme become links by themselves: "notes.md" and "example.py" are files more often than sites.
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
@@ -50,6 +52,8 @@ parser.validateLink = isSafeUrl;
 
 formulas(parser);
 footnotes(parser);
+tags(parser);
+emphasisBesideCjk(parser);
 
 const rules = parser.renderer.rules;
 

@@ -3,6 +3,7 @@
  * touched again; of the open one mostly what was added to it.
  */
 
+import { formulasOfText } from "../../formulas";
 import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
 import { isSumOfBlocks, keepRendered, rendered } from "../page/rendered";
 import { partial } from "../partial";
@@ -12,15 +13,28 @@ export interface GrowingText {
   push(text: string): void;
   /** As it was told last: the markup of its finished blocks, and of what may still change. */
   shown(): { readonly body: Html; readonly tail: Html };
-  /** What to change in a page that shows it as it was told last; `tail` is the id of the element that ends it. */
-  takeChanges(tail: string): string;
+  /**
+   * What to change in a page that shows it as it was told last; `tail` is the id of the element that ends it. Null when the page
+   * must show it anew, as `shown` then is, because formulas that it shows as they were written have been made.
+   */
+  takeChanges(tail: string): string | null;
   /** The same once nothing more comes and `text` is all. Null when the page must show the whole anew, because the end changed the beginning. */
   takeEnd(tail: string, text: string): string | null;
 }
 
-export function createGrowingText(core: Core, words: Words): GrowingText {
+/** Blocks that were told, all at once. */
+interface Told {
+  readonly source: string;
+  markup: Html;
+  /** Whether formulas are still shown as they were written, and whether they are made meanwhile. */
+  state: "finished" | "waiting" | "made";
+}
+
+/** `onMade` is called when there is something to take without a push. */
+export function createGrowingText(core: Core, words: Words, onMade = () => {}): GrowingText {
   const { views } = core;
-  const told: Html[] = [];
+  const told: Told[] = [];
+  let isEnded = false;
   /** Source from the start of the open block on. */
   let open = "";
   /** As much of it as was told. */
@@ -45,9 +59,40 @@ export function createGrowingText(core: Core, words: Words): GrowingText {
   const tellBlocks = (id: string, length: number): string => {
     const source = open.slice(0, length);
     open = open.slice(length);
-    const blocks = views.markdown(source, words);
+    const blocks: Told = { source, ...look(source) };
     told.push(blocks);
-    return partial(id, "beforebegin", blocks);
+    return partial(id, "beforebegin", blocks.markup);
+  };
+  const look = (source: string): Omit<Told, "source"> => {
+    const formulas = formulasOfText();
+    const markup = views.markdown(source, words, formulas);
+    const made = formulas.made();
+    void made?.then(() => {
+      for (const blocks of told) if (blocks.markup === markup) blocks.state = "made";
+      if (!isEnded) onMade();
+    });
+    return { markup, state: made ? "waiting" : "finished" };
+  };
+  /** Whether what was told is to be told anew. */
+  const takeMade = (): boolean => {
+    const made = told.filter(({ state }) => state === "made");
+    for (const blocks of made) Object.assign(blocks, look(blocks.source));
+    return made.length > 0;
+  };
+  const openNow = (source: string) => views.openMarkdown(source, words, formulasOfText());
+  const grow = (id: string): string => {
+    if (!hasMore) return "";
+    hasMore = false;
+    const added = inFence(id);
+    if (added !== null) {
+      toldOpen = open;
+      return added;
+    }
+    settleFence();
+    const opened = openNow(open);
+    const blocks = opened.finished > 0 ? tellBlocks(id, opened.finished) : "";
+    toldOpen = open;
+    return blocks + tellTail(id, opened);
   };
   const tellTail = (id: string, opened: OpenMarkdown): string => {
     const before = tail;
@@ -68,29 +113,21 @@ export function createGrowingText(core: Core, words: Words): GrowingText {
       hasMore ||= more !== "";
     },
     shown() {
-      return { body: views.join(told), tail: views.openMarkdown(toldOpen, words).tail };
+      return { body: views.join(told.map(({ markup }) => markup)), tail: openNow(toldOpen).tail };
     },
     takeChanges(id) {
-      if (!hasMore) return "";
-      hasMore = false;
-      const added = inFence(id);
-      if (added !== null) {
-        toldOpen = open;
-        return added;
-      }
-      settleFence();
-      const opened = views.openMarkdown(open, words);
-      const blocks = opened.finished > 0 ? tellBlocks(id, opened.finished) : "";
-      toldOpen = open;
-      return blocks + tellTail(id, opened);
+      const changes = grow(id);
+      return takeMade() ? null : changes;
     },
     takeEnd(id, text) {
       settleFence();
-      const rest = views.markdown(open + waiting, words);
-      const blocks = views.join([...told, rest]);
-      if (isSumOfBlocks(text)) keepRendered(core, words, text, blocks);
+      isEnded = true;
+      const rest = look(open + waiting);
+      const blocks = views.join([...told.map(({ markup }) => markup), rest.markup]);
+      const isFinished = [...told, rest].every(({ state }) => state === "finished");
+      if (isFinished && isSumOfBlocks(text)) keepRendered(core, words, text, blocks);
       const { markup } = rendered(core, words, text);
-      return blocks.markup === markup ? partial(id, "outerHTML", rest) : null;
+      return blocks.markup === markup ? partial(id, "outerHTML", rest.markup) : null;
     },
   };
 }

@@ -29,14 +29,15 @@ interface Shown {
   change: "new" | "grown" | "replaced" | null;
 }
 
-export function createGrowth(core: Core, words: Words, turn: TurnInfo): Growth {
+/** `onMade` is called when there is something to take without an event. */
+export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = () => {}): Growth {
   let parts = createParts(turn);
   const shown = new Map<string, Shown>();
 
   const note = ({ id, read, text, progress, isWaiting, isOver, isOther }: PartChange): void => {
     const isNew = !shown.has(id);
     if (isNew) for (const other of shown.values()) closeText(other);
-    const part = shown.get(id) ?? newShown(core, words, read);
+    const part = shown.get(id) ?? newShown(core, words, read, onMade);
     shown.set(id, part);
     part.text?.push(text ?? "");
     part.progress += progress ?? "";
@@ -76,10 +77,14 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo): Growth {
   };
 }
 
-function newShown(core: Core, words: Words, read: () => Message): Shown {
+function newShown(core: Core, words: Words, read: () => Message, onMade: () => void): Shown {
   const message = read();
-  const text = isMarkdown(message) ? createGrowingText(core, words) : null;
-  return {
+  const made = () => {
+    part.change ??= "grown";
+    onMade();
+  };
+  const text = isMarkdown(message) ? createGrowingText(core, words, made) : null;
+  const part: Shown = {
     id: partId(message),
     read,
     text,
@@ -88,6 +93,7 @@ function newShown(core: Core, words: Words, read: () => Message): Shown {
     progress: "",
     change: "new",
   };
+  return part;
 }
 
 function closeText(part: Shown): void {
@@ -106,7 +112,11 @@ function tellChange(core: Core, words: Words, part: Shown): string {
   const { views } = core;
   const { id } = part;
   if (!part.text) return partial(id, "outerMorph", views.part(toData(core, words, part), words));
-  if (part.isOpen) return part.text.takeChanges(`${id}-tail`);
+  if (part.isOpen) {
+    return (
+      part.text.takeChanges(`${id}-tail`) ?? partial(id, "outerMorph", views.part(toData(core, words, part), words))
+    );
+  }
   const end = part.text.takeEnd(`${id}-tail`, part.read().content);
   const data = toData(core, words, part);
   if (end === null) return partial(id, "outerMorph", views.part(data, words));

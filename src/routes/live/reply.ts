@@ -36,7 +36,7 @@ export interface ReplyOptions {
 export async function openReply({ core, reader, turn, base }: ReplyOptions): Promise<Reply> {
   const controller = new AbortController();
   const followers = new Set<(message: Uint8Array) => void>();
-  const growth = createGrowth(core, reader.words, turn);
+  const growth = createGrowth(core, reader.words, turn, () => wake());
   const before = base.parts.filter(({ message }) => message.turnId !== turn.id);
   let final: MessageData | null = null;
   let timer: Timer | null = null;
@@ -54,6 +54,9 @@ export async function openReply({ core, reader, turn, base }: ReplyOptions): Pro
     tell(markup);
     restMs = Math.max(PACE_MS, markup.length / BYTES_PER_MS, WORK_SHARE * (performance.now() - startedMs));
   };
+  const wake = (): void => {
+    timer ??= setTimeout(flush, restMs);
+  };
   const finish = async (): Promise<void> => {
     tellNow();
     const kept = await keptReply(core, reader, turn, base.id);
@@ -69,7 +72,7 @@ export async function openReply({ core, reader, turn, base }: ReplyOptions): Pro
   const ended = read(core, reader.user, turn, controller.signal, (events) => {
     for (const event of events) growth.add(event);
     first.resolve();
-    timer ??= setTimeout(flush, restMs);
+    wake();
   })
     .then(finish)
     .catch((error) => core.log.error("A reply could not be followed", { turn: turn.id, error }))

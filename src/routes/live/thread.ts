@@ -55,6 +55,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     const asking = [...joining];
     const branch = await loadBranch(core, reader, threadId);
     if (!branch || isEmpty()) return;
+    void branch.later?.then(sync);
     if (followed && branch.live?.id !== followed.reply.turnId) {
       await followed.reply.ended;
       if (followed) shown = shown && withLast(shown, followed.reply.snapshot());

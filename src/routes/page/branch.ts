@@ -8,7 +8,7 @@ import type { Reader } from "../reader";
 import { withRemovedFiles } from "../removed-files";
 import { messageData } from "./message-data";
 import { isMarkdown } from "./part-data";
-import { renderAll } from "./rendered";
+import { renderAll, whenFinished } from "./rendered";
 import { type Asked, chooseWindow } from "./window";
 
 export interface Branch {
@@ -18,6 +18,8 @@ export interface Branch {
   /** The last message of the branch; null while there is none. */
   readonly endId: string | null;
   readonly cursor: string;
+  /** Resolves when formulas that are shown as they were written may be made; null = there are none. */
+  readonly later: Promise<unknown> | null;
 }
 
 /** The end of the branch, or what was asked for. Null when there is no such thread for the user. */
@@ -46,8 +48,10 @@ export async function loadBranch(
   const live = isLatest && isRunning ? running : null;
   const found = { stored, nodes, turns, live, bodies };
   const list = messageData(core, words, found).map((message) => withTarget(message, asked.at));
+  const unfinished = [...bodies.values()].flatMap((body) => whenFinished(body) ?? []);
+  const later = unfinished.length > 0 ? Promise.all(unfinished) : null;
   const messages = { threadId, messages: list, before, next, isLatest, isThreadsBranch };
-  return { thread, messages, live, endId, cursor: cursorOf(thread, list, live?.id ?? null) };
+  return { thread, messages, live, endId, cursor: cursorOf(thread, list, live?.id ?? null), later };
 }
 
 /** By the ids of the messages. */
@@ -71,7 +75,8 @@ function cursorOf(thread: Thread, messages: readonly MessageData[], liveTurnId: 
 /** Differs whenever a message that is not being written looks different. Starts with the message's id. */
 export function fingerprint({ id, parts, turn, siblings }: MessageData): string {
   const place = siblings && `${siblings.position}/${siblings.count}`;
-  return [id, place, turn?.id, turn?.status, ...parts.map(({ message }) => message.id)].join(" ");
+  const shown = parts.map((part) => `${part.message.id}${whenFinished(part.body) ? "~" : ""}`);
+  return [id, place, turn?.id, turn?.status, ...shown].join(" ");
 }
 
 function withTarget(message: MessageData, at: string | undefined): MessageData {

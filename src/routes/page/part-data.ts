@@ -1,5 +1,6 @@
 /** Parts as the views want them: with their Markdown rendered, as far as it is finished. */
 
+import { formulasOfText } from "../../formulas";
 import type { Core, Html, Message, PartData, Words } from "../../protocols";
 import { rendered } from "./rendered";
 
@@ -30,8 +31,9 @@ export function livePart(core: Core, words: Words, message: Message, state: Live
   if (message.type === "tool" && isUnanswered(message))
     return { ...storedPart(core, words, message), tail: core.views.markdown("", words), isWaiting };
   if (!isLast || !isMarkdown(message)) return storedPart(core, words, message);
-  const { finished, tail } = core.views.openMarkdown(message.content, words);
-  const body = core.views.markdown(message.content.slice(0, finished), words);
+  const formulas = formulasOfText();
+  const { finished, tail } = core.views.openMarkdown(message.content, words, formulas);
+  const body = core.views.markdown(message.content.slice(0, finished), words, formulas);
   return { id: partId(message), message, body, tail, progress: "", isWaiting };
 }
 

@@ -3,6 +3,7 @@
  * slices between which other work goes on, because a page may hold a hundred replies and a reply may be long.
  */
 
+import { type FormulasOfText, formulasOfText } from "../../formulas";
 import type { Core, Html, ViewsProtocol, Words } from "../../protocols";
 
 const SLICE = 8000; // Characters: about 2 ms of ordinary text,
@@ -10,6 +11,7 @@ const SLICE_LINES = 400; // and lines, each of which may be a block or an item.
 const SLICE_MS = 3; // Work at a time; one more slice may follow, and then others have their turn.
 const WHOLE_AT_MOST = 50_000; // Characters: 10 ms of ordinary text, and up to 60 of the worst.
 const JOINED_AT_MOST = 300_000; // Characters. What is longer is for the view to shorten, which it can only as a whole.
+const WAIT_MS = 500; // A page waits no longer for formulas that take long, and is told of them later.
 const KEPT_AT_MOST = 4_000_000; // UTF-16 units of texts and markup: some hundred pages, in 4 to 8 MB.
 
 interface Kept {
@@ -28,9 +30,20 @@ export function isSumOfBlocks(text: string): boolean {
   return text.length <= JOINED_AT_MOST && (text.length > WHOLE_AT_MOST || !text.includes("]:"));
 }
 
+/** Markup in which formulas stand as they were written, because they are still being made. */
+const unfinished = new WeakMap<Html, Promise<unknown>>();
+
+/** Resolves when it is worth rendering anew; null when the markup is as it stays. */
+export function whenFinished(markup: Html): Promise<unknown> | null {
+  return unfinished.get(markup) ?? null;
+}
+
 /** At once, from what is kept if it is there. */
 export function rendered({ views }: Core, words: Words, text: string): Html {
-  return recall(views, words, text) ?? keep(views, words, text, joined(views, [...slicesOf(views, words, text)]));
+  const known = recall(views, words, text);
+  if (known) return known;
+  const formulas = formulasOfText();
+  return finish(views, words, text, joined(views, [...slicesOf(views, words, text, formulas)]), formulas);
 }
 
 /** Keeps markup that is known already to be that of the text. */
@@ -38,8 +51,16 @@ export function keepRendered({ views }: Core, words: Words, text: string, markup
   keep(views, words, text, markup);
 }
 
-/** The markup of each of the texts, in slices. */
-export async function renderAll({ views }: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
+/** The markup of each of the texts, in slices; with their formulas, unless those take too long. */
+export async function renderAll(core: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
+  const all = await renderOnce(core, words, texts);
+  const formulas = all.flatMap((markup) => whenFinished(markup) ?? []);
+  if (formulas.length === 0) return all;
+  await Promise.race([Promise.all(formulas), Bun.sleep(WAIT_MS)]);
+  return renderOnce(core, words, texts);
+}
+
+async function renderOnce({ views }: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
   const all: Html[] = [];
   let sinceMs = performance.now();
   const rest = async (): Promise<void> => {
@@ -52,27 +73,36 @@ export async function renderAll({ views }: Core, words: Words, texts: readonly s
     if (known) all.push(known);
     else {
       const slices: (Html | null)[] = [];
-      for (const slice of slicesOf(views, words, text)) {
+      const formulas = formulasOfText();
+      for (const slice of slicesOf(views, words, text, formulas)) {
         slices.push(slice);
         await rest();
       }
-      all.push(keep(views, words, text, joined(views, slices)));
+      all.push(finish(views, words, text, joined(views, slices), formulas));
     }
   }
   return all;
 }
 
 /** Null = a step on the way to the next slice. */
-function* slicesOf(views: ViewsProtocol, words: Words, text: string): Generator<Html | null> {
+function* slicesOf(views: ViewsProtocol, words: Words, text: string, formulas: FormulasOfText): Generator<Html | null> {
   let [start, length] = [0, isSumOfBlocks(text) ? lengthOfSlice(text, 0) : text.length];
   while (start + length < text.length) {
     const { finished } = views.openMarkdown(text.slice(start, start + length), words);
-    yield finished > 0 ? views.markdown(text.slice(start, start + finished), words) : null;
+    yield finished > 0 ? views.markdown(text.slice(start, start + finished), words, formulas) : null;
     start += finished;
     // A block that is longer than a slice.
     length = finished > 0 ? lengthOfSlice(text, start) : length * 2;
   }
-  yield views.markdown(text.slice(start), words);
+  yield views.markdown(text.slice(start), words, formulas);
+}
+
+/** What is not finished is not kept. */
+function finish(views: ViewsProtocol, words: Words, text: string, markup: Html, { made }: FormulasOfText): Html {
+  const later = made();
+  if (!later) return keep(views, words, text, markup);
+  unfinished.set(markup, later);
+  return markup;
 }
 
 function joined(views: ViewsProtocol, slices: readonly (Html | null)[]): Html {

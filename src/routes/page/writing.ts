@@ -1,9 +1,10 @@
 /**
  * A reply as markup that only ever grows, for a page that is written while the reply is: text by finished blocks, and
  * everything else once it is complete. Nothing that was written is taken back, since without a script it cannot be; a text that
- * is another one as a whole, because of a footnote or a reference below its use, is written again and the style hides the first.
+ * is another one as a whole, because of a footnote, a reference below its use or a formula that took long, is written again and the style hides the first.
  */
 
+import { formulasOfText } from "../../formulas";
 import type { Core, Message, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
 import { createParts } from "../../turn/parts";
 import { isMarkdown, livePart, storedPart } from "./part-data";
@@ -32,8 +33,8 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
   let written = "";
   const close = (): string => {
     if (!open) return "";
-    const rest = core.views.markdown(text, words).markup;
-    const all = core.views.markdown(whole + text, words).markup;
+    const rest = core.views.markdown(text, words, formulasOfText()).markup;
+    const all = core.views.markdown(whole + text, words, formulasOfText()).markup;
     const again = isAlike(written + rest, all) ? "" : `<div class="tail whole">${all}</div>`;
     const markup = rest + again + open.frame.after;
     open = null;
@@ -55,7 +56,7 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
     text = text.slice(finished);
     lookedAt = text.length;
     whole += blocks;
-    const markup = blocks && core.views.markdown(blocks, words).markup;
+    const markup = blocks && core.views.markdown(blocks, words, formulasOfText()).markup;
     written += markup;
     return markup;
   };

@@ -49,7 +49,7 @@ function stream(text: string, lengths: () => number, isChecked = true): Streamed
     const length = lengths();
     growing.push(text.slice(at, at + length));
     at += length;
-    const told = growing.takeChanges("t");
+    const told = growing.takeChanges("t") ?? "";
     bytes += told.length;
     page.apply(told);
     if (!isChecked) continue;
@@ -79,6 +79,9 @@ const DOCUMENTS = [
   "```js\nlet a = `x`;\n``\n  ``\n``` no\n```\n\n````md\n```\nx\n```\n````\nend",
   "- a\n  ```py\n  x = 1\n  ```\n- **bold** ~~no~~ _yes_ `code` [l](https://e.com) <https://e.com>\n",
   "Some *emphasis **and strong* text** \\* &amp; &lt; ***x*** a_b_c 2 * 3 ![i](u) [x] [y][z]",
+  "a\n\\[\n\nx\n\n\\]\n\nb\n$$\ny\n\nz\n$$\nc\n\n\\begin{align}\na\n\nb\n\\end{align}\n\n$$\n\nno end\n\nc\n",
+  "H<sub>2</sub>O<br>b\n\n<!-- c -->\n\n<!-- d\n\n<details>\n<summary>e</summary>\n\n- f\n\n```js\nx\n```\n\n</details>\n\ng <sup>h\n",
+  "text\na | b\n--|--\n1 | 2\n\n**结论：**该 **「青い傘」**だけ\n\n- $$\n\n  x\n",
 ];
 
 /** What is called where it is not written yet. */
@@ -105,11 +108,11 @@ describe("a text that grows", () => {
 
   test("the same holds for whatever a model may make up", () => {
     const pieces =
-      "a|b c|\n|\n\n|# |- |  - |1. |> |```|~~~\n|    |&a&b&\n&-&-&\n|&1&2&|---|===|*x*|**|_|~~|`|\t|[l](u)|[|](|\r\n|- [ ] t|<b>|2) |$x$|$$|\\(y\\)|\\[|\\]|!|&lt;|é|😀"
+      "a|b c|\n|\n\n|# |- |  - |1. |> |```|~~~\n|    |&a&b&\n&-&-&\n|&1&2&|---|===|*x*|**|_|~~|`|\t|[l](u)|[|](|\r\n|- [ ] t|<b>|2) |$x$|$$|\\(y\\)|\\[|\\]|!|&lt;|é|😀|\\[\n\n|$$\n|\n$$\n|\\begin{align}|\n\\end{align}\n|<br>|<sub>|</sub>|<details>\n|<summary>s</summary>|\n</details>\n|<!--|-->|漢|「"
         .split("|")
         .map((piece) => piece.replaceAll("&", "|").replace("|lt;", "&lt;"));
     const random = createRandom(11);
-    for (let round = 0; round < 2000; round++) {
+    for (let round = 0; round < 1300; round++) {
       const text = Array.from({ length: 3 + (round % 25) }, () => random.pick(pieces as [string, ...string[]])).join(
         "",
       );
@@ -117,6 +120,27 @@ describe("a text that grows", () => {
       if (markup !== views.markdown(text, en).markup) throw new Error(`It differs: ${JSON.stringify(text)}`);
     }
   }, 60_000);
+
+  test("a formula that takes long is told when it is made, and the text goes on meanwhile", async () => {
+    const made = Promise.withResolvers<void>();
+    const growing = createGrowingText(core, en, made.resolve);
+    const slow = `$$\nx${"+x".repeat(500)}\n$$\n\n`;
+    growing.push(`before\n\n${slow}after\n\n`);
+    const told = growing.takeChanges("t") ?? "";
+    expect(told).toContain('<code class="formula">x+x');
+    expect(told).toContain("<p>after</p>");
+    expect(growing.takeChanges("t")).toBe("");
+    await made.promise;
+    growing.push("more\n\n");
+    expect(growing.takeChanges("t")).toBeNull();
+    const { body } = growing.shown();
+    expect(body.markup).toMatch(
+      /^<p>before<\/p>\n<div class="formula" tabindex="0"><math display="block">[\s\S]*<p>more<\/p>\n$/,
+    );
+    growing.push("end");
+    expect(growing.takeChanges("t")).toContain("<p>end</p>");
+    expect(growing.takeEnd("t", `before\n\n${slow}after\n\nmore\n\nend`)).toContain("<p>end</p>");
+  });
 
   test("what was added is sent, and not the block that it was added to", () => {
     const line = "A paragraph of *many* words that comes word by word, and `code` too. ";

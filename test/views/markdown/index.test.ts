@@ -18,6 +18,52 @@ describe("Markdown of a model", () => {
   });
 
   test.each([
+    ["a<br>b<BR/>c<br />d", "<p>a<br>b<br>c<br>d</p>"],
+    ["|a|\n|-|\n|x<br>y|", "<td>x<br>y</td>"],
+    [
+      "H<sub>2</sub>O, x<sup>**2**</sup>, <kbd>Ctrl</kbd> <mark>m</mark>",
+      "<p>H<sub>2</sub>O, x<sup><strong>2</strong></sup>",
+    ],
+    ['a <sub class="copy" onclick="alert(1)">b</sub> <br style="x">', "<p>a <sub>b</sub> <br></p>"],
+    ["<sub>a<sub>b</sub>c</sub>", "<p><sub>a<sub>b</sub>c</sub></p>"],
+    ["<sub>a", "<p>&lt;sub&gt;a</p>"],
+    ["a</sub>", "<p>a&lt;/sub&gt;</p>"],
+    ["<sub>*a</sub>*", "<p><sub>*a</sub>*</p>"],
+    ["`<br>` \\<br>", "<p><code>&lt;br&gt;</code> &lt;br&gt;</p>"],
+    ["a <!-- b --> c <!-- d", "<p>a  c &lt;!-- d</p>"],
+    ["<!-- a\nb -->\nc", "<p>c</p>"],
+    ["<details><summary>A</summary>b</details>", "<details>\n<summary>A</summary>\n<p>b</p>\n</details>"],
+    ["<details open>\n\n# a\n\n</details>\n\nb", "<details>\n<h3>a</h3>\n</details>\n<p>b</p>"],
+    ["- <details>\n  <summary>A</summary>\n\n  b\n  </details>\n- c", "<li>c</li>"],
+    ["<details>\n<details>\na\n</details>\nb\n</details>\nc", "<p>a</p>\n</details>\n<p>b</p>\n</details>\n<p>c</p>"],
+    ["<details>a", "<details>\n<p>a</p>\n</details>"],
+    ["</details> <summary>a</summary>", "<p>&lt;/details&gt; &lt;summary&gt;a&lt;/summary&gt;</p>"],
+  ])("%p has what Markdown has nothing for, without attributes and each with its end", (text, wanted) => {
+    expect(render(text)).toContain(wanted);
+  });
+
+  test.each([
+    ["**注意：**请看", "注意："],
+    ["これは**「重要」**です", "「重要」"],
+    ["请用**GPT（模型）**来做", "GPT（模型）"],
+    ["**서울(Seoul)**은", "서울(Seoul)"],
+    ["他说：**“好。”**然后走了", "“好。”"],
+    ["𠮷**（野家）**𠮷", "（野家）"],
+  ])("%p is strong beside letters that have no spaces between words", (text, wanted) => {
+    expect(render(text)).toContain(`<strong>${wanted}</strong>`);
+  });
+
+  test("has emphasis as CommonMark has it beside all other letters", () => {
+    for (const text of ["a**(b)**c", "a**:** b", "2 ** 3 ** 4", "** a**", "漢_字_漢", "漢 ** 字 ** 漢"])
+      expect(render(text)).not.toMatch(/<(?:strong|em)>/);
+    expect(render("~~删除：~~文")).toContain("<s>删除：</s>");
+  });
+
+  test("keeps the ends of lines", () => {
+    expect(render("• rye\n• butter")).toBe("<p>• rye<br>\n• butter</p>");
+  });
+
+  test.each([
     "javascript:alert(1)",
     "JAVASCRIPT:alert(1)",
     "data:text/html,x",

@@ -1,0 +1,113 @@
+/**
+ * Formulas that take long, made in a Worker while everything else goes on, and kept by their source. One that takes longer than
+ * anybody's should ends with its Worker, and stays as it was written.
+ */
+
+import type { DrawnFormula, Formulas } from "../protocols";
+
+const MAX_MS = 3000; // One of 10,000 characters takes a tenth of a second, and the first one as long as the Worker's start.
+const IDLE_MS = 60_000; // A Worker holds some 30 MB.
+const MAX_WAITING = 200; // What is asked for beyond is asked for again after a while.
+const AGAIN_MS = 1000;
+const KEPT_AT_MOST = 8_000_000; // UTF-16 units of sources and markup.
+
+/** What one text needs of them. */
+export interface FormulasOfText extends Formulas {
+  /** Null when all were there; else resolves when it is worth another look. */
+  made(): Promise<unknown> | null;
+}
+
+interface Job {
+  readonly key: string;
+  readonly source: string;
+  readonly isDisplay: boolean;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** In the executable all that is ours is one file, beside which the Worker's stands in the folder that it was built from. */
+const WORKER = Bun.isStandaloneExecutable ? "./formulas/worker.ts" : "./worker.ts";
+
+const kept = new Map<string, DrawnFormula>();
+let size = 0;
+const jobs = new Map<string, Job>();
+let worker: Worker | null = null;
+let current: Job | null = null;
+let timer: Timer | null = null;
+
+export function formulasOfText(): FormulasOfText {
+  const waiting = new Set<Promise<unknown>>();
+  return {
+    find(source, isDisplay) {
+      const key = `${isDisplay ? "d" : "i"}${source}`;
+      const known = kept.get(key);
+      if (!known) {
+        const job = jobs.get(key) ?? begin({ key, source, isDisplay, done: Promise.withResolvers() });
+        waiting.add(job?.done.promise ?? Bun.sleep(AGAIN_MS));
+        return null;
+      }
+      // Those that were not asked for the longest stand first.
+      kept.delete(key);
+      kept.set(key, known);
+      return known;
+    },
+    made: () => (waiting.size === 0 ? null : Promise.all(waiting)),
+  };
+}
+
+/** Null when too many are asked for. */
+function begin(job: Job): Job | null {
+  if (jobs.size >= MAX_WAITING) return null;
+  jobs.set(job.key, job);
+  if (!current) next();
+  return job;
+}
+
+function next(): void {
+  const [job] = jobs.values();
+  current = job ?? null;
+  if (timer) clearTimeout(timer);
+  timer = setTimeout(job ? () => finish(null, true) : end, job ? MAX_MS : IDLE_MS);
+  // The process need not stay for a formula that nobody looks at any more.
+  timer.unref();
+  if (!job) return;
+  worker ??= startWorker();
+  worker.postMessage({ source: job.source, isDisplay: job.isDisplay });
+}
+
+function startWorker(): Worker {
+  const started = new Worker(new URL(WORKER, import.meta.url).href);
+  started.onmessage = ({ data }) => started === worker && finish(data, false);
+  started.onerror = () => started === worker && finish(null, true);
+  started.unref();
+  return started;
+}
+
+function finish(markup: string | null, isBroken: boolean): void {
+  const job = current;
+  if (isBroken) end();
+  if (job) {
+    jobs.delete(job.key);
+    keep(job.key, { markup });
+    job.done.resolve();
+  }
+  next();
+}
+
+function end(): void {
+  worker?.terminate();
+  worker = null;
+}
+
+function keep(key: string, drawn: DrawnFormula): void {
+  kept.set(key, drawn);
+  size += sizeOf(key, drawn);
+  for (const [oldest, old] of kept) {
+    if (size <= KEPT_AT_MOST) break;
+    kept.delete(oldest);
+    size -= sizeOf(oldest, old);
+  }
+}
+
+function sizeOf(key: string, { markup }: DrawnFormula): number {
+  return key.length + (markup?.length ?? 0);
+}
