@@ -29,6 +29,7 @@ import {
   type ToolChoice,
   t,
   toFinishReason,
+  toolSchema,
 } from "skeleton";
 
 const NAME = "anthropic-model";
@@ -145,7 +146,7 @@ async function createBody(core: Core, call: ModelCall, own: Settings, thoughts: 
 }
 
 function toTool({ name, description, parameters }: ModelCall["tools"][number]): object {
-  return { name, description, input_schema: { type: "object", ...parameters } };
+  return { name, description, input_schema: toolSchema(parameters) };
 }
 
 function toToolChoice(choice: ToolChoice): object {

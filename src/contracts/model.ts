@@ -124,6 +124,9 @@ function checkEvent(event: ModelEvent): void {
       assert.ok(typeof event.callId === "string" && event.callId !== "", "a tool call without id");
       assert.ok(typeof event.name === "string" && typeof event.arguments === "string");
       break;
+    case "notice":
+      assert.ok(typeof event.text === "string" && event.text !== "", "a notice that says nothing");
+      break;
     case "wasThinking":
       break;
     case "opaque":

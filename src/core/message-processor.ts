@@ -94,6 +94,7 @@ async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent
     else if (event.type === "usage") usage = usageOf(event);
     else if (event.type === "opaque") yield* keepOpaque(event, turn);
     else if (event.type === "file") yield* keepFile(event, turn);
+    else if (event.type === "notice") await notifyOnce(event.text, turn);
     else {
       const own = event.type === "toolCall" ? withOwnId(event, turn) : event;
       if (own.type === "toolCall") toolCalls.push(own);
@@ -102,6 +103,12 @@ async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent
   }
   signal.throwIfAborted();
   return { reason, toolCalls, usage, original: original?.join("") ?? null };
+}
+
+/** What a model does not take is the same in each step and each turn, and need not be said again. */
+async function notifyOnce(text: string, { core, user, threadId, messages, notify }: Turn): Promise<void> {
+  const said = [...(await core.thread.messages(user.username, threadId)), ...messages];
+  if (!said.some(({ type, content }) => type === "notice" && content === text)) notify(text);
 }
 
 function usageOf({ type: _, ...usage }: ModelEvent & { type: "usage" }): Usage {

@@ -119,6 +119,8 @@ export type ModelEvent =
   | ({ readonly type: "opaque" } & Opaque)
   /** A picture, or another file, that the model made. */
   | { readonly type: "file"; readonly name: string; readonly data: Blob }
+  /** A remark for the person on how the call was made, such as what the model does not take. In a chat each is shown once. */
+  | { readonly type: "notice"; readonly text: string }
   | ({ readonly type: "usage" } & Usage)
   | { readonly type: "finish"; readonly reason: FinishReason };
 

@@ -347,3 +347,19 @@ test("tools of one step run at the same time", async () => {
     ["b", "met"],
   ]);
 });
+
+test("shows a remark of the model's provider once in a chat, in whichever step and turn it comes", async () => {
+  const remark: ModelEvent = { type: "notice", text: "This model takes no tools." };
+  const { core, send } = await scene([
+    [remark, call("1"), FINISH],
+    [remark, text("Done."), FINISH],
+    [remark, text("Again."), FINISH],
+  ]);
+  const { info } = await send();
+  const { events } = await send({ threadId: info.threadId });
+  expect(events.filter(({ type }) => type === "notice")).toEqual([]);
+  const kept = await core.thread.messages("ann", info.threadId);
+  expect(kept.filter(({ type }) => type === "notice").map(({ content }) => content)).toEqual([remark.text]);
+  const other = await send();
+  expect(other.events).toContainEqual(expect.objectContaining({ type: "notice" }));
+});

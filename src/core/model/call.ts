@@ -20,8 +20,8 @@ export interface EndpointCall {
   send(signal: AbortSignal): Promise<Response>;
   /** What puts a reply together, anew for each try. */
   createReply(): Reply;
-  /** Whether another request shall be tried at once, after an answer with an error status. */
-  canAdapt?(status: number): boolean;
+  /** Whether another request shall be tried at once, after an answer with an error status and this body: JSON, or text. */
+  canAdapt?(status: number, body: unknown): boolean;
 }
 
 /** Puts a model's reply together from the messages of its stream. */
@@ -61,12 +61,16 @@ export async function* callEndpoint(
       // An abort breaks the connection, which is no failure: the caller looks at the signal.
       if (signal.aborted) return;
       const failure = toFailure(error, { endpoint, model, firstTimeoutS, idleTimeoutS });
-      if (!hasStarted && failure.status !== null && call.canAdapt?.(failure.status)) continue;
+      if (!hasStarted && failure.status !== null && call.canAdapt?.(failure.status, bodyOf(error))) continue;
       if (hasStarted || retries >= modelMaxRetries || !isWorthRetry(failure)) throw failure.error;
       await pause((failure.error.retryAfterS ?? 2 ** retries / 2) * 1000, signal);
       retries++;
     }
   }
+}
+
+function bodyOf(refusal: unknown): unknown {
+  return (refusal as { readonly error?: unknown }).error;
 }
 
 function isWorthRetry({ canRetry, error }: Failure): boolean {

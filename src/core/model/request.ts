@@ -20,11 +20,13 @@ import type {
   Tool,
   ToolChoice,
 } from "../../protocols";
+import { mergeNeighbours } from "./adapt";
 import { picturesApart, plainCalls } from "./calls";
 import { THINKING_FIELDS } from "./content";
 import type { Endpoint } from "./endpoint";
 import { createFileParts, type FilePart } from "./file-parts";
 import { type Giver, only } from "./opaque";
+import { toolSchema } from "./tool-schema";
 
 export interface Target {
   readonly endpoint: Endpoint;
@@ -62,7 +64,7 @@ export async function createRequest(
     ...parameters,
     // After the parameters, which a person may have written: these are not theirs to change.
     model,
-    messages: messages.reverse(),
+    messages: mergeNeighbours(messages.reverse()),
     stream: true,
     ...(call.tools.length > 0 && { tools: call.tools.map(toTool) }),
     ...(call.tools.length > 0 && call.toolChoice && { tool_choice: toToolChoice(call.toolChoice) }),
@@ -163,6 +165,6 @@ function imageUrl({ mediaType, base64 }: FilePart & { type: "image" }, { detail 
 }
 
 function toTool({ name, description, parameters, strict }: Tool): ChatCompletionTool {
-  const made = { name, description, parameters: { ...parameters } };
+  const made = { name, description, parameters: toolSchema(parameters) };
   return { type: "function", function: { ...made, ...(strict !== undefined && { strict }) } };
 }

@@ -1,0 +1,158 @@
+/**
+ * Which part of a request an endpoint says that it does not support, so that it can be asked again without. By the code and the field
+ * that it names, or else by its sentence: one that merely names a field, such as for a value out of range, is not such a refusal.
+ */
+
+import { type Body, OF_MESSAGE, SYSTEM_ROLE, USER_FIRST, USER_LAST } from "./adapt";
+import { endpointWords } from "./endpoint-words";
+import { isRecord, type JsonRecord } from "./opaque";
+
+const STATUSES = new Set([400, 404, 422]);
+
+/** The word for `without`, or null. `sent` is the request that was refused. */
+export function refusedPart(status: number, body: unknown, sent: Body): string | null {
+  if (!STATUSES.has(status)) return null;
+  const words = endpointWords(body, null);
+  return byCode(body, words, sent) ?? bySentence(words, sent);
+}
+
+const CODE =
+  /unsupported|not_supported|unknown_(?:parameter|field|argument)|unrecogni[sz]ed|extra_forbidden|value_error\.extra|unexpected_(?:parameter|keyword)/;
+
+function byCode(body: unknown, words: string, sent: Body): string | null {
+  for (const error of errorsIn(body)) {
+    if (!CODE.test(`${error.code} ${error.type}`)) continue;
+    const path = Array.isArray(error.loc) ? error.loc.join(".") : typeof error.param === "string" ? error.param : "";
+    const steps = path.split(/[.[\]]+/).filter((step) => step !== "" && step !== "body" && !/^\d+$/.test(step));
+    const [first = "", last = ""] = [steps[0], steps.at(-1)];
+    if (last === "role") return /\btool\b/.test(words) ? ifSent("tools", sent) : ifSent(SYSTEM_ROLE, sent);
+    // What is wrong inside of a tool or a message may be left out by its own name.
+    const part = ifSent(steps.length > 1 && /^(?:tools|messages)$/.test(first) ? last : first, sent);
+    if (part) return part;
+  }
+  return null;
+}
+
+const ERRORS_MAX = 20;
+
+/** The error, wherever it is in what came, and each entry of a validator's list. */
+function errorsIn(body: unknown, levels = 4): JsonRecord[] {
+  if (Array.isArray(body)) return body.slice(0, ERRORS_MAX).flatMap((entry) => errorsIn(entry, levels));
+  if (!isRecord(body) || levels === 0) return [];
+  return [body, ...[body.error, body.detail, body.message, body.errors].flatMap((it) => errorsIn(it, levels - 1))];
+}
+
+/** The word, when the request has what it stands for. */
+function ifSent(part: string, { messages, ...fields }: Body): string | null {
+  const isThere =
+    part === SYSTEM_ROLE
+      ? messages.some(({ role }) => role === "system" || role === "developer")
+      : part === "tools"
+        ? fields.tools !== undefined || messages.some(({ role }) => role === "tool")
+        : part === "strict"
+          ? fields.tools?.some((tool) => "function" in tool && tool.function.strict !== undefined) === true
+          : part !== "model" && (part in fields || (!OF_MESSAGE.has(part) && messages.some((it) => part in it)));
+  return isThere ? part : null;
+}
+
+function bySentence(words: string, sent: Body): string | null {
+  const order = byOrder(words, sent);
+  if (order) return order;
+  const sentences = words.split(/(?<=[.;!?])\s+/);
+  for (const part of partsOf(sent)) {
+    const name = namesOf(part);
+    if (!new RegExp(name, "i").test(words)) continue;
+    if (sentences.some((sentence) => isRefused(sentence, name, part))) return part;
+  }
+  if (TOOLS_NEED_A_FLAG.test(words)) return ifSent("tools", sent);
+  if (ONLY_TWO_ROLES.test(words)) return ifSent(SYSTEM_ROLE, sent) ?? ifSent("tools", sent);
+  return null;
+}
+
+const TOOLS_NEED_A_FLAG = /\btools?\b.{0,40}\brequires?\b.{0,20}--[\w-]+/i;
+const ONLY_TWO_ROLES = /\bonly (?:the )?['"]?user['"]?,? (?:and|or|\/) ?['"]?assistant['"]? (?:roles?|messages?) /i;
+
+const MUST = "must|should|has to|have to|needs? to|expected|ensure|required|not support(?:ed)?";
+const ORDER = {
+  last: new RegExp(
+    `\\b(?:${MUST})\\b.*\\b(?:last|end|ends|prefill)\\b|\\b(?:last|end|ends|prefill\\w*)\\b.*\\b(?:${MUST})\\b`,
+    "i",
+  ),
+  first: new RegExp(
+    `\\b(?:${MUST})\\b.*\\b(?:first|start|begin)|\\b(?:first|start|begin)\\w*\\b.*\\b(?:${MUST})\\b`,
+    "i",
+  ),
+};
+
+/** What templates say of the order of roles. Neighbours of one role are merged in any request. */
+function byOrder(words: string, sent: Body): string | null {
+  const rest = sent.messages.filter(({ role }) => role !== "system");
+  if (rest.at(-1)?.role === "assistant" && ORDER.last.test(words) && /\b(?:user|prefill\w*)\b/i.test(words))
+    return USER_LAST;
+  const isOfUser = ORDER.first.test(words) && /\buser\b/i.test(words);
+  if (!isOfUser && !/\b(?:roles?|messages?|turns?)\b.*\balternat|\balternat\w*\b.*\buser\b/i.test(words)) return null;
+  if (rest[0]?.role === "assistant") return USER_FIRST;
+  return ifSent(SYSTEM_ROLE, sent);
+}
+
+/** Longest first: where a sentence names `tool_choice`, it is not about `tool`. */
+function partsOf(sent: Body): string[] {
+  const names = [...Object.keys(sent), ...sent.messages.flatMap((message) => Object.keys(message))];
+  const parts = new Set(
+    [...names, "tools", "strict", SYSTEM_ROLE].filter((part) => ifSent(part, sent) && !NOT_ALONE.has(part)),
+  );
+  return [...parts].sort((a, b) => b.length - a.length);
+}
+
+const NOT_ALONE = new Set(["messages", "role", "content", "name"]); // Words that sentences have for other things.
+
+/** By what names people and programs call it. */
+function namesOf(part: string): string {
+  const also = ALSO[part];
+  const own = part.split("_").map(RegExp.escape).join("[_ -]?");
+  return also === undefined ? own : `(?:${also})`;
+}
+
+const ALSO: Readonly<Record<string, string>> = {
+  tools: "tools?(?:[_ -]?(?:use|usage|calls?|calling|role))?|functions?(?:[_ -]?(?:calls?|calling))?|role ['\"]?tool",
+  reasoning_effort: "reasoning[_ ]?effort|reasoning|thinking",
+  response_format: "response[_ ]?format|json[_ ]?(?:mode|schema|object)|structured[_ ]outputs?",
+  [SYSTEM_ROLE]:
+    "(?:system|developer) (?:roles?|messages?|prompts?|instructions?)|roles?:? ['\"`]?(?:system|developer)|(?<=['\"`])(?:system|developer)(?=['\"`])|(?<=roles?:? )(?:system|developer)",
+};
+
+const NOUN =
+  "(?: (?:parameters?|params?|arguments?|options?|fields?|property|properties|roles?|values?|messages?|feature))?";
+const QUOTE = "['\"`´‘’“”\\])]*";
+const VERB = "(?:support|accept|take|allow|recogni[sz]e|handle|permit|have|know)";
+const DONE =
+  "(?:supported|permitted|allowed|accepted|available|enabled|implemented|recogni[sz]ed|known|compatible|used|set|specified|provided|sent|passed)";
+const KIND =
+  "(?:request )?(?:parameters?|params?|(?:keyword )?arguments?|fields?|options?|property|properties|keys?|names?|inputs?|roles?)";
+const FILLER =
+  "(?:(?:the|any|a|an|this|these|use|usage|of|using|provided|native|custom|either|both|with|following|parameters?|params?|arguments?|fields?|options?|roles?|value|for)\\b|[\\s:=\\[('\"`“‘,])*";
+/** What may follow a thing that is not supported as a whole; not “longer than”, “with more than”. */
+const END = `(?=${QUOTE}(?:$|\\s*[=:,.;!(]|\\s+(?:with (?:this|the|that|your)|for|in|on|at|by|and|or|when|yet|set|value|parameters?|params?|roles?|messages?|as|json\\w*|true|false|auto|required|\\d)\\b))`;
+
+function isRefused(sentence: string, names: string, part: string): boolean {
+  const name = `(?<![\\w.\\]-])(?:${names})(?![\\w[-])`;
+  const forms = [
+    // “tools are not supported”, “System role not supported”, “`a` and `b` cannot both be specified”
+    `${name}${QUOTE}${NOUN}\\s+(?:(?:is|are|was|were|can|may|must|should)\\s*)?(?:not|n['’]t|cannot)\\s+(?:(?:currently|yet|be|been|both) )*${DONE}\\b(?! (?:to|more|longer|larger)\\b)`,
+    // “'stream_options' was unexpected”
+    `${name}${QUOTE}${NOUN}\\s+(?:is |are |was |were )?(?:currently )?(?:unsupported|unrecogni[sz]ed|unexpected|unknown|forbidden|disabled|unavailable|deprecated)\\b`,
+    // “does not support tools”, “No endpoints found that support tool use”
+    `(?:\\b(?:not|cannot|never)|n['’]t|\\bno endpoints?(?: found)? (?:that|which)(?: can)?)\\s+(?:(?:currently|yet) )?${VERB}s?\\s+${FILLER}${name}${END}`,
+    // “Unknown parameter: 'temperature'”, “unexpected keyword argument 'temperature'”
+    `\\b(?:unsupported|unknown|unrecogni[sz]ed|unexpected|extra|additional|undefined|forbidden)\\s+(?:${KIND}|values?)(?: (?:supplied|provided|found|given|passed|received))?[\\s:=\\[('"\`“‘]*${name}(?![.\\w])`,
+    // “Argument not supported on this model: stop”, “Extra inputs are not permitted, field: 'stream_options'”
+    `\\b${KIND}\\s+(?:is |are )?not ${DONE}[\\w ]*[\\s:=,('"\`“‘]+(?:(?:field|parameter|name|argument)s?\\W+)?${name}`,
+    // “stream_options: Extra inputs are not permitted”
+    `^(?:[\\w.]+\\.)?(?:${names}):\\s+(?:extra|additional) (?:inputs?|fields?|properties|parameters?) (?:are |is )?not\\b`,
+    `^(?:[\\w.]+\\.)?(?:${names}):\\s+(?:unknown|unsupported|unrecogni[sz]ed|unexpected|not supported|not permitted|not allowed)\\b`,
+    ...(part === SYSTEM_ROLE ? [`\\binvalid roles?[\\s:=('"\`“‘]*${name}`] : []),
+    // “'temperature' does not support 0.2 with this model”
+    ...(part === "tools" ? [] : [`${name}${QUOTE}${NOUN}\\s+(?:does not|doesn['’]t|only) supports?\\b`]),
+  ];
+  return forms.some((form) => new RegExp(form, "i").test(sentence));
+}
