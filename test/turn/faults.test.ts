@@ -91,7 +91,7 @@ describe("an upstream fault", () => {
 
       const next = await collectTurn(await ann.post("/api/v1/message", { content: "And now?", thread_id: threadId }));
       expect(textOf(next)).toBe(NEXT);
-      expect(upstream.requests.at(-1)?.body.messages.at(-1)?.content).toBe("And now?");
+      expect(upstream.requests.at(-1)?.body.messages.at(-1)?.content).toEndWith("And now?");
     },
   );
 

@@ -9,11 +9,13 @@ const LEVELS_MAX = 8; // Gateways wrap the answers of others, which wrap those o
 const ENTRIES_MAX = 3; // Of a list: what is wrong with the first fields is enough to begin with.
 const FIELDS_MAX = 50;
 
-/** Where it stands; of several the first with more than one word. The last few are words for programs, better than none. */
+/** Where it stands; of several the first with more than one word. */
 const FIELDS = (
   "message detail msg error error_description error_message error_msg errormessage errors fault faultstring status_msg description " +
-  "details title reason base_resp code type status"
+  "details title reason base_resp"
 ).split(" ");
+/** Words for programs, which are better than none. */
+const CODES = ["code", "type", "status"];
 
 /** Empty when it says nothing that a person could read. `body` is JSON, parsed or not, a page, or plain text. */
 export function endpointWords(body: unknown, apiKey: string | null): string {
@@ -54,8 +56,11 @@ function titleOf(page: string): string {
 function findInObject(object: object, levels: number): string {
   const entries = Object.entries(object).slice(0, FIELDS_MAX);
   const fields = new Map(entries.map(([name, value]) => [name.toLowerCase(), value]));
-  const texts = FIELDS.map((name) => find(fields.get(name), levels - 1)).filter((text) => text !== "");
-  const words = texts.find((text) => /\s/.test(text)) ?? texts[0] ?? ofFields(entries, levels);
+  const textsOf = (names: readonly string[]) =>
+    names.map((name) => find(fields.get(name), levels - 1)).filter((text) => text !== "");
+  const texts = textsOf(FIELDS);
+  const words =
+    texts.find((text) => /\s/.test(text)) ?? texts[0] ?? (ofFields(entries, levels) || textsOf(CODES)[0] || "");
   // The path of a field of the request, as validators give it.
   const place = Array.isArray(fields.get("loc")) ? (fields.get("loc") as unknown[]) : [];
   const path = place.filter((step) => step !== "body" && /^(?:string|number)$/.test(typeof step)).join(".");

@@ -507,8 +507,7 @@ describe("errors have OpenAI's shape", () => {
     const client = await clientOf(own, "ann");
     const words = { code: `no ${key}`, type: `x${key}x`, param: "sk-proj-abcdefgh12345678", message: `${key}?` };
     const refusal = { status: 400, body: { error: words } };
-    // The first one may be about `stream_options`, and is tried again without.
-    upstream.script(refusal, refusal);
+    upstream.script(refusal);
     const failure = await failureOf(client.chat.completions.create(body));
     expect(failure).toMatchObject({ status: 400, code: null, type: "invalid_request_error", param: null });
     expect(failure?.message).not.toContain(key);
