@@ -10,11 +10,11 @@ import {
   inDataPath,
   inWorkingFolder,
   logLevel,
-  longText,
   oneOf,
   origins,
   type Parser,
   positiveNumber,
+  publicUrl,
   rate,
   size,
   Wrong,
@@ -47,6 +47,80 @@ export function loadConfig(): Config {
   return readConfig(process.env, process.cwd());
 }
 
+/** What the environment of this process sets and nothing here reads, each as a sentence that names what was meant. */
+export function ignoredSettings(): string[] {
+  return ignoredOf(process.env);
+}
+
+/** The same of any environment. Names alone: a value may be a secret. */
+export function ignoredOf(environment: Record<string, string | undefined>): string[] {
+  const isSet = (name: string) => Boolean(environment[name]?.trim());
+  return Object.keys(environment)
+    .filter((name) => isSet(name) && !NAMES.includes(name))
+    .flatMap((name) => {
+      const meant = meantBy(name);
+      if (meant !== null && isSet(meant)) return [];
+      const instead = meant === null ? INSTEAD.get(name) : `Did you mean ${meant}?`;
+      if (instead !== undefined) return [`${name} is set and not read. ${instead}`];
+      return name.startsWith(PREFIX) ? [`${name} is set and no setting of the server; see .env.example.`] : [];
+    })
+    .sort();
+}
+
+const PREFIX = "SKELETON_";
+const DATABASE = "The database is skeleton.db in DATA_PATH; see docs/from-python.md.";
+
+/** Settings of the Python Skeleton that have no counterpart of another name. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ["SYSTEM_PROMPTS_FILE", "The file is system_prompts.yaml in DATA_PATH; put it there."],
+  ["SQLITE_DB_FILENAME", DATABASE],
+  ["SQLITE_PATH", DATABASE],
+  ["THREAD_DB_PATH", DATABASE],
+]);
+
+/** What other programs call the same. */
+const ALIASES: ReadonlyMap<string, string | null> = new Map([
+  ["OPENAI_API_BASE", "OPENAI_BASE_URL"],
+  ["JWT_SECRET", "JWT_SECRET_KEY"],
+  ["PORT", "SKELETON_PORT"],
+  ["UVICORN_PORT", "SKELETON_PORT"],
+  ["UVICORN_HOST", "SKELETON_HOST"],
+  ["SSL_KEYFILE", "TLS_KEY_FILE"],
+  ["SSL_CERTFILE", "TLS_CERT_FILE"],
+  ["SSL_CERT_FILE", null], // OpenSSL's own: certificates to trust.
+]);
+
+const MISTYPED_LENGTH = 8; // A shorter name is two letters away from too many others.
+const MISTYPED_LETTERS = 2;
+
+/** The setting that a name looks like; null = none. */
+function meantBy(name: string): string | null {
+  const alias = ALIASES.get(name);
+  if (alias !== undefined) return alias;
+  const bare = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : PREFIX + name;
+  if (name.length < MISTYPED_LENGTH) return null;
+  if (NAMES.includes(bare)) return bare;
+  // A second key beside the first is what models.yaml may name.
+  if (NAMES.some((known) => name.startsWith(known) && /^_?\d+$/.test(name.slice(known.length)))) return null;
+  const typed = name.toUpperCase();
+  return NAMES.find((known) => distance(typed, known) <= MISTYPED_LETTERS) ?? null;
+}
+
+/** How many letters have to be put in, taken out or changed; more than enough when the lengths differ much. */
+function distance(one: string, other: string): number {
+  if (Math.abs(one.length - other.length) > MISTYPED_LETTERS) return Number.POSITIVE_INFINITY;
+  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (const [at, letter] of [...one].entries()) {
+    const next = [at + 1];
+    for (const [column, wanted] of [...other].entries()) {
+      const [above = 0, corner = 0, left = 0] = [row[column + 1], row[column], next[column]];
+      next.push(Math.min(above + 1, left + 1, corner + (letter === wanted ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
 /** A variable whose name the owner wrote into a file, such as the key of an endpoint in models.yaml. Null = not set. */
 export function secretVariable(name: string): string | null {
   return process.env[name]?.trim() || null;
@@ -69,6 +143,8 @@ export function readConfig(environment: Record<string, string | undefined>, work
   };
 
   const entries = Object.entries(TABLE).map(([key, variable]) => [key, read<unknown>(variable)]);
+  const tls = [TABLE.tlsCertFile, TABLE.tlsKeyFile].filter((variable) => textOf(environment, variable) !== null);
+  if (tls.length === 1) problems.push("TLS_CERT_FILE, TLS_KEY_FILE: only one of them is set; HTTPS needs both.");
   if (problems.length > 0) throw new ConfigError(problems);
   const dataPathGiven = textOf(environment, TABLE.dataPath) ?? ".";
   return Object.freeze({ ...Object.fromEntries(entries), dataPathGiven, scratch: null });
@@ -98,11 +174,7 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
     httpUrl("http://localhost:11434/v1"),
     "Endpoint; not set = OpenAI's own when there is a key.",
   ),
-  jwtSecretKey: secret(
-    "JWT_SECRET_KEY",
-    longText,
-    "Signs sessions, at least 32 characters; not set = JWT_SECRET_FILE.",
-  ),
+  jwtSecretKey: secret("JWT_SECRET_KEY", anyText, "Signs sessions, at least 32 characters; not set = JWT_SECRET_FILE."),
   jwtSecretFile: variable(
     "JWT_SECRET_FILE",
     "jwt.secret",
@@ -119,9 +191,15 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
   port: variable("SKELETON_PORT", "8000", wholeNumber(0, 65_535), "Port to listen on; 0 = any free one."),
   publicUrl: optional(
     "PUBLIC_URL",
-    httpUrl("https://chat.example.org"),
-    "The address at which people reach this server; not set = as each request says.",
+    publicUrl,
+    "The address at which people reach this server, also one with a path; not set = as each request says.",
   ),
+  tlsCertFile: optional(
+    "TLS_CERT_FILE",
+    inDataPath,
+    "Certificate chain (PEM) to serve HTTPS with, read again when it changes; relative to DATA_PATH.",
+  ),
+  tlsKeyFile: optional("TLS_KEY_FILE", inDataPath, "Its private key (PEM); relative to DATA_PATH."),
   dataPath: variable("DATA_PATH", ".", inWorkingFolder, "Folder of your files and of the database."),
   usersFile: variable("USERS_FILENAME", "users.yaml", inDataPath, "Accounts; relative to DATA_PATH."),
   uploadDir: variable("UPLOAD_DIR", "uploads", inDataPath, "Folder of uploaded files; relative to DATA_PATH."),
@@ -217,6 +295,8 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
 
 /** Every variable, in the order of .env.example. */
 export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.values(TABLE);
+
+const NAMES: readonly string[] = CONFIG_VARIABLES.map(({ name }) => name);
 
 function variable<Value>(name: string, fallback: string, parse: Parser<Value>, description: string): Variable<Value> {
   return { name, fallback, parse, description, isSecret: false };

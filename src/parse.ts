@@ -21,14 +21,8 @@ export class Wrong {
   }
 }
 
-const MIN_SECRET_CHARACTERS = 32; // HS256 asks for a key of at least 256 bits.
-
 export function anyText(text: string): string {
   return text;
-}
-
-export function longText(text: string): string | Wrong {
-  return text.length < MIN_SECRET_CHARACTERS ? new Wrong(`at least ${MIN_SECRET_CHARACTERS} characters`) : text;
 }
 
 export function httpUrl(example: string): Parser<string> {
@@ -37,6 +31,22 @@ export function httpUrl(example: string): Parser<string> {
     const isHttp = url !== null && (url.protocol === "http:" || url.protocol === "https:");
     return isHttp ? text.replace(/\/+$/, "") : new Wrong(`a URL such as ${example}`);
   };
+}
+
+/** First segments of the paths that the server has itself: below a path of such a name, addresses with and without it could not be told apart. */
+export const OWN_SEGMENTS = "api files health live login logout openapi _plugin setup static t threads".split(" ");
+
+export function publicUrl(text: string): string | Wrong {
+  const url = URL.parse(text);
+  const isAddress = url !== null && /^https?:$/.test(url.protocol) && url.host !== "" && url.username === "";
+  if (!isAddress || /[?#]/.test(text))
+    return new Wrong("a URL such as https://chat.example.org or https://example.org/chat");
+  const path = url.pathname.replace(/\/+$/, "");
+  if (!/^(?:\/[\w.~-]+)*$/.test(path)) return new Wrong("a URL whose path is of letters, digits and . _ ~ - alone");
+  const [, first = ""] = path.split("/");
+  if (OWN_SEGMENTS.includes(first))
+    return new Wrong(`a URL whose path does not begin with /${first}, which the server has itself`);
+  return url.origin + path;
 }
 
 /** Each as a browser writes it, because it is compared with what a browser sends. */
@@ -67,6 +77,7 @@ export function logLevel(text: string): LogLevel | Wrong {
     warning: "warn",
     warn: "warn",
     error: "error",
+    critical: "error",
   };
   return ownValue(levels, text.toLowerCase()) ?? new Wrong("DEBUG, INFO, WARNING or ERROR");
 }

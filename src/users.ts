@@ -16,7 +16,7 @@ import {
   problemWithParts,
 } from "./core/auth/accounts";
 import { countRecords, giveData, giveKept, type KeptData, keepData, listKept } from "./core/auth/kept-data";
-import { hashPassword, requireGoodPassword } from "./core/auth/passwords";
+import { hashPassword, PASSWORD_CHARACTERS, requireGoodPassword } from "./core/auth/passwords";
 import { programToken } from "./core/auth/program-token";
 import { createSecretFile } from "./core/auth/secret";
 import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
@@ -46,11 +46,13 @@ export interface OpenedStore {
 const USAGE = `Usage: users [-f FILE] [ACTION]
 
 Adds a user, or changes the given parts of one:
-  -u, --user NAME        1 to 64 characters
-  -p, --password TEXT    at least 8 characters. Everybody on this machine can see it while the
-                         command runs: leave it out (or give -) to be asked, or to pipe it in
+  -u, --username NAME    1 to 64 characters; --user means the same
+  -p, --password TEXT    8 characters or more, of fewer the command warns. Everybody on this machine
+                         can see it while the command runs: leave it out (or give -) to be asked,
+                         or to pipe it in
   -r, --role ROLE        admin or user (default for a new one: user)
-  -m, --mask MASK        regular expression that the whole model id must match; "" = every model
+  -m, --model-mask MASK  regular expression that the whole model id must match; "" = every model;
+                         --mask means the same
 
 Other actions:
       --list             names, roles and masks
@@ -83,7 +85,12 @@ const OPTIONS = {
   "generate-jwt": { type: "string" },
   force: { type: "boolean" },
   help: { type: "boolean", short: "h" },
+  username: { type: "string" },
+  "model-mask": { type: "string" },
 } as const;
+
+/** Other words for an option. */
+const SYNONYMS = { username: "user", "model-mask": "mask" } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
@@ -91,7 +98,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"
 export async function runUsers(args: string[], io: UsersIo): Promise<number> {
   let values: Values;
   try {
-    values = parseArgs({ args, options: OPTIONS, strict: true }).values;
+    values = withoutSynonyms(parseArgs({ args, options: OPTIONS, strict: true }).values);
   } catch (error) {
     io.error(messageOf(error));
     io.error("Try --help.");
@@ -103,6 +110,18 @@ export async function runUsers(args: string[], io: UsersIo): Promise<number> {
     io.error(isAppError(error) ? error.message : `Failed: ${whyFailed(error, io.config)}`);
     return 1;
   }
+}
+
+/** Throws an Error when an option is given by both of its names. */
+function withoutSynonyms(values: Values): Values {
+  const plain: Record<string, unknown> = { ...values };
+  for (const [name, option] of Object.entries(SYNONYMS)) {
+    if (!Object.hasOwn(plain, name)) continue;
+    if (Object.hasOwn(plain, option)) throw new Error(`--${option} and --${name} mean the same; give one of them.`);
+    plain[option] = plain[name];
+    delete plain[name];
+  }
+  return plain;
 }
 
 /** A folder that is locked is said as that, and not as the file in it that could not be written. */
@@ -293,8 +312,9 @@ async function setUser(file: string, name: string, { password, role, mask }: Val
   const isAsked =
     password === "-" || (password === undefined && (!isThere || (role === undefined && mask === undefined)));
   const newPassword = isAsked ? await askPassword(name, io) : password;
+  if (newPassword !== undefined) warnOfPassword(newPassword, io);
   const change: AccountChange = {
-    ...(newPassword !== undefined && { passwordHash: await hashPassword(newPassword) }),
+    ...(newPassword !== undefined && { passwordHash: await hashPassword(newPassword, MIN_CHARACTERS) }),
     ...(isRole(role) ? { role } : !isThere && { role: "user" }),
     ...(mask !== undefined && { modelMask: mask }),
   };
@@ -305,10 +325,19 @@ async function setUser(file: string, name: string, { password, role, mask }: Val
   return 0;
 }
 
+const MIN_CHARACTERS = 1; // Whoever has the shell decides: short ones that people have elsewhere can be brought along.
+
+function warnOfPassword(password: string, io: UsersIo): void {
+  if ([...password].length >= PASSWORD_CHARACTERS) return;
+  io.error(
+    `Warning: the password has fewer than ${PASSWORD_CHARACTERS} characters and is easily guessed. It is taken, because you say so.`,
+  );
+}
+
 async function askPassword(name: string, io: UsersIo): Promise<string> {
   const password = await io.readSecret(`Password for ${name}: `);
   if (password === null) throw new AppError("invalid", "No password was given. Use -p, or pipe one in.");
-  requireGoodPassword(password);
+  requireGoodPassword(password, MIN_CHARACTERS);
   // What nobody sees while it is typed is easily mistyped.
   if (io.isTerminal && (await io.readSecret("Once more: ")) !== password) {
     throw new AppError("invalid", "The two passwords differ. Nothing was changed.");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { CONFIG_VARIABLES, ConfigError, loadConfig, readConfig, secretVariable } from "../src/config";
+import { CONFIG_VARIABLES, ConfigError, ignoredOf, loadConfig, readConfig, secretVariable } from "../src/config";
 
 const FOLDER = "/srv/skeleton";
 
@@ -25,6 +25,8 @@ describe("without any variable", () => {
       host: "0.0.0.0",
       port: 8000,
       publicUrl: null,
+      tlsCertFile: null,
+      tlsKeyFile: null,
       dataPath: "/srv/skeleton",
       dataPathGiven: ".",
       usersFile: "/srv/skeleton/users.yaml",
@@ -74,6 +76,10 @@ describe("a value that is set", () => {
     ["SKELETON_HOST", "::1", "host", "::1"],
     ["PUBLIC_URL", "https://chat.example.org/", "publicUrl", "https://chat.example.org"],
     ["PUBLIC_URL", "http://nas:8000/chat", "publicUrl", "http://nas:8000/chat"],
+    ["PUBLIC_URL", "https://Example.org:443/ai/~ann/", "publicUrl", "https://example.org/ai/~ann"],
+    ["PUBLIC_URL", "https://example.org/threadbare", "publicUrl", "https://example.org/threadbare"],
+    ["JWT_SECRET_KEY", "short", "jwtSecretKey", "short"],
+    ["LOG_LEVEL", "CRITICAL", "logLevel", "error"],
     ["SKELETON_PORT", "0", "port", 0],
     ["SKELETON_PORT", "65535", "port", 65_535],
     ["PLUGINS_PATH", "../shared", "pluginsPath", "/srv/shared"],
@@ -147,6 +153,10 @@ describe("a wrong value", () => {
     ["LOG_LEVEL", "constructor", "DEBUG, INFO, WARNING or ERROR"],
     ["PUBLIC_URL", "chat.example.org", "a URL such as https://chat.example.org"],
     ["PUBLIC_URL", "ftp://chat.example.org", "a URL such as"],
+    ["PUBLIC_URL", "https://example.org/chat?a=1", "a URL such as"],
+    ["PUBLIC_URL", "https://ann:secret@example.org", "a URL such as"],
+    ["PUBLIC_URL", "https://example.org/my chat", "a URL whose path is of letters"],
+    ["PUBLIC_URL", "https://example.org/static/chat", "a URL whose path does not begin with /static"],
     ["TRUST_PROXY", "maybe", "true or false"],
     ["TOKEN_TTL_HOURS", "0", "a number above 0"],
     ["TOKEN_TTL_HOURS", "forever", "a number above 0"],
@@ -173,16 +183,56 @@ describe("a wrong value", () => {
     expect(problems[0]).toStartWith(`${name}: ${JSON.stringify(value)} is not allowed; ${expected}`);
   });
 
-  test("a secret that is too short is refused without being shown", () => {
-    const [problem] = problemsOf({ JWT_SECRET_KEY: "hunter2" });
-    expect(problem).toContain("JWT_SECRET_KEY");
-    expect(problem).toContain("at least 32 characters");
-    expect(problem).not.toContain("hunter2");
+  test.each(["TLS_CERT_FILE", "TLS_KEY_FILE"])("%s alone is refused", (name) => {
+    expect(problemsOf({ [name]: "it.pem" })).toEqual([
+      "TLS_CERT_FILE, TLS_KEY_FILE: only one of them is set; HTTPS needs both.",
+    ]);
   });
 
   test("all wrong values are named at once", () => {
     const problems = problemsOf({ SKELETON_PORT: "http", LOG_LEVEL: "x", TRUST_PROXY: "x", SKELETON_HOST: "::" });
     expect(problems.map((problem) => problem.split(":")[0])).toEqual(["SKELETON_PORT", "LOG_LEVEL", "TRUST_PROXY"]);
+  });
+});
+
+describe("a setting that is set and not read", () => {
+  const ignored: [name: string, said: string][] = [
+    ["SYSTEM_PROMPTS_FILE", "system_prompts.yaml in DATA_PATH"],
+    ["SQLITE_DB_FILENAME", "skeleton.db in DATA_PATH"],
+    ["OPENAI_API_BASE", "Did you mean OPENAI_BASE_URL?"],
+    ["JWT_SECRET", "Did you mean JWT_SECRET_KEY?"],
+    ["PLUGIN_PATH", "Did you mean PLUGINS_PATH?"],
+    ["Trust_Proxi", "Did you mean TRUST_PROXY?"],
+    ["SKELETON_DATA_PATH", "Did you mean DATA_PATH?"],
+    ["TRACE_PLUGINS", "Did you mean SKELETON_TRACE_PLUGINS?"],
+    ["SKELETON_COLOUR", "no setting of the server"],
+  ];
+  test.each(ignored)("is named: %s", (name, expected) => {
+    const said = ignoredOf({ [name]: "a secret", DATA_PATH: " " });
+    expect(said).toHaveLength(1);
+    expect(said[0]).toStartWith(`${name} is set`);
+    expect(said[0]).toContain(expected);
+    expect(said[0]).not.toContain("a secret");
+  });
+
+  const others = [
+    "HOME",
+    "PATH",
+    "SSL_CERT_FILE",
+    "OPENAI_API_KEY_2",
+    "OPENAI_ORG_ID",
+    "BUN_INSTALL",
+    "LANG",
+    "HOST",
+    "constructor",
+  ];
+  test.each(others)("is passed over where it is another program's: %s", (name) => {
+    expect(ignoredOf({ [name]: "x" })).toEqual([]);
+  });
+
+  test("is passed over beside the one that was meant, when it is empty, and when it is one of ours", () => {
+    expect(ignoredOf({ PORT: "3000", SKELETON_PORT: "3000", JWT_SECRET: " " })).toEqual([]);
+    expect(ignoredOf(Object.fromEntries(CONFIG_VARIABLES.map(({ name }) => [name, "x"])))).toEqual([]);
   });
 });
 

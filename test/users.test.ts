@@ -79,6 +79,30 @@ describe("adding a user", () => {
     expect(readFileSync(other, "utf8")).toMatch(/ {2}ada:\n {4}password_hash: \$argon2id\S+\n {4}role: user\n/);
   });
 
+  test("takes the names that the options had in the Python Skeleton, but not both names of one", async () => {
+    const command = users();
+    const args = ["--username", "ada", "--password", PASSWORD, "--role", "admin", "--model-mask", "gpt-.*"];
+    expect((await command.run(args)).code).toBe(0);
+    expect(await command.signIn("ada", PASSWORD)).toEqual({ username: "ada", role: "admin", modelMask: "gpt-.*" });
+    const both = await command.run(["-u", "ada", "--username", "bob", "-r", "user"]);
+    expect([both.code, both.error]).toEqual([2, expect.stringContaining("--user and --username mean the same")]);
+    const alone = await command.run(["--list", "--model-mask", "x"]);
+    expect([alone.code, alone.error]).toEqual([2, expect.stringContaining("only make sense with --user NAME")]);
+  });
+
+  test.each([
+    ["given", ["-p", "short"], [], false],
+    ["typed", [], ["short", "short"], true],
+    ["piped in", ["-p", "-"], ["pässwd7"], false],
+  ] as const)("warns of a short password that is %s, and takes it", async (_, args, typed, isTerminal) => {
+    const command = users();
+    const { code, error } = await command.run(["-u", "ada", ...args], typed, isTerminal);
+    expect([code, error]).toEqual([0, expect.stringContaining("fewer than 8 characters")]);
+    expect(error).not.toContain("short");
+    expect(await command.signIn("ada", typed[0] ?? "short")).not.toBeNull();
+    expect((await command.run(["-u", "bob", "-p", PASSWORD])).error).toBe("");
+  });
+
   const names = ["null", "123", "yes", "a: b", "#x", "__proto__", "Zo\u0065\u0308", "用户", "a'b\"c", "users"];
   test.each(names)("keeps the name %p as it is", async (name) => {
     const command = users("users: {}\n");
@@ -96,9 +120,15 @@ describe("adding a user", () => {
   });
 
   const refused: [what: string, args: string[], typed: string[], isTerminal: boolean, reason: string][] = [
-    ["a short password", ["-u", "ada", "-p", "short"], [], false, "at least 8 characters"],
+    ["an empty password", ["-u", "ada", "-p", ""], [], false, "at least one character"],
     ["a wrong role", ["-u", "ada", "-p", PASSWORD, "-r", "root"], [], false, "--role must be admin or user"],
-    ["a bad mask", ["-u", "ada", "-p", PASSWORD, "-m", "gpt-("], [], false, "--mask: model_mask is not a regular"],
+    [
+      "a bad mask",
+      ["-u", "ada", "-p", PASSWORD, "-m", "gpt-("],
+      [],
+      false,
+      "--model-mask: model_mask is not a regular",
+    ],
     ["a bad name", ["-u", " ada", "-p", PASSWORD], [], false, "does not begin or end with a space"],
     ["an empty name", ["-u", "", "-p", PASSWORD], [], false, "1 to 64 characters"],
     ["no password", ["-u", "ada"], [], false, "No password was given"],

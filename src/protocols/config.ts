@@ -17,8 +17,12 @@ export interface Config {
   readonly host: string;
   /** `SKELETON_PORT`; 0 = any free one. */
   readonly port: number;
-  /** `PUBLIC_URL`: the address at which people reach the server; null = as each request says. */
+  /** `PUBLIC_URL`: the address at which people reach the server, with the path below which it is if there is one; null = as each request says. */
   readonly publicUrl: string | null;
+  /** `TLS_CERT_FILE`, absolute: the certificate chain to serve HTTPS with; null = plain HTTP. */
+  readonly tlsCertFile: string | null;
+  /** `TLS_KEY_FILE`, absolute: its key; null exactly when `tlsCertFile` is. */
+  readonly tlsKeyFile: string | null;
   /** `DATA_PATH`, absolute: where the owner's files live. */
   readonly dataPath: string;
   /** The same as the owner wrote it, for what is said about it. */

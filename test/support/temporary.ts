@@ -24,6 +24,8 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     host: "127.0.0.1",
     port: 0,
     publicUrl: null,
+    tlsCertFile: null,
+    tlsKeyFile: null,
     dataPath,
     dataPathGiven: dataPath,
     usersFile: join(dataPath, "users.yaml"),

@@ -122,5 +122,5 @@ function isMap(value: unknown): value is Record<string, unknown> {
 export function problemWithParts(role: string | undefined, mask: string | undefined): string | null {
   if (role !== undefined && !isRole(role)) return `--role must be admin or user, not ${JSON.stringify(role)}.`;
   const compiled = compileMask(mask ?? "");
-  return typeof compiled === "string" ? `--mask: ${compiled}` : null;
+  return typeof compiled === "string" ? `--model-mask: ${compiled}` : null;
 }

@@ -10,7 +10,7 @@ const MAX_WAITING = 100; // About ten seconds of work; who comes later would hav
 const RETRY_AFTER_S = 10;
 const BCRYPT_BYTES = 72; // bcrypt knows no more of a password.
 const MAX_BYTES = 4096; // No person's password is longer, and hashing megabytes is work for an attacker to give us.
-const MIN_CHARACTERS = 8;
+export const PASSWORD_CHARACTERS = 8; // At least, of one that is chosen in a browser.
 
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 const ARGON2 = /^\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$/;
@@ -26,9 +26,10 @@ export function kindOfHash(hash: string): string {
 }
 
 /** Throws AppError("invalid") with what is wrong with a password that somebody wants to have. */
-export function requireGoodPassword(password: string): void {
-  if ([...password].length < MIN_CHARACTERS) {
-    throw new AppError("invalid", `The password needs at least ${MIN_CHARACTERS} characters.`);
+export function requireGoodPassword(password: string, minCharacters = PASSWORD_CHARACTERS): void {
+  if ([...password].length < minCharacters) {
+    const characters = minCharacters === 1 ? "one character" : `${minCharacters} characters`;
+    throw new AppError("invalid", `The password needs at least ${characters}.`);
   }
   if (Buffer.byteLength(password) > MAX_BYTES) {
     throw new AppError("invalid", `The password may have at most ${MAX_BYTES} bytes.`);
@@ -36,8 +37,8 @@ export function requireGoodPassword(password: string): void {
 }
 
 /** An argon2id hash. Throws what `requireGoodPassword` throws, and AppError("unavailable") when too many wait. */
-export function hashPassword(password: string): Promise<string> {
-  requireGoodPassword(password);
+export function hashPassword(password: string, minCharacters = PASSWORD_CHARACTERS): Promise<string> {
+  requireGoodPassword(password, minCharacters);
   return inTurn(() => Bun.password.hash(password, "argon2id"));
 }
 

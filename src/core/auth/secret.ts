@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { messageOf } from "../../errors";
 import type { Config, Log } from "../../protocols";
@@ -17,11 +17,11 @@ const WINNER_WAIT_MS = 1000; // Between creating the file and writing to it anot
 /** Throws an Error with a sentence for the owner when there is no secret to be had. */
 export function readSecret(config: Config, log: Log): string {
   if (config.mode === "ephemeral") return createSecret();
-  if (config.jwtSecretKey !== null) return config.jwtSecretKey;
   try {
+    if (config.jwtSecretKey !== null) return requireLength(config.jwtSecretKey, "JWT_SECRET_KEY", config, log);
     if (createSecretFile(config.jwtSecretFile))
       log.info("Made the secret that signs sessions", { file: config.jwtSecretFile });
-    return readSecretFile(config.jwtSecretFile);
+    return requireLength(readSecretFile(config.jwtSecretFile), config.jwtSecretFile, config, log);
   } catch (error) {
     if (dirname(config.jwtSecretFile) === config.dataPath) requireDataFolder(config);
     throw new Error(`No secret to sign sessions with: ${messageOf(error)}. Set JWT_SECRET_KEY or JWT_SECRET_FILE.`);
@@ -41,6 +41,16 @@ export function createSecretFile(path: string): boolean {
   }
 }
 
+/** A short one that came along with accounts, as from the Python Skeleton, is taken, so that moving here breaks nothing; a new one must be long. */
+function requireLength(secret: string, name: string, { usersFile }: Config, log: Log): string {
+  if (secret.length >= MIN_CHARACTERS) return secret;
+  const short = `${name} has fewer than ${MIN_CHARACTERS} characters`;
+  if (!existsSync(usersFile)) throw new Error(`${short}, which a new installation needs at least`);
+  const advice = "Make another one with: users --generate-jwt FILE --force. It signs everybody out once.";
+  log.warn(`INSECURE: ${short}. Whoever guesses it can sign in as anybody. ${advice}`);
+  return secret;
+}
+
 function createSecret(): string {
   return randomBytes(SECRET_BYTES).toString("base64url");
 }
@@ -49,10 +59,8 @@ function readSecretFile(path: string): string {
   const deadline = Date.now() + WINNER_WAIT_MS;
   for (;;) {
     const secret = readFileSync(path, "utf8").trim();
-    if (secret.length >= MIN_CHARACTERS) return secret;
-    if (secret !== "" || Date.now() > deadline) {
-      throw new Error(`${path} has fewer than ${MIN_CHARACTERS} characters; delete it to have another made`);
-    }
+    if (secret !== "") return secret;
+    if (Date.now() > deadline) throw new Error(`${path} is empty; delete it to have another made`);
     Bun.sleepSync(5);
   }
 }

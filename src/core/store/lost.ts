@@ -43,11 +43,15 @@ function namesIn(folder: string): string[] {
   }
 }
 
+const FROM_PYTHON =
+  "It is that of the Python Skeleton, whose chats cannot be read. Move it to another folder with the files ending in -wal and -shm; see docs/from-python.md.";
+
 /** False when there are no tables at all. Throws an Error when those that belong to a store are not all there. */
 export function requireOurTables(database: Database): boolean {
   const rows = database.query<{ name: string }, []>("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
   const tables = new Set(rows.map(({ name }) => name));
   if (tables.size === 0) return false;
+  if (tables.has("_stores") && !tables.has("_store")) throw new Error(FROM_PYTHON);
   if (!tables.has("_store")) throw new Error("It is the database of another program.");
   const stores = database.query<{ name: string; fields: string }, []>("SELECT name, fields FROM _store").all();
   const wanted = stores.flatMap(({ name, fields }) => [
