@@ -9,6 +9,7 @@
   });
   htmx.registerExtension("trusted-types", { init: (api) => policy && api.initSecurity(policy) });
 
+  const root = new URL("..", document.currentScript.src).pathname; // Of the server, which may be below a path of its host.
   const byId = (id) => document.getElementById(id);
   const on = (types, act) => types.split(" ").map((type) => addEventListener(type, act, true)); // Not all bubble.
   const hasKeys = matchMedia("(pointer: fine)").matches;
@@ -43,7 +44,9 @@
   on("submit", ({ target }) => {
     // One that htmx does not send leaves the page, and comes back with the text if it is refused.
     if (target.matches("#composer:not([hx-post])")) kept("removeItem", draftKey(target.elements.text));
-    if (target.matches(".account")) kept("clear");
+    // Other programs of the host keep something there as well.
+    const drafts = Object.keys(kept("valueOf") ?? {}).filter((key) => key.startsWith("draft "));
+    if (target.matches(".account")) for (const key of drafts) kept("removeItem", key);
   });
 
   // The text goes when it was taken, and stays when the send was refused or something was typed meanwhile.
@@ -69,7 +72,7 @@
       uploads++;
       uploading = uploading
         .then(() =>
-          htmx.ajax("POST", "/files", {
+          htmx.ajax("POST", `${root}files`, {
             source: "#attach",
             target: "#chips",
             swap: "beforeend",
@@ -222,7 +225,7 @@
   // The server groups chats by the person's days, and has no other way to know their zone. htmx starts after this script.
   const zone = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
   if (!document.cookie.split("; ").includes(zone)) setTimeout(() => htmx.trigger(document.body, "threads-reload"));
-  Object.assign(document, { cookie: `${zone}; path=/; max-age=31536000; samesite=lax` });
+  Object.assign(document, { cookie: `${zone}; path=${root}; max-age=31536000; samesite=lax` });
 
   // A page in the background holds no connection; a new one goes on after the last message seen. The windows of a browser share
   // one by a worker (a browser has six in all). A page has its own where there is no such worker, or none that answers.

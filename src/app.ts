@@ -5,7 +5,7 @@ import { isProduction } from "elysia/error";
 import type { Core } from "./protocols";
 import { assetRoutes } from "./routes/assets";
 import { catalogueRoutes } from "./routes/catalogue";
-import { packedPage } from "./routes/compress";
+import { sentPage } from "./routes/compress";
 import { corsHeaders, preflight } from "./routes/cors";
 import { failureOf, failureResponse, wrongMethod } from "./routes/failure";
 import { fileRoutes } from "./routes/files";
@@ -19,13 +19,14 @@ import { messageRoutes } from "./routes/message";
 import { openapiRoutes } from "./routes/openapi";
 import { pageRoutes } from "./routes/page";
 import { pluginPageRoutes } from "./routes/plugin-pages";
+import { comeIn, goOut } from "./routes/public-path";
 import { searchRoutes } from "./routes/search";
 import { SECURITY_HEADERS } from "./routes/security-headers";
 import { keepPeer } from "./routes/session";
 import { setupRoutes } from "./routes/setup";
 import { threadRoutes } from "./routes/threads";
 import { turnRoutes } from "./routes/turns";
-import { methodsAt, pathOf } from "./routes/url";
+import { methodsAt, pathOf, publicPath } from "./routes/url";
 
 export { BODY_MAX_BYTES } from "./routes/gate";
 export { closeStreams } from "./routes/stream";
@@ -41,10 +42,17 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
   // checked; this one only takes away fields that are not in the schema.
   // An address such as http://nas/… is shorter than Elysia expects of one.
   const app = new Elysia({ normalize: "typebox", handler: { standardHostname: false } });
+  if (publicPath(core.config) !== "") {
+    // Around all the rest: Elysia finds the route before it calls any hook. Its type of what is wrapped is not that of a handler.
+    app.wrap((inner) => {
+      const answer = inner as unknown as (request: Request) => Promise<Response>;
+      return async (request: Request) => goOut(core.config, await answer(comeIn(core.config, request)));
+    });
+  }
   return app
     .use(boundary(core, () => app.routes))
     .use(assetRoutes(core))
-    .use(openapiRoutes(() => app.routes))
+    .use(openapiRoutes(core, () => app.routes))
     .use(healthRoutes(core))
     .use(loginRoutes(core))
     .use(setupRoutes(core, setupToken))
@@ -86,10 +94,13 @@ function boundary(core: Core, routes: () => readonly InternalRoute[]) {
       if (failure.cause) {
         core.log.error("A request failed", { request: started.get(request)?.id, error: failure.cause });
       }
-      return (failure.status === 401 && (await signInAgain(core, request))) || failureResponse(core, request, failure);
+      const form = failure.status === 401 ? await signInAgain(core, request) : null;
+      const response = form ?? failureResponse(core, request, failure);
+      // What maps responses is not asked about those of errors.
+      return (await sentPage(core, request, response)) ?? response;
     })
     .mapResponse({ as: "global" }, async ({ request, responseValue }) => {
-      return (await packedPage(request, responseValue)) ?? undefined;
+      return (await sentPage(core, request, responseValue)) ?? undefined;
     })
     .onAfterResponse({ as: "global" }, ({ request, set, responseValue }) => {
       const begun = started.get(request);

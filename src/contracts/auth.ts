@@ -31,6 +31,12 @@ export const authContract: readonly ContractCase[] = [
     },
   },
   {
+    name: "the installation, where it has a name, has one that a cookie may have",
+    async run({ auth }) {
+      if (auth.installation !== undefined) assert.match(auth.installation, /^[a-z0-9]{1,32}$/);
+    },
+  },
+  {
     name: "a user without a mask may use every model",
     async run({ auth }) {
       const user: User = { username: "x", role: "user" };

@@ -49,7 +49,7 @@ export interface AuthProtocol {
   /**
    * Who sends the request, known from something other than a token (a header that a proxy sets, a client certificate), or
    * null. `address` is the other end of the connection, whatever headers say; null = not known, so believe nothing. A
-   * bearer token goes before it, and it goes before the session cookie. Asked as often as
+   * bearer token that is good goes before it, and it goes before the session cookie. Asked as often as
    * `verifyToken`. Absent: only tokens count.
    */
   identify?(request: Request, address: string | null): Promise<User | null>;
@@ -69,6 +69,12 @@ export interface AuthProtocol {
    * theirs. Absent: there is never more to say.
    */
   whyRefused?(user: User, model: string): Promise<string | null>;
+
+  /**
+   * A name of `a-z` and `0-9`, at most 32 of them, that the servers of one installation share and those of another do not have, and that
+   * gives no secret away: cookies are named after it, because a browser sends them to every port of a host. Absent: they are not.
+   */
+  readonly installation?: string;
 
   /** Marks of browsers in which people signed in before. Absent: only their addresses are remembered. */
   readonly browsers?: AuthBrowsers;

@@ -69,6 +69,12 @@ export interface Look {
   readonly words: Words;
   /** A whole page with `body` in it, such as the `html` template makes; by `core.views.pluginPage`. */
   page(content: PluginPageContent, init?: ResponseInit): Response;
+  /**
+   * An address of this server, from its root on, as a browser is to see it: with the path of `PUBLIC_URL` before it, if there is one.
+   * Needed in what a plugin answers without `page` alone: there, and in `location` headers, the server puts it itself, and requests
+   * come without it. Other addresses, and those that have the path, are given back as they are.
+   */
+  path(address: string): string;
 }
 
 export interface PluginPageContent {

@@ -6,6 +6,7 @@ import { errorOf, HTTP_STATUS, isAppError } from "../errors";
 import type { Core, Words } from "../protocols";
 import { pageData } from "./page-data";
 import { partial } from "./partial";
+import { insidePath } from "./public-path";
 import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
 import { urlOf } from "./url";
@@ -80,7 +81,7 @@ export function failureResponse(core: Core, request: Request, failure: Failure):
   const words = wordsFor(core, request);
   const sentence = sentenceOf({ ...failure, message: detail }, words);
   if (request.headers.has("hx-request")) {
-    const link = status === 401 ? { link: { path: signInPath(request), label: words.signIn.signIn } } : {};
+    const link = status === 401 ? { link: { path: signInPath(core, request), label: words.signIn.signIn } } : {};
     const kind = failure.reason === "manyStreams" ? "offline" : status === 409 ? "busy" : "error";
     const said = core.views.status({ text: sentence, kind, ...link }, words);
     const markup = partial("status", "outerHTML", said);
@@ -114,9 +115,9 @@ interface Said {
 }
 
 /** Back to the page that the person is on, where the text in the composer is kept by the browser's history. */
-function signInPath(request: Request): string {
+function signInPath({ config }: Core, request: Request): string {
   const page = URL.parse(request.headers.get("hx-current-url") ?? "");
-  return `/login?next=${encodeURIComponent(ownPath(page ? page.pathname + page.search : "/"))}`;
+  return `/login?next=${encodeURIComponent(ownPath(page ? insidePath(config, page.pathname) + page.search : "/"))}`;
 }
 
 function validationFailure(error: ValidationError): Failure {

@@ -39,7 +39,7 @@ export async function passGate(core: Core, request: Request): Promise<void> {
   const url = urlOf(request);
   if (!url) throw new AppError("invalid", "The Host header or the address of the request cannot be read.");
   requireOwnHost(core, request);
-  requireSameOrigin(core, request);
+  await requireSameOrigin(core, request);
   if (!isPublic(url.pathname)) await requireUser(core, request);
   // What a page of a plugin may be sent depends on who sends it, and is decided there.
   if (!url.pathname.startsWith("/_plugin/"))

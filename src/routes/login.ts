@@ -13,8 +13,9 @@ import { pageData } from "./page-data";
 import { bounded } from "./read";
 import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, PAGE_HEADERS, seeOther, wantsPage, withCookies } from "./respond";
-import { findUser, sessionCookie, tokensOf } from "./session";
+import { endedCookies, findUser, ownOrigin, tokensOf } from "./session";
 import { signIn } from "./sign-in";
+import { publicPath } from "./url";
 
 const Credentials = t.Object({
   username: t.String(),
@@ -74,15 +75,16 @@ export function loginRoutes(core: Core) {
       "/logout",
       async ({ request, set }) => {
         const ended = await endTokens(core, request);
-        const cookie = sessionCookie(core, request, null);
+        const cookies = endedCookies(core, request);
         if (!wantsPage(request)) {
-          set.headers["set-cookie"] = cookie;
+          set.headers["set-cookie"] = cookies;
           return { status: "signed out", ended };
         }
         const elsewhere = core.auth.signOutUrl?.() ?? null;
-        if (ended || elsewhere !== null) return withCookies(leave(elsewhere ?? "/login"), [cookie]);
+        if (ended || elsewhere !== null)
+          return withCookies(elsewhere === null ? seeOther("/login") : leave(core, request, elsewhere), cookies);
         const error = wordsFor(core, request).signIn.sessionLasts;
-        return withCookies(htmlResponse(form(request, { username: "", error, next: "/" })), [cookie]);
+        return withCookies(htmlResponse(form(request, { username: "", error, next: "/" })), cookies);
       },
       { detail: answers({ ...json(SignedOut), ...page }, 303) },
     );
@@ -91,7 +93,7 @@ export function loginRoutes(core: Core) {
 /** Ends what the request was signed in by. False when something of it lasts, and whoever signs out should know. */
 async function endTokens(core: Core, request: Request): Promise<boolean> {
   let areEnded = true;
-  for (const token of tokensOf(request)) {
+  for (const token of tokensOf(core, request)) {
     try {
       if (core.auth.endToken) await core.auth.endToken(token);
       else if (await core.auth.verifyToken(token)) areEnded = false;
@@ -105,7 +107,9 @@ async function endTokens(core: Core, request: Request): Promise<boolean> {
 }
 
 /** Our own pages' policy lets a form lead to this server alone, redirects included; a refresh is none. */
-function leave(address: string): Response {
-  if (ownPath(address) === address) return seeOther(address);
+function leave(core: Core, request: Request, address: string): Response {
+  // A path is one of the host, and not below that of PUBLIC_URL: it is the proxy that has it.
+  const before = publicPath(core.config) === "" ? "" : ownOrigin(core, request);
+  if (ownPath(address) === address) return seeOther(before + address);
   return new Response(null, { headers: { ...PAGE_HEADERS, refresh: `0; url=${address}` } });
 }

@@ -5,8 +5,10 @@
  */
 
 import { type DocumentDecoration, Elysia, type InternalRoute, type TSchema, t } from "elysia";
+import type { Core } from "../protocols";
 import { isPublic } from "./gate";
 import { ErrorAnswer } from "./json";
+import { sessionCookieName } from "./session";
 
 /** What serves the page is no part of the API. */
 const OF_THE_PAGE = /^\/(?:$|t(?:\/|$)|threads(?:\/|$)|files(?:\/|$)|live$|static\/|openapi\/|_plugin\/)/;
@@ -57,15 +59,16 @@ export const resumes = documented({
   ],
 });
 
-export function openapiRoutes(routes: () => readonly InternalRoute[]) {
+export function openapiRoutes(core: Core, routes: () => readonly InternalRoute[]) {
   let document: object | null = null;
   return new Elysia().get("/openapi/json", () => {
-    document ??= describe(routes());
+    document ??= describe(core, routes());
     return document;
   });
 }
 
-function describe(routes: readonly InternalRoute[]): object {
+function describe(core: Core, routes: readonly InternalRoute[]): object {
+  const { publicUrl } = core.config;
   const schemas: Record<string, unknown> = {};
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
@@ -82,12 +85,13 @@ function describe(routes: readonly InternalRoute[]): object {
       version: "1",
       description: 'JSON in snake_case; errors are {"detail": "…"}; streams are Server-Sent Events.',
     },
+    ...(publicUrl !== null && { servers: [{ url: publicUrl }] }),
     paths,
     components: {
       schemas,
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", description: "access_token of POST /login" },
-        cookie: { type: "apiKey", in: "cookie", name: "skeleton_session" },
+        cookie: { type: "apiKey", in: "cookie", name: sessionCookieName(core) },
       },
     },
     security: [{ bearer: [] }, { cookie: [] }],

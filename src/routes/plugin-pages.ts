@@ -12,6 +12,7 @@ import { watchHeldUp } from "../turn/held-up";
 import { failureResponse } from "./failure";
 import { PARTS_MAX } from "./gate";
 import { pageData } from "./page-data";
+import { outsideMarkup, outsidePath } from "./public-path";
 import { wordsFor } from "./reader";
 import { FOREIGN_POLICY, PAGE_POLICY } from "./security-headers";
 import { findUser, requireUser } from "./session";
@@ -100,8 +101,10 @@ function lookOf(core: Core, request: Request, user: User | null): Look {
   const words = wordsFor(core, request);
   return {
     words,
+    path: (address) => outsidePath(core.config, address),
     page(content, init = {}) {
-      const { markup } = core.views.pluginPage({ ...pageData(core, user), ...content }, words);
+      const page = core.views.pluginPage({ ...pageData(core, user), ...content }, words);
+      const { markup } = outsideMarkup(core.config, page);
       const response = new Response(markup, init);
       response.headers.set("content-type", "text/html; charset=utf-8");
       if (!response.headers.has("content-security-policy"))

@@ -12,15 +12,15 @@ export const PAGE_HEADERS = {
 
 export function htmlResponse(page: Html, status = 200, headers: Record<string, string> = {}): Response {
   const response = new Response(page.markup, { status, headers: { ...PAGE_HEADERS, ...headers } });
-  ours.add(response);
+  ours.set(response, page);
   return response;
 }
 
-const ours = new WeakSet<Response>();
+const ours = new WeakMap<Response, Html>();
 
-/** Whether `htmlResponse` made it, all of it at once. */
-export function isPage(response: Response): boolean {
-  return ours.has(response);
+/** What `htmlResponse` made the response of, all of it at once; null for other responses. */
+export function pageOf(response: Response): Html | null {
+  return ours.get(response) ?? null;
 }
 
 /** After a form: the browser gets the page that shows the outcome. */

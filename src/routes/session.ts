@@ -1,16 +1,22 @@
 /**
- * Who sends a request: whoever has the bearer token, whom `auth` identifies, or whose session cookie it is. A request without a
- * bearer token that changes something is refused when it says that it comes from another site; text browsers say nothing
- * and are let through.
+ * Who sends a request: whoever has the bearer token, whom `auth` identifies, or whose session cookie it is. A bearer token that is
+ * not ours counts for nothing, since a proxy in front may pass on its own. A request without one of ours that changes something is
+ * refused when it says that it comes from another site; text browsers say nothing and are let through.
  */
 
 import { Elysia } from "elysia";
 import { AppError } from "../errors";
 import type { Core, User } from "../protocols";
 import { type Reader, wordsFor, zoneOf } from "./reader";
-import { urlOf } from "./url";
+import { publicPath, urlOf } from "./url";
 
-export const SESSION_COOKIE = "skeleton_session";
+/** The name that the cookie had in earlier versions, and has where `auth` does not tell one installation from another. */
+export const BARE_COOKIE = "skeleton_session";
+
+/** Cookies know no ports: two servers of one host take each other's away unless their names differ. */
+export function sessionCookieName({ auth }: Core): string {
+  return auth.installation === undefined ? BARE_COOKIE : `${BARE_COOKIE}_${auth.installation}`;
+}
 
 /**
  * Gives routes the macros `user`, `reader` and `admin`: with one of them, `user` is there and everybody else is refused. `reader`
@@ -47,13 +53,32 @@ export async function findUser(core: Core, request: Request): Promise<User | nul
 }
 
 async function findSender(core: Core, request: Request): Promise<User | null> {
+  return (await findByToken(core, request)) ?? (await findByBrowser(core, request));
+}
+
+async function findByToken(core: Core, request: Request): Promise<User | null> {
   const bearer = bearerToken(request);
-  if (bearer !== null) return core.auth.verifyToken(bearer);
+  return bearer === null ? null : core.auth.verifyToken(bearer);
+}
+
+/** Whom the browser speaks for, whichever page makes it send the request. */
+async function findByBrowser(core: Core, request: Request): Promise<User | null> {
   if (listedOrigin(core, request) !== null) return null;
   const known = await core.auth.identify?.(request, peers.get(request) ?? null);
   if (known) return known;
-  const token = cookieOf(request, SESSION_COOKIE);
-  return token === null ? null : core.auth.verifyToken(token);
+  for (const token of sessionTokens(core, request)) {
+    const user = await core.auth.verifyToken(token);
+    if (user) return user;
+  }
+  return null;
+}
+
+const TOKENS_MAX = 8; // A browser has as many as there are paths at which a session was opened.
+
+/** Of the session's cookies, those that count, in the order in which they came. */
+function sessionTokens(core: Core, request: Request): string[] {
+  const own = cookiesOf(request, sessionCookieName(core));
+  return (own.length > 0 ? own : cookiesOf(request, BARE_COOKIE)).slice(0, TOKENS_MAX);
 }
 
 /** The other end of each request's connection. Kept, because it cannot be asked for any more when that has ended. */
@@ -65,13 +90,20 @@ export function keepPeer(request: Request, server: AddressSource | null): void {
   if (address !== undefined) peers.set(request, address);
 }
 
-/** Refuses a request that a foreign page makes with this browser's cookie. */
-export function requireSameOrigin(core: Core, request: Request): void {
-  if (["GET", "HEAD", "OPTIONS"].includes(request.method) || bearerToken(request) !== null) return;
+/** Refuses a request that a foreign page makes with this browser's cookie. Throws AppError("forbidden"). */
+export async function requireSameOrigin(core: Core, request: Request): Promise<void> {
+  if (["GET", "HEAD", "OPTIONS"].includes(request.method) || !isForeign(core, request)) return;
+  if (await findByToken(core, request)) return;
+  // A token of somebody else's making proves nothing, as a proxy may add it to what any page has the browser send; but where nobody is
+  // known by the browser it may be the key of a plugin's page, and there is nothing to abuse.
+  if (bearerToken(request) !== null && !(await findByBrowser(core, request))) return;
+  throw new AppError("forbidden", "This request came from another site and was refused.");
+}
+
+function isForeign(core: Core, request: Request): boolean {
   const site = request.headers.get("sec-fetch-site");
   const origin = request.headers.get("origin");
-  const isForeign = site ? site !== "same-origin" && site !== "none" : origin !== null && !isOwn(core, request, origin);
-  if (isForeign) throw new AppError("forbidden", "This request came from another site and was refused.");
+  return site ? site !== "same-origin" && site !== "none" : origin !== null && !isOwn(core, request, origin);
 }
 
 /** The other site whose page sends the request, when `CORS_ORIGINS` names it. It speaks for itself: who is signed in in that browser is nobody here. */
@@ -105,10 +137,23 @@ export interface AddressSource {
   requestIP(request: Request): { readonly address: string } | null;
 }
 
-/** The cookie that keeps a browser signed in, or with null the one that signs it out. */
-export function sessionCookie(core: Core, request: Request, token: string | null): string {
-  const maxAgeS = token === null ? 0 : core.config.tokenTtlHours * 3600;
-  return cookieText(core, request, { name: SESSION_COOKIE, value: token ?? "", path: "/", maxAgeS });
+/** The cookie that keeps a browser signed in. */
+export function sessionCookie(core: Core, request: Request, token: string): string {
+  const maxAgeS = core.config.tokenTtlHours * 3600;
+  return cookieText(core, request, {
+    name: sessionCookieName(core),
+    value: token,
+    path: publicPath(core.config) || "/",
+    maxAgeS,
+  });
+}
+
+/** Those that sign it out. One of an earlier version goes where it was the one that counted: else it may be another server's. */
+export function endedCookies(core: Core, request: Request): string[] {
+  const name = sessionCookieName(core);
+  const isBare = cookiesOf(request, name).length === 0 && cookiesOf(request, BARE_COOKIE).length > 0;
+  const ended = [{ name, path: publicPath(core.config) || "/" }, ...(isBare ? [{ name: BARE_COOKIE, path: "/" }] : [])];
+  return ended.map((cookie) => cookieText(core, request, { ...cookie, value: "", maxAgeS: 0 }));
 }
 
 export interface Cookie {
@@ -125,8 +170,8 @@ export function cookieText(core: Core, request: Request, { name, value, path, ma
 }
 
 /** The tokens that came with the request, good or not, each once. */
-export function tokensOf(request: Request): string[] {
-  const tokens = [bearerToken(request), cookieOf(request, SESSION_COOKIE)];
+export function tokensOf(core: Core, request: Request): string[] {
+  const tokens = [bearerToken(request), ...sessionTokens(core, request)];
   return [...new Set(tokens.filter((token) => token !== null))];
 }
 
@@ -144,13 +189,10 @@ function bearerToken(request: Request): string | null {
   return /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
 }
 
-/** The value of the cookie, or null when there is none or it is empty. */
-export function cookieOf(request: Request, wanted: string): string | null {
-  for (const cookie of (request.headers.get("cookie") ?? "").split(";")) {
-    const [name, value] = cookie.trim().split("=", 2);
-    if (name === wanted && value) return value;
-  }
-  return null;
+/** The values of the cookies of that name, each once and none of them empty: a browser sends one for each path that it has one for. */
+export function cookiesOf(request: Request, wanted: string): string[] {
+  const cookies = (request.headers.get("cookie") ?? "").split(";").map((cookie) => cookie.trim().split("=", 2));
+  return [...new Set(cookies.flatMap(([name, value]) => (name === wanted && value ? [value] : [])))];
 }
 
 function isOwn(core: Core, request: Request, origin: string): boolean {

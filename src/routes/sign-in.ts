@@ -7,7 +7,8 @@
 import { isIP } from "node:net";
 import { AppError, errorOf } from "../errors";
 import type { Core, Rate, User } from "../protocols";
-import { type AddressSource, addressOf, cookieOf, cookieText, sessionCookie } from "./session";
+import { type AddressSource, addressOf, cookiesOf, cookieText, sessionCookie } from "./session";
+import { publicPath } from "./url";
 
 export interface Credentials {
   readonly username: string;
@@ -45,7 +46,11 @@ export async function admit(core: Core, request: Request, server: AddressSource 
     await rememberAddress(core, { account, network: networkOf(addressOf(core, request, server)) });
   }
   const value = await core.auth.browsers?.mark(user);
-  const cookie = { name: markCookie(account), path: "/login", maxAgeS: MARK_DAYS * S_PER_DAY };
+  const cookie = {
+    name: markCookie(core, account),
+    path: `${publicPath(core.config)}/login`,
+    maxAgeS: MARK_DAYS * S_PER_DAY,
+  };
   const known = value === undefined ? [] : [cookieText(core, request, { ...cookie, value })];
   return { user, token, cookies: [sessionCookie(core, request, token), ...known] };
 }
@@ -112,8 +117,8 @@ async function windowsOf(core: Core, request: Request, username: string, attempt
   if (!rate) return [];
   const { account, network } = attempt;
   const own = { rate, atOnce: rate.max, isShared: false };
-  const mark = cookieOf(request, markCookie(account));
-  if (mark !== null && (await core.auth.browsers?.isMarked(username, mark))) {
+  const [mark] = cookiesOf(request, markCookie(core, account));
+  if (mark !== undefined && (await core.auth.browsers?.isMarked(username, mark))) {
     return [{ key: `login-browser:${account}:${mark}`, ...own }];
   }
   const shared = { rate: { ...rate, max: rate.max * SHARED }, isShared: true };
@@ -178,9 +183,10 @@ function tooMany(retryAfterS: number): AppError {
 const S_PER_DAY = 86_400;
 const MARK_DAYS = 400; // The most that browsers keep a cookie for. The mark itself ends with the password.
 
-/** One for each account, so that people who share a browser do not push each other out. */
-function markCookie(account: string): string {
-  return `skeleton_known_${account.slice(0, 12)}`;
+/** One for each account and installation, so that people who share a browser, and servers that share a host, do not push each other out. */
+function markCookie({ auth }: Core, account: string): string {
+  const installation = auth.installation === undefined ? "" : `${auth.installation}_`;
+  return `skeleton_known_${installation}${account.slice(0, 12)}`;
 }
 
 const ADDRESSES = "sign_in_addresses";

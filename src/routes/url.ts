@@ -1,5 +1,7 @@
 /** The address of a request, whatever its Host header says. */
 
+import type { Config } from "../protocols";
+
 /** Null when it cannot be read, which a hostile Host header can do. */
 export function urlOf(request: Request): URL | null {
   // HTTP/1.0 knows no Host, and then the address is a path alone.
@@ -9,6 +11,11 @@ export function urlOf(request: Request): URL | null {
 /** For the log and for answers, which must not fail. */
 export function pathOf(request: Request): string {
   return urlOf(request)?.pathname ?? "/";
+}
+
+/** The path of PUBLIC_URL below which browsers see the server, such as `/chat`; empty when that is the root. */
+export function publicPath({ publicUrl }: Pick<Config, "publicUrl">): string {
+  return URL.parse(publicUrl ?? "")?.pathname.replace(/\/$/, "") ?? "";
 }
 
 /** The methods that can be used at a path, or null where no route is. */

@@ -360,6 +360,36 @@ describe("the secret", () => {
     }
   });
 
+  test.each([
+    ["JWT_SECRET_KEY", { jwtSecretKey: "hunter2" }],
+    ["its file", { jwtSecretKey: null }],
+  ])(
+    "that is too short in %s is refused for a new installation, and taken with a warning where there are accounts",
+    async (_, overrides) => {
+      const folder = temporaryFolder();
+      writeFileSync(join(folder, "jwt.secret"), "hunter2\n");
+      const start = () =>
+        serve(undefined, {
+          ...overrides,
+          jwtSecretFile: join(folder, "jwt.secret"),
+          usersFile: join(folder, "users.yaml"),
+        });
+      expect(start).toThrow(/fewer than 32 characters, which a new installation needs/);
+      writeFileSync(join(folder, "users.yaml"), user("ada"));
+      const { auth, lines } = start();
+      expect(lines.filter((line) => line.includes("INSECURE"))).toHaveLength(1);
+      expect(lines.join("\n")).not.toContain("hunter2");
+      expect(await auth.verifyToken(await auth.createToken({ username: "ada", role: "user" }))).not.toBeNull();
+    },
+  );
+
+  test("names the installation, the same for all who have it and another one for others, and does not show in it", () => {
+    const [one, again, other] = ["a", "a", "b"].map((letter) => serve(undefined, { jwtSecretKey: letter.repeat(40) }));
+    expect(one?.auth.installation).toMatch(/^[0-9a-f]{12}$/);
+    expect(again?.auth.installation).toBe(one?.auth.installation ?? "");
+    expect(other?.auth.installation).not.toBe(one?.auth.installation ?? "");
+  });
+
   test("is the same for several processes that start at once", async () => {
     const folder = temporaryFolder();
     const script = `

@@ -13,6 +13,8 @@ mkdirSync(overrides);
 const { url, core } = await startServer({ config: { pluginsPath } });
 
 interface Manifest {
+  readonly start_url: string;
+  readonly scope: string;
   readonly icons: readonly { readonly src: string; readonly sizes: string; readonly type: string }[];
 }
 
@@ -48,11 +50,14 @@ describe("/static", () => {
     const page = await (await fetch(`${url}/login`, { headers: { accept: "text/html" } })).text();
     const path = /<link rel="manifest" href="([^"]+)">/.exec(page)?.[1] ?? "";
     const manifest = (await (await fetch(url + path)).json()) as Manifest;
-    expect(manifest).toMatchObject({ name: expect.any(String), start_url: "/", display: "standalone" });
+    expect(manifest).toMatchObject({ name: expect.any(String), display: "standalone" });
+    // Relative to the manifest, since the server may be below a path.
+    const from = (address: string) => new URL(address, url + path).href;
+    expect([from(manifest.start_url), from(manifest.scope)]).toEqual([`${url}/`, `${url}/`]);
     expect(manifest.icons.map(({ sizes }) => sizes)).toContain("192x192");
     expect(manifest.icons.map(({ sizes }) => sizes)).toContain("512x512");
     for (const { src, sizes, type } of manifest.icons) {
-      const response = await fetch(url + src);
+      const response = await fetch(from(src));
       expect([src, response.status, response.headers.get("content-type")]).toEqual([src, 200, type]);
       const png = Buffer.from(await response.arrayBuffer());
       expect([src, png.toString("latin1", 1, 4)]).toEqual([src, "PNG"]);

@@ -2,12 +2,15 @@ import { describe, expect, test } from "bun:test";
 import type { AuthProtocol, Core } from "../../src/protocols";
 import {
   addressOf,
+  BARE_COOKIE,
+  endedCookies,
   findUser,
   keepPeer,
   ownOrigin,
   requireSameOrigin,
-  SESSION_COOKIE,
   sessionCookie,
+  sessionCookieName,
+  tokensOf,
 } from "../../src/routes/session";
 import { testConfig } from "../support/temporary";
 
@@ -28,11 +31,11 @@ describe("a request", () => {
     [{ authorization: "Bearer abc" }, "abc"],
     [{ authorization: "bearer  abc " }, "abc"],
     [{ authorization: "Basic abc" }, null],
-    [{ cookie: `a=b; ${SESSION_COOKIE}=abc; c=d` }, "abc"],
-    [{ cookie: `x${SESSION_COOKIE}=abc` }, null],
-    [{ cookie: `${SESSION_COOKIE}=` }, null],
-    [{ authorization: "Bearer one", cookie: `${SESSION_COOKIE}=two` }, "one"],
-    [{ cookie: `${SESSION_COOKIE}=bob\x7f1` }, null],
+    [{ cookie: `a=b; ${BARE_COOKIE}=abc; c=d` }, "abc"],
+    [{ cookie: `x${BARE_COOKIE}=abc` }, null],
+    [{ cookie: `${BARE_COOKIE}=` }, null],
+    [{ authorization: "Bearer one", cookie: `${BARE_COOKIE}=two` }, "one"],
+    [{ cookie: `${BARE_COOKIE}=bob\x7f1` }, null],
   ];
   test.each(senders)("with %j is sent by %p", async (headers, name) => {
     expect((await findUser(core(), ask(headers)))?.username ?? null).toBe(name);
@@ -41,10 +44,12 @@ describe("a request", () => {
   const identified: [headers: Record<string, string>, name: string | null][] = [
     [{}, "proxy 10.0.0.9"],
     [{ authorization: "Bearer abc" }, "abc"],
-    [{ authorization: "Bearer bad" }, null],
-    [{ cookie: `${SESSION_COOKIE}=abc` }, "proxy 10.0.0.9"],
+    [{ authorization: "Bearer bad" }, "proxy 10.0.0.9"],
+    [{ authorization: "Bearer bad", "x-nobody": "1", cookie: `${BARE_COOKIE}=abc` }, "abc"],
+    [{ authorization: "Bearer bad", "x-nobody": "1" }, null],
+    [{ cookie: `${BARE_COOKIE}=abc` }, "proxy 10.0.0.9"],
     [{ "x-forwarded-for": "6.6.6.6" }, "proxy 10.0.0.9"],
-    [{ "x-nobody": "1", cookie: `${SESSION_COOKIE}=abc` }, "abc"],
+    [{ "x-nobody": "1", cookie: `${BARE_COOKIE}=abc` }, "abc"],
     [{ "x-nobody": "1" }, null],
   ];
   test.each(identified)("with %j is sent by %p where auth identifies people", async (headers, name) => {
@@ -76,10 +81,23 @@ describe("a request", () => {
     { "sec-fetch-site": "same-site" },
     { "sec-fetch-site": "cross-site", origin: "http://here.test" },
   ];
-  test.each(foreign)("that changes something is refused with %j, unless it brings a token of its own", (headers) => {
-    expect(() => requireSameOrigin(core(), ask(headers))).toThrow("another site");
-    expect(() => requireSameOrigin(core(), ask(headers, "GET"))).not.toThrow();
-    expect(() => requireSameOrigin(core(), ask({ ...headers, authorization: "Bearer abc" }))).not.toThrow();
+  test.each(foreign)("that changes something is refused with %j, unless it brings a token of ours", async (headers) => {
+    await expect(requireSameOrigin(core(), ask(headers))).rejects.toThrow("another site");
+    await requireSameOrigin(core(), ask(headers, "GET"));
+    await requireSameOrigin(core(), ask({ ...headers, authorization: "Bearer abc" }));
+  });
+
+  test("from another site is refused with a token of a proxy's when the browser is known, and else left to who needs a user", async () => {
+    const verifyToken = async (token: string) => (token === "good" ? { username: "ann", role: "user" } : null);
+    const guarded = { ...core(), auth: { verifyToken } } as unknown as Core;
+    const foreign = { authorization: "Bearer of.a.proxy", "sec-fetch-site": "cross-site" };
+    const known = ask({ ...foreign, cookie: `${BARE_COOKIE}=good` });
+    await expect(requireSameOrigin(guarded, known)).rejects.toThrow("another site");
+    await requireSameOrigin(guarded, ask({ ...foreign, cookie: `${BARE_COOKIE}=bad` }));
+    await requireSameOrigin(
+      guarded,
+      ask({ ...foreign, cookie: `${BARE_COOKIE}=good`, "sec-fetch-site": "same-origin" }),
+    );
   });
 
   const own: Record<string, string>[] = [
@@ -89,8 +107,8 @@ describe("a request", () => {
     { "sec-fetch-site": "same-origin", origin: "http://here.test" },
     { "sec-fetch-site": "none" },
   ];
-  test.each(own)("that changes something passes with %j", (headers) => {
-    expect(() => requireSameOrigin(core(), ask(headers))).not.toThrow();
+  test.each(own)("that changes something passes with %j", async (headers) => {
+    await requireSameOrigin(core(), ask(headers));
   });
 });
 
@@ -109,7 +127,7 @@ test("what a proxy forwards counts only when it is trusted, and of a list only w
   expect(sessionCookie(core(true), request, "t")).toEndWith("; HttpOnly; SameSite=Lax; Secure");
 });
 
-test("the owner's own word counts more than a proxy's, and a form may come by either name", () => {
+test("the owner's own word counts more than a proxy's, and a form may come by either name", async () => {
   const named = core(true);
   const owned = { ...named, config: { ...named.config, publicUrl: "https://chat.test/below" } } as Core;
   const request = ask({ "x-forwarded-proto": "http", "x-forwarded-host": "other.test" });
@@ -117,13 +135,52 @@ test("the owner's own word counts more than a proxy's, and a form may come by ei
   expect(sessionCookie(owned, request, "t")).toEndWith("; Secure");
   for (const origin of ["https://chat.test", "http://other.test"]) {
     const form = ask({ "x-forwarded-host": "other.test", origin });
-    expect(() => requireSameOrigin(owned, form)).not.toThrow();
+    await requireSameOrigin(owned, form);
   }
   for (const origin of ["https://evil.test", "https://chat.test.evil.test", "null"]) {
-    expect(() => requireSameOrigin(owned, ask({ origin }))).toThrow("another site");
+    await expect(requireSameOrigin(owned, ask({ origin }))).rejects.toThrow("another site");
   }
 });
 
-test("signing out is a cookie that is over at once", () => {
-  expect(sessionCookie(core(), ask({}), null)).toStartWith(`${SESSION_COOKIE}=; Path=/; Max-Age=0;`);
+describe("the cookie of a session", () => {
+  const verifyToken = async (token: string) => (token.startsWith("good") ? { username: token, role: "user" } : null);
+  const installed = { ...core(), auth: { installation: "a1b2", verifyToken } } as unknown as Core;
+  const name = "skeleton_session_a1b2";
+  const nameOf = async (cookie: string) => (await findUser(installed, ask({ cookie })))?.username ?? null;
+
+  test("is named after the installation, and plainly where it has no name", () => {
+    expect(sessionCookieName(installed)).toBe(name);
+    expect(sessionCookieName(core())).toBe(BARE_COOKIE);
+    expect(sessionCookie(installed, ask({}), "t")).toStartWith(`${name}=t; Path=/; Max-Age=3600;`);
+  });
+
+  test("counts when it is the first good one of its name", async () => {
+    expect(await nameOf(`${name}=bad; ${name}=good1; ${name}=good2`)).toBe("good1");
+    expect(await nameOf(`${name}=bad; ${name}=worse`)).toBeNull();
+  });
+
+  test("may have the plain name while there is none of the installation's", async () => {
+    expect(await nameOf(`${BARE_COOKIE}=bad; ${BARE_COOKIE}=good`)).toBe("good");
+    expect(await nameOf(`${name}=; ${BARE_COOKIE}=good`)).toBe("good");
+    expect(await nameOf(`${name}=bad; ${BARE_COOKIE}=good`)).toBeNull();
+    expect(await nameOf(`${BARE_COOKIE}_ffff=good`)).toBeNull();
+  });
+
+  test("is over at once when somebody signs out; the plain one goes where it was the one that counted", () => {
+    const ended = (cookie: string) =>
+      endedCookies(installed, ask({ cookie })).map((text) => text.split(";", 3).join(";"));
+    const own = `${name}=; Path=/; Max-Age=0`;
+    expect(ended(`${name}=good; ${BARE_COOKIE}=good`)).toEqual([own]);
+    expect(ended(`${BARE_COOKIE}=good`)).toEqual([own, `${BARE_COOKIE}=; Path=/; Max-Age=0`]);
+  });
+
+  test("ends with all that came when somebody signs out", () => {
+    const cookie = `${name}=one; ${name}=two; ${name}=one; ${BARE_COOKIE}=other`;
+    expect(tokensOf(installed, ask({ cookie, authorization: "Bearer three" }))).toEqual(["three", "one", "two"]);
+  });
+
+  test("is for the path that PUBLIC_URL says", () => {
+    const below = { ...installed, config: { ...installed.config, publicUrl: "https://a.test/chat" } } as Core;
+    expect(sessionCookie(below, ask({}), "t")).toContain("; Path=/chat; ");
+  });
 });

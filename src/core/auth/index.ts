@@ -60,6 +60,7 @@ export function createAuth(core: Core): AuthProtocol {
     async endTokens(username) {
       await (await ended()).endAll(normaliseName(username));
     },
+    installation: tokens.installation,
     browsers: {
       async mark({ username }) {
         return tokens.mark(requireAccount(username));

@@ -15,6 +15,8 @@ export interface Tokens {
   read(token: string): Promise<Claims | null>;
   /** Whether the account has still the password that the token was made under. */
   isMadeUnder(account: Account, claims: Claims): boolean;
+  /** As `installation` of AuthProtocol: made of the secret, which all servers of an installation have. */
+  readonly installation: string;
   /** For a browser in which the account's user signed in. */
   mark(account: Account): string;
   isMark(account: Account, mark: string): boolean;
@@ -34,6 +36,7 @@ const REQUIRED = { algorithms: ["HS256"], requiredClaims: ["exp", "sub"] };
 const FINGERPRINT_BYTES = 12; // Guessing one does not help anybody who cannot sign.
 const ID_BYTES = 12;
 const MAC_BYTES = 24;
+const INSTALLATION_BYTES = 6; // A host has a handful of servers.
 const S_PER_HOUR = 3600;
 const REMEMBERED = 20_000; // Tokens, about half a kilobyte each: more than one process has open streams.
 
@@ -59,6 +62,7 @@ export function createTokens(secret: string, ttlHours: number): Tokens {
   };
 
   return {
+    installation: macOf("installation").subarray(0, INSTALLATION_BYTES).toString("hex"),
     sign(account, madeMs) {
       const exp = Math.floor(Date.now() / 1000 + ttlHours * S_PER_HOUR);
       const jti = randomId();

@@ -9,6 +9,7 @@ import type { Core, Words } from "../../protocols";
 import { encodeNote, encodeSse } from "../../sse";
 import { takeSlot } from "../../stream-slots";
 import { partial } from "../partial";
+import { outsideBytes } from "../public-path";
 import { type Reader, wordsFor, zoneOf } from "../reader";
 import { findUser } from "../session";
 import { type StreamClient, streamResponse } from "../stream";
@@ -83,7 +84,7 @@ async function joinAll(
   try {
     for (const { username, threadId, after, facts, noted } of pages) {
       const put = (messages: Uint8Array): void => {
-        if (messages.length > 0) client.send(noted(messages));
+        if (messages.length > 0) client.send(noted(outsideBytes(core.config, messages)));
       };
       const isTheirs = username === null || username === reader.user.username;
       if (isTheirs) leaves.push(await feeds.join(reader, { threadId, put }, { after, facts }));

@@ -4,6 +4,7 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../../errors";
 import type { Core } from "../../protocols";
 import { takeSlot } from "../../stream-slots";
+import { outsideBytes } from "../public-path";
 import type { Reader } from "../reader";
 import { htmlResponse, PAGE_HEADERS } from "../respond";
 import { findUser, session } from "../session";
@@ -49,7 +50,9 @@ export function pageRoutes(core: Core) {
     if (!page) return show(reader, asked);
     const slot = takeSlot(core, reader.user.username);
     const isAllowed = async () => (await findUser(core, request)) !== null;
-    const begin = sendAll((signal) => writePage(core, reader, page, signal));
+    const begin = sendAll(async function* (signal) {
+      for await (const piece of writePage(core, reader, page, signal)) yield outsideBytes(core.config, piece);
+    });
     const counted = "streams_page";
     return streamResponse({ core, counted, slot, request, server, begin, isAllowed, format: HTML_STREAM });
   };

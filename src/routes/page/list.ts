@@ -7,6 +7,7 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../../errors";
 import type { Core, Html, ThreadFields, ThreadState } from "../../protocols";
 import { partial } from "../partial";
+import { insidePath } from "../public-path";
 import type { Reader } from "../reader";
 import { htmlResponse, ownPath, seeOther } from "../respond";
 import { session } from "../session";
@@ -109,7 +110,7 @@ async function change(
   { request, id, field, fields, otherwise }: Change,
 ): Promise<Response> {
   if (!(await core.thread.update(reader.user.username, id, fields))) throw noChat();
-  const back = field("change") === "" ? (otherwise ?? `/t/${id}`) : pageBehind(request, field("back"));
+  const back = field("change") === "" ? (otherwise ?? `/t/${id}`) : pageBehind(core, request, field("back"));
   if (!isFromHtmx(request)) return seeOther(back);
   // What is open and was archived or restored looks different all over.
   if (fields.archived !== undefined && field("current") === id) {
@@ -122,8 +123,8 @@ async function change(
 }
 
 /** The page on which the form was, with the list as it was. */
-function pageBehind(request: Request, back: string): string {
-  const path = URL.parse(request.headers.get("referer") ?? "")?.pathname ?? "/";
+function pageBehind({ config }: Core, request: Request, back: string): string {
+  const path = insidePath(config, URL.parse(request.headers.get("referer") ?? "")?.pathname ?? "/");
   return ownPath(/^\/(?:t\/[^/]+)?$/.test(path) ? path + back : "/");
 }
 

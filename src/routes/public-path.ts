@@ -1,0 +1,72 @@
+/**
+ * The path of PUBLIC_URL, such as `/chat`, below which a proxy shows the whole server. Inside, addresses are written without it, by our
+ * views, by routes and by plugins; here it is put before those that leave, and taken off those that come, whether the proxy took it off
+ * before or not. No path of the server begins with it (src/parse.ts), so what has it already is left as it is.
+ */
+
+import type { Config, Html } from "../protocols";
+import { publicPath, urlOf } from "./url";
+
+/** Takes a request's path off what PUBLIC_URL says, for all who read its address from here on. */
+export function comeIn(config: Config, request: Request): Request {
+  const url = urlOf(request);
+  if (!url) return request;
+  const inside = insidePath(config, url.pathname);
+  if (inside === url.pathname) return request;
+  // The same object, since the server knows its connection by it.
+  return Object.defineProperty(request, "url", { value: `${url.origin}${inside}${url.search}` });
+}
+
+/** A path that a browser has seen, as the server knows it. */
+export function insidePath(config: Pick<Config, "publicUrl">, pathname: string): string {
+  const base = publicPath(config);
+  if (base === "" || !isBelow(base, pathname)) return pathname;
+  return pathname.slice(base.length) || "/";
+}
+
+/** An address of this server as a browser is to see it. All others are given back as they are. */
+export function outsidePath(config: Pick<Config, "publicUrl">, address: string): string {
+  const base = publicPath(config);
+  if (base === "" || !/^\/(?![/\\])/.test(address) || isBelow(base, address)) return address;
+  return base + address;
+}
+
+function isBelow(base: string, address: string): boolean {
+  return address.startsWith(base) && /^(?:[/?#]|$)/.test(address.slice(base.length));
+}
+
+const ADDRESSES = ["location", "hx-location", "hx-push-url", "hx-redirect", "hx-replace-url"];
+
+/** The same response, the addresses in its headers as a browser is to see them. */
+export function goOut(config: Config, response: Response): Response {
+  for (const name of ADDRESSES) {
+    const address = response.headers.get(name);
+    if (address !== null) response.headers.set(name, outsidePath(config, address));
+  }
+  return response;
+}
+
+/**
+ * An address in a tag: no text has one, since quotes are escaped there. `0; url=` is that of a page that is to be left.
+ */
+const IN_MARKUP =
+  /(\s(?:href|src|action|formaction|poster|data-(?:from|worker)|(?:data-)?hx-(?:get|post|put|patch|delete|action|push-url|replace-url|sse:connect))=["']|="0; url=)(\/(?![/\\])[^"']*)/gi;
+
+/** The same markup, its addresses as a browser is to see them. */
+export function outsideMarkup(config: Pick<Config, "publicUrl">, { markup }: Html): Html {
+  if (publicPath(config) === "") return { markup };
+  return { markup: markup.replace(IN_MARKUP, (_, before, address) => before + outsidePath(config, address)) };
+}
+
+const rewritten = new WeakMap<Uint8Array, Uint8Array>();
+const [decoder, encoder] = [new TextDecoder(), new TextEncoder()];
+
+/** The same of a whole message of a stream, made once however many windows it is sent to. */
+export function outsideBytes(config: Pick<Config, "publicUrl">, message: Uint8Array): Uint8Array {
+  if (publicPath(config) === "") return message;
+  const known = rewritten.get(message);
+  if (known) return known;
+  const made = encoder.encode(outsideMarkup(config, { markup: decoder.decode(message) }).markup);
+  rewritten.set(message, made);
+  return made;
+}
