@@ -3,7 +3,7 @@
 
 import "./production";
 
-import { ConfigError, loadConfig } from "./config";
+import { ConfigError, ignoredSettings, loadConfig } from "./config";
 import { messageOf } from "./errors";
 import { createLog } from "./log";
 import type { Config, Log } from "./protocols";
@@ -53,7 +53,9 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
 
 /** Returns when the server listens; the process goes on until it is told to end. */
 async function runServer(config: Config): Promise<undefined> {
-  surviveStrays(createLog(config.logLevel));
+  const log = createLog(config.logLevel);
+  surviveStrays(log);
+  for (const ignored of ignoredSettings()) log.warn(ignored);
   // A plugin that ends the process must not leave it as if it had served.
   const cut = (): void => {
     console.error("skeleton: The process was ended before the server listened, by one of the plugins as it seems.");
@@ -66,7 +68,8 @@ async function runServer(config: Config): Promise<undefined> {
     console.warn("EPHEMERAL MODE: nothing is kept, and anyone may sign in as `default` with the password `default`.");
   }
   console.log(`Skeleton listens on ${serving.url}`);
-  if (serving.setupPath) console.log(`Make the first administrator: ${serving.url}${serving.setupPath}`);
+  const address = config.publicUrl ?? serving.url;
+  if (serving.setupPath) console.log(`Make the first administrator: ${address}${serving.setupPath}`);
 }
 
 function endOnSignal(stop: () => Promise<void>): void {
@@ -127,10 +130,12 @@ async function readDocument([name = ""]: readonly string[]): Promise<number> {
 }
 
 async function askHealth(config: Config): Promise<number> {
-  const address = originOf(config.host, config.port);
-  const response = await fetch(`${address}/health`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) }).catch(
-    () => null,
-  );
+  const address = originOf(config, config.port);
+  const response = await fetch(`${address}/health`, {
+    signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS),
+    // The certificate is made out to the name that people use, and this is another one of the same machine.
+    tls: { rejectUnauthorized: false },
+  }).catch(() => null);
   if (!response) throw new Error(`No server answers at ${address}.`);
   console.log(await response.text());
   return response.ok ? 0 : 1;

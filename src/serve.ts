@@ -7,6 +7,7 @@ import { errorOf, isAppError, messageOf } from "./errors";
 import { createLog } from "./log";
 import { install } from "./plugins";
 import type { Config, Core, Log } from "./protocols";
+import { readPair, type TlsPair, watchPair } from "./tls";
 
 const MARGIN_BYTES = 1024 * 1024;
 const IDLE_TIMEOUT_S = 30; // Of a connection that sends nothing; streams switch it off for themselves.
@@ -21,6 +22,7 @@ export interface Serving {
 
 export async function serve(config: Config): Promise<Serving> {
   const log = createLog(config.logLevel);
+  let pair = readPair(config);
   const lock = lockData(config, log);
   const { core, stop: stopCore } = await install({ config, log }).catch((error) => {
     lock?.release();
@@ -31,24 +33,37 @@ export async function serve(config: Config): Promise<Serving> {
   const app = createApp(core, { setupToken });
   // The static files are found asynchronously; until then they would be answered as missing.
   await app.modules;
-  await listen(app, config, stop);
+  await listen(app, config, pair, stop);
   const port = app.server?.port ?? config.port;
   /** Those that listened before, whose streams may still go on. */
   const earlier = new Set<typeof app.server>();
-  const unwatch = watchDescriptors(log, {
-    pause() {
-      const { server } = app;
-      earlier.add(server);
-      void server?.stop().then(() => earlier.delete(server));
-    },
-    resume: () => void app.listen(addressOf({ ...config, port })),
-  });
+  let isPaused = false;
+  const pause = (): void => {
+    const { server } = app;
+    isPaused = true;
+    earlier.add(server);
+    void server?.stop().then(() => earlier.delete(server));
+  };
+  const resume = (): void => {
+    app.listen(addressOf({ ...config, port }, pair));
+    isPaused = false;
+  };
+  const unwatch = watchDescriptors(log, { pause, resume });
+  // Bun takes a certificate only when it begins to listen.
+  const renew = (renewed: TlsPair): void => {
+    pair = renewed;
+    if (isPaused) return;
+    pause();
+    resume();
+  };
+  const unwatchPair = pair && watchPair(config, log, pair, renew);
   return {
-    url: originOf(config.host, port),
+    url: originOf(config, port),
     setupPath: setupToken === null ? null : `/setup?token=${setupToken}`,
     async stop() {
       await stop(config.shutdownGraceS * 1000);
       unwatch();
+      unwatchPair?.();
       closeStreams(core);
       const servers = [...earlier.add(app.server)];
       // What was just written must leave before connections are cut.
@@ -83,16 +98,22 @@ function randomToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
 }
 
-/** Where a browser on this machine finds a server that listens on `host`. */
-export function originOf(host: string, port: number): string {
-  if (host === "0.0.0.0" || host === "::") return `http://localhost:${port}`;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+/** Where a browser on this machine finds a server with these settings. */
+export function originOf({ host, tlsCertFile }: Config, port: number): string {
+  const scheme = tlsCertFile === null ? "http" : "https";
+  if (host === "0.0.0.0" || host === "::") return `${scheme}://localhost:${port}`;
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Throws an Error that names the variable when the address cannot be had. */
-async function listen(app: ReturnType<typeof createApp>, config: Config, stop: (graceMs: number) => Promise<void>) {
+async function listen(
+  app: ReturnType<typeof createApp>,
+  config: Config,
+  pair: TlsPair | null,
+  stop: (graceMs: number) => Promise<void>,
+) {
   try {
-    app.listen(addressOf(config));
+    app.listen(addressOf(config, pair));
   } catch (error) {
     await stop(0);
     throw new Error(
@@ -104,8 +125,9 @@ async function listen(app: ReturnType<typeof createApp>, config: Config, stop: (
   }
 }
 
-function addressOf({ host, port }: Config) {
+function addressOf({ host, port }: Config, tls: TlsPair | null) {
   return {
+    ...(tls && { tls }),
     hostname: host,
     port,
     idleTimeout: IDLE_TIMEOUT_S,

@@ -68,7 +68,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/data-lock": BASICS,
   "src/backup": [...BASICS, "src/data-lock", "package.json"],
   "src/descriptors": BASICS,
-  "src/serve": [...BASICS, "src/descriptors", "src/app", "src/data-lock", "src/log", "src/plugins"],
+  "src/tls": BASICS,
+  "src/serve": [...BASICS, "src/descriptors", "src/tls", "src/app", "src/data-lock", "src/log", "src/plugins"],
   "src/main": [
     ...BASICS,
     "src/production",

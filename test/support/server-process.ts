@@ -42,8 +42,8 @@ export async function startServer({ command, folder, env = {} }: ServerOptions):
   });
   const output = collect(child.stdout, child.stderr);
   try {
-    const address = await output.find(/http:\/\/[^\s/]+:\d+(?=[\s/])/);
-    const health = await fetch(`${address}/health`);
+    const address = await output.find(/https?:\/\/[^\s/]+:\d+(?=[\s/])/);
+    const health = await fetch(`${address}/health`, { tls: { rejectUnauthorized: false } });
     if (health.status !== 200) throw new Error(`/health answered ${health.status}.\n${output.text()}`);
     return {
       address,
