@@ -53,10 +53,18 @@ const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces:
   "a title": [titleFrom, 500_000, [" ", "\t", "\r", "word "]],
   "a file's name": [cleanName, 500_000, ["/", "\\", ".", "\u202e"]],
   "a file's type": [cleanType, 500_000, ["/", "a/", ";", "+"]],
-  "a snippet of a text": [(text) => snippetOf(text, "zebra wörd"), 500_000, ["zebr", "é", "\u0301"]],
+  "a snippet of a text": [
+    (text) => snippetOf(text, "zebra wörd"),
+    500_000,
+    ["zebr", "é", "\u0301", "\ufdfa", "\u05b0"],
+  ],
   "a snippet for a query": [(text) => snippetOf("zz ".repeat(30_000), text), 8000, ["a ", "é ", "|", "ab cd "]],
   "the words of a query": [wordsOf, 500_000, ["a ", "\u0301", "漢"]],
-  "what is indexed": [(text) => searchable("ann", 5, text), 200_000, ["a ", "漢", "\u0301"]],
+  "what is indexed": [
+    (text) => searchable("ann", 5, text),
+    200_000,
+    ["a ", "漢", "\u0301", "\u05b0", "\u00ad", "\ufdfa", "ﬃ", "\u0301\u034f"],
+  ],
   "thinking in tags": [
     (text) => {
       const filter = createThinkFilter();

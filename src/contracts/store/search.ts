@@ -42,6 +42,36 @@ export const search: readonly ContractCase[] = [
     },
   },
   {
+    name: "search finds what is written with other code points than what is typed, and the other way round",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { text: { type: "str", search: true } });
+      const forms = [
+        ["ﬂuﬀy ﬁsh", "fluffy fish"],
+        ["ＷＩＤＥ　ｌｅｔｔｅｒｓ １２", "wide letters 12"],
+        ["ﾊﾝｶｸ", "ハンカク"],
+        ["𝒉𝒆𝒂𝒗𝒚 ℓetters", "heavy letters"],
+        ["Donau\u00addampf\u200bschiff", "donaudampfschiff"],
+        ["می\u200cخواهم", "میخواهم"],
+        ["בְּרֵאשִׁית בָּרָא", "בראשית ברא"],
+        ["ﬠִבְרִﬧ", "עברר"],
+        ["كِتَابٌ جَمِيلٌ", "كتاب جميل"],
+        ["ﻛﺘـــﺎﺏ", "كتاب"],
+      ] as const;
+      for (const [written, typed] of forms) {
+        const id = await store.add("ann", "notes", { text: written });
+        const plain = await store.add("ann", "notes", { text: typed });
+        for (const text of [written, typed]) {
+          const ids = (await store.fullTextSearch("ann", "notes", text)).map((record) => record.id);
+          assert.ok(ids.includes(id) && ids.includes(plain), `${text} finds ${written} and ${typed}`);
+        }
+      }
+      assert.deepEqual(await store.fullTextSearch("ann", "notes", "\u00ad\u200b \u05b0"), []);
+      const hindi = await store.add("ann", "notes", { text: "की" });
+      const found = async (text: string) => (await store.fullTextSearch("ann", "notes", text)).map(({ id }) => id);
+      assert.deepEqual([await found("की"), await found("कि")], [[hindi], []], "a vowel that is a letter counts");
+    },
+  },
+  {
     name: "nothing in a search text is syntax, and a text without a word finds nothing",
     async run(core) {
       const find = await library(core);

@@ -11,7 +11,7 @@ import { openDatabase } from "./database";
 import { give } from "./give";
 import { createSchema } from "./schema";
 import { search } from "./search";
-import { reindex, unindex } from "./search-index";
+import { createForms, reindex, unindex } from "./search-index";
 import { createSizes, sizeOf } from "./sizes";
 import {
   checkedId,
@@ -34,6 +34,7 @@ export function createStore(core: Core): StoreProtocol {
   if (file && found === "empty") core.log.warn("The database was an empty file, and is taken as a new one", { file });
   createAppended(database);
   createSizes(database);
+  createForms(database);
   const writes = createWriteQueue(database);
   const collections = createCollections(database, writes, core.log);
   const schema = createSchema(database, writes, core.log);

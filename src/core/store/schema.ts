@@ -7,7 +7,15 @@ import { AppError } from "../../errors";
 import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
 import { createBackups } from "./backup";
 import type { StoreDatabase } from "./database";
-import { beginReindex, createIndex, createReindexing, hasEarlierIndex, needsIndex } from "./search-index";
+import {
+  beginRefolding,
+  beginReindex,
+  createIndex,
+  createReindexing,
+  hasEarlierIndex,
+  hasIndex,
+  needsIndex,
+} from "./search-index";
 import { beginSizing, createSizing } from "./sizes";
 import { COLUMN_TYPE, columnsOf, searchedFields, sizedFields } from "./values";
 import type { WriteQueue } from "./writes";
@@ -154,14 +162,15 @@ function create(database: StoreDatabase, store: StoreInfo): void {
 
 function extend(database: StoreDatabase, existing: StoreInfo, store: StoreInfo): void {
   const had = new Set(columnsOf(existing));
-  const isIndexNew = needsIndex(database, store);
+  const [isIndexNew, isFormNew] = [!hasIndex(database, store), needsIndex(database, store)];
   for (const field of columnsOf(store)) {
     if (!had.has(field)) database.exec(`ALTER TABLE "${store.name}" ADD COLUMN ${column(store, field)}`);
   }
   createParts(database, store);
   database.run("UPDATE _store SET fields = ? WHERE name = ?", JSON.stringify(store.fields), store.name);
   const isSearchNew = searchedFields(store).some((field) => had.has(field) && !existing.fields[field]?.search);
-  if (isIndexNew || isSearchNew) beginReindex(database, store);
+  if ((isIndexNew && isFormNew) || isSearchNew) beginReindex(database, store);
+  else if (isFormNew) beginRefolding(database, store.name);
   if (sizedFields(existing).join() !== sizedFields(store).join()) beginSizing(database, store);
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { errorOf } from "../../errors";
+import { folded, foldedWords } from "../../fold";
 import type { Log, StoreInfo } from "../../protocols";
 import type { SqlValue, StoreDatabase } from "./database";
 import { searchedFields } from "./values";
@@ -16,25 +17,26 @@ const SLICE_MS = 3; // Of re-indexing, with a rest of the same length for everyb
 const REINDEX_AGAIN_MS = 10_000; // After a failure: a full disk is not asked, nor the log filled, all the time.
 const WORDS = 32; // The protocol's bound: each word costs, and nobody types more to find something.
 
-/** A run of letters, digits and marks; everything else separates, so nothing a person types can be syntax. */
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
-const MARKS = /(\p{M}{30})\p{M}+/gu;
 const UNSPACED =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/gu;
 
-/** Composed, of a run of marks the beginning alone: no language has longer ones, and composing them takes time with their square. */
-function composed(text: string): string {
-  return text.replace(MARKS, "$1").normalize("NFC");
+/** Raised whenever the same text is indexed in another way than before. */
+const FORM = 2;
+
+/** Called once the file is open. */
+export function createForms(database: StoreDatabase): void {
+  database.exec("CREATE TABLE IF NOT EXISTS _search (store TEXT PRIMARY KEY, form INTEGER NOT NULL) STRICT");
 }
 
 /** The words to look for in a person's text. */
 export function wordsOf(text: string): string[] {
-  return (composed(text).match(WORD) ?? []).filter((word) => /[\p{L}\p{N}]/u.test(word)).slice(0, WORDS);
+  return foldedWords(text).slice(0, WORDS);
 }
 
-/** The text as it is indexed, and as it is asked for: composed, unspaced scripts taken apart, each word with its token. */
+/** The text as it is indexed, and as it is asked for: folded, unspaced scripts taken apart, each word with its token. */
 export function searchable(owner: string, block: number, text: string): string {
-  return composed(text)
+  return folded(text)
     .replace(UNSPACED, " $& ")
     .replace(WORD, `${token(owner, block)}$&`);
 }
@@ -133,8 +135,14 @@ export function withoutBlocks(database: StoreDatabase, { name }: StoreInfo, owne
 /** Whether the index is of an earlier form, or not all there. */
 export function needsIndex(database: StoreDatabase, store: StoreInfo): boolean {
   if (searchedFields(store).length === 0) return false;
+  const form = database.first("SELECT form FROM _search WHERE store = ?", store.name)?.form;
+  return form !== FORM || !hasIndex(database, store);
+}
+
+/** Whether there is an index, of whatever words. */
+export function hasIndex(database: StoreDatabase, store: StoreInfo): boolean {
   const sql = "SELECT count(*) AS parts FROM sqlite_schema WHERE type = 'table' AND name IN (?, ?)";
-  return database.first(sql, `${store.name}.words`, `${store.name}.blocks`)?.parts !== 2;
+  return database.first(sql, `${store.name}.words`, `${store.name}.blocks`)?.parts === 2;
 }
 
 /** Whether there is an index of the form before there were blocks. */
@@ -151,6 +159,7 @@ export function createIndex(database: StoreDatabase, { name }: StoreInfo): void 
   ) STRICT, WITHOUT ROWID`);
   // The form before there were blocks.
   database.exec(`DROP TABLE IF EXISTS "${name}.search"`);
+  database.run("INSERT OR REPLACE INTO _search (store, form) VALUES (?, ?)", name, FORM);
 }
 
 /** Makes the blocks of the records that are there, and has them indexed by and by. */
@@ -161,6 +170,11 @@ export function beginReindex(database: StoreDatabase, { name }: StoreInfo): void
       WHERE position % ? = 1`,
     BLOCK,
   );
+  beginRefolding(database, name);
+}
+
+/** Has all records indexed anew, by and by, in the blocks that there are. Until then each is found as it was indexed before. */
+export function beginRefolding(database: StoreDatabase, name: string): void {
   database.run(`UPDATE _store SET reindex_to = (SELECT max(_row) FROM "${name}") WHERE name = ?`, name);
 }
 

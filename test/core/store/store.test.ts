@@ -324,6 +324,35 @@ describe("the search index", () => {
     await again.close();
   });
 
+  test("of words in an earlier form is made anew beside everything else, without a backup, and finds the old ones meanwhile", async () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    await store.createStoreIfNotExists("notes", SEARCHED);
+    await Promise.all(
+      Array.from({ length: 2500 }, (_, n) => store.add("ann", "notes", { text: `n${n} oﬃce word` }, `${n}`)),
+    );
+    await store.close();
+    const database = new Database(join(folder, "skeleton.db"));
+    const blocks = () => database.query('SELECT * FROM "notes.blocks"').all();
+    const before = blocks();
+    // As the words were indexed then.
+    const { first } = before[0] as { first: number };
+    const body = "o616e6ex1yword o616e6ex1yoﬃce".replaceAll("x1y", `x${first}y`);
+    database.run('INSERT OR REPLACE INTO "notes.words" (rowid, body) VALUES (1, ?)', [body]);
+    database.run("DROP TABLE _search");
+    const again = openStore(folder);
+    await again.createStoreIfNotExists("notes", SEARCHED);
+    const find = async (text: string) => (await again.fullTextSearch("ann", "notes", text, { limit: 3000 })).length;
+    expect(await find("word")).toBe(2500);
+    expect(await find("office")).toBe(2499);
+    await found(again, "n0 office");
+    expect(await find("office")).toBe(2500);
+    expect(backups(folder)).toEqual([]);
+    expect(blocks()).toEqual(before);
+    database.close();
+    await again.close();
+  });
+
   test("that was lost is made anew beside everything else, newest first, without a backup, and both ends are said", async () => {
     const folder = temporaryFolder();
     await fillAndLoseIndex(folder, 4000);
