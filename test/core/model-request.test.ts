@@ -5,7 +5,7 @@ import { Type } from "@sinclair/typebox";
 import { createFileParts } from "../../src/core/model/file-parts";
 import type { FileInfo, FileText, ModelCall, ModelMessage, Tool } from "../../src/protocols";
 import { PIXEL, PIXEL_BASE64 } from "../support/pixel";
-import { startUpstream, type Upstream, type UpstreamBody } from "../support/upstream";
+import { httpError, reply, startUpstream, type Upstream, type UpstreamBody } from "../support/upstream";
 import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
 
 let upstream: Upstream;
@@ -266,6 +266,58 @@ test("pictures of results follow the last result of a reply, and models that do 
   const blind = modelCall({ messages, username: "ann", model: "blind" });
   await Array.fromAsync(modelOf(core).stream(blind, new AbortController().signal));
   expect(upstream.requests.at(-1)?.body.messages.map(({ role }) => role)).not.toContain("user");
+});
+
+const CAT = fileInfo("cat", "image/png", PIXEL.length);
+const DRAWN: readonly ModelMessage[] = [
+  { role: "assistant", content: "", toolCalls: [{ callId: "c1", name: "draw", arguments: "{}" }] },
+  { role: "tool", callId: "c1", content: "drawn", files: [CAT] },
+];
+
+test.each([
+  [400, "Failed to deserialize the JSON body: messages[2]: unknown variant `image_url`, expected `text`"],
+  [400, "messages[2].content must be a string"],
+  [400, "Unexpected role 'user' after role 'tool'"],
+  [400, "Conversation roles must alternate user/assistant/user/assistant/..."],
+  [404, "No endpoints found that support image input"],
+  [422, "Input should be a valid string"],
+  [500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"],
+])(
+  "pictures of results that are refused (%i, %s) are left out for a while, and the person is told",
+  async (status, words) => {
+    const refusing = startUpstream();
+    const { core } = openaiCore(refusing, {}, { cat: picture() });
+    const model = modelOf(core);
+    const stream = async (messages: readonly ModelMessage[]) => {
+      const before = refusing.requests.length;
+      const call = modelCall({ messages, username: "ann" });
+      const events = await Array.fromAsync(model.stream(call, new AbortController().signal));
+      const roles = refusing.requests.slice(before).map(({ body }) => body.messages.map(({ role }) => role).join(" "));
+      return { events, roles };
+    };
+    refusing.script(httpError(status, words), reply("Well."));
+    const { events, roles } = await stream(DRAWN);
+    expect(roles).toEqual(["assistant tool user", "assistant tool"]);
+    expect(events).toContainEqual({ type: "notice", text: expect.stringContaining("pictures that tools give") });
+    expect((await stream(DRAWN)).roles).toEqual(["assistant tool"]);
+    // What the user attached and said beside them is sent in any case.
+    expect((await stream([...DRAWN, { role: "user", content: "And this?" }])).roles).toEqual(["assistant tool user"]);
+    expect(refusing.requests.at(-1)?.body.messages.at(-1)?.content).toBe("And this?");
+    await stream([...DRAWN, { role: "user", content: "See", files: [CAT] }]);
+    expect(refusing.requests.at(-1)?.body.messages.at(-1)?.content).toHaveLength(2);
+    await refusing.stop();
+  },
+);
+
+test("a failure that says nothing of pictures is no refusal of them", async () => {
+  const failing = startUpstream();
+  const { core } = openaiCore(failing, { modelMaxRetries: 0 }, { cat: picture() });
+  failing.script(httpError(500, "The engine is overloaded."));
+  const call = modelCall({ messages: DRAWN, username: "ann" });
+  const events = Array.fromAsync(modelOf(core).stream(call, new AbortController().signal));
+  expect(await events.catch(({ message }) => message)).toContain("overloaded");
+  expect(failing.requests).toHaveLength(1);
+  await failing.stop();
 });
 
 test("of many images in a conversation the newest are sent", async () => {

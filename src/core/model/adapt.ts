@@ -18,6 +18,20 @@ export const USER_FIRST = "user first";
 /** It has to end with the user, and a reply cannot simply go on. */
 export const USER_LAST = "user last";
 
+/** Pictures that tools gave. */
+export const TOOL_PICTURES = "pictures of tools";
+
+/** Marks their parts of a message's content. JSON has no symbols, so no endpoint sees it. */
+export const OF_TOOLS_RESULT = Symbol("of a tool's result");
+
+export function hasToolPictures({ messages }: Body): boolean {
+  return messages.some(({ content }) => Array.isArray(content) && content.some(isToolPicture));
+}
+
+function isToolPicture(part: unknown): boolean {
+  return isRecord(part) && OF_TOOLS_RESULT in part;
+}
+
 /** The request without these. */
 export function without(body: Body, refused: ReadonlySet<string>): Body {
   const fields = { ...body } as Body & JsonRecord;
@@ -53,6 +67,7 @@ function messagesWithout(
   refused: ReadonlySet<string>,
 ): ChatCompletionMessageParam[] {
   let list = messages.map((message) => withoutFields(message, refused));
+  if (refused.has(TOOL_PICTURES)) list = list.flatMap(withoutToolPictures);
   if (refused.has("tools")) list = mergeNeighbours(list.map(inWords));
   if (refused.has(SYSTEM_ROLE)) list = withSystemInFirst(list);
   if (refused.has(USER_FIRST)) list = withUserFirst(list);
@@ -69,6 +84,15 @@ export const OF_MESSAGE = new Set(["role", "content", "tool_calls", "tool_call_i
 function withoutFields(message: ChatCompletionMessageParam, refused: ReadonlySet<string>): ChatCompletionMessageParam {
   const fields = Object.entries(message).filter(([name]) => OF_MESSAGE.has(name) || !refused.has(name));
   return Object.fromEntries(fields) as unknown as ChatCompletionMessageParam;
+}
+
+function withoutToolPictures(message: ChatCompletionMessageParam): ChatCompletionMessageParam[] {
+  if (message.role !== "user" || typeof message.content === "string") return [message];
+  const content = message.content.filter((part) => !isToolPicture(part));
+  if (content.length === message.content.length) return [message];
+  // What is left is of the user, whose text many endpoints take as a string alone.
+  const text = content.every(({ type }) => type === "text") ? textOf(content) : content;
+  return content.length === 0 ? [] : [{ ...message, content: text }];
 }
 
 /** A call and its result as the model can read them where it has no tools. */

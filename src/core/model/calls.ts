@@ -29,11 +29,16 @@ export function plainCalls(messages: readonly ModelMessage[]): ModelMessage[] {
   });
 }
 
+export interface SentMessage extends ModelMessage {
+  /** It has nothing but pictures of results. */
+  readonly isOfTools?: boolean;
+}
+
 /**
  * The pictures of results in messages of the user, where a tool's message takes text alone: after the results of all calls of a reply,
  * which must follow it.
  */
-export function picturesApart(messages: readonly ModelMessage[]): ModelMessage[] {
+export function picturesApart(messages: readonly ModelMessage[]): SentMessage[] {
   let pictures: FileInfo[] = [];
   return messages.flatMap((message, at) => {
     const { files = [], ...rest } = message;
@@ -41,7 +46,8 @@ export function picturesApart(messages: readonly ModelMessage[]): ModelMessage[]
     pictures.push(...files.filter(isPicture));
     if (messages[at + 1]?.role === "tool" || pictures.length === 0) return [rest];
     const names = pictures.map(({ name }) => name).join(", ");
-    const shown: ModelMessage = { role: "user", content: `From the results above: ${names}`, files: pictures };
+    const content = `From the results above: ${names}`;
+    const shown: SentMessage = { role: "user", content, files: pictures, isOfTools: true };
     pictures = [];
     return [rest, shown];
   });

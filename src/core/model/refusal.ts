@@ -3,7 +3,7 @@
  * that it names, or else by its sentence: one that merely names a field, such as for a value out of range, is not such a refusal.
  */
 
-import { type Body, OF_MESSAGE, SYSTEM_ROLE, USER_FIRST, USER_LAST } from "./adapt";
+import { type Body, hasToolPictures, OF_MESSAGE, SYSTEM_ROLE, TOOL_PICTURES, USER_FIRST, USER_LAST } from "./adapt";
 import { endpointWords } from "./endpoint-words";
 import { isRecord, type JsonRecord } from "./opaque";
 
@@ -11,10 +11,19 @@ const STATUSES = new Set([400, 404, 422]);
 
 /** The word for `without`, or null. `sent` is the request that was refused. */
 export function refusedPart(status: number, body: unknown, sent: Body): string | null {
-  if (!STATUSES.has(status)) return null;
   const words = endpointWords(body, null);
-  return byCode(body, words, sent) ?? bySentence(words, sent);
+  const pictures = hasToolPictures(sent) ? TOOL_PICTURES : null;
+  if (pictures && (OF_PICTURES.test(words) || AFTER_A_RESULT.test(words)) && ![401, 403, 429].includes(status)) {
+    return pictures;
+  }
+  if (!STATUSES.has(status)) return null;
+  // Of most models nobody knows whether they see, and not each says of what kind its fault with a message is.
+  return byCode(body, words, sent) ?? bySentence(words, sent) ?? pictures;
 }
+
+const OF_PICTURES = /image|vision|visual|picture|multi-?modal|mmproj/i;
+/** The pictures of tools are a message of the user's after a result. */
+const AFTER_A_RESULT = /\buser\b.*\bafter\b.*\btool\b|\broles?\b.*\balternat/i;
 
 const CODE =
   /unsupported|not_supported|unknown_(?:parameter|field|argument)|unrecogni[sz]ed|extra_forbidden|value_error\.extra|unexpected_(?:parameter|keyword)/;

@@ -20,8 +20,8 @@ import type {
   Tool,
   ToolChoice,
 } from "../../protocols";
-import { mergeNeighbours } from "./adapt";
-import { picturesApart, plainCalls } from "./calls";
+import { mergeNeighbours, OF_TOOLS_RESULT } from "./adapt";
+import { picturesApart, plainCalls, type SentMessage } from "./calls";
 import { THINKING_FIELDS } from "./content";
 import type { Endpoint } from "./endpoint";
 import { createFileParts, type FilePart } from "./file-parts";
@@ -128,13 +128,17 @@ function withFields(
 type ReadFile = (file: FileInfo) => Promise<FilePart>;
 
 async function toMessage(
-  { role, content, name, files = [], toolCalls = [], callId = "" }: ModelMessage,
+  { role, content, name, files = [], toolCalls = [], callId = "", isOfTools = false }: SentMessage,
   readFile: ReadFile,
 ): Promise<ChatCompletionMessageParam> {
   if (role === "system") return { role, content };
   if (role === "tool") return { role, content, tool_call_id: callId };
   const named = name === undefined ? {} : { name };
-  if (role === "user") return { role, ...named, content: await withFiles(content, files, readFile) };
+  if (role === "user") {
+    const parts = await withFiles(content, files, readFile);
+    if (!isOfTools || typeof parts === "string") return { role, ...named, content: parts };
+    return { role, content: parts.map((part) => ({ ...part, [OF_TOOLS_RESULT]: true })) };
+  }
   if (toolCalls.length === 0) return { role, ...named, content };
   const tool_calls = toolCalls.map((call) => ({
     id: call.callId,

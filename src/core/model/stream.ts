@@ -4,7 +4,7 @@
  */
 
 import type { Config, ModelEvent } from "../../protocols";
-import { type Body, SYSTEM_ROLE, without } from "./adapt";
+import { type Body, hasToolPictures, SYSTEM_ROLE, TOOL_PICTURES, without } from "./adapt";
 import { callEndpoint } from "./call";
 import type { Endpoint } from "./endpoint";
 import { type Giver, giverOf } from "./opaque";
@@ -123,6 +123,9 @@ function* noticesOf(asked: Body, refused: ReadonlySet<string>): Generator<ModelE
       type: "notice",
       text: "This model takes no system prompt. Its text is sent in front of your first message.",
     };
+  }
+  if (refused.has(TOOL_PICTURES) && hasToolPictures(asked)) {
+    yield { type: "notice", text: "This model does not take pictures that tools give, so it has not seen them." };
   }
   const names = [...refused].filter((name) => name in asked && name !== "tools" && !UNTOLD.has(name));
   // With the tools it went anyway.
