@@ -164,6 +164,8 @@ describe("what would hold up the server", () => {
       `${"![".repeat(30)}\n\n`,
       `${"[a](".repeat(50)}\n\n`,
       `${"mailto:a@b.c![".repeat(140)}\n\n`,
+      `${"http://a.b/".repeat(600)}\n\n`,
+      `${"//a.b/".repeat(2500)}\n\n`,
       "\\[\n",
       "[^1]: > - a\n",
       "\\[\n\n",

@@ -46,8 +46,11 @@ function wordsOf(env: object | undefined): Words["markdown"] {
 
 export const parser = new MarkdownIt({ html: false, linkify: true, typographer: false, breaks: true });
 
+/** Characters of an address that becomes a link by itself. Of more, the engine gives up its compiled expression, and takes a hundred times as long. */
+const MAX_ADDRESS_LENGTH = 2000;
+
 // Only addresses with a scheme become links by themselves: "notes.md" and "example.py" are files more often than sites.
-parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false, maxLength: MAX_ADDRESS_LENGTH }).add("//");
 parser.validateLink = isSafeUrl;
 
 formulas(parser);
