@@ -89,7 +89,8 @@ export interface StoreProtocol {
   /**
    * Records whose `search` fields contain every word of `text` (its first 32; case, accents, Hebrew and Arabic points, ligatures,
    * wide forms and characters that nobody sees aside; the last one, from three characters on, may be a beginning; scripts
-   * written without spaces match anywhere), newest first, at most `limit` (default 50). `text` is a person's: nothing in it is syntax, and a text without a word finds nothing. Holds nobody up
+   * written without spaces match anywhere, and each of their characters counts as a word), newest first, at most `limit` (default
+   * 50). `text` is a person's: nothing in it is syntax, and a text without a word finds nothing. Holds nobody up
    * for more than a few milliseconds at a time, however common the words are; `where` is applied to the newest 20,000
    * records that have the words.
    */

@@ -34,7 +34,8 @@ export async function signInAgain(core: Core, request: Request): Promise<Respons
   const words = wordsFor(core, request);
   const { expired, expiredLong, chooseAgain } = words.signIn;
   // A form sends a line break as two bytes.
-  const isLong = Buffer.byteLength(draft.replace(/\r?\n/g, "\r\n")) > CARRIED_MAX_BYTES;
+  const isLong =
+    draft.length > CARRIED_MAX_BYTES || Buffer.byteLength(draft.replace(/\r?\n/g, "\r\n")) > CARRIED_MAX_BYTES;
   const said = isLong ? expiredLong : expired;
   const error = field?.files("files").length ? `${said} ${chooseAgain}` : said;
   const kept = isLong ? { toCopy: plainText(draft) } : { draft };

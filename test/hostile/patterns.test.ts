@@ -25,6 +25,7 @@ import { mend } from "../../views/markdown/mend";
 import { en } from "../../views/words/en";
 import { testViews } from "../support/chat-data";
 import { costsOf, growth } from "../support/cost";
+import { startCore } from "../support/test-core";
 
 const LINEAR = 3.3; // 2 would be linear and 4 the square; what is small beside what it begins with is less than 2.
 
@@ -215,4 +216,19 @@ test("a query of thousands of words costs no more than one of as many as are loo
     () => snippetOf(text, query(2000)),
   );
   expect(many / few).toBeLessThan(3);
+});
+
+test("a sentence of one character, in texts of nothing else, is found and costs no more than a few times a word of all texts", async () => {
+  const { store } = await startCore();
+  await store.createStoreIfNotExists("notes", { text: { type: "str", search: true } });
+  for (let n = 0; n < 3; n++) await store.add("ann", "notes", { text: "\u6f22".repeat(100_000) });
+  for (let n = 0; n < 3; n++) await store.add("bob", "notes", { text: "word ".repeat(20_000) });
+  const search = (owner: string, text: string) => store.fullTextSearch(owner, "notes", text, { select: [] });
+  const sentence = "\u6f22".repeat(500);
+  expect(await search("ann", sentence)).toHaveLength(3);
+  const [harmless = 0, hostile = 0] = await costsOf(
+    () => search("bob", "word ".repeat(100)),
+    () => search("ann", sentence),
+  );
+  expect(hostile / harmless).toBeLessThan(20);
 });
