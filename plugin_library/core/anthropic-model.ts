@@ -1,12 +1,12 @@
 /**
  * Claude by Anthropic's own Messages API, beside the endpoints that are there: thinking, tools, images and PDFs as the API
  * has them. Where an endpoint offers the same id, that one keeps it and ours is `anthropic/id`. The API wants the thinking
- * before a tool call back with its signature, which the thread does not keep: it is remembered here for the turn, and
- * where it is lost (a restart, another process) the rest of that turn goes on without thinking.
+ * before a tool call back with its signature, which is kept with the step. Where it is not (another model made the call) the
+ * rest of that turn goes on without thinking.
  *
  * Settings (plugins.yaml, `anthropic-model`): `api_key`, best as `${ANTHROPIC_API_KEY}`; `base_url`; `models`, ids to offer
  * instead of asking for the list; `max_tokens` of a reply (16,000); `parameters` of every call, such as
- * `thinking: { type: enabled, budget_tokens: 4000 }`. Last change: 2026-11-23.
+ * `thinking: { type: enabled, budget_tokens: 4000 }`. Last change: 2026-11-28.
  */
 
 import {
@@ -52,7 +52,6 @@ function createModel(core: Core, base: ModelProtocol): ModelProtocol {
   const endpoint = { name: "Anthropic", apiKey: own.api_key };
   const ask = (_: typeof endpoint, signal: AbortSignal) => send(own, "/v1/models?limit=1000", null, signal);
   const lists = createLists(core.log, ask, () => {});
-  const thoughts = createThoughts();
 
   /** The API's name of each model by the id under which it is offered. */
   const offered = async (others: readonly string[]): Promise<Map<string, string>> => {
@@ -81,12 +80,12 @@ function createModel(core: Core, base: ModelProtocol): ModelProtocol {
     async *stream(call, signal) {
       const model = await find(call.model);
       if (model === null) return yield* base.stream(call, signal);
-      const body = await createBody(core, { ...call, model, messages: plainCalls(call.messages) }, own, thoughts);
+      const body = await createBody(core, { ...call, model, messages: plainCalls(call.messages) }, own);
       const request = {
         endpoint,
         model,
         send: (connection: AbortSignal) => send(own, "/v1/messages", body, connection),
-        createReply: () => createReply(thoughts),
+        createReply: () => createReply(giverOf(model)),
       };
       yield* callEndpoint(core.config, request, signal);
     },
@@ -105,39 +104,41 @@ function send(own: Settings, path: string, body: object | null, signal: AbortSig
 
 type Block = Readonly<Record<string, unknown>>;
 
-interface Thoughts {
-  keep(callId: string, blocks: readonly Block[]): void;
-  /** Null when nothing is known of the call. */
-  get(callId: string): readonly Block[] | null;
+/** The word for this API's model in what is kept with a reply. */
+function giverOf(model: string): string {
+  return `${NAME}/${model}`;
 }
 
-const THOUGHTS_MAX = 1000; // Tool calls whose thinking is remembered: more than run at a time.
-
-function createThoughts(): Thoughts {
-  const kept = new Map<string, readonly Block[]>();
-  return {
-    keep(callId, blocks) {
-      kept.set(callId, blocks);
-      const [oldest] = kept.keys();
-      if (kept.size > THOUGHTS_MAX && oldest !== undefined) kept.delete(oldest);
-    },
-    get: (callId) => kept.get(callId) ?? null,
-  };
+/** The thinking that came with a message, as the API wants it back; null when none is known of. */
+function thinkingOf({ opaque }: ModelMessage, model: string): readonly Block[] | null {
+  if (opaque?.from !== giverOf(model) && opaque?.from !== null) return null;
+  const blocks: unknown = opaque?.message?.[BLOCKS];
+  // A client's are looked at: one that is none would have the whole call refused.
+  return Array.isArray(blocks) && blocks.every(isThinking) ? blocks : null;
 }
 
-async function createBody(core: Core, call: ModelCall, own: Settings, thoughts: Thoughts): Promise<object> {
+// Under which clients of the OpenAI endpoint know them.
+const BLOCKS = "thinking_blocks";
+
+function isThinking(block: unknown): block is Block {
+  if (!isRecord(block)) return false;
+  if (block.type === "redacted_thinking") return typeof block.data === "string";
+  return block.type === "thinking" && typeof block.thinking === "string" && typeof block.signature === "string";
+}
+
+async function createBody(core: Core, call: ModelCall, own: Settings): Promise<object> {
   const { model, tools, toolChoice } = call;
   const parameters: JsonObject = { ...(own.parameters as JsonObject), ...call.parameters };
   const lastUser = call.messages.findLastIndex(({ role }) => role === "user");
   const steps = call.messages.slice(lastUser + 1).filter(({ toolCalls }) => toolCalls?.length);
-  const isForgotten = steps.some(({ toolCalls = [] }) => toolCalls.every((it) => thoughts.get(it.callId) === null));
+  const isForgotten = steps.some((message) => thinkingOf(message, model) === null);
   const { thinking, ...others } = parameters;
   const system = call.messages.filter(({ role }) => role === "system").map(({ content }) => content);
   return {
     max_tokens: own.max_tokens,
     ...(isForgotten ? others : parameters),
     model,
-    messages: await toMessages(core, call, isForgotten || thinking === undefined ? null : thoughts),
+    messages: await toMessages(core, call, !isForgotten && thinking !== undefined),
     ...(system.length === 0 ? {} : { system: system.join("\n\n") }),
     ...(tools.length === 0 ? {} : { tools: tools.map(toTool) }),
     ...(tools.length > 0 && toolChoice && { tool_choice: toToolChoice(toolChoice) }),
@@ -153,24 +154,21 @@ function toToolChoice(choice: ToolChoice): object {
   return choice === "required" ? { type: "any" } : { type: "tool", name: choice.name };
 }
 
-function thinkingOf({ toolCalls = [] }: ModelMessage, thoughts: Thoughts): readonly Block[] {
-  return toolCalls.flatMap(({ callId }) => thoughts.get(callId) ?? []);
-}
-
 interface Message {
   readonly role: "user" | "assistant";
   readonly content: Block[];
 }
 
-/** With `thoughts` null the model does not think in this call, and past thinking is not sent. */
-async function toMessages(core: Core, call: ModelCall, thoughts: Thoughts | null): Promise<Message[]> {
+/** Where the model does not think in this call, past thinking is not sent. */
+async function toMessages(core: Core, call: ModelCall, thinks: boolean): Promise<Message[]> {
   const fileBlocks = createFileBlocks(core, call.username ?? null);
   const messages: Message[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
   for (const message of call.messages.toReversed()) {
     if (message.role === "system") continue;
     const role = message.role === "assistant" ? "assistant" : "user";
-    const content = await toBlocks(message, fileBlocks, thoughts);
+    const thinking = (thinks && role === "assistant" && thinkingOf(message, call.model)) || [];
+    const content = [...thinking, ...(await toBlocks(message, fileBlocks))];
     const next = messages.at(-1);
     // Results of tools, and whatever the user says after them, are one message to the API.
     if (next?.role === role) next.content.unshift(...content);
@@ -182,7 +180,6 @@ async function toMessages(core: Core, call: ModelCall, thoughts: Thoughts | null
 async function toBlocks(
   message: ModelMessage,
   fileBlocks: (files: readonly FileInfo[]) => Promise<Block[]>,
-  thoughts: Thoughts | null,
 ): Promise<Block[]> {
   const { role, content, files = [], toolCalls = [], callId } = message;
   if (role === "tool") {
@@ -194,7 +191,6 @@ async function toBlocks(
   }
   const text = role === "assistant" ? content.trimEnd() : content;
   return [
-    ...(thoughts ? thinkingOf(message, thoughts) : []),
     ...(await fileBlocks(files)),
     ...(text.trim() === "" ? [] : [{ type: "text", text }]),
     ...toolCalls.map((it) => ({ type: "tool_use", id: it.callId, name: it.name, input: JSON.parse(it.arguments) })),
@@ -238,11 +234,11 @@ interface OpenBlock {
 }
 
 /** Puts a reply together. Text and thinking go out as they come, calls and the rest at the end. */
-function createReply(thoughts: Thoughts): Reply {
+function createReply(from: string): Reply {
   const open = new Map<unknown, OpenBlock>();
   const thinking: Block[] = [];
   const calls: ToolCall[] = [];
-  let [inputTokens, outputTokens, kept] = [0, 0, 0];
+  let [inputTokens, cachedTokens, outputTokens, kept] = [0, 0, 0, 0];
   let reason: unknown = null;
 
   const onDelta = (block: OpenBlock | undefined, delta: Block): ModelEvent[] => {
@@ -273,6 +269,7 @@ function createReply(thoughts: Thoughts): Reply {
     const count = (name: string) => (Number.isSafeInteger(usage[name]) ? Number(usage[name]) : 0);
     const input = count("input_tokens") + count("cache_creation_input_tokens") + count("cache_read_input_tokens");
     inputTokens = Math.max(inputTokens, input);
+    cachedTokens = Math.max(cachedTokens, count("cache_read_input_tokens"));
     outputTokens = Math.max(outputTokens, count("output_tokens"));
   };
 
@@ -301,10 +298,12 @@ function createReply(thoughts: Thoughts): Reply {
     end() {
       // All of it at once is an answer that was not asked for.
       if (typeof reason !== "string") throw new StreamFault("malformed");
-      for (const { callId } of calls.slice(0, 1)) thoughts.keep(callId, thinking);
+      // Of a call without thinking it is known that there was none.
+      const isKept = thinking.length > 0 || calls.length > 0;
       return [
         ...calls.map((call) => ({ type: "toolCall" as const, ...call })),
-        { type: "usage", inputTokens, outputTokens },
+        ...(isKept ? [{ type: "opaque" as const, from, message: { [BLOCKS]: thinking as JsonObject[] } }] : []),
+        { type: "usage", inputTokens, outputTokens, ...(cachedTokens > 0 && { cachedTokens }) },
         { type: "finish", reason: toFinishReason(reason) ?? "stop" },
       ];
     },

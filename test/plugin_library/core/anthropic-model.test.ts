@@ -89,7 +89,12 @@ describe("a reply", () => {
       { type: "text", text: "me ask." },
       { type: "toolCall", callId: "toolu_1", name: "clock", arguments: '{"zone":"UTC"}' },
       { type: "toolCall", callId: "toolu_2", name: "ping", arguments: "{}" },
-      { type: "usage", inputTokens: 60, outputTokens: 7 },
+      {
+        type: "opaque",
+        from: "anthropic-model/claude-test",
+        message: { thinking_blocks: [{ type: "thinking", thinking: "Hm.", signature: "sig" }] },
+      },
+      { type: "usage", inputTokens: 60, outputTokens: 7, cachedTokens: 30 },
       { type: "finish", reason: "stop" },
     ]);
   });
@@ -247,22 +252,36 @@ describe("a request", () => {
     const parameters = { thinking: { type: "enabled", budget_tokens: 1024 } };
     const core = await start({ parameters });
     anthropic.script(message(thinking("Let me see.", "c2ln"), toolUse("toolu_9", "ping", "{}")));
-    await run(core);
+    const opaque = (await run(core)).find((event) => event.type === "opaque");
     expect(anthropic.requests.at(-1)?.body.thinking).toEqual(parameters.thinking);
-    const messages: ModelCall["messages"] = [
-      { role: "user", content: "Hi" },
-      { role: "assistant", content: "", toolCalls: [{ callId: "toolu_9", name: "ping", arguments: "{}" }] },
-      { role: "tool", callId: "toolu_9", content: "pong" },
+    const toolCalls = [{ callId: "toolu_9", name: "ping", arguments: "{}" }];
+    const asked = { role: "user", content: "Hi" } as const;
+    const answered = { role: "tool", callId: "toolu_9", content: "pong" } as const;
+    const calling = (given: object) => [
+      asked,
+      { role: "assistant" as const, content: "", toolCalls, ...given },
+      answered,
     ];
+    const messages: ModelCall["messages"] = calling({ opaque });
     const known = await sent({ messages }, {}, core);
     expect(known.thinking).toEqual(parameters.thinking);
     expect(known.messages[1].content).toEqual([
       { type: "thinking", thinking: "Let me see.", signature: "c2ln" },
       { type: "tool_use", id: "toolu_9", name: "ping", input: {} },
     ]);
-    const forgotten = await sent({ messages }, { parameters });
-    expect(forgotten.thinking).toBeUndefined();
-    expect(forgotten.messages[1].content).toHaveLength(1);
+    for (const other of [
+      {},
+      { opaque: { ...opaque, from: "someone/else" } },
+      { opaque: { from: null, message: { thinking_blocks: ["x"] } } },
+    ]) {
+      const forgotten = await sent({ messages: calling(other) }, { parameters });
+      expect(forgotten.thinking).toBeUndefined();
+      expect(forgotten.messages[1].content).toHaveLength(1);
+    }
+    // What a client of the API sends back is thinking too.
+    expect(
+      (await sent({ messages: calling({ opaque: { ...opaque, from: null } }) }, { parameters })).thinking,
+    ).toBeDefined();
     // The turn before is over, and the API takes it without its thinking.
     const next = [
       ...messages,
@@ -511,6 +530,16 @@ test("a whole turn with thinking and a tool runs on it", async () => {
     },
     { role: "user", content: [{ type: "tool_result", tool_use_id: "toolu_5", content: "pong" }] },
   ]);
+  await server.stop();
+  const restarted = await startServer({ dataPath, config: { openaiBaseUrl: nothing.baseUrl } });
+  anthropic.script(message(text("Again.")));
+  const again = { content: "And?", model: "claude-test", thread_id: events[0]?.data.thread_id };
+  await collectTurn(await (await restarted.signIn()).post("/api/v1/message", again));
+  expect(anthropic.requests[2]?.body.messages[1].content[0]).toEqual({
+    type: "thinking",
+    thinking: "Ping it.",
+    signature: "c2ln",
+  });
 });
 
 test("without a key it is left out, and the rest runs", async () => {
