@@ -12,6 +12,9 @@
  * or several answers, is refused. Errors are OpenAI's: a refusal by the model's endpoint keeps its status, code, type and param, so that
  * a client repeats what may succeed and nothing else; what the owner has to mend is a 502. `notices` in an answer is what the page would show.
  *
+ * What a model wants to see again (reasoning, its details, signatures) comes to the client under the names that its endpoint has for it, with
+ * `opaque_from`, and goes back there with the message and its calls; pictures that a model makes come as `images`.
+ *
  * Settings (plugins.yaml, `openai`): `keep`, whether complete answers are kept in threads of the user (false): a
  * conversation that a client goes on with stays one thread. Pages of other sites (CORS) may be clients as `CORS_ORIGINS` says:
  * `origins` of earlier versions is not read.
@@ -25,8 +28,10 @@ import {
   eventStream,
   type FileInfo,
   HTTP_STATUS,
+  type Json,
   type JsonObject,
   type NewContextMessage,
+  type Opaque,
   type Plugin,
   readJson,
   requireRoom,
@@ -118,20 +123,31 @@ interface Asked {
 
 type Piece =
   | { readonly type: "text" | "thinking" | "notice"; readonly text: string }
+  | { readonly type: "wasThinking" }
+  /** `url` has its bytes. */
+  | { readonly type: "picture"; readonly url: string }
   | {
       readonly type: "end";
       readonly reason: string;
-      readonly calls: readonly ToolCall[];
+      readonly calls: readonly Call[];
       readonly usage: Usage | null;
+      /** Of the last step. */
+      readonly opaque: Opaque | null;
     };
+
+interface Call extends ToolCall {
+  /** What its endpoint gave with it. */
+  readonly fields?: JsonObject;
+}
 
 async function complete(core: Core, request: Request, user: User): Promise<Response> {
   /** Not kept, unless a thread has them. */
   const uploads = new Map<string, FileInfo>();
   const pieces = async function* (asked: Asked): AsyncGenerator<Piece> {
     let text = "";
-    for await (const piece of answer(core, user, asked, request.signal)) {
+    for await (const piece of answer(core, user, asked, uploads, request.signal)) {
       if (piece.type === "text") text += piece.text;
+      if (piece.type === "wasThinking") text = "";
       const isWhole = piece.type === "end" && piece.calls.length === 0;
       if (isWhole && core.settings<Settings>(NAME).keep) await keep(core, user, asked, text, uploads);
       yield piece;
@@ -155,7 +171,13 @@ async function complete(core: Core, request: Request, user: User): Promise<Respo
   }
 }
 
-async function* answer(core: Core, user: User, asked: Asked, signal: AbortSignal): AsyncGenerator<Piece> {
+async function* answer(
+  core: Core,
+  user: User,
+  asked: Asked,
+  uploads: Map<string, FileInfo>,
+  signal: AbortSignal,
+): AsyncGenerator<Piece> {
   const { messages, parameters, model, system, toolChoice } = asked;
   const demanded = toolChoice !== "auto" && toolChoice !== "none" && { toolChoice };
   const instructions = system !== undefined && { system };
@@ -163,25 +185,51 @@ async function* answer(core: Core, user: User, asked: Asked, signal: AbortSignal
   const own = new Set(asked.tools.map(({ name }) => name));
   let calls: ToolCall[] = [];
   let usage: Usage | null = null;
+  const step = { calls: [] as string[], opaque: null as Opaque | null };
+  let opaque: Opaque | null = null;
   for await (const event of await core.turns.answer(user, request, signal)) {
     if (event.type === "text" || event.type === "thinking" || event.type === "notice") yield event;
-    else if (event.type === "toolCall" && own.has(event.name)) calls.push(event);
-    else if (event.type === "toolResult" && "error" in event) {
+    else if (event.type === "wasThinking") yield event;
+    else if (event.type === "opaque") step.opaque = event;
+    else if (event.type === "file") {
+      // The client has it with the answer; nobody would find it here.
+      uploads.set(event.file.id, event.file);
+      yield* pictureOf(core, user, event.file);
+    } else if (event.type === "toolCall") {
+      step.calls.push(event.callId);
+      if (own.has(event.name)) calls.push(event);
+    } else if (event.type === "toolResult" && "error" in event) {
       // The arguments do not fit the client's own schema: the model was told and tries again.
       calls = calls.filter(({ callId }) => callId !== event.callId);
     } else if (event.type === "step") {
       usage = sum(usage, event.usage);
-      if (calls.length > 0) return yield { type: "end", reason: "tool_calls", calls, usage };
+      opaque = step.opaque;
+      const fieldsOf = ({ callId }: ToolCall) => opaque?.calls?.[step.calls.indexOf(callId)] ?? {};
+      const withFields = calls.map((call) => ({ ...call, fields: fieldsOf(call) }));
+      if (calls.length > 0) return yield { type: "end", reason: "tool_calls", calls: withFields, usage, opaque };
+      Object.assign(step, { calls: [], opaque: null });
     } else if (event.type === "end")
-      yield { type: "end", reason: REASONS[event.reason], calls: [], usage: event.usage };
+      yield { type: "end", reason: REASONS[event.reason], calls: [], usage: event.usage, opaque };
   }
+}
+
+async function* pictureOf(core: Core, user: User, file: FileInfo): AsyncGenerator<Piece> {
+  const bytes = await core.file.open(user.username, file.id);
+  if (!bytes || !file.type.startsWith("image/")) return;
+  const base64 = Buffer.from(await bytes.arrayBuffer()).toString("base64");
+  yield { type: "picture", url: `data:${file.type};base64,${base64}` };
 }
 
 const REASONS = { stop: "stop", length: "length", filtered: "content_filter", stopped: "stop" } as const;
 
 function sum(a: Usage | null, b: Usage | null): Usage | null {
   if (!a || !b) return a ?? b;
-  return { inputTokens: a.inputTokens + b.inputTokens, outputTokens: a.outputTokens + b.outputTokens };
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    cachedTokens: (a.cachedTokens ?? 0) + (b.cachedTokens ?? 0),
+    reasoningTokens: (a.reasoningTokens ?? 0) + (b.reasoningTokens ?? 0),
+  };
 }
 
 function offeredBy({ tools, toolChoice }: Asked): (installed: readonly Tool[]) => readonly Tool[] {
@@ -194,13 +242,18 @@ function offeredBy({ tools, toolChoice }: Asked): (installed: readonly Tool[]) =
 async function whole(asked: Asked, pieces: AsyncIterable<Piece>): Promise<Response> {
   const texts = { text: "", thinking: "" };
   const notices: string[] = [];
+  const pictures: string[] = [];
   for await (const piece of pieces) {
     if (piece.type === "notice") notices.push(piece.text);
+    else if (piece.type === "picture") pictures.push(piece.url);
+    else if (piece.type === "wasThinking") Object.assign(texts, { thinking: texts.thinking + texts.text, text: "" });
     else if (piece.type !== "end") texts[piece.type] += piece.text;
     if (piece.type !== "end") continue;
     const toolCalls = piece.calls.length > 0 && { tool_calls: piece.calls.map(callJson) };
     const thinking = texts.thinking && { reasoning_content: texts.thinking };
-    const message = { role: "assistant", content: texts.text || null, ...thinking, ...toolCalls };
+    const images = pictures.length > 0 && { images: pictures.map(imageJson) };
+    const said = { role: "assistant", content: texts.text || null, ...thinking, ...images };
+    const message = { ...opaqueJson(piece.opaque), ...said, ...toolCalls };
     const choices = [{ index: 0, message, finish_reason: piece.reason, logprobs: null }];
     const usage = piece.usage && { usage: usageJson(piece.usage) };
     return Response.json({ ...head(asked, ""), choices, ...usage, ...(notices.length > 0 && { notices }) });
@@ -243,11 +296,14 @@ async function* encode(asked: Asked, pieces: AsyncIterable<Piece>): AsyncGenerat
     if (piece.type === "notice") notices.push(piece.text);
     else if (piece.type === "end") {
       const toolCalls = piece.calls.map((call, index) => ({ index, ...callJson(call) }));
-      yield chunk({ ...role, ...(toolCalls.length > 0 && { tool_calls: toolCalls }) });
+      yield chunk({ ...opaqueJson(piece.opaque), ...role, ...(toolCalls.length > 0 && { tool_calls: toolCalls }) });
       yield chunk({}, piece.reason, notices.length > 0 ? { notices } : {});
       if (asked.hasUsage && piece.usage) yield json({ ...common, choices: [], usage: usageJson(piece.usage) });
       yield { data: "[DONE]" };
-    } else {
+    } else if (piece.type === "picture") {
+      yield chunk({ ...role, images: [imageJson(piece.url)] });
+      role = {};
+    } else if (piece.type !== "wasThinking") {
       yield chunk({ ...role, [piece.type === "text" ? "content" : "reasoning_content"]: piece.text });
       role = {};
     }
@@ -263,12 +319,64 @@ function head({ model }: Asked, kind: string) {
   return { id: `chatcmpl-${Bun.randomUUIDv7()}`, object: `chat.completion${kind}`, created, model };
 }
 
-function callJson({ callId, name, arguments: args }: ToolCall) {
-  return { id: callId, type: "function", function: { name, arguments: args } };
+function callJson({ callId, name, arguments: args, fields = {} }: Call) {
+  const made = isObject(fields.function) ? fields.function : {};
+  return { ...fields, id: callId, type: "function", function: { ...made, name, arguments: args } };
 }
 
-function usageJson({ inputTokens, outputTokens }: Usage) {
-  return { prompt_tokens: inputTokens, completion_tokens: outputTokens, total_tokens: inputTokens + outputTokens };
+function imageJson(url: string) {
+  return { type: "image_url", image_url: { url } };
+}
+
+// Names of thinking as a plain text, which is told as `reasoning_content`.
+const PLAIN = ["reasoning_content", "reasoning", "thinking", "reasoning_text", "thought"];
+
+/** Fields of the message beside what was told already, and where they are from, with the endpoint's name for plain thinking. */
+function opaqueJson(opaque: Opaque | null): JsonObject {
+  if (opaque === null || opaque.from === null) return {};
+  const { content: _, ...fields } = opaque.message ?? {};
+  const plain = PLAIN.find((name) => typeof fields[name] === "string");
+  const others = Object.entries(fields).filter(([name]) => name !== plain);
+  return { ...Object.fromEntries(others), opaque_from: plain === undefined ? opaque.from : `${opaque.from}#${plain}` };
+}
+
+// What OpenAI's messages have, and what this endpoint adds to them for a person.
+const KNOWN = new Set([
+  ...["role", "content", "name", "refusal", "tool_calls", "function_call", "tool_call_id", "audio", "annotations"],
+  ...["images", "index", "opaque_from"],
+]);
+
+/** What came with an answer, as a client sends it back. Without `opaque_from` it may be of any endpoint. */
+function readOpaque(message: Fields, calls: readonly Fields[], thinking: unknown): { opaque?: Opaque } {
+  const [from = null, plain = ""] = typeof message.opaque_from === "string" ? message.opaque_from.split("#") : [];
+  const others = Object.entries(unknownIn(message, KNOWN));
+  const fields = Object.fromEntries(
+    others.filter(([name, value]) => !PLAIN.includes(name) || typeof value !== "string"),
+  );
+  if (from !== null && PLAIN.includes(plain) && typeof thinking === "string") fields[plain] = thinking;
+  const ofCalls = calls.map(({ function: made, ...call }) => {
+    const ofFunction = isObject(made) ? unknownIn(made, new Set(["name", "arguments"])) : {};
+    const known = unknownIn(call, new Set(["id", "type", "index"]));
+    return { ...known, ...(Object.keys(ofFunction).length > 0 && { function: ofFunction }) };
+  });
+  const hasCalls = ofCalls.some((call) => Object.keys(call).length > 0);
+  if (Object.keys(fields).length === 0 && !hasCalls) return {};
+  return { opaque: { from, message: fields, ...(hasCalls && { calls: ofCalls }) } };
+}
+
+function unknownIn(fields: Fields, known: ReadonlySet<string>): Record<string, Json> {
+  const others = Object.entries(fields).filter(([name, value]) => !known.has(name) && value !== null);
+  return Object.fromEntries(others) as Record<string, Json>;
+}
+
+function usageJson({ inputTokens, outputTokens, cachedTokens, reasoningTokens }: Usage) {
+  return {
+    prompt_tokens: inputTokens,
+    completion_tokens: outputTokens,
+    total_tokens: inputTokens + outputTokens,
+    ...(cachedTokens !== undefined && { prompt_tokens_details: { cached_tokens: cachedTokens } }),
+    ...(reasoningTokens !== undefined && { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
+  };
 }
 
 function failureResponse(core: Core, error: unknown): Response {
@@ -430,13 +538,15 @@ async function readMessage(
   if (role === "tool") return { role, content: textOf(content), callId: String(tool_call_id ?? "") };
   const named = (name ?? "") === "" ? {} : { name: readName(name) };
   if (role === "assistant") {
-    const calls = Array.isArray(tool_calls) ? tool_calls.filter(isObject).map(readCall) : [];
+    const made = Array.isArray(tool_calls) ? tool_calls.filter(isObject) : [];
+    const calls = made.map(readCall);
     const thinking = reasoning_content ?? reasoning;
     return {
       role,
       content: textOf(content),
       ...named,
       ...(typeof thinking === "string" && thinking !== "" && { thinking }),
+      ...(isObject(message) && readOpaque(message, made, thinking)),
       ...(calls.length > 0 && { toolCalls: calls }),
     };
   }

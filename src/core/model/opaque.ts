@@ -30,6 +30,8 @@ export interface Giver {
   /** Names of the fields that it gave so far. */
   readonly ofMessage: Set<string>;
   readonly ofCalls: Set<string>;
+  /** Under which it gave its thinking last, as a plain text. */
+  thinking: string | null;
 }
 
 /** The word by which an endpoint's model is known in what it gave. Nothing of an address can be read from it. */

@@ -151,7 +151,7 @@ function thinkingIn(delta: JsonRecord, parts: Parts): string {
     if (typeof delta[name] === "string") {
       parts.hasPlainThinking = true;
       parts.opaque.thinking(name, text);
-      learn(parts.giver, { message: { [name]: "" } });
+      parts.giver.thinking = name;
     }
     return text;
   }

@@ -84,9 +84,9 @@ function withOpaque(
   if (sent.role !== "assistant") return sent;
   const own = !opaque ? {} : opaque.from === giver.from ? opaque : opaque.from === null ? known(opaque, giver) : {};
   // Only with calls: there endpoints demand it, and one of them refuses it elsewhere.
-  const field =
-    toolCalls.length > 0 && thinking ? THINKING_FIELDS.find((name) => giver.ofMessage.has(name)) : undefined;
   const { content: parts, ...fields } = own.message ?? {};
+  const isThere = THINKING_FIELDS.some((name) => name in fields);
+  const field = toolCalls.length > 0 && thinking && !isThere ? giver.thinking : null;
   const content = Array.isArray(parts) ? [...parts, ...textPart(sent.content)] : sent.content;
   return {
     ...(field && { [field]: thinking }),

@@ -85,7 +85,7 @@ export function createStreamModel(config: Config): StreamModel {
 }
 
 function newGiver(endpoint: Endpoint, model: string): Giver {
-  return { from: giverOf(endpoint, model), ofMessage: new Set(), ofCalls: new Set() };
+  return { from: giverOf(endpoint, model), ofMessage: new Set(), ofCalls: new Set(), thinking: null };
 }
 
 function withUsage(body: Body): Body {

@@ -35,6 +35,12 @@ const WEATHER = {
   },
 } as const;
 
+const WEATHER_CALL = {
+  id: "c1",
+  type: "function",
+  function: { name: "weather", arguments: '{"city":"Ulm"}' },
+} as const;
+
 const HELLO = { model: "small-1", messages: [{ role: "user", content: "Hello" }] } as const;
 const PIXEL = `data:image/png;base64,${PIXEL_BASE64}`;
 
@@ -129,6 +135,70 @@ describe("a client of OpenAI's", () => {
     expect(chunks.at(-2)?.choices[0]?.finish_reason).toBe("stop");
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 11 } });
     expect(new Set(chunks.map(({ id }) => id)).size).toBe(1);
+  });
+
+  describe("gets what a model wants to see again, and gives it back", () => {
+    const DETAIL = { type: "reasoning.encrypted", data: "RU5D", id: "rs_1", index: 0 };
+    const call = { ...WEATHER_CALL, extra_content: { google: { thought_signature: "SIG+/=" } } };
+    const thought = [{ reasoning: "Look it " }, { reasoning: "up." }, { delta: { reasoning_details: [DETAIL] } }];
+    const parts: Part[] = [...thought, { delta: { tool_calls: [{ index: 0, ...call }] } }];
+    const question = { role: "user", content: "Weather?" } as const;
+    const result = { role: "tool", tool_call_id: "c1", content: "rain" } as const;
+    const goOn = async (model: string, made: object) => {
+      upstream.script(reply("Rain."));
+      const messages = [question, made as OpenAI.ChatCompletionAssistantMessageParam, result];
+      await ann.chat.completions.create({ model, messages, tools: [WEATHER] });
+      return upstream.requests.at(-1)?.body.messages.find(({ role }) => role === "assistant");
+    };
+    const given = { reasoning: "Look it up.", reasoning_details: [DETAIL], tool_calls: [call] };
+
+    test("as a whole answer, and no other model gets it", async () => {
+      upstream.script({ parts });
+      const answer = await ann.chat.completions.create({ model: "small-1", messages: [question], tools: [WEATHER] });
+      const made = answer.choices[0]?.message ?? {};
+      expect(made).toMatchObject({ reasoning_content: "Look it up.", reasoning_details: [DETAIL], tool_calls: [call] });
+      expect(await goOn("small-1", made)).toEqual({ role: "assistant", content: null, ...given } as never);
+      expect(Object.keys((await goOn("large-1", made)) ?? {})).toEqual(["role", "content", "tool_calls"]);
+      // After a restart too, when nothing is known of the model yet.
+      const { ann: later } = await start();
+      upstream.script(reply("Rain."));
+      const messages = [question, made as OpenAI.ChatCompletionAssistantMessageParam, result];
+      await later.chat.completions.create({ model: "small-1", messages, tools: [WEATHER] });
+      expect(upstream.requests.at(-1)?.body.messages).toContainEqual({
+        role: "assistant",
+        content: null,
+        ...given,
+      } as never);
+    });
+
+    test("as a stream, and by a client that keeps the known names alone", async () => {
+      upstream.script({ parts });
+      const stream = await ann.chat.completions.create({
+        model: "small-1",
+        messages: [question],
+        tools: [WEATHER],
+        stream: true,
+      });
+      const deltas = (await Array.fromAsync(stream)).flatMap(({ choices }) =>
+        choices.map(({ delta }) => delta as Record<string, unknown>),
+      );
+      const thinking = deltas.map((delta) => delta.reasoning_content ?? "").join("");
+      const made = Object.assign({}, ...deltas, { reasoning_content: thinking });
+      made.tool_calls = made.tool_calls.map(({ index: _, ...it }: { index: number }) => it);
+      expect(await goOn("small-1", made)).toMatchObject(given);
+      const { opaque_from: _, ...known } = made;
+      expect(await goOn("small-1", known)).toMatchObject(given);
+      expect(Object.keys((await goOn("large-1", known)) ?? {})).toEqual(["role", "content", "tool_calls"]);
+    });
+  });
+
+  test("gets pictures of a model, and none of them stays", async () => {
+    const picture = { type: "image_url", image_url: { url: PIXEL } };
+    upstream.script({ parts: ["Here", { delta: { images: [picture] } }] });
+    const answer = await ann.chat.completions.create({ ...HELLO, messages: [...HELLO.messages] });
+    expect(answer.choices[0]?.message).toMatchObject({ content: "HERE", images: [picture] });
+    const client = await server.signIn("ann");
+    expect(await client.json<unknown[]>("/api/v1/files")).toEqual([]);
   });
 
   test("hears that a filter ended the reply by OpenAI's word", async () => {
