@@ -29,7 +29,7 @@ export function readPair({ tlsCertFile, tlsKeyFile }: Config): TlsPair | null {
   return { cert, key };
 }
 
-const LOOK_MS = 2000; // A handful of reads a minute cost nothing, and nobody waits longer for a new certificate to be shown.
+const LOOK_MS = 2000; // Reading two small files costs nothing, and whoever renewed them wants to see it.
 const WAIT_LOOKS = 5; // Until then whoever writes the two files may still be at it.
 
 /** Calls `use` with each pair that is another one than the last, until the function returned is called. */

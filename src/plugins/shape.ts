@@ -1,20 +1,32 @@
 /** Checks what a plugin file exports against the plugin object, before anything of it is used. */
 
-import type { Plugin, PluginPage, ProtocolName, Tool } from "../protocols";
+import type { Plugin, PluginPage, ProtocolName, Protocols, Tool } from "../protocols";
 
-/** Every protocol, with the members that a provider may leave out. */
-const PROTOCOLS: { readonly [P in ProtocolName]: readonly string[] } = {
-  store: ["give"],
-  bus: [],
-  limit: [],
-  auth: ["browsers", "endToken", "endTokens", "find", "identify", "setup", "signOutUrl", "whyRefused"],
-  file: [],
-  systemPrompt: [],
-  model: ["describe"],
-  thread: [],
-  context: [],
-  messageProcessor: [],
-  views: [],
+type OptionalMember<T> = { [Key in keyof T]-?: object extends Pick<T, Key> ? Key : never }[keyof T];
+
+/** Every protocol, with the members that a provider may leave out: all of those, as the compiler makes sure. */
+const PROTOCOLS: { readonly [P in ProtocolName]: Readonly<Record<OptionalMember<Protocols[P]>, true>> } = {
+  store: { give: true },
+  bus: {},
+  limit: {},
+  auth: {
+    browsers: true,
+    endToken: true,
+    endTokens: true,
+    find: true,
+    identify: true,
+    installation: true,
+    setup: true,
+    signOutUrl: true,
+    whyRefused: true,
+  },
+  file: {},
+  systemPrompt: {},
+  model: { describe: true },
+  thread: {},
+  context: {},
+  messageProcessor: {},
+  views: {},
 };
 
 const HOOKS = ["preCall", "filterStream", "postCall"];
@@ -113,7 +125,7 @@ export function missingMembers(protocol: ProtocolName, provider: unknown, base: 
   if (!isObject(provider)) return `Its factory of ${protocol} did not return an object.`;
   if (provider instanceof Promise) return `Its factory of ${protocol} must not be async: it returns the object itself.`;
   const wrong = Object.entries(base)
-    .filter(([member]) => provider[member] !== undefined || !PROTOCOLS[protocol].includes(member))
+    .filter(([member]) => provider[member] !== undefined || !Object.hasOwn(PROTOCOLS[protocol], member))
     .filter(([member, value]) => typeof provider[member] !== typeof value);
   const missing = wrong.filter(([member]) => provider[member] === undefined).map(([member]) => member);
   if (missing.length > 0) return `Its ${protocol} lacks ${missing.join(", ")}.`;

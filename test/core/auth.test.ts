@@ -374,7 +374,7 @@ describe("the secret", () => {
           jwtSecretFile: join(folder, "jwt.secret"),
           usersFile: join(folder, "users.yaml"),
         });
-      expect(start).toThrow(/fewer than 32 characters, which a new installation needs/);
+      expect(start).toThrow(/fewer than 32 characters, the least that a new installation needs/);
       writeFileSync(join(folder, "users.yaml"), user("ada"));
       const { auth, lines } = start();
       expect(lines.filter((line) => line.includes("INSECURE"))).toHaveLength(1);

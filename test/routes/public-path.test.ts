@@ -242,6 +242,17 @@ describe.each([
   }
 });
 
+test("a proxy's own sign-out page is at the root of the host, and not below the path", async () => {
+  const proxied: Plugin = {
+    name: "proxied",
+    provide: { auth: (_core, base) => ({ ...base, signOutUrl: () => "/oauth2/sign_out?rd=/" }) },
+  };
+  const { url } = await startServer({ config: { publicUrl: "https://example.org/chat" }, plugins: [proxied] });
+  const headers = { accept: "text/html" };
+  const left = await fetch(`${url}/chat/logout`, { method: "POST", headers, redirect: "manual" });
+  expect(left.headers.get("location")).toBe("https://example.org/oauth2/sign_out?rd=/");
+});
+
 test("the segments that a path may not begin with are those of the routes", async () => {
   const { core } = await startServer();
   const app = createApp(core);

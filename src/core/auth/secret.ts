@@ -45,7 +45,7 @@ export function createSecretFile(path: string): boolean {
 function requireLength(secret: string, name: string, { usersFile }: Config, log: Log): string {
   if (secret.length >= MIN_CHARACTERS) return secret;
   const short = `${name} has fewer than ${MIN_CHARACTERS} characters`;
-  if (!existsSync(usersFile)) throw new Error(`${short}, which a new installation needs at least`);
+  if (!existsSync(usersFile)) throw new Error(`${short}, the least that a new installation needs`);
   const advice = "Make another one with: users --generate-jwt FILE --force. It signs everybody out once.";
   log.warn(`INSECURE: ${short}. Whoever guesses it can sign in as anybody. ${advice}`);
   return secret;

@@ -121,6 +121,10 @@ describe("an empty file where a database was", () => {
     const before = readFileSync(join(other, "skeleton.db"));
     expect(() => openStore(other)).toThrow("another program");
     expect(readFileSync(join(other, "skeleton.db"))).toEqual(before);
+    const python = new Database(join(other, "skeleton.db"));
+    python.run("CREATE TABLE _stores (name TEXT PRIMARY KEY, schema_json TEXT NOT NULL)");
+    python.close();
+    expect(() => openStore(other)).toThrow("the Python Skeleton, whose chats cannot be read. Move it");
   });
 });
 
