@@ -61,8 +61,9 @@ export function ignoredOf(environment: Record<string, string | undefined>): stri
       const meant = meantBy(name);
       if (meant !== null && isSet(meant)) return [];
       const instead = meant === null ? INSTEAD.get(name) : `Did you mean ${meant}?`;
-      if (instead !== undefined) return [`${name} is set and not read. ${instead}`];
-      return name.startsWith(PREFIX) ? [`${name} is set and no setting of the server; see .env.example.`] : [];
+      const ignored = `${name} is ignored: the server has no setting of that name.`;
+      if (instead !== undefined) return [`${ignored} ${instead}`];
+      return name.startsWith(PREFIX) ? [`${ignored} See .env.example.`] : [];
     })
     .sort();
 }
@@ -80,11 +81,22 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
 
 /** What other programs call the same. */
 const ALIASES: ReadonlyMap<string, string | null> = new Map([
+  ["OPENAI_KEY", "OPENAI_API_KEY"],
   ["OPENAI_API_BASE", "OPENAI_BASE_URL"],
+  ["OPENAI_API_BASE_URL", "OPENAI_BASE_URL"],
+  ["OPENAI_API_URL", "OPENAI_BASE_URL"],
   ["JWT_SECRET", "JWT_SECRET_KEY"],
+  ["DATA_DIR", "DATA_PATH"],
+  ["USERS_FILE", "USERS_FILENAME"],
+  ["UPLOAD_PATH", "UPLOAD_DIR"],
+  ["PLUGINS_DIR", "PLUGINS_PATH"],
+  ["CORS_ALLOW_ORIGIN", "CORS_ORIGINS"],
+  ["CORS_ALLOWED_ORIGINS", "CORS_ORIGINS"],
   ["PORT", "SKELETON_PORT"],
   ["UVICORN_PORT", "SKELETON_PORT"],
   ["UVICORN_HOST", "SKELETON_HOST"],
+  ["TLS_CERT", "TLS_CERT_FILE"],
+  ["TLS_KEY", "TLS_KEY_FILE"],
   ["SSL_KEYFILE", "TLS_KEY_FILE"],
   ["SSL_CERTFILE", "TLS_CERT_FILE"],
   ["SSL_CERT_FILE", null], // OpenSSL's own: certificates to trust.

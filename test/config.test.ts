@@ -205,12 +205,14 @@ describe("a setting that is set and not read", () => {
     ["Trust_Proxi", "Did you mean TRUST_PROXY?"],
     ["SKELETON_DATA_PATH", "Did you mean DATA_PATH?"],
     ["TRACE_PLUGINS", "Did you mean SKELETON_TRACE_PLUGINS?"],
-    ["SKELETON_COLOUR", "no setting of the server"],
+    ["SKELETON_COLOUR", "See .env.example"],
+    ["DATA_DIR", "Did you mean DATA_PATH?"],
+    ["OPENAI_API_BASE_URL", "Did you mean OPENAI_BASE_URL?"],
   ];
   test.each(ignored)("is named: %s", (name, expected) => {
     const said = ignoredOf({ [name]: "a secret", DATA_PATH: " " });
     expect(said).toHaveLength(1);
-    expect(said[0]).toStartWith(`${name} is set`);
+    expect(said[0]).toStartWith(`${name} is ignored`);
     expect(said[0]).toContain(expected);
     expect(said[0]).not.toContain("a secret");
   });
