@@ -1,6 +1,6 @@
 /** What stands below a message: how a reply ended, its other versions, and what can be done with it. */
 
-import type { Html, MessageData, MessageMenuData, Siblings, TurnInfo, Words } from "../src/protocols";
+import type { Html, MessageData, MessageMenuData, Siblings, TurnFault, TurnInfo, Words } from "../src/protocols";
 import { html } from "./html";
 import { icon } from "./icon";
 import { time } from "./time";
@@ -18,16 +18,22 @@ function replyFoot(data: MessageData, words: Words): Html {
   const { turn, parts, siblings, threadId } = data;
   if (turn?.status === "running") return html`<span class="writing">${words.messages.writing}</span>`;
   const outcome = turn && outcomeOf(turn, words);
-  const isWhole = !turn || turn.status === "done";
-  return html`${(outcome || turn?.error) && html`<p class="outcome ${turn?.status}">${turn?.status === "failed" && icon("warning")} ${turn?.error ?? outcome}</p>`}${!isWhole && goOn(data, words)}${siblings && switcher(threadId, siblings, words)}${
+  const isWhole = !turn || (turn.status === "done" && !turn.ending);
+  return html`${outcome && html`<p class="outcome ${turn?.status}">${turn?.status === "failed" && icon("warning")} <span>${outcome}${turn?.fault && faultLine(turn.fault, words)}</span></p>`}${!isWhole && goOn(data, words)}${siblings && switcher(threadId, siblings, words)}${
     parts.length > 0 && copyButton(words.messages.copyReply, words)
   }${isWhole && againButton(data, words)}${menuButton(data, words)}${
     turn && html`<span class="facts">${facts(turn, words)} · ${time(turn.started, words)}</span>`
   }`;
 }
 
-function outcomeOf({ status }: TurnInfo, { messages: words }: Words): string {
-  return status === "done" || status === "running" ? "" : words[status];
+function outcomeOf({ status, error, ending }: TurnInfo, { messages: words }: Words): string {
+  if (ending && status === "failed") return words.endedSilent[ending];
+  if (ending === "length" || ending === "filtered") return words.ended[ending];
+  return error ?? (status === "done" || status === "running" ? "" : words[status]);
+}
+
+function faultLine({ endpoint, address, status }: TurnFault, { messages: words }: Words): Html {
+  return html`<small class="fault">${words.fault(endpoint, address ?? null, status ?? null)}</small>`;
 }
 
 function facts({ model, usage }: TurnInfo, words: Words): string {
@@ -63,12 +69,19 @@ function againButton({ id, threadId }: MessageData, { messages: words }: Words):
   return html`<button class="icon-button again" form="act" formaction="${path}" hx-post="${path}" hx-swap="none" aria-label="${words.regenerateReply}" title="${words.regenerate}">${icon("again")}</button>`;
 }
 
+/** What another call would only repeat is not gone on from. */
+function canGoOn({ turn, parts }: MessageData): boolean {
+  if (turn?.ending === undefined || turn.ending === "length") return parts.length > 0;
+  return turn.ending !== "filtered" && parts.some(({ message }) => message.type === "tool");
+}
+
 /** Of a reply that did not come to its end. */
-function goOn({ id, threadId, turn, parts }: MessageData, { messages: words }: Words): Html {
+function goOn(data: MessageData, { messages: words }: Words): Html {
+  const { id, threadId, turn } = data;
   const retry = `/t/${threadId}/retry?parent=${encodeURIComponent(id.slice(2))}`;
   const on = `/t/${threadId}/continue?turn=${encodeURIComponent(turn?.id ?? "")}`;
   return html`${
-    parts.length > 0 &&
+    canGoOn(data) &&
     html`<button class="quiet again" form="act" formaction="${on}" hx-post="${on}" hx-swap="none">${words.continue}</button>`
   }<button class="quiet again" form="act" formaction="${retry}" hx-post="${retry}" hx-swap="none">${words.retry}</button>`;
 }

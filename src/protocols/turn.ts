@@ -22,7 +22,10 @@ export interface Turns {
    */
   start(user: User, request: TurnRequest): Promise<TurnInfo>;
 
-  /** A new turn that goes on from what an interrupted, stopped or failed one left. Throws as `start`, and "conflict" for one that is done. */
+  /**
+   * A new turn that goes on from what an interrupted, stopped or failed one left, or one that a limit cut. Throws as `start`, and "conflict"
+   * for any other that is done.
+   */
   continue(user: User, turnId: string): Promise<TurnInfo>;
 
   /** The turn, or null when there is none that the user may see. */
@@ -141,6 +144,24 @@ export interface TurnInfo {
   readonly error: string | null;
   /** Sum of its model calls; null until known. */
   readonly usage: Usage | null;
+  /** How the model ended, where that was not the usual way. */
+  readonly ending?: TurnEnding;
+  /** Of a turn that an endpoint failed; for administrators alone. */
+  readonly fault?: TurnFault;
+}
+
+/**
+ * `length`: cut by a limit; it may be continued. `filtered`: ended by a filter. With nothing said before, the turn has failed; so it has when
+ * the model only thought (`thoughts`) or said nothing at all (`empty`).
+ */
+export type TurnEnding = "length" | "filtered" | "thoughts" | "empty";
+
+export interface TurnFault {
+  /** The owner's name for it. */
+  readonly endpoint: string;
+  readonly address?: string;
+  /** Of HTTP; absent = it answered with none. */
+  readonly status?: number;
 }
 
 export interface LiveTurn extends TurnInfo {

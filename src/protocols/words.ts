@@ -98,6 +98,12 @@ export interface Words {
     readonly stopped: string;
     readonly interrupted: string;
     readonly failed: string;
+    /** Of a reply that the model ended in another way than usual. */
+    readonly ended: Readonly<Record<"length" | "filtered", string>>;
+    /** Of one in which it said nothing. */
+    readonly endedSilent: Readonly<Record<"length" | "filtered" | "thoughts" | "empty", string>>;
+    /** For an administrator: which endpoint failed. */
+    fault(endpoint: string, address: string | null, status: number | null): string;
     readonly continue: string;
     readonly retry: string;
     tokens(count: number): string;

@@ -169,6 +169,7 @@ export const TurnAnswer = t.Object(
     system_prompt: t.String(),
     started: Time,
     error: orNull(t.String()),
+    ending: t.Optional(word("length", "filtered", "thoughts", "empty")),
     usage: orNull(UsageAnswer),
   },
   { $id: "Turn" },
@@ -184,6 +185,7 @@ export function turnJson(turn: TurnInfo) {
     system_prompt: turn.systemPrompt,
     started: turn.started,
     error: turn.error,
+    ending: turn.ending,
     usage: turn.usage && usageJson(turn.usage),
   };
 }

@@ -7,6 +7,7 @@ import { errorOf, isAppError } from "../errors";
 import { publishFact, userTopic } from "../facts";
 import type { FinishReason, TurnEvent } from "../protocols";
 import { releaseClaim } from "./claims";
+import { endingBySentence, endingOf, faultOf, silenceOf } from "./ending";
 import { leaveTurn } from "./leave";
 import { markCut } from "./parts";
 import { endTurn, INTERRUPTED, type TurnEnd } from "./records";
@@ -21,11 +22,12 @@ const LATER_MS = 5000;
 /** How the processor ended; `cut`: it was not waited for. */
 export type Outcome = FinishReason | { readonly error: unknown } | "cut";
 
-export async function finish(state: RunState, outcome: Outcome): Promise<void> {
+export async function finish(state: RunState, produced: Outcome): Promise<void> {
   // A stop does not wait for the processor, but what goes into the thread goes there in order.
   await state.stepping;
   state.isEnding = true;
   if (state.cutCause === "lost") return leaveTurn(state);
+  const outcome = withSilence(state, produced);
   const end = endOf(state, outcome);
   state.core.counts.add(`turns_${end.status}`);
   const parts = [...state.waiting, ...takeParts(state, state.info.model)];
@@ -72,12 +74,22 @@ async function keepLater(state: RunState, end: TurnEnd, last: TurnEvent): Promis
   await publishFact(core, userTopic(user.username), { type: "turn-ended", threadId: info.threadId, turnId: info.id });
 }
 
+/** A model that was asked and said nothing has failed, however well it ended. */
+function withSilence({ steps, messages, waiting, parts }: RunState, outcome: Outcome): Outcome {
+  if (typeof outcome !== "string" || outcome === "cut" || steps === 0) return outcome;
+  const error = silenceOf(outcome, [...messages, ...waiting, ...parts.list()]);
+  return error ? { error } : outcome;
+}
+
 function endOf(state: RunState, outcome: Outcome): TurnEnd {
   const { usage, cutCause } = state;
-  if (cutCause === "stopped") return { status: "stopped", error: null, usage };
-  if (cutCause === "interrupted") return { status: "interrupted", error: INTERRUPTED.shutdown, usage };
-  if (typeof outcome === "string") return { status: "done", error: null, usage };
-  return { status: "failed", error: describeFailure(state, outcome), usage };
+  const plain = { usage, error: null };
+  if (cutCause === "stopped") return { ...plain, status: "stopped" };
+  if (cutCause === "interrupted") return { ...plain, status: "interrupted", error: INTERRUPTED.shutdown };
+  if (outcome === "cut") return { ...plain, status: "done" };
+  if (typeof outcome === "string") return { ...plain, status: "done", ending: endingOf(outcome) };
+  const error = describeFailure(state, outcome);
+  return { ...plain, status: "failed", error, ending: endingBySentence(error), fault: faultOf(outcome.error) };
 }
 
 function describeFailure({ core, info }: RunState, outcome: Outcome): string {

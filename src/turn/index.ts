@@ -167,7 +167,8 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
   const thread = turn && (await core.thread.get(user.username, turn.threadId));
   if (!turn || !thread) throw new AppError("notFound", "There is no such turn.");
   if (turn.status === "running") throw new AppError("conflict", BUSY, { reason: "busy" });
-  if (turn.status === "done") throw new AppError("conflict", "This reply is complete; there is nothing to continue.");
+  if (turn.status === "done" && turn.ending !== "length")
+    throw new AppError("conflict", "This reply is complete; there is nothing to continue.");
   const nodes = await core.thread.tree(user.username, thread.id);
   const parentId = nodes.findLast((node) => node.turnId === turnId && node.role !== "user")?.id ?? turn.parentId;
   const { model, systemPrompt, parameters } = turn;

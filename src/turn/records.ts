@@ -1,6 +1,16 @@
 /** How turns lie in the store: a record per turn for its user, its events in the collection `log`. */
 
-import type { Core, JsonObject, StoreFields, StoreRecord, TurnInfo, TurnStatus, Usage } from "../protocols";
+import type {
+  Core,
+  JsonObject,
+  StoreFields,
+  StoreRecord,
+  TurnEnding,
+  TurnFault,
+  TurnInfo,
+  TurnStatus,
+  Usage,
+} from "../protocols";
 import { type Claim, epochOf } from "./claims";
 
 const TURNS: StoreFields = {
@@ -12,6 +22,8 @@ const TURNS: StoreFields = {
   parameters: "json",
   started: "str",
   error: "str",
+  ending: "str",
+  fault: "json",
   input_tokens: "int",
   output_tokens: "int",
   cached_tokens: "int",
@@ -48,6 +60,8 @@ export interface TurnEnd {
   readonly status: Exclude<TurnStatus, "running">;
   readonly error: string | null;
   readonly usage: TurnInfo["usage"];
+  readonly ending?: TurnEnding | null;
+  readonly fault?: TurnFault | null;
 }
 
 /** Whose a turn is: what else they write of it is refused once somebody has taken it from them. */
@@ -72,6 +86,8 @@ export async function endTurn(core: Core, { username, turnId, epoch }: Owned, en
   const fields = {
     status: end.status,
     error: end.error,
+    ending: end.ending ?? null,
+    fault: end.fault ? { ...end.fault } : null,
     input_tokens: end.usage?.inputTokens ?? null,
     output_tokens: end.usage?.outputTokens ?? null,
     cached_tokens: end.usage?.cachedTokens ?? null,
@@ -115,6 +131,8 @@ function toTurn(record: StoreRecord): TurnInfo {
     started: String(record.started),
     error: record.error === null ? null : String(record.error),
     usage: toUsage(record),
+    ...(record.ending !== null && { ending: record.ending as TurnEnding }),
+    ...(record.fault !== null && { fault: record.fault as unknown as TurnFault }),
   };
 }
 

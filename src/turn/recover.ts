@@ -3,6 +3,7 @@
 import { publishFact, userTopic } from "../facts";
 import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo } from "../protocols";
 import { type Claim, releaseClaim } from "./claims";
+import { endingBySentence, endingOf } from "./ending";
 import { readEvents, turnTopic } from "./event-log";
 import { isLast } from "./numbered";
 import { createParts, markCut, type Parts, type PartsOrigin } from "./parts";
@@ -67,12 +68,14 @@ export function unfinishedParts(origin: PartsOrigin, events: readonly NumberedEv
 }
 
 function endAsSaved(last: NumberedEvent | undefined): TurnEnd {
+  const plain = { usage: null, error: null };
   if (last?.event.type === "end") {
     const { reason, usage } = last.event;
-    return { status: reason === "stopped" ? "stopped" : "done", error: null, usage };
+    if (reason === "stopped") return { ...plain, status: "stopped", usage };
+    return { ...plain, status: "done", usage, ending: endingOf(reason) };
   }
-  if (last?.event.type !== "error") return { status: "interrupted", error: INTERRUPTED.crash, usage: null };
-  const { message } = last.event;
-  const isInterruption = Object.values<string>(INTERRUPTED).includes(message);
-  return { status: isInterruption ? "interrupted" : "failed", error: message, usage: null };
+  if (last?.event.type !== "error") return { ...plain, status: "interrupted", error: INTERRUPTED.crash };
+  const { message: error } = last.event;
+  const isInterruption = Object.values<string>(INTERRUPTED).includes(error);
+  return { ...plain, status: isInterruption ? "interrupted" : "failed", error, ending: endingBySentence(error) };
 }

@@ -50,6 +50,7 @@ export function runTurn(options: RunOptions): RunningTurn {
     messages: [],
     stepping: Promise.resolve(),
     isEnding: false,
+    steps: 0,
     hasEnded: false,
     usage: null,
     cutCause: null,

@@ -34,6 +34,8 @@ export interface RunState extends RunOptions {
   /** The end of a step that is under way; never rejects. */
   stepping: Promise<unknown>;
   isEnding: boolean;
+  /** How many model calls have ended. */
+  steps: number;
   /** The turn's record says so. */
   hasEnded: boolean;
   usage: Usage | null;

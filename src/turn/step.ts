@@ -9,6 +9,7 @@ const PAUSES_MS = [100, 300, 1000];
 
 /** The mark that the step has ended comes after its parts: without it a recovery adds them again, with the same ids. */
 export async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Promise<void> {
+  state.steps++;
   state.waiting.push(...takeParts(state, step.model));
   await addPatiently(state);
   state.usage = sumUsage(state.usage, step.usage);

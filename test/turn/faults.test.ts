@@ -38,7 +38,7 @@ const TABLE: Record<FaultName, Expected> = {
   doneWithoutFinish: { error: null, kept: "All of it." },
   finishWithoutDone: { error: null, kept: "All of it." },
   endWithNeither: { error: /broke before the reply was complete/, kept: HALF },
-  emptyReply: { error: null },
+  emptyReply: { error: /ended without an answer/ },
   emptyBody: { error: /broke before the reply was complete/ },
   brokenToolCall: { error: null, kept: NEXT, calls: 2 },
   unknownTool: { error: null, kept: NEXT, calls: 2 },

@@ -78,6 +78,20 @@ export const de: Words = {
     stopped: "Angehalten.",
     interrupted: "Unterbrochen: Der Server wurde beendet, während dies geschrieben wurde.",
     failed: "Fehlgeschlagen.",
+    ended: {
+      length: "Die Antwort ist abgeschnitten: Das Modell hat die Höchstlänge einer Antwort erreicht.",
+      filtered: "Ein Filter des Endpunkts oder das Modell selbst hat die Antwort abgebrochen.",
+    },
+    endedSilent: {
+      length: "Das Modell hat die Höchstlänge einer Antwort erreicht, bevor es etwas gesagt hat.",
+      filtered: "Ein Filter des Endpunkts hat die Antwort zurückgehalten, bevor sie begann.",
+      thoughts: "Das Modell hat nachgedacht und ohne eine Antwort aufgehört.",
+      empty: "Das Modell hat ohne eine Antwort aufgehört.",
+    },
+    fault: (endpoint, address, status) =>
+      [`Endpunkt ${endpoint}`, address, status === null ? "kein HTTP-Status" : `HTTP ${status}`]
+        .filter(Boolean)
+        .join(" · "),
     continue: "Fortsetzen",
     retry: "Noch einmal",
     tokens: (count) => `${format.number(count)} Token`,

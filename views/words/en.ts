@@ -79,6 +79,20 @@ export const en: Words = {
     stopped: "Stopped.",
     interrupted: "Interrupted: the server ended while this was written.",
     failed: "Failed.",
+    ended: {
+      length: "The reply was cut: the model reached the limit of a reply.",
+      filtered: "A filter of the endpoint, or the model itself, broke the reply off.",
+    },
+    endedSilent: {
+      length: "The model reached the limit of a reply before it said anything.",
+      filtered: "A filter of the endpoint held the reply back before it said anything.",
+      thoughts: "The model thought, and ended without an answer.",
+      empty: "The model ended without an answer.",
+    },
+    fault: (endpoint, address, status) =>
+      [`Endpoint ${endpoint}`, address, status === null ? "no HTTP status" : `HTTP ${status}`]
+        .filter(Boolean)
+        .join(" · "),
     continue: "Continue",
     retry: "Retry",
     tokens: (count) => (count === 1 ? "1 token" : `${format.number(count)} tokens`),

@@ -124,6 +124,7 @@ export function turn(text: string): TurnInfo {
     model: text,
     systemPrompt: text,
     error: text,
+    fault: { endpoint: text, address: text, status: 500 },
     usage: { inputTokens: 1, outputTokens: 2 },
   };
 }

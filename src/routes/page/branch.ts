@@ -46,7 +46,7 @@ export async function loadBranch(
   const isLatest = next === null && isThreadsBranch;
   const isRunning = turns.some(({ id, status }) => id === running?.id && status === "running");
   const live = isLatest && isRunning ? running : null;
-  const found = { stored, nodes, turns, live, bodies };
+  const found = { stored, nodes, turns, live, bodies, isAdmin: user.role === "admin" };
   const list = messageData(core, words, found).map((message) => withTarget(message, asked.at));
   const unfinished = [...bodies.values()].flatMap((body) => whenFinished(body) ?? []);
   const later = unfinished.length > 0 ? Promise.all(unfinished) : null;

@@ -26,11 +26,18 @@ export interface Found {
   readonly turns: readonly TurnInfo[];
   /** What goes on below the last of `stored`. */
   readonly live: LiveTurn | null;
+  /** Whether the reader is told at which endpoint a turn failed. */
+  readonly isAdmin: boolean;
   /** Markdown of those of `stored` that have some, by their ids. */
   readonly bodies: ReadonlyMap<string, Html>;
 }
 
-export function messageData(core: Core, words: Words, { stored, nodes, turns, live, bodies }: Found): MessageData[] {
+export function messageData(
+  core: Core,
+  words: Words,
+  { stored, nodes, turns: all, live, bodies, isAdmin }: Found,
+): MessageData[] {
+  const turns = isAdmin ? all : all.map(({ fault: _, ...turn }) => turn);
   const known = new Set(stored.map(({ id }) => id));
   const running = live?.parts.filter(({ id }) => !known.has(id)) ?? [];
   const waiting = new Set(live?.waiting);
