@@ -6,7 +6,7 @@
  *
  * Settings (plugins.yaml, `auto-title`): `model`, a small and fast one (default, and for users who may not use it: the
  * thread's own); `instructions`, what it is told; `parameters`, sent to it ({}); `timeout_s` (60).
- * Last change: 2026-11-23.
+ * Last change: 2026-11-28.
  */
 
 import { ask, askSettings, type Plugin, type Static, type Turn, t } from "skeleton";
@@ -83,9 +83,30 @@ async function setTitle(turn: Turn, { title, asked }: Beginning, replied: string
 
 const LINE_MAX = 300; // Characters of the line a title stands in. A longer one would be looked at again from each of its marks.
 
-/** Models put titles in quotes, in bold, and behind "Title:", whatever they are told. */
+/** Models put titles in quotes, in bold, in JSON, in a block of code, behind "Title:" or below "Here is a title:", whatever they are told. */
 function titleIn(text: string): string {
-  const line = (text.trim().split(/[\r\n]/, 1)[0] ?? "").slice(0, LINE_MAX);
-  const bare = line.replace(/^[\s#*_"'“”„«»`]*(?:title:\s*)?[\s*_"'“”„«»`]*/i, "").replace(/[\s*_"'“”„«»`.]+$/, "");
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim().slice(0, LINE_MAX));
+  const said = lines.filter((line) => line !== "" && !/^(?:`{3}|~{3})/.test(line));
+  // What only leads up to it is not it.
+  const line = said.find((it, at) => at === said.length - 1 || !/[:：]["'*_]*$/.test(it)) ?? "";
+  const found = (/^[[{]/.test(said[0] ?? "") && inJson(said.join(" ").slice(0, EXCERPT))) || line;
+  const bare = found
+    .replace(/<\/?\w{1,20}>/g, "")
+    .replace(
+      /^[\s#*_"'“”„«»`]*(?:(?:chat |suggested )?(?:title|titel|titre|título|titolo)["'*_]*:\s*)?[\s*_"'“”„«»`]*/i,
+      "",
+    )
+    .replace(/[\s*_"'“”„«»`.]+$/, "");
   return [...bare.replace(/[\s\p{Cc}]+/gu, " ")].slice(0, TITLE_MAX).join("");
+}
+
+/** The value of `title`, or else the first text that is no name; also of JSON that is cut off or has words behind it. */
+function inJson(text: string): string | null {
+  const found =
+    /["']title["']\s*:\s*("(?:[^"\\]|\\.)*")/i.exec(text) ?? /[[:,{]\s*("(?:[^"\\]|\\.)*")(?!\s*:)/.exec(text);
+  try {
+    return found?.[1] === undefined ? null : String(JSON.parse(found[1]));
+  } catch {
+    return null;
+  }
 }

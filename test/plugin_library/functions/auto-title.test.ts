@@ -79,6 +79,23 @@ describe("a new thread", () => {
     expect(body.tools).toBeUndefined();
   });
 
+  test.each<[form: string, answer: string]>([
+    ["JSON", '{"title": "Slugs and lettuce"}'],
+    ["JSON of another name, in a block of code", '```json\n{\n  "chat_title": "Slugs and lettuce"\n}\n```'],
+    ["JSON with words behind it", '{ "title": "Slugs and lettuce" }\n\nI hope that this helps.'],
+    ["a list", '["Slugs and lettuce", "Beer traps"]'],
+    ["an element", "<title>Slugs and lettuce</title>"],
+    ["a line below another that leads up to it", "Sure! Here is a title:\n\n**Slugs and lettuce**"],
+    ["another language's word for it", "**Titel:** „Slugs and lettuce“"],
+    ["what comes after thinking", "The user wants a title.\n</think>\n\nSlugs and lettuce"],
+  ])("is found in %s", async (_form, answer) => {
+    scriptTitle(reply(answer));
+    const { ask, changed } = await start();
+    const titled = changed(({ title }) => !title.startsWith("How do I keep"));
+    await ask(ASKED);
+    expect((await titled).title).toBe("Slugs and lettuce");
+  });
+
   test("gets it by the model of the settings, and by the thread's own where the user may not use that", async () => {
     scriptTitle(reply("Slugs"));
     const { ask, changed } = await start({ model: "small" });
