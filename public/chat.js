@@ -1,5 +1,5 @@
-// What HTML, CSS and htmx cannot do: keys, drafts, following the end of a reply, copying, and going on where the live channel
-// was. Joined with htmx and hx-sse into one file, /static/page.js. Everything is delegated, because fragments come and go.
+// What HTML, CSS and htmx cannot do: keys, drafts, following the end of a reply, and going on where the live channel
+// was. Joined with htmx, hx-sse and copy.js into one file, /static/page.js. Everything is delegated, because fragments come and go.
 {
   // The page's policy allows markup to be made by htmx alone. It comes from this server, where everything is escaped.
   const policy = window.trustedTypes?.createPolicy("htmx", {
@@ -211,15 +211,6 @@
     if (target.closest(".version, .jump, .messages summary")) isAtEnd = target.closest(".jump") !== null;
     if (target.closest(".jump")) toEnd();
     if (target.closest(".as-text")) await putBack(target.closest(".as-text"));
-    const button = target.closest(".copy");
-    if (!button) return;
-    const source = button.closest("figure, .message").querySelector("code, .parts, .bubble");
-    // As it is laid out, without captions. Over plain HTTP there is no clipboard, but what is selected can be copied.
-    getSelection().selectAllChildren(source);
-    await (navigator.clipboard?.writeText(getSelection().toString()) ?? document.execCommand("copy"));
-    getSelection().empty();
-    button.classList.add("copied");
-    setTimeout(() => button.classList.remove("copied"), 1500);
   });
 
   // The server groups chats by the person's days, and has no other way to know their zone. htmx starts after this script.

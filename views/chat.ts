@@ -74,10 +74,10 @@ export function pageTitle(thread: Thread | null, words: Words): Html {
   return html`${thread?.title || words.chat.newChat}`;
 }
 
-/** `data-offline` is for the script, which alone can tell that the server is away. */
+/** The data are for the script, which alone can tell that the server is away, and that a formula was copied. */
 export function status({ text, kind, link }: StatusData, words: Words): Html {
   const way = link && html` <a href="${link.path}">${link.label}</a>`;
-  return html`<p id="status" class="status ${kind}" role="status" data-offline="${words.status.offline}">${text}${way}</p>`;
+  return html`<p id="status" class="status ${kind}" role="status" data-offline="${words.status.offline}" data-copied="${words.status.copied}">${text}${way}</p>`;
 }
 
 function archiveForm(thread: Thread, words: Words): Html {

@@ -11,16 +11,17 @@ export function messageFoot(data: MessageData, words: Words): Html {
 }
 
 function userFoot(data: MessageData, words: Words): Html {
-  return html`${copyButton(words.messages.copyMessage, words)}${editLink(data, words)}${data.siblings && switcher(data.threadId, data.siblings, words)}`;
+  return html`${copyButton(data, words)}${editLink(data, words)}${data.siblings && switcher(data.threadId, data.siblings, words)}`;
 }
 
 function replyFoot(data: MessageData, words: Words): Html {
   const { turn, parts, siblings, threadId } = data;
-  if (turn?.status === "running") return html`<span class="writing">${words.messages.writing}</span>`;
+  if (turn?.status === "running")
+    return html`<span class="writing">${words.messages.writing}</span>${copyButton(data, words)}`;
   const outcome = turn && outcomeOf(turn, words);
   const isWhole = !turn || (turn.status === "done" && !turn.ending);
   return html`${outcome && html`<p class="outcome ${turn?.status}">${turn?.status === "failed" && icon("warning")} <span>${outcome}${turn?.fault && faultLine(turn.fault, words)}</span></p>`}${!isWhole && goOn(data, words)}${siblings && switcher(threadId, siblings, words)}${
-    parts.length > 0 && copyButton(words.messages.copyReply, words)
+    parts.length > 0 && copyButton(data, words)
   }${isWhole && againButton(data, words)}${menuButton(data, words)}${
     turn && html`<span class="facts">${facts(turn, words)} · ${time(turn.started, words)}</span>`
   }`;
@@ -40,8 +41,25 @@ function facts({ model, usage }: TurnInfo, words: Words): string {
   return usage ? `${model} · ${words.messages.tokens(usage.outputTokens)}` : model;
 }
 
-function copyButton(label: string, { messages: { copy } }: Words): Html {
-  return html`<button class="icon-button copy" type="button" aria-label="${label}" title="${copy}">${icon("copy")}</button>`;
+/** The Markdown is asked for when somebody is about to copy it: a page has many messages. */
+function copyButton({ id, threadId, role, parts, turn }: MessageData, { messages: words }: Words): Html {
+  // A part that is being written is not in the thread yet.
+  const isRunning = turn?.status === "running";
+  const label = role === "user" ? words.copyMessage : words.copyReply;
+  const source =
+    role === "user"
+      ? sourcePath(threadId, id.slice(2))
+      : `${sourcePath(threadId, lastId(id, isRunning ? [] : parts))}&reply=1`;
+  return html`<button class="icon-button copy" type="button" data-source="${source}" aria-label="${label}" title="${words.copy}">${icon("copy")}</button>`;
+}
+
+function sourcePath(threadId: string, messageId: string): string {
+  return `/t/${threadId}/source?message=${encodeURIComponent(messageId)}`;
+}
+
+/** A message that tells the reply from its other versions; while it is being written, the one that it answers. */
+function lastId(id: string, parts: MessageData["parts"]): string {
+  return parts.at(-1)?.message.id ?? id.slice(2);
 }
 
 /** The field for the text takes over the id, and gives it back: htmx moves the focus along. */
@@ -88,7 +106,7 @@ function goOn(data: MessageData, { messages: words }: Words): Html {
 
 /** The menu is the page's one, asked for when it is opened: a page has many messages, and there may be many models. */
 function menuButton({ id, threadId, parts }: MessageData, { messages: words }: Words): Html {
-  const messageId = encodeURIComponent(parts.at(-1)?.message.id ?? id.slice(2));
+  const messageId = encodeURIComponent(lastId(id, parts));
   return html`<button class="icon-button" type="button" popovertarget="message-menu" hx-get="/t/${threadId}/menu?message=${messageId}" hx-target="#message-menu" hx-swap="outerMorph" aria-label="${words.menu}" title="${words.more}">${icon("more")}</button><a class="without-script" href="/t/${threadId}?menu=${messageId}#message-menu">${words.more}</a>`;
 }
 
@@ -103,5 +121,5 @@ export function messageMenu(menu: MessageMenuData | null, { messages: words }: W
   const fork = `/t/${threadId}/fork?message=${encodeURIComponent(messageId ?? "")}`;
   return html`<div id="message-menu" class="message-menu" ${!menu.isInPage && html`popover="auto"`}>${
     models.length > 0 && html`<p>${words.regenerateWith}</p>${choices}`
-  }${messageId !== null && html`<button class="fork" form="act" formaction="${fork}">${icon("fork")} ${words.fork}</button>`}</div>`;
+  }${messageId !== null && html`<button class="fork" form="act" formaction="${fork}">${icon("fork")} ${words.fork}</button><a class="fork" href="${sourcePath(threadId, messageId)}&amp;reply=1" target="_blank">${icon("file")} ${words.source}</a>`}</div>`;
 }

@@ -88,6 +88,7 @@ export interface Words {
     /** Of the button that opens what more can be done with a reply. */
     readonly menu: string;
     readonly fork: string;
+    readonly source: string;
     readonly versions: string;
     version(position: number, count: number): string;
     readonly previousVersion: string;
@@ -132,6 +133,8 @@ export interface Words {
   /** Markup made of what a model or plugin wrote. */
   readonly markdown: {
     readonly copy: string;
+    readonly wrap: string;
+    readonly download: string;
     /** Stands in the place of a language when code names none. */
     readonly text: string;
     /** In front of the address of an image, which is not loaded. */
@@ -204,6 +207,8 @@ export interface Words {
   };
   readonly status: {
     readonly offline: string;
+    /** A formula, as TeX. */
+    readonly copied: string;
     readonly signedOut: string;
     /** Another chat asks for a yes or no; the link to it. */
     readonly waiting: string;

@@ -376,32 +376,6 @@ describe.skipIf(noBrowser !== null)("messages", () => {
     TIMEOUT_MS,
   );
 
-  test.each(["https", "http"])(
-    "a reply and its code are copied as they read, over %s",
-    async (scheme) => {
-      const ann = await person("ann", { permissions: ["clipboard-read", "clipboard-write"] });
-      // Browsers give a page from another machine no clipboard without https.
-      if (scheme === "http")
-        await ann.context.addInitScript("Object.defineProperty(navigator, 'clipboard', { value: undefined })");
-      const page = await ann.open("/");
-      upstream.script(reply("Two lines:\n\n```js\nlet a = 1;\nlet b = 2;\n```\n\nDone."));
-      await page.fill("#text", "Code");
-      await page.click("#go");
-      await page.waitForSelector("button.send");
-      const copy = async (button: string) => {
-        await page.click(button);
-        await page.waitForSelector(`${button}.copied`);
-        await page.fill("#text", "");
-        await page.press("#text", "Control+V");
-        return page.inputValue("#text");
-      };
-      expect((await copy("figure .copy")).trim()).toBe("let a = 1;\nlet b = 2;");
-      const whole = await copy(".reply .message-foot .copy");
-      expect(whole.split(/\n+/)).toEqual(["Two lines:", "let a = 1;", "let b = 2;", "Done."]);
-    },
-    TIMEOUT_MS,
-  );
-
   test(
     "one whose answer is lost on the way is sent again, and is there once",
     async () => {

@@ -65,9 +65,9 @@ describe("/static", () => {
     }
   });
 
-  test("the script of the page is htmx, its extension and chat.js, in this order", async () => {
+  test("the script of the page is htmx, its extension, copy.js and chat.js, in this order", async () => {
     const script = await (await fetch(url + assetPath(core, "page.js"))).text();
-    const parts = ["htmx.min.js", "hx-sse.min.js", "chat.js"].map((name) =>
+    const parts = ["htmx.min.js", "hx-sse.min.js", "copy.js", "chat.js"].map((name) =>
       readFileSync(join(projectFolder, "public", name), "utf8"),
     );
     expect(script).toBe(parts.join("\n;"));

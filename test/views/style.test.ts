@@ -17,7 +17,7 @@ const HOOKS: Readonly<Record<string, string>> = {
 
 const read = (path: string) => readFileSync(join(projectFolder, path), "utf8");
 const style = read("public/style.css").replace(/\/\*[\s\S]*?\*\//g, "");
-const script = read("public/chat.js");
+const script = read("public/chat.js") + read("public/copy.js");
 const views = readSources("views").filter(({ path }) => !path.startsWith("views/words/"));
 
 const selectors = [...style.matchAll(/([^{};]+)\{/g)].map(([, selector = ""]) => selector);

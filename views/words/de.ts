@@ -69,6 +69,7 @@ export const de: Words = {
     more: "Mehr",
     menu: "Mehr zu dieser Antwort",
     fork: "Abzweigen: neuer Chat ab hier",
+    source: "Quelltext zeigen",
     versions: "Fassungen",
     version: (position, count) => `Fassung ${position} von ${count}`,
     previousVersion: "Vorige Fassung",
@@ -117,6 +118,8 @@ export const de: Words = {
   },
   markdown: {
     copy: "Kopieren",
+    wrap: "Umbrechen",
+    download: "Herunterladen",
     text: "Text",
     image: (text) => `Bild: ${text}`,
   },
@@ -179,6 +182,7 @@ export const de: Words = {
   },
   status: {
     offline: "Der Server ist nicht erreichbar. Was du geschrieben hast, ist noch da.",
+    copied: "Die Formel ist als TeX kopiert.",
     signedOut: "Du bist abgemeldet. Lade die Seite neu, um dich wieder anzumelden; dein Text bleibt bis dahin stehen.",
     waiting: "Ein anderer Chat wartet auf deine Antwort.",
     open: "Öffnen",

@@ -70,6 +70,7 @@ export const en: Words = {
     more: "More",
     menu: "More for this reply",
     fork: "Fork: new chat from here",
+    source: "Show the source",
     versions: "Versions",
     version: (position, count) => `Version ${position} of ${count}`,
     previousVersion: "Previous version",
@@ -118,6 +119,8 @@ export const en: Words = {
   },
   markdown: {
     copy: "Copy",
+    wrap: "Wrap",
+    download: "Download",
     text: "text",
     image: (text) => `Image: ${text}`,
   },
@@ -179,6 +182,7 @@ export const en: Words = {
   },
   status: {
     offline: "The server cannot be reached. What you wrote is still here.",
+    copied: "The formula is copied as TeX.",
     signedOut: "You are signed out. Reload the page to sign in again; what you typed stays until then.",
     waiting: "Another chat waits for your answer.",
     open: "Open it",

@@ -14,6 +14,7 @@ import { attachmentRoutes } from "./files";
 import { ListQuery, listAsked, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
 import { noteSeen } from "./seen";
+import { sourceRoutes } from "./source";
 import { streamedPage, writePage } from "./streamed";
 import { turnFormRoutes } from "./turn-forms";
 
@@ -60,6 +61,7 @@ export function pageRoutes(core: Core) {
     .use(session(core))
     .use(turnFormRoutes(core))
     .use(messageRoutes(core))
+    .use(sourceRoutes(core))
     .use(listRoutes(core))
     .use(attachmentRoutes(core))
     .get("/", ({ reader, query }) => show(reader, { threadId: null, list: listAsked(query) }), {

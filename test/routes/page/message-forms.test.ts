@@ -131,3 +131,42 @@ describe("what is done with a message of the page", () => {
     expect(await contents(id)).toEqual(["Mine", "Too."]);
   });
 });
+
+describe("the source of a message", () => {
+  const source = async (client: Client, path: string, query: string) => {
+    const response = await client.fetch(`${path}/source?message=${query}`);
+    return { status: response.status, type: response.headers.get("content-type"), text: await response.text() };
+  };
+
+  test("is its Markdown as it was written, as text", async () => {
+    const written = "# A\n\n<script>alert(1)</script> $x$\n";
+    const { path, question, answer } = await converse("One *q*", written);
+    expect(await source(ann, path, question)).toEqual({
+      status: 200,
+      type: "text/plain; charset=utf-8",
+      text: "One *q*",
+    });
+    for (const query of [`${answer}&reply=1`, `${question}&reply=1`])
+      expect((await source(ann, path, query)).text).toBe(written);
+    expect((await ann.fetch(`${path}/source?message=${answer}`)).headers.get("x-content-type-options")).toBe("nosniff");
+    expect(await page(ann, `${path}?menu=${answer}`)).toContain(`href="${path}/source?message=${answer}&amp;reply=1"`);
+  });
+
+  test("is that of the version that is asked for, and of no other reply", async () => {
+    const { path, id, question, answer } = await converse("Versions", "First.");
+    upstream.script(reply("Second."));
+    await send(ann, `${path}/retry?parent=${question}`);
+    await settle(id);
+    upstream.script(reply("Later."));
+    await send(ann, `${path}/messages`, { content: "And on" });
+    await settle(id);
+    expect((await source(ann, path, `${answer}&reply=1`)).text).toBe("First.");
+    expect((await source(ann, path, `${question}&reply=1`)).text).toBe("Second.");
+  });
+
+  test("is nobody else's", async () => {
+    const { path, answer } = await converse("Mine", "Yours not.");
+    expect((await source(bob, path, `${answer}&reply=1`)).status).toBe(404);
+    expect((await source(ann, path, "none")).status).toBe(404);
+  });
+});
