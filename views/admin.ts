@@ -15,9 +15,13 @@ export function adminPage({ plugins, faults, winners }: AdminData, words: Words)
   const { admin } = words;
   const own = plugins.filter(({ file }) => file !== null);
   const others = plugins.filter(({ file }) => file === null);
+  const missing = plugins.flatMap(({ name, file, missing }) =>
+    missing.map((message) => ({ plugin: name, file, message })),
+  );
+  const unused = [...faults, ...missing];
   return html`<form class="reload" method="post" action="/_plugin/admin/reload"><p>${admin.detail}</p><button class="quiet">${admin.reload}</button></form>
 <section aria-labelledby="faults"><h2 id="faults">${admin.faults}</h2>${
-    faults.length === 0 ? html`<p>${admin.noFaults}</p>` : html`<ul class="faults">${faults.map(faultItem)}</ul>`
+    unused.length === 0 ? html`<p>${admin.noFaults}</p>` : html`<ul class="faults">${unused.map(faultItem)}</ul>`
   }</section>
 <section aria-labelledby="yours"><h2 id="yours">${admin.yours}</h2>${
     own.length === 0 ? html`<p>${admin.noneYours}</p>` : table(own, admin.yours, words)

@@ -63,6 +63,7 @@ export default {
   tools: () => ({
     list: () => connections.flatMap((it) => it.tools()),
     ready: async () => void (await Promise.all(connections.map((it) => it.ready()))),
+    missing: () => connections.flatMap((it) => it.missing()),
   }),
   start(core) {
     const { servers } = core.settings<Static<typeof settings>>("mcp");
@@ -89,6 +90,8 @@ interface Connection {
   ready(): Promise<void>;
   /** None while the server is away. */
   tools(): readonly Tool[];
+  /** Why the server is away, or which of its tools are left out. */
+  missing(): readonly string[];
   /** Ends the server's process, if it is one. */
   close(): Promise<void>;
 }
@@ -111,6 +114,7 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
   let link: Link | null = null;
   let current: Link | null = null;
   let tools: readonly Tool[] = [];
+  let missing: readonly string[] = [];
   let failures = 0;
   let connectedAtMs = 0;
   let trying: Promise<void> = Promise.resolve();
@@ -119,8 +123,11 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
   let isClosed = false;
 
   const offer = (listed: readonly unknown[]): void => {
-    const leftOut = (tool: string, reason: string) =>
+    missing = [];
+    const leftOut = (tool: string, reason: string) => {
       core.log.warn("A tool of an MCP server is left out", { server: name, tool, reason });
+      missing = [...missing, `The tool ${tool} of the server ${name} is left out. ${reason}`];
+    };
     tools = toTools({ name, prefix, own, link: () => current, lost }, listed, leftOut);
   };
 
@@ -169,8 +176,9 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
   const retry = (error: unknown, words: string): void => {
     if (isClosed) return;
     const waitMs = failures === 0 ? 0 : Math.min(RETRY_MAX_MS, 500 * 2 ** failures);
-    const reason = messageOf(error) + words;
+    const reason = messageOf(error).replace(/[^.!?]$/, "$&.") + words;
     core.log.warn("An MCP server is not there", { server: name, reason, retryInMs: waitMs });
+    missing = [`The server ${name} is not there: ${reason}`];
     failures++;
     timer = setTimeout(begin, waitMs);
   };
@@ -193,6 +201,7 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
   return {
     ready: () => (failures <= 1 ? patience : Promise.resolve()),
     tools: () => tools,
+    missing: () => missing,
     async close() {
       isClosed = true;
       clearTimeout(timer);

@@ -4,7 +4,7 @@ import type { Log, PluginInfo, Plugins, Tool } from "../protocols";
 import type { Faults } from "./fault";
 import type { Generation, Generations } from "./generations";
 import type { Found } from "./load";
-import { nowOf, type Offer } from "./offers";
+import { missingOf, nowOf, type Offer } from "./offers";
 import { winnersOf } from "./provide";
 import { isRequired } from "./required";
 import type { SettingsFile } from "./settings";
@@ -39,6 +39,7 @@ function infoOf(plugin: Found, running: Runnings): Omit<PluginInfo, "isRequired"
     provides: Object.keys(provide),
     hooks: Object.keys(hooks),
     tools: toolsOf(running.get(plugin)?.offer).map((tool) => tool.name),
+    missing: missingOf(running.get(plugin)?.offer),
     access: page ? access : null,
     hasSettings: settings !== undefined,
   };

@@ -29,7 +29,11 @@ function isSource(value: unknown): value is ToolSource {
 /** The same offer with more tools that stay. */
 export function withMore(value: unknown, more: readonly Tool[]): readonly Tool[] | ToolSource {
   if (!isSource(value)) return [...checkTools(value), ...more];
-  return { list: () => [...more, ...value.list()], ready: async () => value.ready?.() };
+  return {
+    list: () => [...more, ...value.list()],
+    ready: async () => value.ready?.(),
+    missing: () => value.missing?.() ?? [],
+  };
 }
 
 /** Of all offers, in their order, when the sources are ready or were waited for long enough. */
@@ -70,6 +74,15 @@ export function nowOf({ source }: Offer, taken: Set<string>, warn: (message: str
       return false;
     }
   });
+}
+
+/** What the source says that it cannot offer now. */
+export function missingOf(offer: Offer | undefined): readonly string[] {
+  try {
+    return offer?.source?.missing?.() ?? [];
+  } catch (error) {
+    return [`It cannot say what is missing: ${errorOf(error).message}`];
+  }
 }
 
 function listed(source: ToolSource | null, warn: (message: string) => void): readonly Tool[] {

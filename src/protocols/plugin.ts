@@ -112,6 +112,8 @@ export interface PluginInfo {
   readonly tools: readonly string[];
   /** Who may open its page; null = it has none. */
   readonly access: "public" | "user" | "admin" | null;
+  /** What its source of tools cannot offer now, and why. */
+  readonly missing: readonly string[];
   readonly hasSettings: boolean;
   /** The server does not start without it. */
   readonly isRequired: boolean;

@@ -54,6 +54,8 @@ export interface ToolSource {
   list(): readonly Tool[];
   /** Resolves when the list is as complete as it will soon be. A model call waits for it, 10 seconds at most. */
   ready?(): Promise<void>;
+  /** What is not among them now, and why, in sentences for administrators, who see it on their page. */
+  missing?(): readonly string[];
 }
 
 /** Progress and outcome of a call: any number of updates, then the files of its result, then exactly one result. */

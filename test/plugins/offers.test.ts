@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Plugin, Tool, Turn } from "../../src/protocols";
+import type { Plugin, Tool, ToolSource, Turn } from "../../src/protocols";
+import { adminPage } from "../../views/admin";
+import { en } from "../../views/words/en";
 import { loadPlugins } from "../support/plugin-files";
 
 const TURN = {} as Turn;
@@ -8,12 +10,16 @@ function tool(name: string, more: object = {}): Tool {
   return { name, description: "", parameters: {} as Tool["parameters"], execute: async () => name, ...more };
 }
 
-async function open(source: { list(): readonly Tool[]; ready?(): Promise<void> }, others: readonly Plugin[] = []) {
+async function open(source: ToolSource, others: readonly Plugin[] = []) {
   const plugin: Plugin = { name: "servers", tools: () => source };
   const loaded = await loadPlugins({}, { plugins: [plugin, ...others], patience: { toolsS: 0.05 } });
   return {
     offered: async () => (await loaded.core.tools.list(TURN)).map(({ name }) => name),
     shown: () => loaded.core.plugins.list().find(({ name }) => name === "servers")?.tools,
+    page: () => {
+      const { plugins } = loaded.core;
+      return adminPage({ plugins: plugins.list(), faults: plugins.faults(), winners: plugins.winners() }, en).markup;
+    },
     warned: () => loaded.lines.filter((line) => line.includes("not all offered")),
   };
 }
@@ -64,4 +70,19 @@ test("a source that throws costs its own tools alone", async () => {
   const { offered, shown, warned } = await open({ list }, [{ name: "other", tools: [tool("fine")] }]);
   expect([await offered(), shown()]).toEqual([["fine"], []]);
   expect(warned()).toEqual([expect.stringContaining("no index")]);
+});
+
+test("what a source says that it cannot offer is on the administrators' page, as long as it says so", async () => {
+  let missing = ["The server a is <away>."];
+  const { page } = await open({ list: () => [], missing: () => missing });
+  expect(page()).toContain("<p>The server a is &lt;away&gt;.</p>");
+  missing = [];
+  expect(page()).toContain(en.admin.noFaults);
+  const broken = await open({
+    list: () => [],
+    missing() {
+      throw new Error("no idea");
+    },
+  });
+  expect(broken.page()).toContain("It cannot say what is missing: no idea");
 });

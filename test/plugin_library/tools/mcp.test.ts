@@ -311,6 +311,9 @@ test(
     for (const name of ["number 1", "number 2", "text", "words", "names", "task", "twice"])
       expect(left).toContain(name);
     expect(left).not.toContain("perhaps");
+    const missing = core.plugins.list().find(({ name }) => name === "mcp")?.missing;
+    expect(missing).toContain("The tool words of the server s is left out. Its inputSchema is no schema.");
+    expect(missing).toHaveLength(7);
   },
   TEST_MS,
 );
@@ -388,8 +391,11 @@ test(
     const script =
       'console.error("\x1b[31mModuleNotFoundError: No module named x, key " + process.env.KEY); process.exit(1);';
     const servers = { s: { command: BUN, args: ["-e", script], env: { KEY: "sk-123456789" } } };
-    await startCore({ dataPath: dataWith(["tools/mcp.ts"], { mcp: { servers } }), logged });
+    const core = await startCore({ dataPath: dataWith(["tools/mcp.ts"], { mcp: { servers } }), logged });
     await until(() => logged.some((line) => line.includes("is not there")));
+    expect(core.plugins.list().find(({ name }) => name === "mcp")?.missing).toEqual([
+      expect.stringMatching(/^The server s is not there: .*\. It said last: .*ModuleNotFoundError/s),
+    ]);
     const line = String(logged.find((it) => it.includes("is not there")));
     expect(line).toContain("It said last: ModuleNotFoundError: No module named x, key [hidden]");
     expect(line).not.toContain("\\u001b");
