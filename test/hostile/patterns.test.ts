@@ -8,6 +8,7 @@ import { Value } from "@sinclair/typebox/value";
 import redact from "../../plugin_library/functions/redact-secrets";
 import { cleanName, cleanType } from "../../src/core/file/claims";
 import { StreamFault, toFailure } from "../../src/core/model/failure";
+import { createInlinePictures } from "../../src/core/model/inline-pictures";
 import { createSseReader } from "../../src/core/model/sse-reader";
 import { createThinkFilter } from "../../src/core/model/think";
 import { searchable, wordsOf } from "../../src/core/store/search-index";
@@ -84,6 +85,15 @@ const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces:
     },
     100_000,
     ["<", "</think", "</think> ", "```\n"],
+  ],
+  "a text that may have pictures in it": [
+    (text) => {
+      const filter = createInlinePictures();
+      inPieces(text, 50, filter.push);
+      filter.end();
+    },
+    100_000,
+    ["!", "![", "![](data:image/png;base64,", "![](data:image/png;base64,A)"],
   ],
   "a reply in channels": [
     (text) => {

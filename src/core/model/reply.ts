@@ -9,14 +9,16 @@ import type { Reply } from "./call";
 import { pictureEvent, readContent, THINKING_FIELDS, textIn, textOf } from "./content";
 import { StreamFault } from "./failure";
 import { toFinishReason } from "./finish-reason";
+import { createInlinePictures, type InlinePictures } from "./inline-pictures";
 import { createOpaque, type Giver, isRecord, type JsonRecord, learn, type OpaqueCollector } from "./opaque";
-import { createThinkFilter, type ThinkFilter } from "./think";
+import { createThinkFilter, type ThinkFilter, type ThinkPiece } from "./think";
 import { createToolCalls, type ToolCalls } from "./tool-calls";
 
 /** Notes in `giver` what it gives that must go back to it. */
 export function createReply(giver: Giver): Reply {
   const parts: Parts = {
     think: createThinkFilter(),
+    inline: createInlinePictures(),
     calls: createToolCalls(),
     opaque: createOpaque(),
     pictures: new Set(),
@@ -56,13 +58,13 @@ export function createReply(giver: Giver): Reply {
       if (!Array.isArray(chunk.choices)) odd = chunk.message ?? chunk.msg ?? odd;
       return choice ? readChoice(choice) : [];
     },
-    kept: () => parts.think.held() + parts.calls.size(),
+    kept: () => parts.think.held() + parts.inline.held() + parts.calls.size(),
     isFinished: () => finish !== null || fault !== null,
     end() {
       if (fault) throw fault;
       if (!hasChoice) throw odd ? new StreamFault("reported", { detail: odd }) : new StreamFault("malformed");
       const calls = parts.calls.end();
-      const events: ModelEvent[] = [...parts.think.end()];
+      const events: ModelEvent[] = [...toEvents(parts.think.end(), parts), ...parts.inline.end()] as ModelEvent[];
       for (const { call } of calls) events.push({ type: "toolCall", ...call });
       const at = calls.map((call) => call.at);
       const opaque = parts.opaque.end(giver.from, at);
@@ -79,6 +81,7 @@ export function createReply(giver: Giver): Reply {
 
 interface Parts {
   readonly think: ThinkFilter;
+  readonly inline: InlinePictures;
   readonly calls: ToolCalls;
   readonly opaque: OpaqueCollector;
   /** What identifies those that were told. */
@@ -129,15 +132,23 @@ function readDelta(delta: JsonRecord, parts: Parts): ModelEvent[] {
   for (const piece of readContent(delta.content, opaque.part)) {
     if (piece.type === "picture") pictures.push(piece.value);
     else if (piece.type === "thinking") addThinking(piece.text);
-    else events.push(...think.push(piece.text));
+    else events.push(...toEvents(think.push(piece.text), parts));
   }
-  if (!delta.content) events.push(...think.push(textOf(delta.refusal)));
-  for (const picture of pictures) events.push(...think.flush(), ...readPicture(picture, parts));
+  if (!delta.content) events.push(...toEvents(think.push(textOf(delta.refusal)), parts));
+  for (const picture of pictures) events.push(...toEvents(think.flush(), parts), ...readPicture(picture, parts));
   // `function_call` is the form before `tool_calls`, which a few servers still speak.
   const made = isRecord(delta.function_call) ? [{ index: 0, function: delta.function_call }] : [];
   const pieces = [delta.tool_calls ?? []].flat();
   if (pieces.length + made.length > 0) calls.push([...pieces, ...made], opaque.call);
   return events;
+}
+
+/** Without the pictures that are written into the text. */
+function toEvents(pieces: readonly ThinkPiece[], parts: Parts): ModelEvent[] {
+  return pieces.flatMap((piece): ModelEvent[] => {
+    const read = piece.type === "text" ? parts.inline.push(piece.text) : [...parts.inline.end(), piece];
+    return read.flatMap((it) => (it.type === "picture" ? readPicture(it.url, parts) : [it]));
+  });
 }
 
 const THINKING_LISTS = ["reasoning_details", "thinking_blocks"];
