@@ -40,9 +40,11 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
   if (!isProduction) throw new Error("Elysia was imported before src/production.ts.");
   // The default of `normalize` makes an object of whatever stands where one belongs ("warm" → {"0":"w",…}) before it is
   // checked; this one only takes away fields that are not in the schema.
-  // An address such as http://nas/… is shorter than Elysia expects of one.
-  const app = new Elysia({ normalize: "typebox", handler: { standardHostname: false } });
-  if (publicPath(core.config) !== "") {
+  // Elysia looks for the path behind as many characters as a scheme and a host have at least. An address such as http://nas/… is
+  // shorter than it expects of one, and with https its other choice is within the scheme.
+  const hasTls = core.config.tlsCertFile !== null;
+  const app = new Elysia({ normalize: "typebox", handler: { standardHostname: hasTls } });
+  if (hasTls || publicPath(core.config) !== "") {
     // Around all the rest: Elysia finds the route before it calls any hook. Its type of what is wrapped is not that of a handler.
     app.wrap((inner) => {
       const answer = inner as unknown as (request: Request) => Promise<Response>;

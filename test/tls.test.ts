@@ -112,6 +112,16 @@ describe("a server with a certificate of its own", () => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     expect(await nameAt(server.address)).toBe(FIRST.name);
 
+    // Also by names that are shorter than an address has as a rule, and where no route of Bun's own is.
+    for (const host of ["chat.home.arpa", "nas", "ab", "a"]) {
+      const status = async (path: string, method = "GET") =>
+        (await ask(server.address + path, { method, headers: { ...headers, host } })).status;
+      expect([host, await status("/_plugin/admin/")]).toEqual([host, 200]);
+      expect([host, await status("/login")]).toEqual([host, 303]);
+      expect([host, await status("/none/such")]).toEqual([host, 404]);
+      expect([host, await status("/api/v1/models?a=/b", "PUT")]).toEqual([host, 405]);
+    }
+
     const events = await ask(`${server.address}/api/v1/live`, { headers });
     const reader = events.body?.getReader();
     await reader?.read();
@@ -145,7 +155,7 @@ describe("a server with a certificate of its own", () => {
 
 function ask(url: string, init: RequestInit): Promise<Response> {
   // A connection of its own for each: one that was used before the change is closed after its answer.
-  return fetch(url, { ...init, keepalive: false, tls: { rejectUnauthorized: false } });
+  return fetch(url, { redirect: "manual", ...init, keepalive: false, tls: { rejectUnauthorized: false } });
 }
 
 /** To whom the certificate is made out that a new connection is shown; null while there is none. */

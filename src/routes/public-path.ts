@@ -7,14 +7,18 @@
 import type { Config, Html } from "../protocols";
 import { publicPath, urlOf } from "./url";
 
-/** Takes a request's path off what PUBLIC_URL says, for all who read its address from here on. */
+const HOST_MIN = 3; // Characters, that Elysia finds the path behind an https host.
+
+/** Takes the path of PUBLIC_URL off a request's address, for all who read it from here on. */
 export function comeIn(config: Config, request: Request): Request {
   const url = urlOf(request);
   if (!url) return request;
   const inside = insidePath(config, url.pathname);
-  if (inside === url.pathname) return request;
+  const isShort = url.protocol === "https:" && url.host.length < HOST_MIN;
+  if (inside === url.pathname && !isShort) return request;
+  const host = isShort ? `${url.host}:443` : url.host;
   // The same object, since the server knows its connection by it.
-  return Object.defineProperty(request, "url", { value: `${url.origin}${inside}${url.search}` });
+  return Object.defineProperty(request, "url", { value: `${url.protocol}//${host}${inside}${url.search}` });
 }
 
 /** A path that a browser has seen, as the server knows it. */
