@@ -15,6 +15,7 @@ import {
   SdkError,
   SdkHttpError,
   SSEClientTransport,
+  SseError,
   StreamableHTTPClientTransport,
   type Transport,
 } from "@modelcontextprotocol/client";
@@ -149,7 +150,9 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
     const listed = await listTools(client);
     if (isClosed) return await transport.close();
     // It would connect again by itself, to a server that does not know this client any more.
-    if (transport instanceof SSEClientTransport) transport.onerror = (error) => lost(opened, error);
+    if (transport instanceof SSEClientTransport) {
+      transport.onerror = (error) => error instanceof SseError && lost(opened, error);
+    }
     current = opened;
     connectedAtMs = performance.now();
     offer(listed);

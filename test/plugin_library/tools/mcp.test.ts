@@ -172,16 +172,16 @@ describe.each(["stdio", "streamableHttp", "sse"])("the official server over %s",
   );
 });
 
-test(
-  "a server over HTTP that was started again is connected to again",
-  async () => {
+test.each(["streamableHttp", "sse"])(
+  "a server over %s that was started again is connected to again",
+  async (kind) => {
     const port = freePort();
-    const first = startHttp(port);
-    const { core } = await start({ all: { url: `http://127.0.0.1:${port}/mcp` } });
+    const first = startHttp(port, kind);
+    const { core } = await start({ all: { url: `http://127.0.0.1:${port}/${kind === "sse" ? "sse" : "mcp"}` } });
     const echo = (await toolsOf(core)).find(({ name }) => name === "all_echo");
     first.kill("SIGKILL");
     await first.exited;
-    startHttp(port);
+    startHttp(port, kind);
     const run = async () => {
       const call = { callId: "1", name: "all_echo", arguments: '{"message":"again"}' };
       const events = await Array.fromAsync(core.tools.run(call, echo ? [echo] : [], turnOf(core)));
