@@ -23,6 +23,7 @@ const BASICS = [
   "src/image",
   "src/stream-slots",
   "src/quota",
+  "src/queues",
   "src/size",
 ];
 
@@ -43,6 +44,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/formulas": ["src/protocols"],
   "src/stream-slots": ["src/protocols", "src/errors"],
   "src/quota": ["src/protocols", "src/errors", "src/size"],
+  "src/queues": [],
   "src/size": [],
   "src/log": BASICS,
   "src/sse": BASICS,

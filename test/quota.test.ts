@@ -95,6 +95,17 @@ test("files are listed in pages and removed; others keep theirs, and messages sa
   expect(page).not.toContain(`/api/v1/files/${one.id}`);
 });
 
+test("of many forks at once, none goes beyond the quota", async () => {
+  const server = await start();
+  const ann = await server.signIn("ann");
+  const threadId = await say(server, "y".repeat(4000));
+  const [message] = await ann.json<{ id: string }[]>(`/api/v1/threads/${threadId}/messages`);
+  const fork = () => ann.post(`/api/v1/threads/${threadId}/fork`, { message_id: message?.id });
+  const answers = await Promise.all([fork(), fork(), fork(), fork()]);
+  expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 413, 413, 413]);
+  expect(await usedBytes(server.core, "ann")).toBeLessThanOrEqual(QUOTA);
+});
+
 test("texts count: a message, another reply, going on and a fork are refused when there is no room, and leave nothing", async () => {
   const server = await start();
   const ann = await server.signIn("ann");

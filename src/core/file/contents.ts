@@ -5,6 +5,7 @@
 
 import { isAppError } from "../../errors";
 import type { Core, FileInfo } from "../../protocols";
+import { createQueues } from "../../queues";
 import { requireRoom } from "../../quota";
 
 /** The store of the files themselves. */
@@ -84,7 +85,8 @@ export function createContents(core: Core): Contents {
     return counting;
   };
 
-  const claims = new Map<string, Promise<void>>();
+  // One after the other, or several that have no room together would all be refused.
+  const claims = createQueues();
   const claimOne = async (username: string, content: Content): Promise<void> => {
     const { sha256, size } = content;
     await noteCounted(username);
@@ -112,13 +114,7 @@ export function createContents(core: Core): Contents {
     },
     async claim(username, content) {
       await ready(username);
-      const before = claims.get(username) ?? Promise.resolve();
-      const claim = before.then(() => claimOne(username, content));
-      // One after the other, or several that have no room together would all be refused.
-      const settled = claim.catch(() => {});
-      claims.set(username, settled);
-      void settled.then(() => claims.get(username) === settled && claims.delete(username));
-      return claim;
+      return claims.run(username, () => claimOne(username, content));
     },
     async confirm(username, content) {
       // The last file of it may have been removed since.

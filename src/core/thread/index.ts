@@ -15,6 +15,7 @@ import type {
   ThreadState,
   ThreadWhere,
 } from "../../protocols";
+import { createQueues } from "../../queues";
 import { forkThread } from "./fork";
 import { listTags, listThreads } from "./list";
 import { readPath } from "./path";
@@ -27,6 +28,8 @@ export { declareThreadStores } from "./records";
 const PAGE_SIZE = 50;
 
 export function createThread(core: Core): ThreadProtocol {
+  // One after the other, or each of many would find the room that is left, and all be made.
+  const forks = createQueues();
   return {
     create: (username, fields) => createRecord(core, username, fields),
 
@@ -51,7 +54,7 @@ export function createThread(core: Core): ThreadProtocol {
 
     update: (username, threadId, fields, where) => updateRecord(core, username, threadId, fields, where),
 
-    fork: (username, threadId, messageId) => forkThread(core, username, threadId, messageId),
+    fork: (username, threadId, messageId) => forks.run(username, () => forkThread(core, username, threadId, messageId)),
 
     async size(username) {
       const sizes = await Promise.all(["threads", "messages"].map((name) => core.store.size(username, name)));
