@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createApp } from "../../src/app";
 import { OWN_SEGMENTS } from "../../src/parse";
 import type { Plugin } from "../../src/protocols";
@@ -7,9 +9,11 @@ import { html } from "../../views/html";
 import { markdown } from "../../views/markdown";
 import { en } from "../../views/words/en";
 import { atEnd } from "../support/at-end";
+import { projectFolder } from "../support/project";
 import { startProxy } from "../support/proxy";
 import { readSse } from "../support/read-sse";
 import { PASSWORD, startServer } from "../support/server";
+import { readSources } from "../support/sources";
 import { gate, reply, startUpstream } from "../support/upstream";
 
 const CONFIG = { publicUrl: "https://example.org/ai/chat" };
@@ -251,6 +255,19 @@ test("a proxy's own sign-out page is at the root of the host, and not below the 
   const headers = { accept: "text/html" };
   const left = await fetch(`${url}/chat/logout`, { method: "POST", headers, redirect: "manual" });
   expect(left.headers.get("location")).toBe("https://example.org/oauth2/sign_out?rd=/");
+});
+
+test("every address from the root that stands in a view is in an attribute that is known here, and no script has one", () => {
+  const views = [...readSources("views"), ...readSources("plugin_library")].map(({ text }) => text).join("\n");
+  const names = new Set([...views.matchAll(/\s([a-z][\w:-]*)="\/[^/]/g)].map(([, name = ""]) => name));
+  expect(names.size).toBeGreaterThan(3);
+  for (const name of names) {
+    expect(outsideMarkup(CONFIG, { markup: `<a ${name}="/x">` }).markup).toBe(`<a ${name}="/ai/chat/x">`);
+  }
+  for (const file of ["chat.js", "live-worker.js"]) {
+    const script = readFileSync(join(projectFolder, "public", file), "utf8");
+    expect([file, script.match(/["'`]\/[a-z_][^"'`]*["'`]/g)]).toEqual([file, null]);
+  }
 });
 
 test("the segments that a path may not begin with are those of the routes", async () => {
