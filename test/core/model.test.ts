@@ -154,6 +154,21 @@ describe("a reply", () => {
     expect(error.message).toBe("The endpoint “openai” broke the reply off: Overloaded.");
   });
 
+  test.each([
+    [{ prompt_tokens: 9, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 4 } }, { cachedTokens: 4 }],
+    [
+      { prompt_tokens: 9, completion_tokens: 5, completion_tokens_details: { reasoning_tokens: 3 } },
+      { reasoningTokens: 3 },
+    ],
+    [{ prompt_tokens: 9, completion_tokens: 5, prompt_cache_hit_tokens: 0 }, { cachedTokens: 0 }],
+    [{ input_tokens: 9, output_tokens: 5, prompt_tokens_details: null }, {}],
+  ])("has the usage that %j tells", async (usage, more) => {
+    const last = { chunk: { choices: [{ index: 0, delta: {}, finish_reason: "stop", usage }] } };
+    upstream.script({ parts: ["a", last], usage: null });
+    const events = await run(model());
+    expect(events).toContainEqual({ type: "usage", inputTokens: 9, outputTokens: 5, ...more });
+  });
+
   for (const usageIn of ["finish", "every"] as const) {
     test(`has usage once when the endpoint sends it in ${usageIn} chunk`, async () => {
       upstream.script({ parts: ["a", "b"], usageIn });

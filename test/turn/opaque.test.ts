@@ -170,3 +170,15 @@ test("thinking whose end alone is marked is kept as thinking, and not sent again
   await send(client, { content: "And?", thread_id: threadId });
   expect(upstream.requests[1]?.body.messages.at(-2)).toEqual({ role: "assistant", content: "Hello" });
 });
+
+test("tokens that were cached or thought are told with the turn, and kept", async () => {
+  const { client } = await start();
+  const usage = { prompt_tokens: 9, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 4 } };
+  const last = { ...usage, completion_tokens_details: { reasoning_tokens: 3 } };
+  upstream.script({ parts: ["Yes.", { chunk: { choices: [], usage: last } }], usage: null });
+  const { events } = await send(client, { content: "Well?", model: "giver" });
+  const told = { input_tokens: 9, output_tokens: 5, cached_tokens: 4, reasoning_tokens: 3 };
+  expect(events.at(-1)?.data.usage).toEqual(told as never);
+  const turn = await client.json<{ usage: object }>(`/api/v1/turns/${events[0]?.data.turn_id}`);
+  expect(turn.usage).toEqual(told);
+});
