@@ -51,11 +51,11 @@ export function goOut(config: Config, response: Response): Response {
 }
 
 /**
- * An address in a tag: no text has one, since quotes are escaped there. Of `data-` attributes, which are for our script, each that
- * begins as an address from the root is one. `0; url=` is that of a page that is to be left.
+ * An address in a tag: no text has one, since quotes are escaped there. Those of `data-` that are none may hold
+ * what people named. `0; url=` is that of a page that is to be left.
  */
 const IN_MARKUP =
-  /(\s(?:href|src|action|formaction|poster|data-[\w-]+|hx-(?:get|post|put|patch|delete|action|push-url|replace-url|sse:connect))=["']|="0; url=)(\/(?![/\\])[^"']*)/gi;
+  /(\s(?:href|src|action|formaction|poster|data-(?:from|source|worker)|hx-(?:get|post|put|patch|delete|action|push-url|replace-url|sse:connect))=["']|="0; url=)(\/(?![/\\])[^"']*)/gi;
 
 /** The same markup, its addresses as a browser is to see them. */
 export function outsideMarkup(config: Pick<Config, "publicUrl">, { markup }: Html): Html {

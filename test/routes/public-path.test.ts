@@ -44,7 +44,7 @@ describe("markup", () => {
   const of = (markup: string) => outsideMarkup(CONFIG, { markup }).markup;
 
   test("has each address of a tag below the path, once", () => {
-    for (const name of "href src action formaction hx-get hx-post hx-delete hx-push-url hx-sse:connect data-from".split(
+    for (const name of "href src action formaction hx-get hx-post hx-delete hx-push-url hx-sse:connect data-from data-source data-worker".split(
       " ",
     )) {
       const once = of(`<a class="x" ${name}="/t/1" id="y">`);
@@ -56,6 +56,8 @@ describe("markup", () => {
   });
 
   test("keeps what people and models write of addresses, and sends their links below the path", () => {
+    const named = html`<a title="/t/1" data-name="/etc/hosts">/t/1</a>`;
+    expect(of(named.markup)).toBe(named.markup);
     const written = '<a href="/t/1"> src="/x"';
     for (const shown of [
       html`<p title="${written}">${written}</p>`,
