@@ -89,7 +89,7 @@ function restoreForm(thread: Thread, words: Words): Html {
 }
 
 function account(user: User, words: Words): Html {
-  return html`<form class="account" method="post" action="/logout"><span>${user.username}</span>${
+  return html`<form class="account" method="post" action="/logout"><span dir="auto">${user.username}</span>${
     user.role === "admin" &&
     html`<a class="icon-button" href="/_plugin/admin/" aria-label="${words.admin.title}" title="${words.admin.title}">${icon("plug")}</a>`
   }<button class="icon-button" type="button" popovertarget="keys" aria-label="${words.keys.title}" title="${words.keys.title} (?)">${icon("keyboard")}</button><button class="icon-button" aria-label="${words.chat.signOut}" title="${words.chat.signOut}">${icon("signOut", words.chat.signOut)}</button></form>`;

@@ -10,7 +10,8 @@ export function fileItems(files: readonly FileInfo[] | undefined, words: Words):
 }
 
 function item(file: FileInfo, words: Words): Html {
-  if (file.isRemoved) return html`<span class="file"><s class="name">${file.name}</s> ${words.part.removed}</span>`;
+  if (file.isRemoved)
+    return html`<span class="file"><s class="name" dir="auto">${file.name}</s> ${words.part.removed}</span>`;
   return isPicture(file) ? picture(file) : download(file, words);
 }
 
@@ -24,7 +25,7 @@ function picture({ id, name }: FileInfo): Html {
 }
 
 function download({ id, name, size }: FileInfo, words: Words): Html {
-  return html`<a class="file" href="/api/v1/files/${id}" download="${name}">${icon("file")}<span class="name">${name}</span><span class="size">${words.files.size(size)}</span></a>`;
+  return html`<a class="file" href="/api/v1/files/${id}" download="${name}">${icon("file")}<span class="name" dir="auto">${name}</span><span class="size">${words.files.size(size)}</span></a>`;
 }
 
 /** Where the script shows a picture that is clicked. Without it the picture has the window for itself. */
@@ -37,7 +38,7 @@ export function fileChip({ file, isPasted }: ChipData, words: Words): Html {
   const { id, name, size } = file;
   return html`<li id="file-${id}" class="chip"><input type="hidden" name="files" value="${id}">${
     isPicture(file) ? html`<img src="/files/${id}?small=1" alt="">` : icon("file")
-  }<span class="name">${name}</span><span class="size">${words.files.size(size)}</span><span id="file-${id}-report" class="report" hx-get="/files/${id}/report" hx-trigger="load" hx-swap="outerHTML">${words.files.reading}</span>${
+  }<span class="name" dir="auto">${name}</span><span class="size">${words.files.size(size)}</span><span id="file-${id}-report" class="report" hx-get="/files/${id}/report" hx-trigger="load" hx-swap="outerHTML">${words.files.reading}</span>${
     isPasted &&
     html`<button class="quiet as-text" type="button" data-from="/api/v1/files/${id}">${words.files.asText}</button>`
   }<button class="icon-button detach" type="button" aria-label="${words.files.remove(name)}" title="${words.files.remove(name)}" hx-post="/files/${id}/remove" hx-target="closest .chip" hx-swap="delete">${icon("cross")}</button></li>`;

@@ -7,10 +7,10 @@ import { html } from "./html";
 export function messages(data: MessagesData, words: Words, views: ViewsProtocol): Html {
   const { threadId, next, isLatest, isThreadsBranch } = data;
   const path = `/t/${threadId}`;
-  const { later, latest, otherBranch } = words.messages;
+  const { later, latest, otherBranch, unprinted } = words.messages;
   return html`<div id="messages" class="messages" role="log" aria-label="${words.messages.messages}">${
     data.messages.length === 0 ? welcome(words) : views.messageItems(data, words)
-  }${next && html`<a class="more-messages" href="${path}?at=${next}#m-${next}">${later}</a>`}${
+  }${next && html`<a class="more-messages" href="${path}?at=${next}#m-${next}" data-unprinted="${unprinted}">${later}</a>`}${
     !isThreadsBranch && html`<p class="other-branch">${otherBranch}</p>`
   }${!isLatest && html`<a class="more-messages" href="${path}">${latest}</a>`}</div>`;
 }
@@ -24,7 +24,7 @@ export function messageItems(
   const way = `before=${encodeURIComponent(before ?? "")}`;
   return html`${
     before &&
-    html`<a class="more-messages earlier" href="/t/${threadId}?${way}" hx-get="/t/${threadId}/earlier?${way}" hx-trigger="intersect root:#scroll rootMargin:1000px, click" hx-swap="outerHTML" hx-sync="this:drop">${words.messages.earlier}</a>`
+    html`<a class="more-messages earlier" href="/t/${threadId}?${way}" data-unprinted="${words.messages.unprinted}" hx-get="/t/${threadId}/earlier?${way}" hx-trigger="intersect root:#scroll rootMargin:1000px, click" hx-swap="outerHTML" hx-sync="this:drop">${words.messages.earlier}</a>`
   }${list.map((item) => views.message(item, words))}`;
 }
 

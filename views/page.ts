@@ -15,7 +15,7 @@ export interface LayoutData {
 
 export function layout({ page: { asset, ephemeral }, words, title, name, head, body }: LayoutData): Html {
   return html`<!doctype html>
-<html lang="${words.language}">
+<html lang="${words.language}" dir="${RIGHT_TO_LEFT.test(words.language) ? "rtl" : "ltr"}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content">
@@ -38,6 +38,8 @@ ${body}
 </html>
 `;
 }
+
+const RIGHT_TO_LEFT = /^(?:ar|arc|ckb|dv|fa|he|ks|ps|sd|syr|ug|ur|yi)\b/i;
 
 // `open` and `selected` are the reader's: a change of a <details> must not close it, nor one of a list change the choice. The style of htmx's indicator is not used.
 const htmxConfig = html`<meta name="htmx-config" content="${JSON.stringify({

@@ -56,9 +56,8 @@ export function threadGroup(id: string, words: Words): Html {
 export function threadItem(item: ThreadItemData, words: Words): Html {
   const { thread, isCurrent, isRunning, hit, filter, query } = item;
   const title = thread.title || words.chat.newChat;
-  const path = `/t/${thread.id}${hit?.messageId === undefined ? "" : `?at=${encodeURIComponent(hit.messageId)}`}`;
   const edit = queryOf(filter, { q: query, change: thread.id });
-  return html`<li id="${itemId(item)}" class="thread"><a class="open" href="${path}" ${isCurrent && html`aria-current="page"`}><span class="name" dir="auto">${title}</span>${
+  return html`<li id="${itemId(item)}" class="thread"><a class="open" href="${addressOf(item)}" ${isCurrent && html`aria-current="page"`}><span class="name" dir="auto">${title}</span>${
     isRunning
       ? html`<span class="running" title="${words.messages.writing}"><span class="for-reader">${words.messages.writing}</span></span>`
       : isUnseen(item) &&
@@ -66,6 +65,13 @@ export function threadItem(item: ThreadItemData, words: Words): Html {
   }${thread.pinned && html`<span class="pin">${icon("pin")}</span>`}${
     hit && hit.messageId !== undefined && html`<span class="snippet" dir="auto">${snippet(hit.snippet)}</span>`
   }</a><a class="icon-button change" href="${edit}" hx-get="/threads/${thread.id}${edit}" hx-include="#threads [name=current]" hx-target="closest .thread" hx-swap="outerHTML" aria-label="${words.list.change(title)}" title="${words.list.change(title)}">${icon("more")}</a></li>`;
+}
+
+/** Where a hit stands. The script marks its words there. */
+function addressOf({ thread, hit, query }: ThreadItemData): string {
+  if (hit?.messageId === undefined) return `/t/${thread.id}`;
+  const asked = new URLSearchParams({ at: hit.messageId, ...(query !== "" && { mark: query }) });
+  return `/t/${thread.id}?${asked}#m-${encodeURIComponent(hit.messageId)}`;
 }
 
 function isUnseen({ thread: { metadata, headId }, isCurrent }: ThreadItemData): boolean {
@@ -85,14 +91,14 @@ export function threadForm({ thread, filter, query, hit }: ThreadItemData, words
   return html`<li id="e-${thread.id}" class="thread-form"><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
 <input type="hidden" name="change" value="${thread.id}"><input type="hidden" name="back" value="${back}">
 <label>${words.list.title}<input name="title" value="${thread.title}" maxlength="500" autocomplete="off" dir="auto" required autofocus></label>
-<label>${words.list.tags}<input name="tags" value="${thread.tags.join(", ")}" placeholder="${words.list.tagsHint}" maxlength="1200" autocomplete="off"></label>
+<label>${words.list.tags}<input name="tags" value="${thread.tags.join(", ")}" placeholder="${words.list.tagsHint}" maxlength="1200" autocomplete="off" dir="auto"></label>
 <label class="check"><input type="checkbox" name="pinned" ${thread.pinned && html`checked`}>${words.list.pin}</label>
 <div class="buttons"><button class="quiet">${words.list.save}</button><button class="quiet" formaction="${path}/${moving}" formnovalidate hx-post="${path}/${moving}" ${include} hx-swap="none">${thread.archived ? words.chat.restore : words.chat.archive}</button><a class="cancel" href="${back || "?"}" hx-get="/threads" ${include} hx-target="#threads" hx-swap="outerMorph">${words.list.cancel}</a></div>
 </form></li>`;
 }
 
 export function searchForm({ query }: ThreadListData, words: Words): Html {
-  return html`<form id="search" class="search" role="search" method="get" hx-get="/threads" hx-include="#threads > [name]" hx-trigger="input delay:150ms, submit" hx-target="#threads" hx-swap="outerMorph" hx-sync="this:replace">${icon("search")}<input type="search" name="q" accesskey="k" value="${query}" placeholder="${words.list.search}" aria-label="${words.list.searchInChats}" maxlength="500" autocomplete="off"></form>`;
+  return html`<form id="search" class="search" role="search" method="get" hx-get="/threads" hx-include="#threads > [name]" hx-trigger="input delay:150ms, submit" hx-target="#threads" hx-swap="outerMorph" hx-sync="this:replace">${icon("search")}<input type="search" name="q" accesskey="k" value="${query}" placeholder="${words.list.search}" aria-label="${words.list.searchInChats}" maxlength="500" autocomplete="off" dir="auto"></form>`;
 }
 
 function found(list: ThreadListData, words: Words, views: ViewsProtocol): Html {

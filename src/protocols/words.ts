@@ -64,6 +64,8 @@ export interface Words {
     readonly messages: string;
     readonly earlier: string;
     readonly later: string;
+    /** On paper, in the place of a link to more messages. */
+    readonly unprinted: string;
     readonly latest: string;
     /** On a page that shows another branch than the thread's. */
     readonly otherBranch: string;

@@ -1,6 +1,6 @@
 /**
  * /static/*: the files of public/, each replaceable by one of the same name in plugins/html/, which is looked up per
- * request; an index.html there is the front page. `page.js` is four of them joined, because scripts that load apart can start in the wrong order. A URL that
+ * request; an index.html there is the front page. `page.js` is several of them joined, because scripts that load apart can start in the wrong order. A URL that
  * carries the content's hash (`assetPath`) may be kept for ever; a plain one is asked about each time.
  */
 
@@ -59,7 +59,7 @@ function ownersPage(core: Core): Response | undefined {
 const PUBLIC = join(Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "../.."), "public");
 
 const BUNDLES: Readonly<Record<string, readonly string[]>> = {
-  "page.js": ["htmx.min.js", "hx-sse.min.js", "copy.js", "chat.js"],
+  "page.js": ["htmx.min.js", "hx-sse.min.js", "copy.js", "chat.js", "reading.js"],
 };
 
 /** Of what was named so here, and not of what every object has. */

@@ -185,7 +185,7 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
       await eventually(() => page.evaluate("document.activeElement.className"), "open");
       const [message] = await core.thread.messages("ann", id);
       await page.keyboard.press("Enter");
-      await page.waitForURL(`**/t/${id}?at=${message?.id}`);
+      await page.waitForURL(`**/t/${id}?at=${message?.id}&mark=quok#m-${message?.id}`);
       await page.waitForSelector(".bubble >> text=The quokka smiles");
       await page.fill(".search input", "no such word");
       await page.waitForSelector(".nothing >> text=Nothing found");

@@ -65,9 +65,9 @@ describe("/static", () => {
     }
   });
 
-  test("the script of the page is htmx, its extension, copy.js and chat.js, in this order", async () => {
+  test("the script of the page is htmx, its extension, copy.js, chat.js and reading.js, in this order", async () => {
     const script = await (await fetch(url + assetPath(core, "page.js"))).text();
-    const parts = ["htmx.min.js", "hx-sse.min.js", "copy.js", "chat.js"].map((name) =>
+    const parts = ["htmx.min.js", "hx-sse.min.js", "copy.js", "chat.js", "reading.js"].map((name) =>
       readFileSync(join(projectFolder, "public", name), "utf8"),
     );
     expect(script).toBe(parts.join("\n;"));
@@ -80,7 +80,7 @@ describe("/static", () => {
     expect(await (await fetch(`${url}/static/favicon.svg`)).text()).toBe("<svg/>");
     expect(assetPath(core, "favicon.svg")).not.toBe(before);
     expect(assetPath(core, "page.js")).not.toBe(bundle);
-    expect(await (await fetch(url + assetPath(core, "page.js"))).text()).toEndWith("\n;/* mine */");
+    expect(await (await fetch(url + assetPath(core, "page.js"))).text()).toContain("\n;/* mine */\n;");
     writeFileSync(join(overrides, "favicon.svg"), "<svg><g/></svg>");
     utimesSync(join(overrides, "favicon.svg"), 1, 1);
     expect(await (await fetch(`${url}/static/favicon.svg`)).text()).toBe("<svg><g/></svg>");

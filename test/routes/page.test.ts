@@ -152,7 +152,7 @@ describe("the chat page", () => {
       const numbers = numbersIn(markup);
       seen.push(...numbers.filter((number) => number > (seen.at(-1) ?? -1)));
       expect(markup.includes("/live?t=")).toBe(numbers.at(-1) === 249);
-      path = /href="([^"]+)#m-[^"]+">Later/.exec(markup)?.[1] ?? null;
+      path = /href="([^"]+)#m-[^"]+"[^>]*>Later/.exec(markup)?.[1] ?? null;
     }
     expect(seen).toEqual(Array.from({ length: 240 }, (_, index) => index + 10));
     const latest = await page(ann, `/t/${thread.id}?at=${ids[248]}`);

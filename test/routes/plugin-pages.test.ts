@@ -236,7 +236,7 @@ describe("the page of a plugin", () => {
     const response = await ann.fetch("/_plugin/dressed/", { headers });
     expect([response.status, response.headers.get("content-type")]).toEqual([202, "text/html; charset=utf-8"]);
     const markup = await response.text();
-    for (const part of ['<html lang="de">', "Mine &amp; yours</h1>", "<p>ann de</p>", "/static/style.css?v="])
+    for (const part of ['<html lang="de" dir="ltr">', "Mine &amp; yours</h1>", "<p>ann de</p>", "/static/style.css?v="])
       expect(markup).toContain(part);
   });
 });

@@ -52,12 +52,14 @@ describe("a browser that asks for German", () => {
     const ann = await server.signIn("ann");
     const read = async (path: string) => await (await ann.fetch(path, { headers: asking })).text();
     const page = await read("/");
-    expect(page).toContain('<html lang="de">');
+    expect(page).toContain('<html lang="de" dir="ltr">');
     expect(page).toContain("Was beschäftigt dich?");
     expect(await read("/t/none")).toContain("Nicht gefunden");
     const signIn = await fetch(`${server.url}/login`, { headers: asking });
     expect(await signIn.text()).toContain("Passwort");
     expect(signIn.headers.get("vary")).toContain("accept-language");
-    expect(await (await ann.fetch("/", { headers: { accept: "text/html" } })).text()).toContain('<html lang="en">');
+    expect(await (await ann.fetch("/", { headers: { accept: "text/html" } })).text()).toContain(
+      '<html lang="en" dir="ltr">',
+    );
   });
 });

@@ -59,6 +59,19 @@ describe("the style", () => {
     expect(used).toEqual(defined);
   });
 
+  test("has sides by where text begins and ends, but in formulas, which have a left and a right", () => {
+    const rules = [...style.matchAll(/([^{};]+)\{([^{}]*)\}/g)].filter(
+      ([, selector = ""]) => !selector.includes(".tml-"),
+    );
+    const sided =
+      /(?:^|[\s;])((?:(?:margin|padding|border|scroll-margin)-)?(?:left|right)\b[^;]*|text-align:\s*(?:left|right)|float: (?:left|right))/g;
+    expect(rules.length).toBeGreaterThan(100);
+    const found = rules.flatMap(([, selector = "", body = ""]) =>
+      [...body.matchAll(sided)].map(([, declaration]) => `${selector.trim()}: ${declaration}`),
+    );
+    expect(found.filter((it) => !it.includes("center /"))).toEqual([]);
+  });
+
   test("says the same of nothing twice", () => {
     const rules = [...style.matchAll(/(?<=^|\}\n|\{\n)\s*([^{}@;]+)\{([^{}]*)\}/g)].map(
       ([, selector = "", body = ""]) => ({

@@ -59,7 +59,7 @@ describe("the words of the page", () => {
     const markup = languages.map((words) => views.chatPage(chatOf(views, words, "text"), words).markup);
     expect(new Set(markup).size).toBe(languages.length);
     for (const [index, words] of languages.entries())
-      expect(markup[index]).toContain(`<html lang="${words.language}">`);
+      expect(markup[index]).toContain(`<html lang="${words.language}" dir="ltr">`);
   });
 
   test("tell numbers, times and amounts as the language does", () => {

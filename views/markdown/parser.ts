@@ -163,8 +163,16 @@ for (const name of ["th_open", "td_open"]) {
 }
 
 // A wide table scrolls inside its frame, by keyboard too.
-rules.table_open = () => `<div class="table" tabindex="0"><table>\n`;
+rules.table_open = (tokens, index) =>
+  `<div class="table" tabindex="0"${tokens[index]?.level === 0 ? ' dir="auto"' : ""}><table>\n`;
 rules.table_close = () => `</table></div>\n`;
+
+// Bullets, bars and columns stand on the side where the text of a list, a quote or a table begins. One in another goes its way.
+parser.core.ruler.push("directions", (state) => {
+  for (const token of state.tokens) if (token.level === 0 && DIRECTED.has(token.type)) token.attrSet("dir", "auto");
+});
+
+const DIRECTED: ReadonlySet<string> = new Set(["bullet_list_open", "ordered_list_open", "blockquote_open"]);
 
 // The page has h1, a message h2: its own headings start below.
 parser.core.ruler.push("headings", (state) => {

@@ -49,6 +49,7 @@ export const de: Words = {
     messages: "Nachrichten",
     earlier: "Frühere Nachrichten",
     later: "Spätere Nachrichten",
+    unprinted: "Hier sind noch mehr Nachrichten, die nicht gedruckt sind.",
     latest: "Neueste Nachrichten",
     otherBranch: "Das ist eine andere Fassung des Chats. Was du sendest, geht hier weiter.",
     welcome: "Was beschäftigt dich?",

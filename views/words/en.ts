@@ -50,6 +50,7 @@ export const en: Words = {
     messages: "Messages",
     earlier: "Earlier messages",
     later: "Later messages",
+    unprinted: "There are more messages here, which are not printed.",
     latest: "Latest messages",
     otherBranch: "This is another version of the chat. What you send goes on from here.",
     welcome: "What is on your mind?",

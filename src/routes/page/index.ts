@@ -22,6 +22,7 @@ const Asked = t.Object({
   ...ListQuery,
   before: t.Optional(t.String({ description: "The page of messages before this one." })),
   at: t.Optional(t.String({ description: "The page of messages that has this one, on whichever branch." })),
+  mark: t.Optional(t.String({ description: "What was searched for. The page's script marks it." })),
   edit: t.Optional(t.String({ description: "A message of the user's to edit." })),
   menu: t.Optional(t.String({ description: "A reply's message whose menu to show." })),
   stream: t.Optional(t.Literal("1", { description: "Without script: write the reply that runs into the page." })),

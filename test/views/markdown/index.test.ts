@@ -92,9 +92,22 @@ describe("Markdown of a model", () => {
     expect(render("# a\n###### b")).toBe("<h3>a</h3>\n<h6>b</h6>");
   });
 
+  test("has lists, quotes and tables stand on the side of their own text, and what is in them goes along", () => {
+    const markup = render("- a\n  > b\n\n> c\n> - d\n\n1. e\n\n|f|\n|-|\n|g|");
+    const opened = [...markup.matchAll(/<(?:[uo]l|blockquote|div)[^>]*>/g)].map(([tag]) => tag);
+    expect(opened).toEqual([
+      '<ul dir="auto">',
+      "<blockquote>",
+      '<blockquote dir="auto">',
+      "<ul>",
+      '<ol dir="auto">',
+      '<div class="table" tabindex="0" dir="auto">',
+    ]);
+  });
+
   test("has task lists", () => {
     expect(render("- [x] a\n- [ ] b\n- c")).toBe(
-      '<ul>\n<li class="task done">a</li>\n<li class="task">b</li>\n<li>c</li>\n</ul>',
+      '<ul dir="auto">\n<li class="task done">a</li>\n<li class="task">b</li>\n<li>c</li>\n</ul>',
     );
   });
 

@@ -48,7 +48,7 @@ describe("Markdown that is still being written", () => {
     ["a $5 b", "<p>a $5 b</p>"],
     ["a\n$$\nx", "<p>a</p>"],
     ["a\n\\[\n\nx\n", "<p>a</p>"],
-    ["- a\n\n  \\[\n\n  x\n", "<ul>\n<li>a</li>\n</ul>"],
+    ["- a\n\n  \\[\n\n  x\n", '<ul dir="auto">\n<li>a</li>\n</ul>'],
     ["\\begin{align}\nx\n\ny\n", ""],
     ["\\beg", ""],
     ["a\nb", "<p>a<br>\nb</p>"],
@@ -137,7 +137,7 @@ describe("Markdown that is still being written", () => {
     const list = "- item\n".repeat(700);
     expect(openMarkdown(list).tail.markup).toStartWith('<pre class="as-written">');
     expect(openMarkdown(`${list}\nA paragraph.\n`).finished).toBe(list.length + 1);
-    expect(openMarkdown("- item\n".repeat(500)).tail.markup).toStartWith("<ul>");
+    expect(openMarkdown("- item\n".repeat(500)).tail.markup).toStartWith('<ul dir="auto">');
     expect(openMarkdown(`\`\`\`\n${"line\n".repeat(5000)}`)).toMatchObject({ openFence: "```" });
   });
 });
