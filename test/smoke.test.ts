@@ -15,7 +15,7 @@ import { projectFolder } from "./support/project";
 import { residentMegabytes, type ServerProcess, SOURCE, startServer } from "./support/server-process";
 import { checkHistory, getJson, sendMessage, setUp, signIn, textOf, visit } from "./support/smoke";
 import { temporaryFolder } from "./support/temporary";
-import { startUpstream, toolCall } from "./support/upstream";
+import { reply, startUpstream, toolCall } from "./support/upstream";
 
 const executable = join(temporaryFolder(), "skeleton");
 const running = new Set<ServerProcess>();
@@ -73,6 +73,28 @@ describe.each([
       expect(again.output()).not.toContain("/setup?");
       await checkHistory(again.address, seen);
       await end(again);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "long formulas are made in a Worker, and the font for them is there",
+    async () => {
+      const upstream = startUpstream();
+      const env = { SKELETON_MODE: "ephemeral", OPENAI_BASE_URL: upstream.baseUrl };
+      const server = await start(temporaryFolder(), env);
+      const { token, cookie } = await signIn(server.address, "default", "default");
+      upstream.script(reply(`$$x${"+x".repeat(1000)}$$`));
+      const events = await sendMessage(server.address, token, { content: "A formula" });
+      const path = `${server.address}/t/${events[0]?.data.thread_id}`;
+      // A page waits for half a second, in which a Worker starts unless the machine is busy.
+      let page = "";
+      while (!page.includes("<math")) page = await (await fetch(path, { headers: { cookie } })).text();
+      expect(page).not.toContain('class="formula">x+x');
+      const font = await fetch(`${server.address}/static/fonts/latin-modern-math.woff2`);
+      expect([font.status, font.headers.get("content-type")]).toEqual([200, "font/woff2"]);
+      await end(server);
+      await upstream.stop();
     },
     TEST_MS,
   );

@@ -72,7 +72,7 @@ const ATTRIBUTES = new Set(
 
 /** What the style of the page has rules for. */
 const CLASSES = new Set(
-  "tml-left tml-right tml-jot tml-small tml-hat-1 tml-hat-2 tml-hat-3 tml-hat-4 tml-tilde-2 tml-tilde-3 tml-tilde-4 tml-cancel upstrike downstrike sout tml-overline tml-underline tml-fbox".split(
+  "tml-left tml-right tml-jot tml-small tml-prime tml-hat-1 tml-hat-2 tml-hat-3 tml-hat-4 tml-tilde-2 tml-tilde-3 tml-tilde-4 tml-cancel upstrike downstrike sout tml-overline tml-underline tml-fbox".split(
     " ",
   ),
 );
