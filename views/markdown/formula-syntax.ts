@@ -1,6 +1,6 @@
 /**
  * Where a formula stands: $…$ and \(…\) in a line, $$…$$ and \[…\] in a line or as blocks of their own, and the environments
- * that are formulas by themselves. A block whose mark stands alone on its line, or that is an environment, may hold blank lines.
+ * that are formulas by themselves. A block may hold blank lines, but no paragraphs.
  * "$5 and $10" are prices.
  */
 
@@ -39,6 +39,7 @@ const PAIRS = [
 function inline(state: StateInline, isSilent: boolean): boolean {
   const first = state.src.charCodeAt(state.pos);
   if (first !== 0x24 && first !== 0x5c) return false;
+  if (state.src.startsWith("\\begin{", state.pos)) return inlineEnvironment(state, isSilent);
   const pair = PAIRS.find(([open]) => state.src.startsWith(open, state.pos));
   if (!pair) return false;
   const [open, close] = pair;
@@ -49,6 +50,25 @@ function inline(state: StateInline, isSilent: boolean): boolean {
   if (!isSilent) Object.assign(state.push("formula", "math", 0), { content: content.trim(), markup: open });
   state.pos = end + close.length;
   return true;
+}
+
+function inlineEnvironment(state: StateInline, isSilent: boolean): boolean {
+  const end = endOfEnvironment(state.src, state.pos);
+  if (end === -1 || end > state.posMax) return false;
+  const content = state.src.slice(state.pos, end);
+  if (!takeBudget(state.env, content, isSilent)) return false;
+  if (!isSilent) Object.assign(state.push("formula", "math", 0), { content, markup: "$$" });
+  state.pos = end;
+  return true;
+}
+
+/** Where an environment ends that begins at `start`, or -1 when what stands there is none. */
+export function endOfEnvironment(source: string, start: number): number {
+  const name = ENVIRONMENT.exec(source.slice(start, start + 40))?.[1];
+  if (name === undefined) return -1;
+  const close = `\\end{${name}}`;
+  const end = source.slice(start, start + MAX_FORMULA_LENGTH).indexOf(close);
+  return end === -1 ? -1 : start + end + close.length;
 }
 
 /** Position of the closing mark, or -1 when what follows `start` is no formula. */
@@ -99,7 +119,7 @@ function isProse(content: string): boolean {
 
 /** Without commands, and without the words that the first of their arguments may hold. */
 function withoutCommands(content: string): string {
-  return content.replace(/\\[A-Za-z]+\*?(?:\{[^{}\\]{0,500}\})?/g, " ~ ");
+  return content.replace(/\\[A-Za-z]+\*?(?:\{[^{}\\]{0,500}(?:\}|$))?/g, " ~ ");
 }
 
 const ENVIRONMENT =
@@ -109,14 +129,14 @@ interface Opening {
   /** Characters of the mark, which is no part of the formula. */
   readonly length: number;
   readonly close: string;
-  readonly mayHoldBlankLines: boolean;
+  readonly isEnvironment: boolean;
 }
 
 function openingOf(line: string): Opening | null {
   const name = line.startsWith("\\begin") ? ENVIRONMENT.exec(line)?.[1] : undefined;
-  if (name !== undefined) return { length: 0, close: `\\end{${name}}`, mayHoldBlankLines: true };
+  if (name !== undefined) return { length: 0, close: `\\end{${name}}`, isEnvironment: true };
   const close = line.startsWith("$$") ? "$$" : line.startsWith("\\[") ? "\\]" : null;
-  return close === null ? null : { length: 2, close, mayHoldBlankLines: line.slice(2).trim() === "" };
+  return close === null ? null : { length: 2, close, isEnvironment: false };
 }
 
 function block(state: StateBlock, startLine: number, endLine: number, isSilent: boolean): boolean {
@@ -134,15 +154,15 @@ function block(state: StateBlock, startLine: number, endLine: number, isSilent: 
     if (state.isEmpty(inside)) blank++;
     else if ((state.sCount[inside] ?? 0) < state.blkIndent) return false;
   }
-  if (blank > 0 && (!opening.mayHoldBlankLines || (!isOpen && close === "$$" && lineOf(state, line).trim() !== "$$")))
-    return false;
   const lines = Array.from({ length: last - startLine }, (_, at) => lineOf(state, startLine + 1 + at));
   const text = [first.slice(length), ...lines].join("\n").trimEnd();
   const content = (length === 0 || isOpen ? text : text.slice(0, -2)).trim();
+  // Paragraphs between two marks are no formula.
+  if (blank > 0 && !opening.isEnvironment && isProse(content)) return false;
   if (content.length > MAX_FORMULA_LENGTH || content.includes("$$") || (content === "" && !isOpen)) return false;
   if (isSilent) return true;
   const isAllowed = isOpen || takeBudget(state.env, content, false);
-  const token = state.push(isOpen ? "formula_open" : isAllowed ? "formula_block" : "code_block", "math", 0);
+  const token = state.push(isOpen ? "open_block" : isAllowed ? "formula_block" : "code_block", "math", 0);
   Object.assign(token, { content, map: [startLine, last + 1], markup: close });
   state.line = last + 1;
   return true;

@@ -1,6 +1,6 @@
 /** What mend.ts does inside of a paragraph, an item or a cell: emphasis, code, links, formulas and entities that are open. */
 
-import { endOfFormula } from "./formula-syntax";
+import { endOfEnvironment, endOfFormula } from "./formula-syntax";
 import { BEGUN_TAG, TAG } from "./tags";
 
 const MAX_HIDDEN = 1000; // Characters of what may become a formula or a comment, and is not shown meanwhile.
@@ -63,6 +63,10 @@ function stepAt(text: string, at: number, open: Mark[]): Step {
 function backslash(text: string, at: number): Step {
   const next = text[at + 1];
   if (next === undefined) return "cut";
+  if (text.startsWith("\\begin{", at)) {
+    const end = endOfEnvironment(text, at);
+    return end !== -1 ? end : text.length - at > MAX_HIDDEN ? at + 2 : "cut";
+  }
   return next === "(" || next === "[" ? formulaAt(text, at, `\\${next}`, next === "(" ? "\\)" : "\\]") : at + 2;
 }
 
@@ -140,6 +144,10 @@ function bracket(text: string, at: number): Step {
   if (end === -1) return text.length - at > MAX_LABEL ? at + 1 : "cut";
   const next = text[end + 1];
   if (next === undefined) return "cut";
+  if (text.startsWith("\\begin{", at)) {
+    const end = endOfEnvironment(text, at);
+    return end !== -1 ? end : text.length - at > MAX_HIDDEN ? at + 2 : "cut";
+  }
   if (next === ":" && (at === 0 || text[at - 1] === "\n")) return text.indexOf("\n", end) === -1 ? "cut" : at + 1;
   if (next !== "(" && next !== "[") return at + 1;
   const close = partner(text, end + 1, next, next === "(" ? ")" : "]", MAX_ADDRESS);

@@ -59,14 +59,14 @@ function split(text: string): Split {
   const blocks = tokens.filter(({ level, nesting, map }) => level === 0 && nesting >= 0 && map);
   const [last, before] = [blocks.at(-1), blocks.at(-2)];
   // What may be a formula may be more lines of what stands above it.
-  const isFormula = last?.type === "formula_open" && before?.map?.[1] === last.map?.[0];
+  const isFormula = last?.type === "open_block" && before?.map?.[1] === last.map?.[0];
   const block = isFormula ? before : last;
   const [begin = 0, end = 0] = block?.map ?? [];
   if (!block) return UNSPLIT;
   const start = startOfLine(lines, begin);
   const isEnded = !isFormula && startOfLine(lines, end) < lines.length && !CONTINUES.test(block.type);
   if (isEnded || (!isFormula && endsByItself(block, lines.slice(start)))) return { ...UNSPLIT, finished: lines.length };
-  const formula = tokens.findLast(({ type }) => type === "formula_open");
+  const formula = tokens.findLast(({ type }) => type === "open_block");
   return {
     finished: start,
     last: tokens.slice(tokens.indexOf(block)).findLast(({ type }) => HOLDS_TEXT.test(type)) ?? null,
@@ -75,7 +75,7 @@ function split(text: string): Split {
 }
 
 /** Below a blank line more of the same may follow. */
-const CONTINUES = /^(?:bullet_list_open|ordered_list_open|code_block|footnote_written|formula_open|details_open)$/;
+const CONTINUES = /^(?:bullet_list_open|ordered_list_open|code_block|footnote_written|open_block|details_open)$/;
 const HOLDS_TEXT = /^(?:inline|fence|code_block)$/;
 
 function endsByItself(block: Token, source: string): boolean {

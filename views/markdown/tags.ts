@@ -6,7 +6,7 @@
 import type { MarkdownIt, StateBlock, StateInline, Token } from "markdown-it";
 
 const NAMES = "sub|sup|kbd|mark|u|ins|del";
-const LINE_BREAK = /^<br(?:\s[^<>]{0,200})?\s?\/?>/i;
+const LINE_BREAK = /^<\/?br(?:\s[^<>]{0,200})?\s?\/?>/i;
 const OPEN = new RegExp(`^<(${NAMES})(?:\\s[^<>]{0,200})?>`, "i");
 const MAX_CONTENT = 300; // Characters between a tag and its end: a few words. Each tag is looked at with as many.
 const MAX_COMMENT = 5000;
@@ -76,19 +76,21 @@ function endOfElement(text: string, name: string): { readonly at: number; readon
 
 const MAX_COMMENT_LINES = 50;
 
-/** One that begins and ends a block. It ends before a blank line, so that it is certain where a block ends while it is written. */
+/** One that begins and ends a block. While it is written it is open. */
 function comment(state: StateBlock, startLine: number, endLine: number, isSilent: boolean): boolean {
   if ((state.sCount[startLine] ?? 0) - state.blkIndent >= 4 || !lineOf(state, startLine).startsWith("<!--"))
     return false;
   let line = startLine;
-  while (!lineOf(state, line).includes("-->", line === startLine ? 4 : 0)) {
+  while (line < endLine && !lineOf(state, line).includes("-->", line === startLine ? 4 : 0)) {
     line++;
-    if (line >= endLine || line - startLine > MAX_COMMENT_LINES || state.isEmpty(line)) return false;
+    if (line - startLine > MAX_COMMENT_LINES) return false;
+    if (line < endLine && !state.isEmpty(line) && (state.sCount[line] ?? 0) < state.blkIndent) return false;
   }
-  if (!lineOf(state, line).trimEnd().endsWith("-->")) return false;
+  const isOpen = line >= endLine;
+  if (isOpen ? !state.env.isOpen : !lineOf(state, line).trimEnd().endsWith("-->")) return false;
   if (isSilent) return true;
-  state.push("comment", "", 0).map = [startLine, line + 1];
-  state.line = line + 1;
+  state.line = isOpen ? endLine : line + 1;
+  state.push(isOpen ? "open_block" : "comment", "", 0).map = [startLine, state.line];
   return true;
 }
 

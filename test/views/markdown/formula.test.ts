@@ -18,6 +18,8 @@ describe("formulas", () => {
     ["so\n\\begin{align}\na &= b \\\\\n\nc &= d\n\\end{align}\nend", 1],
     ["- item\n\n  \\begin{cases}\n  a \\\\ b\n  \\end{cases}\n", 1],
     ["\\begin{equation*}x\\end{equation*}", 1],
+    ["The matrix \\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix} is one.", 1],
+    ["\\[ a\n\n= b \\]\n\n$$ \\text{if this is so}\n\n= c $$", 2],
   ])("%p is as many as it has", (text, wanted) => {
     const found = texOf(render(text));
     expect(typeof wanted === "number" ? found.length : found).toEqual(wanted as never);
@@ -73,6 +75,10 @@ describe("formulas", () => {
     "Rated $$ by some, and others say $$ too.",
     "Rated $$ by some.\n\n$$ is what others say.\n\nAnd $$",
     "PATH=$HOME/bin:$PATH",
+    "either 5$ or 10$",
+    "$$\n\nSome words.\n\n$$",
+    "\\[note\n\nand more words\\]",
+    "$AAPL and $TSLA, $AAPL/$TSLA, between $5M and $10M, ($5-$10), **$5**/**$6**, $ 5 = $ 5",
     "$\\alpha$beta",
     "\\$x\\$ and `$x$`",
     "$x\n\ny$",

@@ -32,6 +32,8 @@ describe("Markdown of a model", () => {
     ["`<br>` \\<br>", "<p><code>&lt;br&gt;</code> &lt;br&gt;</p>"],
     ["a <!-- b --> c <!-- d", "<p>a  c &lt;!-- d</p>"],
     ["<!-- a\nb -->\nc", "<p>c</p>"],
+    ["<!-- a\n\nb\n-->\n\nc", "<p>c</p>"],
+    ["a</br>b", "<p>a<br>b</p>"],
     ["<details><summary>A</summary>b</details>", "<details>\n<summary>A</summary>\n<p>b</p>\n</details>"],
     ["<details open>\n\n# a\n\n</details>\n\nb", "<details>\n<h3>a</h3>\n</details>\n<p>b</p>"],
     ["- <details>\n  <summary>A</summary>\n\n  b\n  </details>\n- c", "<li>c</li>"],

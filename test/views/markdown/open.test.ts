@@ -62,6 +62,8 @@ describe("Markdown that is still being written", () => {
     ["a <br styl", "<p>a</p>"],
     ["a <!-- not said", "<p>a</p>"],
     ["<!-- not\nsaid", ""],
+    ["a\n\n<!-- not\n\nsaid\n", ""],
+    ["so \\begin{pmatrix} 1", "<p>so</p>"],
     ["<deta", ""],
     ["<details><summary>A *b", "<details>\n<summary>A <em>b</em></summary>\n</details>"],
     [
