@@ -278,7 +278,7 @@
       cancel: stop,
     });
   };
-  on("online", () => worker?.postMessage("now"));
+  on("online", () => worker?.postMessage?.("now"));
   on("htmx:sse:after:message", ({ target: it, detail: { message } }) => (it.at = message.id || it.at));
   on("htmx:config:request", (event) => {
     const { ctx } = event.detail;

@@ -56,6 +56,12 @@
     requestAnimationFrame(() => requestAnimationFrame(show));
   }
 
+  // The address of a link stands beside it on paper, unless it is what the link says.
+  addEventListener("beforeprint", () => {
+    for (const link of document.querySelectorAll("#messages .parts a"))
+      link.toggleAttribute("data-says-address", link.textContent.includes(link.getAttribute("href")));
+  });
+
   addEventListener("keydown", async (event) => {
     const isPrint = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key === "p";
     const earlier = () => document.querySelector(".more-messages.earlier");

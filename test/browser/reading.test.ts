@@ -98,6 +98,7 @@ describe.skipIf(noBrowser !== null)("a chat", () => {
         { length: 120 },
         (_, index) => `number ${index}. See [this](https://example.com/${index})`,
       );
+      texts[1] += " or https://example.com/plain itself";
       const { path } = await chat("On paper", texts);
       const ann = await person("ann", { colorScheme: "dark" });
       await ann.context.addInitScript("window.print = () => { window.printed = true }");
@@ -117,6 +118,7 @@ describe.skipIf(noBrowser !== null)("a chat", () => {
       const numbers = [...printed.matchAll(/number (\d+)\./g)].map(([, number]) => Number(number));
       expect(numbers).toEqual(texts.map((_, index) => index));
       expect(printed).toContain("(https://example.com/1)");
+      expect(printed).toContain("or https://example.com/plain itself");
       expect(printed).toContain("On paper");
       for (const absent of ["New chat", "not printed", "Message…", "Sign out", "Regenerate"])
         expect(printed).not.toContain(absent);
