@@ -13,7 +13,8 @@ export interface SendOptions {
 
 /** `path` is behind the address of the endpoint, such as `/models`. */
 export function send(endpoint: Endpoint, path: string, { method, body, signal }: SendOptions): Promise<Response> {
-  return fetch(addressOf(endpoint, path), {
+  const url = addressOf(endpoint, path);
+  return fetch(url, {
     method,
     headers: {
       accept: "application/json, text/event-stream",
@@ -22,8 +23,22 @@ export function send(endpoint: Endpoint, path: string, { method, body, signal }:
       ...endpoint.headers,
     },
     signal,
+    // Bun's types lack it: a proxy of the environment is not asked.
+    ...(isNear(url) && ({ proxy: false } as object)),
     // Bun would give up after five minutes without a byte; MODEL_FIRST_BYTE_TIMEOUT_S and MODEL_IDLE_TIMEOUT_S are what counts.
     timeout: false,
     ...(body === undefined ? {} : { body }),
   });
+}
+
+/**
+ * Whether the address is of this machine or its own network, which a proxy of the environment (HTTP_PROXY) cannot reach or should not: what
+ * runs beside the server would be looked for on the proxy's machine.
+ */
+function isNear(url: string): boolean {
+  const host = (URL.parse(url)?.hostname ?? "").toLowerCase();
+  if (host.startsWith("[")) return /^\[(?:::1|f[cd]|fe80:)/.test(host);
+  if (/^(?:127|10)\.[\d.]+$|^192\.168\.[\d.]+$|^172\.(?:1[6-9]|2\d|3[01])\.[\d.]+$|^169\.254\.[\d.]+$/.test(host))
+    return true;
+  return !host.includes(".") || /\.(?:localhost|local|internal|lan|home\.arpa)$/.test(host);
 }
