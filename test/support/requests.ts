@@ -95,6 +95,8 @@ export const LONG: Readonly<Record<string, OfSize>> = {
   "no plugin": (bytes) => ({ path: `/_plugin/${fill("a/", bytes)}`, headers: PAGE }),
   "a page of a plugin": (bytes) => ({ path: `/_plugin/open/${fill("a%2f", bytes)}` }),
   "the live channel": (bytes) => ({ path: `/live?t=x&after=${fill("1-", bytes / 2)}&facts=${fill("1:", bytes / 2)}` }),
+  "the live channel of many windows": (bytes) => ({ path: `/live?${fill("page=t%3Dx%26user%3Dx&", bytes)}` }),
+  "the windows of a live channel, one with many fields": (bytes) => ({ path: `/live?page=${fill("t%3Dx%26", bytes)}` }),
   "a bearer token of dots": header("authorization", "Bearer a.b.", "/api/v1/threads"),
   "a bearer token of spaces": header("authorization", `Bearer${" ".repeat(5000)}x `, "/api/v1/threads"),
   "a bearer token like a real one": (bytes) => ({
