@@ -45,12 +45,12 @@ export function drawFormula(source: string, isDisplay: boolean): string | null {
   }
 }
 
-/** A blank line is none in a formula, and nobody refers to numbers of equations in a chat. */
+/** A blank line is none in a formula, nobody refers to numbers of equations in a chat, and packages are there already. */
 function plainTex(source: string): string {
   return source
     .replaceAll("\0", "")
     .replace(/\n\s*\n/g, "\n")
-    .replace(/\\(?:label|eqref)\{[^{}]*\}|\\(?:nonumber|notag)(?![a-zA-Z])/g, "")
+    .replace(/\\(?:label|eqref|require)\{[^{}]*\}|\\(?:nonumber|notag)(?![a-zA-Z])/g, "")
     .replace(/\\(begin|end)\{(equation|align|gather|alignat|multline)\}/g, "\\$1{$2*}")
     .replace(/\\(begin|end)\{eqnarray\*?\}/g, "\\$1{align*}");
 }

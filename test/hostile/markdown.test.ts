@@ -171,7 +171,7 @@ describe("what would hold up the server", () => {
       "\\[\n\n",
       "$$\n\n",
       "\\begin{align}\n\n",
-      "\\begin{align}\n".repeat(100) + "\\end{align}\n",
+      `${"\\begin{align}\n".repeat(100)}\\end{align}\n`,
       "<details>\n",
       "<details>\n<details>\n</details>\n",
       "<details>a<details>b</details>\n",

@@ -33,6 +33,7 @@ describe("formulas", () => {
     ["\\begin{cases} 1 & x > 0 \\\\ 0 & \\text{else} \\end{cases}", ["{", "<mtr>", "else"]],
     ["\\ce{2H2 + O2 -> 2H2O}", ["<mn>2</mn>", "H", "→"]],
     ["\\begin{array}{c|c} 1 & 2 \\\\ \\hline 3 & 4 \\end{array}", ["tml-line-right", "tml-line-bottom"]],
+    ["\\require{cancel} \\cancel{x}", ['class="tml-cancel upstrike"']],
     ["\\begin{align} a &= b \\label{one} \\nonumber \\end{align}", ["<mtable"]],
   ])("%p is drawn with what browsers know", (source, wanted) => {
     const markup = render(`$$${source}$$`);
