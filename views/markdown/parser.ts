@@ -172,7 +172,12 @@ parser.core.ruler.push("directions", (state) => {
   for (const token of state.tokens) if (token.level === 0 && DIRECTED.has(token.type)) token.attrSet("dir", "auto");
 });
 
-const DIRECTED: ReadonlySet<string> = new Set(["bullet_list_open", "ordered_list_open", "blockquote_open"]);
+const DIRECTED: ReadonlySet<string> = new Set([
+  "bullet_list_open",
+  "ordered_list_open",
+  "blockquote_open",
+  "details_open",
+]);
 
 // The page has h1, a message h2: its own headings start below.
 parser.core.ruler.push("headings", (state) => {

@@ -34,11 +34,11 @@ describe("Markdown of a model", () => {
     ["<!-- a\nb -->\nc", "<p>c</p>"],
     ["<!-- a\n\nb\n-->\n\nc", "<p>c</p>"],
     ["a</br>b", "<p>a<br>b</p>"],
-    ["<details><summary>A</summary>b</details>", "<details>\n<summary>A</summary>\n<p>b</p>\n</details>"],
-    ["<details open>\n\n# a\n\n</details>\n\nb", "<details>\n<h3>a</h3>\n</details>\n<p>b</p>"],
+    ["<details><summary>A</summary>b</details>", '<details dir="auto">\n<summary>A</summary>\n<p>b</p>\n</details>'],
+    ["<details open>\n\n# a\n\n</details>\n\nb", '<details dir="auto">\n<h3>a</h3>\n</details>\n<p>b</p>'],
     ["- <details>\n  <summary>A</summary>\n\n  b\n  </details>\n- c", "<li>c</li>"],
     ["<details>\n<details>\na\n</details>\nb\n</details>\nc", "<p>a</p>\n</details>\n<p>b</p>\n</details>\n<p>c</p>"],
-    ["<details>a", "<details>\n<p>a</p>\n</details>"],
+    ["<details>a", '<details dir="auto">\n<p>a</p>\n</details>'],
     ["</details> <summary>a</summary>", "<p>&lt;/details&gt; &lt;summary&gt;a&lt;/summary&gt;</p>"],
   ])("%p has what Markdown has nothing for, without attributes and each with its end", (text, wanted) => {
     expect(render(text)).toContain(wanted);

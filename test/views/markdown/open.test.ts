@@ -65,10 +65,10 @@ describe("Markdown that is still being written", () => {
     ["a\n\n<!-- not\n\nsaid\n", ""],
     ["so \\begin{pmatrix} 1", "<p>so</p>"],
     ["<deta", ""],
-    ["<details><summary>A *b", "<details>\n<summary>A <em>b</em></summary>\n</details>"],
+    ["<details><summary>A *b", '<details dir="auto">\n<summary>A <em>b</em></summary>\n</details>'],
     [
-      "<details>\n<summary>A</summary>\n\n- b\n",
-      "<details>\n<summary>A</summary>\n<ul>\n<li>b</li>\n</ul>\n</details>",
+      '<details dir="auto">\n<summary>A</summary>\n\n- b\n',
+      '<details dir="auto">\n<summary>A</summary>\n<ul>\n<li>b</li>\n</ul>\n</details>',
     ],
     ["a | b\n", ""],
     ["a | b", ""],
