@@ -10,56 +10,61 @@ import * as skeleton from "../src/plugins/skeleton";
 import type { Plugin } from "../src/protocols";
 import { type CodeBlock, codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
 import { projectFolder, runTool } from "./support/project";
+import { createProtocolGuide, PROTOCOL_GUIDE } from "./support/protocol-guide";
 import { membersOf, readSources } from "./support/sources";
 import { temporaryFolder, testConfig } from "./support/temporary";
 
 const guides = readGuides();
 const everything = guides.map(({ text }) => text).join("\n");
-const protocolGuide = guideAt("docs/protocols.md");
+const protocolGuide = guideAt(PROTOCOL_GUIDE);
 const pluginGuide = guideAt("docs/plugins.md");
 const configurationGuide = guideAt("docs/configuration.md");
 const protocolSources = readSources("src/protocols");
 
-/** Interfaces of src/protocols beside the protocols that a plugin meets, each with a section under its own name. */
-const INTERFACES = [
-  "AuthBrowsers",
-  "AuthSetup",
-  "Core",
-  "Counts",
-  "Plugin",
-  "PluginPage",
-  "Look",
-  "Plugins",
-  "Hooks",
-  "Tool",
-  "ToolOutput",
-  "Tools",
-  "ToolSource",
-  "Turn",
-  "Turns",
-];
+test("docs/protocols.md is what the comments of src/protocols say", () => {
+  const isUpToDate = protocolGuide.text === createProtocolGuide();
+  expect(isUpToDate, `Run \`bun run docs\`, which writes ${PROTOCOL_GUIDE}.`).toBe(true);
+});
 
-test("docs/protocols.md has a section for each protocol that names each of its members", () => {
-  const missing = membersOf(protocolSources, "Protocols").flatMap((key) => {
+test("docs/protocols.md has a section for each protocol, with a part for its interface that names each of its members", () => {
+  const keys = membersOf(protocolSources, "Protocols");
+  expect(keys.length).toBeGreaterThan(10);
+  const missing = keys.flatMap((key) => {
     const section = sectionOf(protocolGuide, key);
     if (section === null) return [`${key} (no section)`];
-    const members = membersOf(protocolSources, `${key.charAt(0).toUpperCase()}${key.slice(1)}Protocol`);
-    if (members.length === 0) return [`${key} (no members found in src/protocols)`];
-    return members.filter((member) => !isNamed(section, member)).map((member) => `${key}.${member}`);
+    return unnamedMembers(section, `${key.charAt(0).toUpperCase()}${key.slice(1)}Protocol`);
   });
   expect(missing).toEqual([]);
 });
 
-test("docs/protocols.md has a section for each interface that a plugin meets, and it names each member", () => {
-  const missing = INTERFACES.flatMap((name) => {
-    const section = sectionOf(protocolGuide, name);
-    if (section === null) return [`${name} (no section)`];
-    const members = membersOf(protocolSources, name);
-    if (members.length === 0) return [`${name} (no members found in src/protocols)`];
-    return members.filter((member) => !isNamed(section, member)).map((member) => `${name}.${member}`);
+test("docs/protocols.md has a part for each type of src/protocols, and it names each member", () => {
+  const declared = /^export (interface|type) (\w+)/gm;
+  const types = protocolSources.flatMap(({ text }) => [...text.matchAll(declared)].map((it) => [it[1], it[2] ?? ""]));
+  expect(types.length).toBeGreaterThan(100);
+  const missing = types.flatMap(([kind, name = ""]) => {
+    if (kind === "interface") return unnamedMembers(protocolGuide.text, name);
+    return partOf(protocolGuide.text, name)?.includes(`type ${name} =`) ? [] : [`${name} (no part)`];
   });
   expect(missing).toEqual([]);
 });
+
+/** What the part of an interface does not name: in backticks as an entry, or in the interface as it is written. */
+function unnamedMembers(text: string, name: string): string[] {
+  const part = partOf(text, name);
+  if (part === null) return [`${name} (no part)`];
+  const members = membersOf(protocolSources, name);
+  const hasOthers = part.includes("all members of") || part.includes("\n- `[");
+  if (members.length === 0 && !hasOthers) return [`${name} (no members found in src/protocols)`];
+  const isEntry = (member: string) => new RegExp(`^(?:- \`|  (?:readonly )?)${member}\\??[(:<]`, "m").test(part);
+  return members.filter((member) => !isEntry(member)).map((member) => `${name}.${member}`);
+}
+
+function partOf(text: string, name: string): string | null {
+  const begin = text.indexOf(`\n### \`${name}\`\n`);
+  const rest = text.slice(begin + 1);
+  const end = rest.search(/\n##/);
+  return begin < 0 ? null : rest.slice(0, end < 0 ? undefined : end);
+}
 
 test("every configuration variable is in .env.example and, with its default, in docs/configuration.md", () => {
   const example = readFileSync(join(projectFolder, ".env.example"), "utf8");

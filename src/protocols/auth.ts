@@ -1,4 +1,7 @@
-/** `auth`: who a person is and which models they may use. Default: src/core/auth/, on `users.yaml`. */
+/**
+ * `auth`: who a person is and which models they may use. Default: `src/core/auth/`, on `users.yaml` (bcrypt and argon2 hashes) and signed
+ * tokens. Replace it to sign people in through LDAP, a company's single sign-on or a header of your proxy.
+ */
 
 export type UserRole = "admin" | "user";
 
@@ -72,7 +75,7 @@ export interface AuthProtocol {
 
   /**
    * A name of `a-z` and `0-9`, at most 32 of them, that the servers of one installation share and those of another do not have, and that
-   * gives no secret away: cookies are named after it, because a browser sends them to every port of a host. Absent: they are not.
+   * gives no secret away: cookies are named after it, because a browser sends them to every port of a host. The default makes it of the secret. Absent: they are not.
    */
   readonly installation?: string;
 

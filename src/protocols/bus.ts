@@ -1,4 +1,7 @@
-/** `bus`: messages between followers, tabs and processes. Default: src/core/bus.ts, within this process. */
+/**
+ * `bus`: messages between followers, tabs and processes. Default: `src/core/bus.ts`, within this process. Replace it to let several
+ * processes serve the same chats.
+ */
 
 import type { Json } from "./json";
 
@@ -15,5 +18,6 @@ export interface BusProtocol {
    */
   subscribe(topic: string, handler: (message: Json) => void): Promise<() => void>;
 
+  /** Ends every subscription. No call may follow. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** `core.config`: the settings of the server, read once from the environment by src/config.ts and frozen. */
+/** `core.config`: the settings of the server, read once from the environment by `src/config.ts` and frozen. */
 
 import type { LogLevel } from "./log";
 

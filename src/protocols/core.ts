@@ -39,12 +39,19 @@ export interface Protocols {
 export type ProtocolName = keyof Protocols;
 
 export interface Core extends Protocols {
+  /** The settings of the server, frozen. */
   readonly config: Config;
+  /** Lines for the owner. */
   readonly log: Log;
+  /** The runner of hooks, for a `messageProcessor`. */
   readonly hooks: HookRunner;
+  /** The runner of tools, for a `messageProcessor`. */
   readonly tools: Tools;
+  /** The turn engine: what keeps a word from being lost when a plugin fails, and so not replaceable. */
   readonly turns: Turns;
+  /** What is installed. */
   readonly plugins: Plugins;
+  /** Numbers for whoever watches over the server. */
   readonly counts: Counts;
   /**
    * Begins work that nobody waits for, such as a title or a summary made after a turn. `name` is the plugin's: a throw is

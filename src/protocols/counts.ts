@@ -1,6 +1,12 @@
 /**
  * `core.counts`: what this process has done since it was started and what is open in it now, as numbers by name, for whoever watches over
- * it. Core adds to those that docs/protocols.md lists; a plugin may add to names of its own.
+ * it. A plugin may add to names of its own, and `functions/metrics.ts` of the library tells all of it to Prometheus. Core adds to these:
+ *
+ * | name | |
+ * |---|---|
+ * | `turns_running` | turns that run now, those without a thread too |
+ * | `turns_done`, `turns_failed`, `turns_stopped`, `turns_interrupted` | turns that have ended, by how |
+ * | `streams_page`, `streams_turn`, `streams_live` | pages that are open, clients that follow a turn, and those of `/api/v1/live` |
  */
 
 export interface Counts {

@@ -1,4 +1,7 @@
-/** `file`: bytes that people upload and turns make, content-addressed. Default: src/core/file/, in `UPLOAD_DIR`. */
+/**
+ * `file`: bytes that people upload and turns make, content-addressed. Default: `src/core/file/`, in `UPLOAD_DIR`. Replace it for object
+ * storage.
+ */
 
 export interface FileProtocol {
   /**
@@ -23,9 +26,10 @@ export interface FileProtocol {
   open(username: string, id: string): Promise<Blob | null>;
 
   /**
-   * What can be read of the file, by its bytes and whatever its name and type claim; null when there is no such file. A document is read
-   * once, which can take a minute, and kept by its content. A provider that keeps its files elsewhere takes the member of the default,
-   * which reads what `get` and `open` of `core.file` give.
+   * What can be read of the file, by its bytes and whatever its name and type claim; null when there is no such file. The default reads
+   * text, and PDF, DOCX, XLSX, PPTX, ODT, ODS, ODP, EPUB, HTML, EML and notebooks as Markdown. A document is read once, which can take a
+   * minute, and kept by its content. A provider that keeps its files elsewhere takes `base.text`, which reads what `get` and `open` of
+   * `core.file` give; one that reads more (scanned pages, old Office files) asks `base.text` first.
    */
   text(username: string, id: string): Promise<FileText | null>;
 

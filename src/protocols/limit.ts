@@ -1,4 +1,4 @@
-/** `limit`: how often something may happen. Default: src/core/limit.ts, in memory. */
+/** `limit`: how often something may happen. Default: `src/core/limit.ts`, in memory. Replace it to count across processes. */
 
 export interface LimitProtocol {
   /**

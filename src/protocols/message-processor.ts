@@ -1,6 +1,8 @@
 /**
- * `messageProcessor`: the policy of a turn. Default: src/core/message-processor.ts, the loop
- * context → preCall → model → filterStream → tools → postCall → again, while the model calls tools.
+ * `messageProcessor`: the policy of a turn. Default: `src/core/message-processor.ts`, the loop
+ * context → preCall → model → filterStream → tools → postCall → again, while the model calls tools. Replace it for another loop:
+ * several models that answer each other, a plan before the reply, a second try when a tool failed. One that calls no model or runs no
+ * tools works too, and `check` says so.
  */
 
 import type { FinishReason } from "./model";

@@ -1,6 +1,6 @@
 /**
- * `model`: turns a list of messages into a stream of events. Default: src/core/model/, any number of OpenAI-compatible
- * endpoints.
+ * `model`: turns a list of messages into a stream of events. Default: `src/core/model/`, any number of OpenAI-compatible
+ * endpoints. How to write another one: `docs/model-provider.md`.
  */
 
 import type { FileInfo } from "./file";

@@ -1,6 +1,6 @@
 /**
- * The plugin object: what a file in `plugins/` exports as default. Built-ins are plugins too (src/plugins/built-ins.ts), so
- * the core can do nothing that a plugin cannot.
+ * The plugin object: what a file in `plugins/` exports as default. Built-ins are plugins too (`src/plugins/built-ins.ts`), so
+ * the core can do nothing that a plugin cannot. How to write one, and where it goes: `docs/plugins.md`.
  */
 
 import type { TSchema } from "@sinclair/typebox";
@@ -13,7 +13,7 @@ import type { Html } from "./views";
 import type { Words } from "./words";
 
 export interface Plugin {
-  /** Unique among plugins, the built-ins included; `a-z 0-9 -`. Names its settings and its page. */
+  /** Unique among plugins, the built-ins included; 1 to 64 of `a-z 0-9 -`. Names its settings and its page. */
   readonly name: string;
   /** Built-ins are 0, plugins 10 unless they say otherwise. Higher wraps lower; equal ones in file-name order. */
   readonly priority?: number;
@@ -23,8 +23,9 @@ export interface Plugin {
    * was replaced. One that provides `store` or `bus` is not exchanged while the server runs.
    */
   readonly provide?: { readonly [P in keyof Protocols]?: (core: Core, base: Protocols[P]) => Protocols[P] };
+  /** What it does before, in and after each model call. */
   readonly hooks?: Hooks;
-  /** Offered to the model in every turn; a function is asked once, when the plugin starts, and may give a source of tools. */
+  /** Offered to the model in every turn; a function is asked once, when the plugin starts, and may give a source of tools. See `docs/tools.md`. */
   readonly tools?: readonly Tool[] | ((core: Core) => Offered | Promise<Offered>);
   /** Serves `/_plugin/<name>/*`. */
   readonly page?: (core: Core) => PluginPage;
@@ -66,6 +67,7 @@ export interface PluginPage {
 
 /** How a plugin's page looks like the others: in their style, light and dark, in the language of who reads it. */
 export interface Look {
+  /** The texts of the page in the reader's language. */
   readonly words: Words;
   /** A whole page with `body` in it, such as the `html` template makes; by `core.views.pluginPage`. */
   page(content: PluginPageContent, init?: ResponseInit): Response;
@@ -134,9 +136,27 @@ export interface InstalledPage extends PluginPage {
 /**
  * Hooks nest like an onion: preCall runs from high priority to low, filterStream and postCall the other way. The turn waits for
  * preCall and postCall, 60 seconds at most; longer work is for `core.background`. A filterStream that neither takes an event nor gives one for as long is left out; waiting for the model does not count.
+ * A hook that throws is logged with its plugin's name and left out; the turn goes on, and fails when the plugin is `required`.
+ *
+ * ```ts
+ * import type { Plugin } from "skeleton";
+ *
+ * export default {
+ *   name: "today",
+ *   hooks: {
+ *     preCall: (call) => ({
+ *       ...call,
+ *       messages: [{ role: "system", content: `Today is ${new Date().toDateString()}.` }, ...call.messages],
+ *     }),
+ *   },
+ * } satisfies Plugin;
+ * ```
  */
 export interface Hooks {
-  /** Before every model call. Returns the call to make instead; nothing = as it is. Changes this call only. */
+  /**
+   * Before every model call. Returns the call to make instead; nothing = as it is. Changes this call only; what is remembered is
+   * changed by `core.context`.
+   */
   // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a hook too.
   preCall?(call: ModelCall, turn: Turn): ModelCall | void | Promise<ModelCall | void>;
 
@@ -167,9 +187,12 @@ export interface ModelReply {
  * turn goes on. It fails when the plugin is `required` and the hook is no `postCall`.
  */
 export interface HookRunner {
+  /** The call to make, after every plugin's preCall. */
   preCall(call: ModelCall, turn: Turn): Promise<ModelCall>;
   /** Whether any plugin has a filterStream hook: without one the stream need not pass through anything. */
   readonly filtersStream: boolean;
+  /** The stream after every plugin's filterStream. */
   filterStream(events: AsyncIterable<ModelEvent>, turn: Turn): AsyncIterable<ModelEvent>;
+  /** Resolves when every plugin's postCall has run. */
   postCall(reply: ModelReply, turn: Turn): Promise<void>;
 }

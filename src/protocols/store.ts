@@ -1,6 +1,6 @@
 /**
  * `store`: typed records, each owned by one user, with append-only collections and full-text search. Core and plugins
- * alike keep their data here. Default: src/core/store/, on bun:sqlite.
+ * alike keep their data here. Default: `src/core/store/`, on bun:sqlite. Replace it to keep everything in a database server.
  *
  * Everything is scoped: a call sees the records of its `owner` and no others, by no argument. The server's own records
  * have the owner `null`, which is a scope like any other and not a view of all.
@@ -98,7 +98,7 @@ export interface StoreProtocol {
 
   /**
    * Resolves when the store can be read; throws otherwise: AppError("unavailable") when it can say why in a sentence for
-   * whoever watches the server. Whether it can be written is found out by a write.
+   * whoever watches the server. `/health` asks it, and finds out by a write whether the store can be written.
    */
   ping(): Promise<void>;
 

@@ -1,4 +1,7 @@
-/** `systemPrompt`: named instructions to choose from. Default: src/core/system-prompt.ts, on `system_prompts.yaml`. */
+/**
+ * `systemPrompt`: named instructions to choose from. Default: `src/core/system-prompt.ts`, on `system_prompts.yaml`. Replace it to keep
+ * prompts in a repository or to compute them.
+ */
 
 import type { JsonObject } from "./json";
 

@@ -1,10 +1,10 @@
 /**
  * `thread`: what the user sees. A thread holds an append-only tree of messages; its head names the branch that is shown.
- * Default: src/core/thread/, on `store`.
+ * Default: `src/core/thread/`, on `store`. Replace it to keep conversations in a system that you have already.
  *
  * A message is one part: the user's text, a stretch of thinking, a stretch of the assistant's text, or a tool call with its
  * outcome. Nothing is ever changed or removed, so a thread is well-formed for a model at every moment.
- * Changes are told as facts (fact.ts), so that whoever shows threads hears of them whoever made them.
+ * Changes are told as facts (`Fact`), so that whoever shows threads hears of them whoever made them.
  * Another user's thread is answered exactly as one that does not exist.
  */
 
@@ -46,7 +46,8 @@ export interface ThreadProtocol {
    * Sets the given fields; those in `metadata` are merged key by key, null removes. `headId` shows another branch.
    * Returns null when there is no such thread, throws AppError("notFound") when there is no such head, and
    * AppError("invalid") for tags that are too long or too many, and for parameters or metadata that are. With `where`: null,
-   * and nothing changed, when the title is another one; check and change are one step.
+   * and nothing changed, when the title is another one; check and change are one step, so that a title made in the background never
+   * replaces a person's.
    */
   update(
     username: string,

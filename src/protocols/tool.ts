@@ -1,4 +1,7 @@
-/** What a model can call. Tools reach the core in a plugin's `tools` (plugin.ts) or by a preCall hook. */
+/**
+ * What a model can call. Tools reach the core in a plugin's `tools`, of which a preCall hook may add or take away. How to write one:
+ * `docs/tools.md`.
+ */
 
 import type { TSchema } from "@sinclair/typebox";
 import type { FileInfo, NewFile } from "./file";
@@ -45,7 +48,7 @@ export interface ToolOutput {
   readonly isError?: boolean;
 }
 
-/** Tools that come and go while their plugin runs, such as those of servers that it talks to. */
+/** Tools that come and go while their plugin runs, such as those of servers that it talks to: `tools/mcp.ts` of the library has one. */
 export interface ToolSource {
   /**
    * Those that can be called now; asked before each model call, so it must be quick. One that another plugin has the name of, or

@@ -1,5 +1,5 @@
 /**
- * Turns: from the user's message until control returns to the user. Implemented by src/turn/; reached as `core.turns`.
+ * Turns: from the user's message until control returns to the user. Implemented by `src/turn/`; reached as `core.turns`.
  * Not replaceable (the policy is: `messageProcessor`), so that no plugin can lose a word.
  * It runs in the server and outlives every connection. Its events are numbered: text counts as many as it has UTF-16 units, every other
  * event one, so `seq` is the position just after an event and any cut through a text a valid cursor. A crash leaves a gap, never used.
@@ -176,9 +176,13 @@ export interface LiveTurn extends TurnInfo {
 /** What hooks, tools and the message processor are given. */
 export interface Turn {
   readonly id: string;
+  /** Of a turn that `answer` began: of no thread. */
   readonly threadId: string;
+  /** Whose turn it is. */
   readonly user: User;
+  /** Id of the model that the request chose. */
   readonly model: string;
+  /** Name of the prompt that the request chose. */
   readonly systemPrompt: string;
   /** Of the request, as they were sent, without those of prompt and model. Which of them the user may set is looked at for each call. */
   readonly parameters: JsonObject;

@@ -1,15 +1,17 @@
 /**
- * `views`: every page and fragment of the browser's side as a function of data. Default: src/core/views.ts, the functions in
- * views/. All are pure: no clock, no await, no look at anything but their arguments; so one function serves the page, the
+ * `views`: every page and fragment of the browser's side as a function of data. Default: `src/core/views.ts`, the functions in
+ * `views/`. All are pure: no clock, no await, no look at anything but their arguments; so one function serves the page, the
  * response and the live channel. Wrap one to change a fragment: `views: (core, base) => ({ ...base, threadItem: … })`.
  *
- * Each is given the data and, second, the words of the reader's language, so that data stay data. One that calls another passes
- * them on. A language more: `views: (core, base) => ({ ...base, languages: [...base.languages, french] })`; other words for one
+ * Each is given the data and, second, the words of the reader's language, chosen per request by Accept-Language, so that data stay
+ * data. One that calls another passes them on: `message: (data, words) => base.message(mine(data), words)`. The catalogues of the server are
+ * in `views/words/`; sentences of errors that programs get are English and come from where the error is. A language more: `views: (core, base) => ({ ...base, languages: [...base.languages, french] })`; other words for one
  * that is there: map over them.
  *
  * Contract: each fragment has one element with the id named here, which stays the same while it changes, because the live
  * channel finds it by that id; and every value in it is escaped, which the `html` template does by itself. None needs to catch
- * what it throws: `core.views` shows that fragment by the server's own view, and Markdown as plain text, and logs it once.
+ * what it throws: `core.views` shows that fragment by the server's own view, and Markdown as plain text, and logs it once; the rest of the page and
+ * the live channel go on.
  */
 
 import type { User } from "./auth";
@@ -33,9 +35,11 @@ export interface ViewsProtocol {
 
   /** The whole chat: thread list, messages, composer, live channel. */
   chatPage(chat: ChatData, words: Words): Html;
+  /** Where a person signs in. */
   loginPage(form: LoginData, words: Words): Html;
   /** Where the first administrator is made. */
   setupPage(form: SetupData, words: Words): Html;
+  /** What went wrong, in the place of a page. */
   errorPage(error: ErrorData, words: Words): Html;
   /** A page of a plugin: its title and body with a way back to the chats. */
   pluginPage(page: PluginPageData, words: Words): Html;
