@@ -98,6 +98,7 @@ describe.skipIf(noBrowser !== null)("a chat", () => {
         { length: 120 },
         (_, index) => `number ${index}. See [this](https://example.com/${index})`,
       );
+      texts[3] += "\n\n```js\nlet code;\n```";
       texts[1] += " or https://example.com/plain itself";
       const { path } = await chat("On paper", texts);
       const ann = await person("ann", { colorScheme: "dark" });
@@ -120,7 +121,7 @@ describe.skipIf(noBrowser !== null)("a chat", () => {
       expect(printed).toContain("(https://example.com/1)");
       expect(printed).toContain("or https://example.com/plain itself");
       expect(printed).toContain("On paper");
-      for (const absent of ["New chat", "not printed", "Message…", "Sign out", "Regenerate"])
+      for (const absent of ["New chat", "Copy", "Download", "not printed", "Message…", "Sign out", "Regenerate"])
         expect(printed).not.toContain(absent);
       await page.emulateMedia({ media: "print" });
       expect(await page.evaluate("getComputedStyle(document.body).color")).toBe("rgb(27, 28, 32)");
