@@ -40,7 +40,7 @@ export async function startServer({ command, folder, env = {} }: ServerOptions):
     stdout: "pipe",
     stderr: "pipe",
   });
-  const output = collect(child.stdout, child.stderr);
+  const output = collectOutput(PRINT_LIMIT_MS, child.stdout, child.stderr);
   try {
     const address = await output.find(/https?:\/\/[^\s/]+:\d+(?=[\s/])/);
     const health = await fetch(`${address}/health`, { tls: { rejectUnauthorized: false } });
@@ -62,12 +62,15 @@ export async function startServer({ command, folder, env = {} }: ServerOptions):
   }
 }
 
-interface Output {
+export interface Output {
+  /** Everything so far. */
   text(): string;
+  /** What the expression finds, as soon as it is there. */
   find(expression: RegExp): Promise<string>;
 }
 
-function collect(...streams: readonly ReadableStream<Uint8Array>[]): Output {
+/** What a server prints. */
+export function collectOutput(limitMs: number, ...streams: readonly ReadableStream<Uint8Array>[]): Output {
   let written = "";
   const searches = new Set<() => void>();
   const read = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
@@ -87,7 +90,7 @@ function collect(...streams: readonly ReadableStream<Uint8Array>[]): Output {
         if (found) resolve(found);
       };
       const fail = (why: string) => reject(new Error(`The server ${why} ${expression}. It wrote:\n${written}`));
-      const late = setTimeout(() => fail(`took ${PRINT_LIMIT_MS} ms without printing`), PRINT_LIMIT_MS);
+      const late = setTimeout(() => fail(`took ${limitMs} ms without printing`), limitMs);
       ended.then(() => fail("ended before it printed"));
       searches.add(search);
       search();
