@@ -19,7 +19,7 @@ export interface ThreadProtocol {
   /** Threads that are not archived (or that are, when asked), newest activity first. A page costs the same in any place. */
   list(username: string, page?: ThreadPage): Promise<Thread[]>;
 
-  /** Tags of threads that are not archived, sorted. */
+  /** Tags of threads that are not archived, sorted, the first 500: more than anybody chooses from, and every page lists them. */
   tags(username: string): Promise<string[]>;
 
   /** The thread, archived or not, or null. */

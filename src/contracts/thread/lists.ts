@@ -71,6 +71,17 @@ export const lists: readonly ContractCase[] = [
     },
   },
   {
+    name: "of more tags than anybody chooses from, the first 500 are listed, and each has its list",
+    async run(core) {
+      const tags = Array.from({ length: 520 }, (_, n) => `tag${String(n).padStart(3, "0")}`);
+      const created: string[] = [];
+      for (let from = 0; from < tags.length; from += 20)
+        created.push((await core.thread.create("ann", { title: "", tags: tags.slice(from, from + 20) })).id);
+      deepEqual(await core.thread.tags("ann"), tags.slice(0, 500));
+      deepEqual(await ids(core, { tag: "tag519" }), created.slice(-1));
+    },
+  },
+  {
     name: "a tag of the first or the last characters that there are is listed like any other, and has its list",
     async run(core) {
       const tags = ["!", "\u{10fffe}", "\u{10ffff}", "\u{10ffff}\u{10ffff}"];

@@ -25,17 +25,20 @@ export async function listThreads(
 
 export type ListPage = Omit<ThreadPage, "tag"> & { readonly limit: number; readonly tag?: string | null };
 
+const TAGS = 500; // The protocol's bound. Each is a look into the index, and an entry of a menu on every page.
+
 /** Jumps in the index from the first thread of one tag to the first of the next. */
 export async function listTags(core: Core, username: string): Promise<string[]> {
   const tags: string[] = [];
-  for (let from = TAGGED.gt; ; ) {
+  for (let from = TAGGED.gt; tags.length < TAGS; ) {
     const where = { place: { ...TAGGED, gt: from } };
     const query = { where, orderBy: "place", limit: 1, select: ["tag"] };
     const [record] = await core.store.find(username, "thread_tags", query);
-    if (!record) return tags;
+    if (!record) break;
     tags.push(String(record.tag));
     from = stretch(beginningOf({ archived: false, tag: String(record.tag) })).lt;
   }
+  return tags;
 }
 
 interface Stretch {
