@@ -49,7 +49,7 @@ export default { name: NAME, required: false, settings, provide: { model: create
 
 function createModel(core: Core, base: ModelProtocol): ModelProtocol {
   const own = core.settings<Settings>(NAME);
-  const endpoint = { name: "Anthropic", apiKey: own.api_key };
+  const endpoint = { name: "Anthropic", apiKey: own.api_key, baseUrl: own.base_url };
   const ask = (_: typeof endpoint, signal: AbortSignal) => send(own, "/v1/models?limit=1000", null, signal);
   const lists = createLists(core.log, ask, () => {});
 
@@ -72,6 +72,11 @@ function createModel(core: Core, base: ModelProtocol): ModelProtocol {
     async list() {
       const others = await base.list();
       return [...new Set([...others, ...(await offered(others)).keys()])];
+    },
+    async missing() {
+      const others = (await base.missing?.()) ?? [];
+      const why = own.models ? null : lists.whyMissing(endpoint);
+      return why === null ? others : [...others, `${why} Its address and key are those of ${NAME} in plugins.yaml.`];
     },
     async describe(id) {
       if ((await find(id)) === null) return (await base.describe?.(id)) ?? null;

@@ -22,7 +22,7 @@ const PROTOCOLS: { readonly [P in ProtocolName]: Readonly<Record<OptionalMember<
   },
   file: {},
   systemPrompt: {},
-  model: { describe: true },
+  model: { describe: true, missing: true },
   thread: {},
   context: {},
   messageProcessor: {},

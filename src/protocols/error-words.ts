@@ -18,6 +18,7 @@ export interface ErrorWords {
     readonly modelRefused: string;
     readonly modelGone: string;
     readonly noModel: string;
+    readonly endpointDown: string;
     readonly noChat: string;
     readonly noMessage: string;
     readonly noTitle: string;

@@ -11,6 +11,12 @@ export interface ModelProtocol {
   /** Ids that can be used now, in display order. Those of an endpoint that is down are missing. Never throws. */
   list(): Promise<string[]>;
 
+  /**
+   * Why there are no models of endpoints that should offer some: for each a sentence or two for an administrator, with its name, address and
+   * status and what to change, without a key. Asked after `list`. Absent: nothing is known. Never throws.
+   */
+  missing?(): Promise<readonly string[]>;
+
   /** What is known of a model, or null. Absent: nothing is known of any. Never throws. */
   describe?(model: string): Promise<ModelInfo | null>;
 

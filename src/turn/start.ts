@@ -126,10 +126,23 @@ export async function chooseModel(
   }
   const why = offered[0] === undefined ? null : await core.auth.whyRefused?.(user, offered[0]);
   if (why) throw new AppError("forbidden", why);
+  if (offered.length === 0) await requireEndpoints(core, user);
   throw new AppError(
     "unavailable",
     "There is no model that you may use now. Ask the owner of this server to configure one.",
     { reason: "noModel" },
+  );
+}
+
+/** Throws AppError("unavailable") when endpoints are known not to work: with all that is known of it for an administrator. */
+async function requireEndpoints(core: Core, user: User): Promise<void> {
+  const missing = (await core.model.missing?.()) ?? [];
+  if (missing.length === 0) return;
+  if (user.role === "admin") throw new AppError("unavailable", missing.join(" "));
+  throw new AppError(
+    "unavailable",
+    "The endpoint of this server's models does not work at the moment. Its administrator sees why by sending a message.",
+    { reason: "endpointDown" },
   );
 }
 
@@ -143,7 +156,13 @@ export async function requirePrompt(core: Core, name: string): Promise<void> {
 /** Throws AppError: "forbidden" by the user's mask, which says nothing of what there is, or "invalid" when it is not offered. */
 export async function requireModel(core: Core, user: User, model: string): Promise<void> {
   await requireAllowed(core, user, model);
-  if ((await core.model.list()).includes(model)) return;
+  const offered = await core.model.list();
+  if (offered.includes(model)) return;
+  if (offered.length === 0) await requireEndpoints(core, user);
+  // That of an endpoint which is away while others are there may well be the one.
+  const missing = user.role === "admin" ? ((await core.model.missing?.()) ?? []) : [];
+  if (missing.length > 0)
+    throw new AppError("invalid", `The model ${quoted(model)} is not offered now. ${missing.join(" ")}`);
   throw new AppError("invalid", `The model ${quoted(model)} is not offered now. Choose another one.`, {
     reason: "modelGone",
   });

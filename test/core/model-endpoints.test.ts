@@ -65,6 +65,52 @@ test("an endpoint that is down hides only its own models, and the owner is told 
   expect(logged.filter((line) => line.includes("endpoint=dead"))).toHaveLength(1);
 });
 
+const PAGE = "<html><head><title>Sign in to the gateway</title></head></html>";
+const NO_LISTS = [
+  {
+    answer: httpError(401, "no such key"),
+    says: "does not accept the key of this server (HTTP 401). It says: no such key",
+  },
+  { answer: httpError(404, "nothing here"), says: "has no list of models (HTTP 404). Its address is wrong, or" },
+  { answer: httpError(503, "still loading"), says: "(HTTP 503). It says: still loading" },
+  { answer: { status: 200, body: PAGE }, says: "is not a list of models. It says: Sign in to the gateway" },
+  { answer: { status: 200, body: { data: [] } }, says: "answers, and offers no models" },
+];
+for (const { answer, says } of NO_LISTS) {
+  test(`an administrator can be told why an endpoint offers nothing: ${says}`, async () => {
+    first.models(answer);
+    const { model } = modelFrom(
+      `lost: { base_url: "${first.baseUrl}" }\ngood: { base_url: "${second.baseUrl}", models: [x] }`,
+    );
+    expect(await model.list()).not.toContain("a");
+    const told = await model.missing?.();
+    expect(told).toHaveLength(1);
+    expect(told?.[0]).toContain(says);
+    expect(told?.[0]).toContain("“lost”");
+    expect(told?.[0]).toContain("models.yaml");
+  });
+}
+
+test("what is told of an endpoint without a list has its address, and neither its key nor a password in it", async () => {
+  first.models(httpError(401, `the key ${OWNER_KEY} is unknown`));
+  const address = first.baseUrl.replace("http://", "http://ann:pass@");
+  const { model } = modelFrom(`lost: { base_url: "${address}", api_key_env: SECOND_KEY }`);
+  await model.list();
+  const told = (await model.missing?.())?.join() ?? "";
+  expect(told).toContain(`(${first.baseUrl})`);
+  expect(told).not.toContain(OWNER_KEY);
+  expect(told).not.toContain("pass");
+});
+
+test("nothing is told of endpoints that offer models, nor of servers of this machine that nobody configured", async () => {
+  const { model } = modelFrom(bothEndpoints());
+  await model.list();
+  expect(await model.missing?.()).toEqual([]);
+  const guessing = modelOf(modelCore().core, {}, { dead: deadUrl() });
+  expect(await guessing.list()).toEqual([]);
+  expect(await guessing.missing?.()).toEqual([]);
+});
+
 const ODD_LISTS = [
   httpError(500, "no"),
   { status: 200, body: "<html>" },

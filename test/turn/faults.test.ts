@@ -2,7 +2,16 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
 import { collectTurn, textOf } from "../support/read-sse";
 import { type Client, startServer } from "../support/server";
-import { deadUrl, FAULTS, type FaultName, reply, startUpstream, toolCall, type Upstream } from "../support/upstream";
+import {
+  deadUrl,
+  FAULTS,
+  type FaultName,
+  httpError,
+  reply,
+  startUpstream,
+  toolCall,
+  type Upstream,
+} from "../support/upstream";
 
 const KEY = "sk-the-owners-own-key-0123456789";
 const FIRST_BYTE_S = 2;
@@ -104,12 +113,39 @@ describe("an upstream fault", () => {
       const client = await (await startServer({ config })).signIn();
       const refused = await client.post("/api/v1/message", { content: "My secret question" });
       expect(refused.status).toBe(503);
-      expect(await refused.text()).toContain("no model that you may use");
+      expect(await refused.text()).toContain("nothing answers at its address");
     } finally {
       process.stderr.write = write;
     }
     expect(lines.join("")).not.toMatch(/owners-own-key|secret question/);
   });
+});
+
+test("without a list of models an administrator is told which endpoint says what, and others that it does not work", async () => {
+  const upstream = startUpstream();
+  upstream.models(httpError(401, "bad key"));
+  const config = { openaiBaseUrl: upstream.baseUrl, openaiApiKey: KEY };
+  const server = await startServer({ config });
+  const ann = await server.signIn();
+  const body = new URLSearchParams({ content: "Hi", model: "" });
+  const onPage = () => ann.fetch("/t", { method: "POST", body, headers: { "hx-request": "true" } });
+  const answers = [
+    await ann.post("/api/v1/message", { content: "Hi" }),
+    await ann.post("/api/v1/message", { content: "Hi", model: "gpt" }),
+    await onPage(),
+  ];
+  for (const answer of answers) {
+    expect(answer.status).toBe(503);
+    const said = await answer.text();
+    for (const part of ["“openai”", upstream.baseUrl, "HTTP 401", "It says: bad key", "OPENAI_API_KEY"])
+      expect(said).toContain(part);
+    expect(said).not.toContain(KEY);
+  }
+  const refused = await (await server.signIn("bob")).post("/api/v1/message", { content: "Hi" });
+  expect(refused.status).toBe(503);
+  const said = await refused.text();
+  expect(said).toContain("does not work at the moment");
+  expect(said).not.toMatch(/openai|401|127\.0\.0\.1/);
 });
 
 test("an endpoint that refuses the connection in the middle of a turn fails it, and what the tool gave is kept", async () => {

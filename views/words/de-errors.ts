@@ -25,6 +25,8 @@ export const errors: ErrorWords = {
     modelRefused: "Dieses Modell darfst du nicht benutzen. Wähle ein anderes.",
     modelGone: "Dieses Modell wird gerade nicht angeboten. Wähle ein anderes.",
     noModel: "Es gibt gerade kein Modell, das du benutzen darfst. Bitte den Eigentümer dieses Servers um eines.",
+    endpointDown:
+      "Der Endpunkt der Modelle dieses Servers funktioniert gerade nicht. Wer ihn verwaltet, sieht den Grund, sobald er eine Nachricht schickt.",
     noChat: "Diesen Chat gibt es nicht. Vielleicht gehört er zu einem anderen Konto.",
     noMessage: "Diese Nachricht gibt es in diesem Chat nicht.",
     noTitle: "Ein Chat braucht einen Titel.",

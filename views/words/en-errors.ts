@@ -25,6 +25,8 @@ export const errors: ErrorWords = {
     modelRefused: "You may not use this model. Choose another one.",
     modelGone: "This model is not offered now. Choose another one.",
     noModel: "There is no model that you may use now. Ask the owner of this server to configure one.",
+    endpointDown:
+      "The endpoint of this server’s models does not work at the moment. Its administrator sees why by sending a message.",
     noChat: "There is no such chat. It may have been another account’s.",
     noMessage: "There is no such message in this chat.",
     noTitle: "A chat needs a title.",

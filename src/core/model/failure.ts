@@ -55,6 +55,24 @@ export function toFailure(cause: unknown, context: FailureContext): Failure {
   return { error: new AppError("upstream", message, { cause, facts }), status: null, canRetry: true };
 }
 
+/** Why an endpoint's list of models is not there, for the administrator. */
+export function listSentence(cause: unknown, endpoint: Named): string {
+  const { address = "" } = endpointFacts(endpoint);
+  const subject = `The endpoint “${endpoint.name}”${address === "" ? "" : ` (${address})`}`;
+  const status = numberOf(cause, "status");
+  const body = fieldOf(cause, "error");
+  const words = wordsOf(body, endpoint);
+  const says = words === "" ? "" : ` It says: ${words}`;
+  if (status === 401 || status === 403)
+    return `${subject} does not accept the key of this server (HTTP ${status}).${says}`;
+  if (status === 404 || status === 405)
+    return `${subject} has no list of models (HTTP ${status}). Its address is wrong, or its models have to be named.${says}`;
+  if (status !== null) return `${subject} gives no list of models (HTTP ${status}).${says}`;
+  if (body !== undefined) return `${subject} answers with something that is not a list of models.${says}`;
+  if (fieldOf(cause, "name") === "TimeoutError") return `${subject} does not answer in time.`;
+  return `${subject} cannot be reached${whyNot(cause)}.`;
+}
+
 function endpointFacts({ name, address }: Named): ErrorFacts {
   return { endpoint: name, ...(address !== undefined && { address: withoutSecrets(address) }) };
 }

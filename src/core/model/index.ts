@@ -21,6 +21,10 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
     async list() {
       return [...(await offers(endpoints(), lists)).keys()];
     },
+    async missing() {
+      const sentences = endpoints().map((endpoint) => (endpoint.isAsked ? lists.whyMissing(endpoint) : null));
+      return sentences.flatMap((why) => (why === null ? [] : [`${why} ${WHERE_TO_CHANGE}`]));
+    },
     async describe(model) {
       const target = await resolve(model, endpoints(), lists);
       if (!target) return null;
@@ -41,6 +45,9 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
     },
   };
 }
+
+const WHERE_TO_CHANGE =
+  "Address, key and models of endpoints are in models.yaml; without that file OPENAI_BASE_URL and OPENAI_API_KEY count.";
 
 function askForList(endpoint: Endpoint, signal: AbortSignal): Promise<Response> {
   return send(endpoint, "/models", { method: "GET", signal });

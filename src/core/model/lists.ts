@@ -4,8 +4,8 @@
  */
 
 import { MODEL_NAME_MAX } from "../../allowed";
-import { messageOf } from "../../errors";
 import type { Log } from "../../protocols";
+import { listSentence } from "./failure";
 import { readText } from "./read-text";
 
 /** What gives a list. Known by its identity. */
@@ -14,6 +14,11 @@ export interface Lister {
   readonly name: string;
   /** True = nobody configured it: that it does not answer is no news. */
   readonly isGuess?: boolean;
+  /** Its address, for administrators; absent = it is not told. */
+  readonly baseUrl?: string;
+  /** What of its words nobody may see. */
+  readonly apiKey?: string | null;
+  readonly secrets?: readonly string[];
 }
 
 export interface Lists<Endpoint extends Lister> {
@@ -21,6 +26,8 @@ export interface Lists<Endpoint extends Lister> {
   get(endpoint: Endpoint): Promise<readonly string[]>;
   /** Whether the endpoint did not give its list when it was last asked. */
   isDown(endpoint: Endpoint): boolean;
+  /** For an administrator, why it offers nothing; null while it offers something, and of a guess. */
+  whyMissing(endpoint: Endpoint): string | null;
   /** Whether the endpoint ever listed the model. */
   hasListed(endpoint: Endpoint, id: string): boolean;
 }
@@ -35,6 +42,8 @@ interface ListState {
   ids: readonly string[];
   seen: ReadonlySet<string>;
   isDown: boolean;
+  /** Of the last time that it was asked, when it offered nothing. */
+  why: string | null;
   staleAt: number;
   pending: Promise<void> | null;
   /** Resolves when the first list is there, or it has been waited for long enough. */
@@ -55,7 +64,15 @@ export function createLists<Endpoint extends Lister>(
   const stateOf = (endpoint: Endpoint): ListState => {
     const known = states.get(endpoint);
     if (known) return known;
-    const state = { ids: [], seen: new Set<string>(), isDown: false, staleAt: 0, pending: null, firstWait: null };
+    const state: ListState = {
+      ids: [],
+      seen: new Set<string>(),
+      isDown: false,
+      why: null,
+      staleAt: 0,
+      pending: null,
+      firstWait: null,
+    };
     states.set(endpoint, state);
     return state;
   };
@@ -67,11 +84,14 @@ export function createLists<Endpoint extends Lister>(
         await ask(endpoint, AbortSignal.timeout(endpoint.isGuess ? GUESS_FETCH_MS : FETCH_MS)),
       );
       if (state.isDown && !endpoint.isGuess) log.info("model endpoint answers again", { endpoint: endpoint.name });
-      Object.assign(state, { ids, seen: new Set([...state.seen, ...ids]), isDown: false });
+      const why = ids.length > 0 ? null : `The endpoint “${endpoint.name}” answers, and offers no models.`;
+      Object.assign(state, { ids, seen: new Set([...state.seen, ...ids]), isDown: false, why });
     } catch (error) {
       const isNews = !state.isDown && !endpoint.isGuess;
-      if (isNews) log.warn("model endpoint gives no list", { endpoint: endpoint.name, reason: messageOf(error) });
-      Object.assign(state, { ids: [], isDown: true });
+      const { name, baseUrl, apiKey = null, secrets = [] } = endpoint;
+      const why = listSentence(error, { name, apiKey, secrets, ...(baseUrl !== undefined && { address: baseUrl }) });
+      if (isNews) log.warn("model endpoint gives no list", { endpoint: name, reason: why });
+      Object.assign(state, { ids: [], isDown: true, why });
     }
     state.staleAt = performance.now() + (state.isDown && !endpoint.isGuess ? RETRY_DOWN_MS : FRESH_MS);
     state.pending = null;
@@ -86,6 +106,11 @@ export function createLists<Endpoint extends Lister>(
       await state.firstWait;
       return state.ids;
     },
+    whyMissing(endpoint) {
+      const { why, staleAt } = stateOf(endpoint);
+      if (endpoint.isGuess) return null;
+      return staleAt === 0 ? `The endpoint “${endpoint.name}” has not answered yet.` : why;
+    },
     isDown: (endpoint) => stateOf(endpoint).isDown,
     hasListed: (endpoint, id) => stateOf(endpoint).seen.has(id),
   };
@@ -96,12 +121,23 @@ const MAX_IDS = 10_000;
 
 async function readList(response: Response): Promise<string[]> {
   const text = await readText(response, MAX_LIST_BYTES);
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  if (text === null) throw new Error("the list is too long");
-  const list = listIn(JSON.parse(text));
+  const body = jsonIn(text ?? "") ?? text ?? "";
+  const { ok, status } = response;
+  if (!ok) throw Object.assign(new Error(`HTTP ${status}`), { status, error: body });
+  const list = listIn(body);
   const ids = list?.map(idOf).filter(isModelId) ?? [];
-  if (list === null || (list.length > 0 && ids.length === 0)) throw new Error("the answer is not a list of models");
+  if (list === null || (list.length > 0 && ids.length === 0))
+    throw Object.assign(new Error("the answer is not a list of models"), { error: body });
   return [...new Set(ids)].slice(0, MAX_IDS);
+}
+
+/** Undefined for a page or a sentence. */
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** OpenAI has it under `data`; others as it is, or under a name of their own. Null when there is none. */

@@ -319,6 +319,17 @@ describe("models", () => {
     expect(await core.model.list()).toEqual(["claude-mine"]);
   });
 
+  test("that the API refuses to list are told of to an administrator, beside what is said of endpoints", async () => {
+    const core = await start({ api_key: "sk-ant-another-one-0123" });
+    expect(await core.model.list()).toEqual([]);
+    const told = (await core.model.missing?.()) ?? [];
+    expect(told).toHaveLength(2);
+    expect(told[0]).toContain("answers, and offers no models");
+    expect(told[1]).toContain(`The endpoint “Anthropic” (${anthropic.url}/) does not accept the key`);
+    expect(told[1]).toContain("plugins.yaml");
+    expect(told.join()).not.toContain("another-one");
+  });
+
   test("of an API that is down are not offered, and hide no others", async () => {
     anthropic.models = null;
     const core = await start({}, { openaiBaseUrl: upstream.baseUrl });
