@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLog } from "../../src/log";
 import { createFaults } from "../../src/plugins/fault";
@@ -7,6 +7,7 @@ import { createFinder, sortPlugins } from "../../src/plugins/find";
 import { PATIENCE } from "../../src/plugins/patience";
 import { createSettingsFile } from "../../src/plugins/settings";
 import { appending, loadPlugins, writePlugins } from "../support/plugin-files";
+import { projectFolder } from "../support/project";
 import { temporaryFolder } from "../support/temporary";
 
 const SMALL = 'export default { name: "small" };';
@@ -37,6 +38,12 @@ describe("plugin files", () => {
       "_shared/words.ts": "throw 1;",
     });
     expect(await find(folder)).toMatchObject({ files: ["tools/a.ts", "core/b.ts", "functions/c.ts"], faults: [] });
+  });
+
+  test("the folder as the repository has it holds no plugin and no fault", async () => {
+    const folder = temporaryFolder();
+    copyFileSync(join(projectFolder, "plugins/README.md"), join(folder, "README.md"));
+    expect(await find(folder)).toMatchObject({ files: [], faults: [] });
   });
 
   test("that lie elsewhere or end otherwise are named, for nobody would learn why nothing happens", async () => {

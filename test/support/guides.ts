@@ -1,4 +1,4 @@
-/** Reads README.md and docs/ as text: sections, code blocks, the paths they name. */
+/** Reads README.md, CONTRIBUTING.md, the README of plugins/ and docs/ as text: sections, code blocks, the paths they name. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -11,7 +11,12 @@ export interface Guide {
 }
 
 export function readGuides(): Guide[] {
-  const paths = ["README.md", ...new Bun.Glob("docs/**/*.md").scanSync({ cwd: projectFolder })].sort();
+  const paths = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "plugins/README.md",
+    ...new Bun.Glob("docs/**/*.md").scanSync({ cwd: projectFolder }),
+  ].sort();
   return paths.map((path) => ({ path, text: readFileSync(join(projectFolder, path), "utf8") }));
 }
 
@@ -42,7 +47,7 @@ export function codeBlocks({ path, text }: Guide, language: string): CodeBlock[]
 
 const OUR_FOLDERS = /^(?:\.\/)?(?:src|views|public|plugin_library|test|docs|\.ci)\/[\w./-]*$/;
 const OUR_FILES =
-  /^(?:README\.md|LICENSE|Dockerfile|compose\.yaml|\.env\.example|package\.json|tsconfig\.json|bunfig\.toml|biome\.json|bun\.lock)$/;
+  /^(?:README\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|Dockerfile|compose\.yaml|\.env\.example|package\.json|tsconfig\.json|bunfig\.toml|biome\.json|bun\.lock)$/;
 
 /** Links to files and paths in backticks that the guide names and that are not there. */
 export function missingPaths({ path, text }: Guide): string[] {

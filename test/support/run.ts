@@ -1,5 +1,5 @@
 /**
- * `bun run test`: installs what is missing, runs every test file and ends with `N passed, N failed`. Each file gets a process
+ * `bun run test`: installs what is missing, runs every test file, says what was left out and ends with `N passed, N failed`. Each file gets a process
  * of its own, because one that exits with 0 in the middle of a test would otherwise pass for a success of all.
  */
 
@@ -13,6 +13,8 @@ import { projectFolder } from "./project";
 export interface Outcome {
   readonly passed: number;
   readonly skipped: number;
+  /** One line for each file with tests that were skipped. */
+  readonly leftOut: readonly string[];
   /** One line for each failure. */
   readonly failures: readonly string[];
   /** The end of what `bun test` said of each file with a failure. */
@@ -21,6 +23,9 @@ export interface Outcome {
 
 /** Whatever `bun test` takes for a test file, so that none is overlooked here. */
 const TEST_FILES = new Bun.Glob("test/**/*{.,_}{test,spec}.{ts,tsx,mts,cts,js,jsx,mjs,cjs}");
+
+const FOR_WANT_OF_BROWSER = ", for want of a browser";
+const HOW_TO_GET_BROWSER = "Install Chromium, or name one in CHROMIUM, to run what was left out for want of a browser.";
 
 const LANES = 2; // As many as the processors of a small machine.
 const SAID_LINES = 60; // Two or three failures with their stacks.
@@ -32,13 +37,16 @@ if (import.meta.main) process.exit(await main(process.argv.slice(2)));
 async function main(words: readonly string[]): Promise<number> {
   await installDependencies(projectFolder);
   const chromium = findChromium();
-  if (!chromium) console.log("No Chromium here (set CHROMIUM to its path): the browser tests are skipped.");
+  if (!chromium) console.log("No Chromium here (set CHROMIUM to its path): the browser tests are left out.");
   const env = { ...process.env, ...(chromium ? { CHROMIUM: chromium } : {}) };
 
-  const outcome = await runFiles({ root: projectFolder, words, env, print: (text) => process.stdout.write(text) });
+  const print = (text: string) => void process.stdout.write(text);
+  const outcome = await runFiles({ root: projectFolder, words, env, hasBrowser: chromium !== null, print });
   // Once more: who reads the end of a long log finds out why, and not only what.
   for (const said of outcome.said) console.log(said);
   for (const failure of outcome.failures) console.log(`FAILED ${failure}`);
+  for (const line of outcome.leftOut) console.log(`LEFT OUT ${line}`);
+  if (outcome.leftOut.some((line) => line.includes(FOR_WANT_OF_BROWSER))) console.log(HOW_TO_GET_BROWSER);
   const skipped = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : "";
   console.log(`${outcome.passed} passed, ${outcome.failures.length} failed${skipped}`);
   return outcome.failures.length === 0 ? 0 : 1;
@@ -49,6 +57,7 @@ export interface TestRun {
   readonly root: string;
   readonly words: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  readonly hasBrowser: boolean;
   print(text: string): void;
 }
 
@@ -79,9 +88,16 @@ export async function runFiles(run: TestRun): Promise<Outcome> {
   return {
     passed: inOrder.reduce((sum, { passed }) => sum + passed, 0),
     skipped: inOrder.reduce((sum, { skipped }) => sum + skipped, 0),
+    leftOut: inOrder.flatMap(({ leftOut }) => leftOut),
     failures: files.length > 0 ? inOrder.flatMap(({ failures }) => failures) : ["no test file was found"],
     said: inOrder.flatMap(({ said }) => said),
   };
+}
+
+/** Tests of the page ask for `noBrowser` of browser.ts. */
+async function whyLeftOut(path: string, hasBrowser: boolean): Promise<string> {
+  const asksForBrowser = /\bnoBrowser\b/.test(await Bun.file(path).text());
+  return asksForBrowser && !hasBrowser ? FOR_WANT_OF_BROWSER : "";
 }
 
 /** A file says so in its opening comment, with the reason: it measures, or a browser in it waits for the processor. */
@@ -93,14 +109,16 @@ async function needsMachineAlone(path: string): Promise<boolean> {
 async function runShown(file: string, run: TestRun): Promise<Outcome> {
   const begun = performance.now();
   const outcome = await runFile(file, run);
+  const { skipped } = outcome;
+  const leftOut = skipped > 0 ? [`${file}: ${skipped}${await whyLeftOut(join(run.root, file), run.hasBrowser)}`] : [];
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   const failed = outcome.failures.length > 0 ? `, ${outcome.failures.length} FAILED` : "";
   run.print(`${file}: ${outcome.passed} passed${failed} (${seconds} s)\n`);
-  return outcome;
+  return { ...outcome, leftOut };
 }
 
 /** What tests print shows at once; what `bun test` says of them shows only when something failed. */
-async function runFile(file: string, { root, env, print }: TestRun): Promise<Outcome> {
+async function runFile(file: string, { root, env, print }: TestRun): Promise<Omit<Outcome, "leftOut">> {
   const folder = mkdtempSync(join(tmpdir(), "skeleton-report-"));
   const report = join(folder, "junit.xml");
   try {
@@ -124,7 +142,7 @@ async function readReport(
   file: string,
   report: string,
   ended: number | NodeJS.Signals,
-): Promise<Omit<Outcome, "said">> {
+): Promise<Omit<Outcome, "said" | "leftOut">> {
   const xml = await Bun.file(report)
     .text()
     .catch(() => "");

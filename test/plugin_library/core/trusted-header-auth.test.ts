@@ -59,7 +59,7 @@ const as =
 async function seenBy(url: string, headers: Record<string, string> = {}): Promise<string | null> {
   const response = await fetch(`${url}/`, { headers: { accept: "text/html", ...headers }, redirect: "manual" });
   if (response.status === 303) return null;
-  return /class="account"[^>]*><span>([^<]*)</.exec(await response.text())?.[1] ?? "?";
+  return /class="account"[^>]*><span[^>]*>([^<]*)</.exec(await response.text())?.[1] ?? "?";
 }
 
 async function modelsOf(url: string, headers: Record<string, string> = {}): Promise<unknown> {
