@@ -15,6 +15,7 @@ import {
   createFileParts,
   createLists,
   type FileInfo,
+  fetchEndpoint,
   type JsonObject,
   type ModelCall,
   type ModelEvent,
@@ -98,12 +99,11 @@ function createModel(core: Core, base: ModelProtocol): ModelProtocol {
 }
 
 function send(own: Settings, path: string, body: object | null, signal: AbortSignal): Promise<Response> {
-  return fetch(own.base_url.replace(/\/+$/, "") + path, {
+  return fetchEndpoint(own.base_url.replace(/\/+$/, "") + path, {
     method: body === null ? "GET" : "POST",
     headers: { "x-api-key": own.api_key, "anthropic-version": "2023-06-01", "content-type": "application/json" },
     body: body === null ? null : JSON.stringify(body),
     signal,
-    timeout: false, // MODEL_FIRST_BYTE_TIMEOUT_S and MODEL_IDLE_TIMEOUT_S are what counts.
   });
 }
 

@@ -5,7 +5,7 @@
  *
  * Settings (plugins.yaml, `mcp`): `servers`, a map by name, which is put before the names of its tools; each has either
  * `command`, `args`, `env`, `cwd`, or `url`, `headers`; and `tools`, the only ones to offer, `approval`, whether the user is
- * asked before each call, `timeout_s` of a call (120). Last change: 2026-11-22.
+ * asked before each call, `timeout_s` of a call (120). Last change: 2026-11-28.
  */
 
 import {
@@ -22,6 +22,7 @@ import {
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import {
   type Core,
+  fetchEndpoint,
   type NewFile,
   type Plugin,
   type Static,
@@ -229,7 +230,7 @@ function isRefusal(error: unknown): boolean {
 function createLink(core: Core, name: string, own: ServerSettings): Link {
   const { command, args, env, cwd, url = "", headers } = own;
   if (command === undefined) {
-    return toLink(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+    return toLink(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers }, fetch: fetchEndpoint }));
   }
   const folder = cwd === undefined ? {} : { cwd };
   const transport = new StdioClientTransport({ command, args: [...args], env: { ...env }, stderr: "pipe", ...folder });
@@ -248,7 +249,7 @@ function createLink(core: Core, name: string, own: ServerSettings): Link {
 }
 
 function createOldTransport(url: string, { headers }: ServerSettings): Transport {
-  return new SSEClientTransport(new URL(url), { requestInit: { headers } });
+  return new SSEClientTransport(new URL(url), { requestInit: { headers }, fetch: fetchEndpoint });
 }
 
 function toLink(transport: Transport, words = async () => ""): Link {

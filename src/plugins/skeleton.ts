@@ -11,6 +11,7 @@ export { StreamFault } from "../core/model/failure";
 export { createFileParts, type FilePart, type FilePartsOptions } from "../core/model/file-parts";
 export { toFinishReason } from "../core/model/finish-reason";
 export { createLists, type Lister, type Lists } from "../core/model/lists";
+export { fetchEndpoint } from "../core/model/send";
 export { toolSchema } from "../core/model/tool-schema";
 export { AppError, type ErrorFacts, HTTP_STATUS } from "../errors";
 export { htmlToMarkdown } from "../html-to-markdown";

@@ -5,7 +5,14 @@ import { Type } from "@sinclair/typebox";
 import { createFileParts } from "../../src/core/model/file-parts";
 import type { FileInfo, FileText, ModelCall, ModelMessage, Tool } from "../../src/protocols";
 import { PIXEL, PIXEL_BASE64 } from "../support/pixel";
-import { deadUrl, httpError, reply, startUpstream, type Upstream, type UpstreamBody } from "../support/upstream";
+import {
+  behindDeadProxy,
+  httpError,
+  reply,
+  startUpstream,
+  type Upstream,
+  type UpstreamBody,
+} from "../support/upstream";
 import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
 
 let upstream: Upstream;
@@ -341,18 +348,10 @@ test("a file that is gone, or another user's, or nobody's, is only named", async
   expect(await contentWith({ "a.txt": new Blob(["Hello"]) }, [info], "bob")).toBe(gone);
 });
 
-test("an endpoint of this machine is reached past a proxy of the environment", async () => {
-  const before = process.env.HTTP_PROXY;
-  process.env.HTTP_PROXY = deadUrl();
-  try {
-    // Without that it would be no test: the variable does count.
-    await expect(fetch(`${upstream.baseUrl}/models`)).rejects.toThrow();
+test("an endpoint of this machine is reached past a proxy of the environment", () =>
+  behindDeadProxy(`${upstream.baseUrl}/models`, async () => {
     expect(await sent({})).toMatchObject({ model: "test-model" });
     const near = upstream.baseUrl.replace("127.0.0.1", "localhost");
     const model = modelOf(openaiCore(upstream, { openaiBaseUrl: near }).core);
     expect(await model.list()).toEqual(["test-model"]);
-  } finally {
-    if (before === undefined) delete process.env.HTTP_PROXY;
-    else process.env.HTTP_PROXY = before;
-  }
-});
+  }));

@@ -91,6 +91,21 @@ export function deadUrl(): string {
   return `http://127.0.0.1:${listener.port}/v1`;
 }
 
+/** Has a proxy in the environment that does not answer. `near` is an address of this machine that does. */
+export async function behindDeadProxy(near: string, run: () => Promise<unknown>): Promise<void> {
+  const before = process.env.HTTP_PROXY;
+  process.env.HTTP_PROXY = deadUrl();
+  try {
+    // Without that it would be no test: the variable does count.
+    const isReached = await fetch(near).then(Boolean, () => false);
+    if (isReached) throw new Error("The proxy of the environment is not asked for addresses of this machine.");
+    await run();
+  } finally {
+    if (before === undefined) delete process.env.HTTP_PROXY;
+    else process.env.HTTP_PROXY = before;
+  }
+}
+
 const NEVER = new Promise<never>(() => {});
 /** Long enough for what was sent before a reset to be read: a reset may overtake it. */
 const BEFORE_RESET_MS = 50;

@@ -13,8 +13,7 @@ export interface SendOptions {
 
 /** `path` is behind the address of the endpoint, such as `/models`. */
 export function send(endpoint: Endpoint, path: string, { method, body, signal }: SendOptions): Promise<Response> {
-  const url = addressOf(endpoint, path);
-  return fetch(url, {
+  return fetchEndpoint(addressOf(endpoint, path), {
     method,
     headers: {
       accept: "application/json, text/event-stream",
@@ -23,12 +22,17 @@ export function send(endpoint: Endpoint, path: string, { method, body, signal }:
       ...endpoint.headers,
     },
     signal,
-    // Bun's types lack it: a proxy of the environment is not asked.
-    ...(isNear(url) && ({ proxy: false } as object)),
-    // Bun would give up after five minutes without a byte; MODEL_FIRST_BYTE_TIMEOUT_S and MODEL_IDLE_TIMEOUT_S are what counts.
-    timeout: false,
     ...(body === undefined ? {} : { body }),
   });
+}
+
+/**
+ * `fetch` for whoever is named by the owner: past a proxy of the environment where the address is near, and without the time limit of Bun,
+ * which would give up after five minutes without a byte: the caller's signal is what counts. Plugins get it from `skeleton`.
+ */
+export function fetchEndpoint(url: string | URL, init: RequestInit = {}): Promise<Response> {
+  // Bun's types lack `proxy: false`: no proxy of the environment is asked.
+  return fetch(url, { ...init, timeout: false, ...(isNear(String(url)) && ({ proxy: false } as object)) });
 }
 
 /**

@@ -20,7 +20,7 @@ import { PIXEL, PIXEL_BASE64 } from "../../support/pixel";
 import { collectTurn, textOf } from "../../support/read-sse";
 import { startServer } from "../../support/server";
 import { startCore } from "../../support/test-core";
-import { deadUrl, gate, reply, startUpstream } from "../../support/upstream";
+import { behindDeadProxy, deadUrl, gate, reply, startUpstream } from "../../support/upstream";
 
 const FILE = "core/anthropic-model.ts";
 const KEY = "sk-ant-secret-of-the-owner";
@@ -552,6 +552,14 @@ test("a whole turn with thinking and a tool runs on it", async () => {
     signature: "c2ln",
   });
 });
+
+test("the API at an address of this machine is reached past a proxy of the environment", () =>
+  behindDeadProxy(anthropic.url, async () => {
+    const core = await start();
+    expect(await core.model.list()).toEqual(["claude-test"]);
+    anthropic.script(message(text("Near.")));
+    expect(await run(core)).toContainEqual({ type: "text", text: "Near." });
+  }));
 
 test("without a key it is left out, and the rest runs", async () => {
   const logged: string[] = [];

@@ -8,6 +8,7 @@ import { PIXEL_BASE64 } from "../../support/pixel";
 import { projectFolder } from "../../support/project";
 import { temporaryFolder } from "../../support/temporary";
 import { startCore } from "../../support/test-core";
+import { behindDeadProxy } from "../../support/upstream";
 
 const BUN = process.execPath;
 const EVERYTHING = join(projectFolder, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
@@ -246,6 +247,22 @@ test(
     await call("s_grow", {});
     await until(async () => (await namesOf(core)).includes("s_grown"));
     expect((await call("s_grown", {})).outcome.result).toBe("grown is done");
+  },
+  TEST_MS,
+);
+
+test.each(["streamableHttp", "sse"])(
+  "a server of this machine is reached over %s past a proxy of the environment",
+  async (kind) => {
+    const port = freePort();
+    startHttp(port, kind);
+    const url = `http://127.0.0.1:${port}/${kind === "sse" ? "sse" : "mcp"}`;
+    const answers = () => fetch(url, { method: "OPTIONS" }).then(Boolean, () => false);
+    await until(answers);
+    await behindDeadProxy(url, async () => {
+      const core = await startCore({ dataPath: dataWith(["tools/mcp.ts"], { mcp: { servers: { all: { url } } } }) });
+      await until(async () => (await namesOf(core)).includes("all_echo"));
+    });
   },
   TEST_MS,
 );
