@@ -13,7 +13,7 @@ export type ImageType =
   | "image/bmp"
   | "image/tiff";
 
-export const IMAGE_HEAD_BYTES = 32; // As much of a file as `imageTypeOf` looks at.
+const IMAGE_HEAD_BYTES = 32; // As much of a file as `imageTypeOf` looks at.
 
 /** Null when they are no picture of a known kind; SVG is text. */
 export function imageTypeOf(bytes: Uint8Array): ImageType | null {

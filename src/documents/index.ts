@@ -5,7 +5,7 @@
 
 import { readArchive } from "./archive";
 import { decodeText } from "./decode";
-import { type Document, DocumentFault, type DocumentFaultReason } from "./document";
+import { type Document, DocumentFault, type DocumentFaultReason, PDF_MARK, startsWith } from "./document";
 import { readHtml } from "./html";
 import { readMail } from "./mail";
 import { isNotebook, readNotebook } from "./notebook";
@@ -41,7 +41,7 @@ export async function readDocument(bytes: Uint8Array, name: string): Promise<Rea
 }
 
 async function read(bytes: Uint8Array, name: string): Promise<Document> {
-  if (startsWith(bytes, "%PDF-")) return readPdf(bytes);
+  if (startsWith(bytes, PDF_MARK)) return readPdf(bytes);
   if (startsWith(bytes, "PK\u0003\u0004")) return readArchive(bytes);
   // The compound files of Office before 2007, and of new ones with a password.
   if (startsWith(bytes, "\u00d0\u00cf\u0011\u00e0")) throw new DocumentFault("oldFormat");
@@ -56,9 +56,4 @@ async function read(bytes: Uint8Array, name: string): Promise<Document> {
 /** Typeset letters such as ﬁ are two, and what only tells where a word may be divided is none. */
 function withPlainLetters(text: string): string {
   return text.replace(/[\ufb00-\ufb06]/g, (ligature) => ligature.normalize("NFKC")).replaceAll("\u00ad", "");
-}
-
-function startsWith(bytes: Uint8Array, mark: string): boolean {
-  // A few programs write a mark of the byte order, or a line, before it.
-  return Buffer.from(bytes.subarray(0, 1024)).toString("latin1").trimStart().startsWith(mark);
 }

@@ -39,6 +39,31 @@ test("a document is read beside the server, once for all who have it, and forgot
   expect(await core.store.count(null, "file_texts")).toBe(0);
 });
 
+test("a PDF is a document also when all of it is text", async () => {
+  const core = fileCore();
+  const page = `BT /F1 24 Tf 10 100 Td (All of it is ASCII) Tj ET`;
+  const pdf = [
+    "%PDF-1.4",
+    "1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj",
+    "2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj",
+    "3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 300 144] /Contents 4 0 R /Resources <</Font <</F1 5 0 R>>>>>> endobj",
+    `4 0 obj <</Length ${page.length}>> stream`,
+    page,
+    "endstream endobj",
+    "5 0 obj <</Type /Font /Subtype /Type1 /BaseFont /Helvetica>> endobj",
+    "trailer <</Root 1 0 R>>",
+    "%%EOF",
+  ].join("\n");
+  const written = await put(core, "ann", "a.pdf", `\ufeff\n${pdf}`);
+  expect(await core.file.text("ann", written.id)).toMatchObject({
+    kind: "document",
+    text: "[Page 1]\n\nAll of it is ASCII",
+    pages: 1,
+  });
+  const { id } = await put(core, "ann", "broken.pdf", "%PDF-1.7\nnothing more\n%%EOF");
+  expect(await core.file.text("ann", id)).toMatchObject({ kind: "document", text: "", fault: "broken" });
+});
+
 test("a document that is asked for by many at once is read once", async () => {
   const core = fileCore();
   const { id } = await put(core, "ann", "a.docx", Bun.file(join(DOCUMENTS, "libreoffice.docx")));

@@ -5,8 +5,9 @@
  */
 
 import type { Reading } from "../../documents";
+import { MARK_BYTES, PDF_MARK, startsWith } from "../../documents/document";
 import { isAppError } from "../../errors";
-import { IMAGE_HEAD_BYTES, imageTypeOf } from "../../image";
+import { imageTypeOf } from "../../image";
 import type { Core, FileInfo, FileText, Json, JsonObject, StoreRecord } from "../../protocols";
 import { createLanes, readBeside } from "./beside";
 
@@ -41,9 +42,9 @@ export async function createFileTexts(core: Core): Promise<FileTexts> {
 
   return {
     async read(username, file, data) {
-      const head = new Uint8Array(await data.slice(0, IMAGE_HEAD_BYTES).arrayBuffer());
+      const head = new Uint8Array(await data.slice(0, MARK_BYTES).arrayBuffer());
       if (imageTypeOf(head)) return { kind: "image", text: "", tokens: 0 };
-      const plain = isDocumentName(file.name) ? null : await readUtf8(data);
+      const plain = isDocument(file.name, head) ? null : await readUtf8(data);
       if (plain) return plain;
       const known = reading.get(file.sha256) ?? (await kept(core, file.sha256));
       if (known) return known;
@@ -58,9 +59,9 @@ export async function createFileTexts(core: Core): Promise<FileTexts> {
   };
 }
 
-/** Text that is more than text. */
-function isDocumentName(name: string): boolean {
-  return /\.(?:ipynb|eml|x?html?)$/i.test(name);
+/** Text that is more than text. A PDF may be: all of it can be written in ASCII. */
+function isDocument(name: string, head: Uint8Array): boolean {
+  return startsWith(head, PDF_MARK) || /\.(?:ipynb|eml|x?html?)$/i.test(name);
 }
 
 const STEP_BYTES = 256 * 1024; // Decoded in well under a millisecond, so that streams go on.
