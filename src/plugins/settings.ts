@@ -42,7 +42,7 @@ export function createSettingsFile(folder: string, log: Log): SettingsFile {
     if (file.problem() !== null) throw new Error(`plugins.yaml cannot be used: ${file.problem()}`);
     const wrong = (what: string) => new Error(`Its settings in plugins.yaml do not fit: ${what}.`);
     const value = Value.Default(settings, withVariables(asJson(parts[name] ?? {}, wrong), wrong));
-    const found = misfit(closed(settings), value);
+    const found = misfit(closed(settings), value, matchesSetting);
     if (found !== null) throw wrong(found);
     return deepFreeze(value);
   };
@@ -125,6 +125,20 @@ function withVariables(value: unknown, wrong: Wrong): unknown {
 function closed(schema: TSchema): TSchema {
   if (schema.type !== "object" || schema.additionalProperties !== undefined || schema.patternProperties) return schema;
   return Type.Unsafe({ ...schema, additionalProperties: false });
+}
+
+/** By RegExp, which knows every pattern: the plugin's author wrote it, and the owner what it meets. Throws an Error for what is no pattern. */
+function matchesSetting(pattern: string, text: string): boolean {
+  try {
+    return new RegExp(pattern, "u").test(text);
+  } catch {
+    // Such as `\-`, which is an escape without the flag alone.
+  }
+  try {
+    return new RegExp(pattern).test(text);
+  } catch {
+    throw new Error(`The schema of its settings has a pattern that is no regular expression: ${pattern}`);
+  }
 }
 
 function deepFreeze(value: unknown): unknown {

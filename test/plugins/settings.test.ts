@@ -97,3 +97,32 @@ test("a part that no plugin reads is named in the log, and asking for the settin
   expect(lines).toContain("WARNING plugins.yaml: no plugin reads the settings of greter, other");
   expect(() => core.settings("other")).toThrow("There is no plugin other that has settings.");
 });
+
+describe("a pattern in the schema of settings", () => {
+  const withPattern = async (pattern: string, word: string) => {
+    const dataPath = temporaryFolder();
+    writeFileSync(join(dataPath, "plugins.yaml"), `strict: { word: ${JSON.stringify(word)} }\n`);
+    const plugin = `import { t } from "skeleton";
+      export default { name: "strict", settings: t.Object({ word: t.String({ pattern: ${JSON.stringify(pattern)} }) }) };`;
+    const { wrong } = await loadPlugins({ "tools/strict.ts": plugin }, { dataPath });
+    return wrong.map(([, message]) => message);
+  };
+  const refused = (pattern: string) => [`Its settings in plugins.yaml do not fit: /word must match ${pattern}.`];
+
+  test.each([
+    ["looks ahead", "^(?!http:)", "https://a", "http://a"],
+    ["looks behind", "(?<=-)b$", "a-b", "ab"],
+    ["looks back", "^(a|b)\\1$", "aa", "ab"],
+    ["repeats much", "^(?:a{1,100}){1,100}$", "aaa", "aab"],
+    ["is of before Unicode", "^a\\-b$", "a-b", "ab"],
+  ])("that %s holds", async (_what, pattern, right, wrong) => {
+    expect(await withPattern(pattern, right)).toEqual([]);
+    expect(await withPattern(pattern, wrong)).toEqual(refused(pattern));
+  });
+
+  test("that is none leaves the plugin out", async () => {
+    expect(await withPattern("(", "a")).toEqual([
+      "The schema of its settings has a pattern that is no regular expression: (",
+    ]);
+  });
+});

@@ -26,6 +26,7 @@ const plain: [schema: unknown, value: unknown, wrong: string | null][] = [
   ],
   [{ additionalProperties: { type: "number" } }, { a: 1, b: "x" }, "/b must be a number"],
   [{ patternProperties: { "^n": { type: "number" } } }, { n: "x", s: "x" }, "/n must be a number"],
+  [{ patternProperties: { "(?=n)": { type: "number" } }, additionalProperties: false }, { n: "x", s: "x" }, null],
   [{ minProperties: 1 }, {}, "they must have 1 or more"],
   [{ enum: ["a", "b", 1] }, "c", 'they must be one of "a", "b", 1'],
   [{ enum: [{ a: [1] }] }, { a: [1] }, null],

@@ -15,9 +15,12 @@ const STEPS_MAX = 100_000; // Schemas looked at for one value: enough for a long
 const PATTERNS_MS = 100; // Of all patterns for one value: a list may have many.
 const LISTED_MAX = 500; // Characters of a list of what would have been right.
 
+/** Whether a text matches a pattern; null = that pattern is no constraint. */
+export type Matches = (pattern: string, text: string) => boolean | null;
+
 /** Such as `/zone must be a string`; null when the value fits. `schema` may be anything. */
-export function misfit(schema: unknown, value: unknown): string | null {
-  return check(schema, value, { root: schema, path: "", depth: 0, count: { steps: 0, patternsMs: 0 } });
+export function misfit(schema: unknown, value: unknown, matches: Matches = matchesPattern): string | null {
+  return check(schema, value, { root: schema, path: "", depth: 0, count: { steps: 0, patternsMs: 0 }, matches });
 }
 
 interface Place {
@@ -25,6 +28,7 @@ interface Place {
   readonly path: string;
   readonly depth: number;
   readonly count: { steps: number; patternsMs: number };
+  readonly matches: Matches;
 }
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -90,20 +94,21 @@ function checkString({ minLength, maxLength, pattern, format }: Schema, value: u
   if (typeof value !== "string") return null;
   if (isNumber(minLength) && value.length < minLength) return say(place, `must have ${minLength} characters or more`);
   if (isNumber(maxLength) && value.length > maxLength) return say(place, `must have ${maxLength} characters or fewer`);
-  if (typeof pattern === "string" && !matches(pattern, value, place)) return say(place, `must match ${pattern}`);
+  if (typeof pattern === "string" && matchIn(place, pattern, value) === false)
+    return say(place, `must match ${pattern}`);
   if (typeof format === "string" && FormatRegistry.Get(format)?.(value) === false) {
     return say(place, `must be a ${format}${format === "date-time" ? " such as 2026-01-31T09:00:00Z" : ""}`);
   }
   return null;
 }
 
-/** What could not be looked at in time does not fit: a tool may rely on its pattern. What cannot be looked at is no constraint. */
-function matches(pattern: string, value: string, { count }: Place): boolean {
+/** What could not be looked at in time does not fit: a tool may rely on its pattern. */
+function matchIn({ count, matches }: Place, pattern: string, text: string): boolean | null {
   if (count.patternsMs > PATTERNS_MS) return false;
   const begun = performance.now();
-  const isMatch = matchesPattern(pattern, value);
+  const isMatch = matches(pattern, text);
   count.patternsMs += performance.now() - begun;
-  return isMatch ?? true;
+  return isMatch;
 }
 
 function checkArray(schema: Schema, value: unknown, place: Place): string | null {
@@ -130,11 +135,16 @@ function checkObject(schema: Schema, value: unknown, place: Place): string | nul
   const patterns = Object.entries(isObject(patternProperties) ? patternProperties : {});
   return firstOf(names, (name) => {
     const own = Object.hasOwn(known, name) ? [known[name]] : [];
-    const fitting = [...own, ...patterns.filter(([pattern]) => matches(pattern, name, place)).map(([, it]) => it)];
+    const fitting = [...own, ...patterns.flatMap(([pattern, it]) => constraintOf(matchIn(place, pattern, name), it))];
     if (fitting.length === 0 && others === false)
       return say(place, `must not have ${name}, only ${list(Object.keys(known)) || "nothing"}`);
     return firstOf(fitting.length > 0 ? fitting : [others], (it) => check(it, value[name], below(place, name)));
   });
+}
+
+/** A name may be meant by a pattern that is no constraint: it is allowed, and nothing is asked of its value. */
+function constraintOf(isMatch: boolean | null, schema: unknown): readonly unknown[] {
+  return isMatch === false ? [] : [isMatch === null ? true : schema];
 }
 
 function checkForms({ allOf, anyOf, oneOf, not }: Schema, value: unknown, place: Place): string | null {
