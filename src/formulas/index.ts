@@ -3,7 +3,7 @@
  * anybody's should ends with its Worker, and stays as it was written.
  */
 
-import type { DrawnFormula, Formulas } from "../protocols";
+import type { DrawnFormula, Formulas, Log } from "../protocols";
 
 const MAX_MS = 3000; // One of 10,000 characters takes a tenth of a second, and the first one as long as the Worker's start.
 const IDLE_MS = 60_000; // A Worker holds some 30 MB.
@@ -18,6 +18,7 @@ export interface FormulasOfText extends Formulas {
 }
 
 interface Job {
+  readonly log: Log;
   readonly key: string;
   readonly source: string;
   readonly isDisplay: boolean;
@@ -33,15 +34,17 @@ const jobs = new Map<string, Job>();
 let worker: Worker | null = null;
 let current: Job | null = null;
 let timer: Timer | null = null;
+/** A Worker that cannot start fails for each formula: the log has it once, and again after one that could. */
+let isFailureLogged = false;
 
-export function formulasOfText(): FormulasOfText {
+export function formulasOfText(log: Log): FormulasOfText {
   const waiting = new Set<Promise<unknown>>();
   return {
     find(source, isDisplay) {
       const key = `${isDisplay ? "d" : "i"}${source}`;
       const known = kept.get(key);
       if (!known) {
-        const job = jobs.get(key) ?? begin({ key, source, isDisplay, done: Promise.withResolvers() });
+        const job = jobs.get(key) ?? begin({ log, key, source, isDisplay, done: Promise.withResolvers() });
         waiting.add(job?.done.promise ?? Bun.sleep(AGAIN_MS));
         return null;
       }
@@ -76,8 +79,18 @@ function next(): void {
 
 function startWorker(): Worker {
   const started = new Worker(new URL(WORKER, import.meta.url).href);
-  started.onmessage = ({ data }) => started === worker && finish(data, false);
-  started.onerror = () => started === worker && finish(null, true);
+  started.onmessage = ({ data }) => {
+    if (started !== worker) return;
+    isFailureLogged = false;
+    finish(data, false);
+  };
+  started.onerror = ({ message }) => {
+    if (started !== worker) return;
+    if (!isFailureLogged)
+      current?.log.error("Long formulas stay as they were written: their Worker failed", { reason: message });
+    isFailureLogged = true;
+    finish(null, true);
+  };
   started.unref();
   return started;
 }

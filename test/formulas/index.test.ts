@@ -1,22 +1,43 @@
 import { expect, test } from "bun:test";
 import { formulasOfText } from "../../src/formulas";
+import { createLog } from "../../src/log";
 import { cpuMs } from "../support/cpu";
 
 const aligned = (lines: number) =>
   `\\begin{aligned}${Array.from({ length: lines }, (_, n) => `a_{${n}} &= b_{${n}} + \\frac{1}{${n}}`).join(" \\\\ ")}\\end{aligned}`;
 
+const logged: string[] = [];
+const log = createLog("warn", (_level, line) => void logged.push(line));
+
 /** Asks until it is there, as whoever renders does. */
 async function drawn(source: string, isDisplay = true): Promise<string | null> {
   for (;;) {
-    const formulas = formulasOfText();
+    const formulas = formulasOfText(log);
     const found = formulas.find(source, isDisplay);
     if (found) return found.markup;
     await formulas.made();
   }
 }
 
+test("a Worker that cannot start leaves formulas as they were written, and is told of once until one can", async () => {
+  const { Worker } = globalThis;
+  globalThis.Worker = class extends Worker {
+    constructor() {
+      super("file:///there/is/no/worker.ts");
+    }
+  };
+  try {
+    expect(await Promise.all([drawn(aligned(30)), drawn(aligned(31))])).toEqual([null, null]);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+  expect(logged).toEqual([expect.stringMatching(/ERROR Long formulas stay .*reason=.*ModuleNotFound/)]);
+  expect(await drawn(aligned(32))).toContain("<math");
+  expect(logged).toHaveLength(1);
+});
+
 test("a long formula is made elsewhere, and is there at the next look", async () => {
-  const formulas = formulasOfText();
+  const formulas = formulasOfText(log);
   const source = aligned(240);
   expect(source.length).toBeGreaterThan(7000);
   expect(cpuMs(() => formulas.find(source, true))).toBeLessThan(100);
@@ -46,7 +67,7 @@ test("what cannot be drawn is told, and what takes too long ends without harm to
   expect([await slow, await broken]).toEqual([null, null]);
   expect(await good).toContain("<math");
   // It is not begun again.
-  expect(formulasOfText().find(endless, true)).toEqual({ markup: null });
+  expect(formulasOfText(log).find(endless, true)).toEqual({ markup: null });
 }, 15_000);
 
 test("whatever is asked for, nobody else waits for long", async () => {

@@ -64,7 +64,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     return partial(id, "beforebegin", blocks.markup);
   };
   const look = (source: string): Omit<Told, "source"> => {
-    const formulas = formulasOfText();
+    const formulas = formulasOfText(core.log);
     const markup = views.markdown(source, words, formulas);
     const made = formulas.made();
     void made?.then(() => {
@@ -79,7 +79,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     for (const blocks of made) Object.assign(blocks, look(blocks.source));
     return made.length > 0;
   };
-  const openNow = (source: string) => views.openMarkdown(source, words, formulasOfText());
+  const openNow = (source: string) => views.openMarkdown(source, words, formulasOfText(core.log));
   const grow = (id: string): string => {
     if (!hasMore) return "";
     hasMore = false;

@@ -31,7 +31,7 @@ export function livePart(core: Core, words: Words, message: Message, state: Live
   if (message.type === "tool" && isUnanswered(message))
     return { ...storedPart(core, words, message), tail: core.views.markdown("", words), isWaiting };
   if (!isLast || !isMarkdown(message)) return storedPart(core, words, message);
-  const formulas = formulasOfText();
+  const formulas = formulasOfText(core.log);
   const { finished, tail } = core.views.openMarkdown(message.content, words, formulas);
   const body = core.views.markdown(message.content.slice(0, finished), words, formulas);
   return { id: partId(message), message, body, tail, progress: "", isWaiting };

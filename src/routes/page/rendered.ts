@@ -39,10 +39,10 @@ export function whenFinished(markup: Html): Promise<unknown> | null {
 }
 
 /** At once, from what is kept if it is there. */
-export function rendered({ views }: Core, words: Words, text: string): Html {
+export function rendered({ views, log }: Core, words: Words, text: string): Html {
   const known = recall(views, words, text);
   if (known) return known;
-  const formulas = formulasOfText();
+  const formulas = formulasOfText(log);
   return finish(views, words, text, joined(views, [...slicesOf(views, words, text, formulas)]), formulas);
 }
 
@@ -60,7 +60,7 @@ export async function renderAll(core: Core, words: Words, texts: readonly string
   return renderOnce(core, words, texts);
 }
 
-async function renderOnce({ views }: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
+async function renderOnce({ views, log }: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
   const all: Html[] = [];
   let sinceMs = performance.now();
   const rest = async (): Promise<void> => {
@@ -73,7 +73,7 @@ async function renderOnce({ views }: Core, words: Words, texts: readonly string[
     if (known) all.push(known);
     else {
       const slices: (Html | null)[] = [];
-      const formulas = formulasOfText();
+      const formulas = formulasOfText(log);
       for (const slice of slicesOf(views, words, text, formulas)) {
         slices.push(slice);
         await rest();

@@ -33,8 +33,8 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
   let written = "";
   const close = (): string => {
     if (!open) return "";
-    const rest = core.views.markdown(text, words, formulasOfText()).markup;
-    const all = core.views.markdown(whole + text, words, formulasOfText()).markup;
+    const rest = core.views.markdown(text, words, formulasOfText(core.log)).markup;
+    const all = core.views.markdown(whole + text, words, formulasOfText(core.log)).markup;
     const again = isAlike(written + rest, all) ? "" : `<div class="tail whole">${all}</div>`;
     const markup = rest + again + open.frame.after;
     open = null;
@@ -56,7 +56,7 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
     text = text.slice(finished);
     lookedAt = text.length;
     whole += blocks;
-    const markup = blocks && core.views.markdown(blocks, words, formulasOfText()).markup;
+    const markup = blocks && core.views.markdown(blocks, words, formulasOfText(core.log)).markup;
     written += markup;
     return markup;
   };
