@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { eventually, noBrowser, peopleOf, screenshot } from "../support/browser";
+import { PIXEL } from "../support/pixel";
 import { startServer } from "../support/server";
 import { reply, startUpstream } from "../support/upstream";
 
@@ -153,7 +154,7 @@ describe.skipIf(noBrowser !== null)("files", () => {
     "pictures are shown small where they are attached and sent, and large when they are clicked",
     async () => {
       const page = await (await person()).open("/");
-      const picture = await new Bun.Image(ONE_PIXEL).resize(1200, 800).png().bytes();
+      const picture = await new Bun.Image(PIXEL).resize(1200, 800).png().bytes();
       await page.setInputFiles("#files", { name: "plot.png", mimeType: "image/png", buffer: Buffer.from(picture) });
       await page.waitForSelector(".chip img");
       await screenshot(page, "chip-picture");
@@ -179,8 +180,3 @@ describe.skipIf(noBrowser !== null)("files", () => {
     TIMEOUT_MS,
   );
 });
-
-const ONE_PIXEL = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);

@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { eventually, newPerson, noBrowser, type Person, screenshot } from "../support/browser";
+import { ENDINGS } from "../support/endings";
 import { PASSWORD, startServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
 import { gate, reply, startUpstream } from "../support/upstream";
@@ -70,6 +71,29 @@ describe.skipIf(noBrowser !== null)("without script", () => {
       await page.click(".go.send:visible", { noWaitAfter: true });
       await page.waitForSelector(".reply >> text=Heard.");
       await eventually(() => page.locator(".user .bubble").allTextContents(), ["Without script", "typed meanwhile"]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a reply that did not come to its end says so where it is written, and on a page that is loaded",
+    async () => {
+      const ann = await person();
+      for (const { what, answer, sentence, offered } of ENDINGS) {
+        const page = await ann.open("/");
+        upstream.script(answer);
+        await page.fill("#text", what);
+        await page.click("#go", { noWaitAfter: true });
+        await page.waitForURL(/\?stream=1$/, { waitUntil: "commit" });
+        const shown = async () => [
+          await page.locator(".reply .outcome span:visible").allTextContents(),
+          await page.locator(".reply .message-foot button.quiet:visible").allTextContents(),
+        ];
+        await eventually(shown, [[sentence], offered]);
+        await page.goto(new URL(page.url()).pathname);
+        expect(await shown()).toEqual([[sentence], [...offered]]);
+        await page.close();
+      }
     },
     TIMEOUT_MS,
   );

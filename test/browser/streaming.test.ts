@@ -6,6 +6,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { eventually, markupOf, newPerson, noBrowser, screenshot } from "../support/browser";
 import { SAMPLE } from "../support/chat-data";
+import { ENDINGS } from "../support/endings";
 import { createRandom } from "../support/random";
 import { startServer } from "../support/server";
 import { type Part, startUpstream } from "../support/upstream";
@@ -66,6 +67,29 @@ describe.skipIf(noBrowser !== null)("a reply that is written", () => {
     await page.reload();
     expect(streamed).toBe(await markupOf(page, "#messages"));
     await eventually(() => page.locator(".reply math").count(), 6);
+    await ann.context.close();
+    expect(ann.complaints).toEqual([]);
+  }, 90_000);
+
+  test("says how it ended when that was no end, on the page that watched and on one that is loaded", async () => {
+    const ann = await newPerson(server.url);
+    for (const { what, answer, sentence, offered } of ENDINGS) {
+      const page = await ann.open("/");
+      upstream.script(answer);
+      await page.fill("#text", what);
+      await page.press("#text", "Enter");
+      const foot = page.locator(".reply .message-foot");
+      const shown = async () => [
+        await foot.locator(".outcome span").allTextContents(),
+        await foot.locator("button.quiet").allTextContents(),
+      ];
+      await eventually(shown, [[sentence], offered]);
+      const seen = await markupOf(page, "#messages");
+      await page.reload();
+      expect(await markupOf(page, "#messages")).toBe(seen);
+      await screenshot(page, `ended-${what}`);
+      await page.close();
+    }
     await ann.context.close();
     expect(ann.complaints).toEqual([]);
   }, 90_000);

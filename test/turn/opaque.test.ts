@@ -1,6 +1,7 @@
 /** What a model gives beside text and calls, through the whole server: what goes back to its giver alone, pictures, and thinking that came as text. */
 
 import { beforeEach, expect, test } from "bun:test";
+import { PIXEL, PIXEL_BASE64 } from "../support/pixel";
 import { collectTurn, textOf } from "../support/read-sse";
 import { type Client, startServer, type TestServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
@@ -132,25 +133,21 @@ test("what is longer than is kept ends nothing", async () => {
 });
 
 test("pictures of a model are files of the chat", async () => {
-  const png = Buffer.from(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-    "base64",
-  );
-  const picture = { type: "image_url", image_url: { url: `data:image/jpeg;base64,${png.toString("base64")}` } };
+  const picture = { type: "image_url", image_url: { url: `data:image/jpeg;base64,${PIXEL_BASE64}` } };
   const { client } = await start();
   const again = { delta: { images: [picture] } };
   const part = {
-    delta: { content: [{ type: "image", source: { media_type: "image/png", data: `${png.toString("base64")}` } }] },
+    delta: { content: [{ type: "image", source: { media_type: "image/png", data: PIXEL_BASE64 } }] },
   };
   upstream.script({ parts: ["Here", again, again, part] });
   const { events, threadId } = await send(client, { content: "Paint", model: "giver" });
   const files = events.filter(({ event }) => event === "file").map(({ data }) => data as Record<string, unknown>);
   expect(files.map(({ name, type, size }) => [name, type, size])).toEqual([
-    ["picture-1.png", "image/png", png.length],
-    ["picture-2.png", "image/png", png.length],
+    ["picture-1.png", "image/png", PIXEL.length],
+    ["picture-2.png", "image/png", PIXEL.length],
   ]);
   const bytes = await (await client.fetch(`/api/v1/files/${files[0]?.id}`)).arrayBuffer();
-  expect(Buffer.from(bytes)).toEqual(png);
+  expect(Buffer.from(bytes)).toEqual(PIXEL);
   const history = await client.json<{ type: string }[]>(`/api/v1/threads/${threadId}/messages`);
   expect(history.map(({ type }) => type)).toEqual(["text", "text", "file", "file"]);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { PIXEL } from "../../support/pixel";
 import { startServer } from "../../support/server";
 
 const server = await startServer();
@@ -14,14 +15,10 @@ async function attach(file: File, fields: Record<string, string> = {}): Promise<
 }
 
 const idOf = (chip: string) => /id="file-([^"]+)"/.exec(chip)?.[1] ?? "";
-const PIXEL = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 
 test("what is attached is a chip with its name, and tells what of it can be read", async () => {
   const chip = await attach(new File([Bun.file(join(DOCUMENTS, "latex.pdf"))], "<b>.pdf"));
-  expect(chip).toContain('<span class="name">&lt;b&gt;.pdf</span>');
+  expect(chip).toContain('<span class="name" dir="auto">&lt;b&gt;.pdf</span>');
   expect(chip).toContain(`<input type="hidden" name="files" value="${idOf(chip)}">`);
   expect(chip).not.toContain("as-text");
   const report = await (await ann.fetch(`/files/${idOf(chip)}/report`)).text();
