@@ -70,7 +70,6 @@ describe("a refusal", () => {
     ["tools", "No endpoints found that support tool use."],
     ["tools", "This model doesn't support function calling"],
     ["tools", "Tools are not supported here. Please remove them."],
-    ["tools", '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'],
     ["tools", "The role 'tool' is not supported"],
     ["tool_choice", "No endpoints found that support the provided 'tool_choice' value."],
     ["parallel_tool_calls", "Unknown parameter: 'parallel_tool_calls'."],
@@ -79,11 +78,24 @@ describe("a refusal", () => {
     ["role system", "System role not supported"],
     ["role system", "Developer instruction is not enabled for this model"],
     ["role system", { error: { message: "No 'system'.", param: "messages[0].role", code: "unsupported_value" } }],
+    ["tool_choice", "Unrecognized request arguments supplied: tool_choice, tools"],
+    ["tools", "该模型不支持工具调用"],
+    ["stream_options", "参数 stream_options 不支持"],
+    ["temperature", "invalid temperature: only 1 is allowed for this model"],
     ["role system", "Only user and assistant roles are supported!"],
     ["role system", "Conversation roles must alternate user/assistant/user/assistant/..."],
   ])("names %s: %j", (part, answer) => {
     for (const status of [400, 404, 422]) expect(refusedPart(status, answer, SENT)).toBe(part);
     expect(refusedPart(500, answer, SENT)).toBeNull();
+  });
+
+  test.each([
+    '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+    "tools param requires --jinja flag",
+    "Tool parsing is not available without --tool-parser",
+    "Please launch the server with --tool-call-parser if you want to use tool.",
+  ])("names tools where the owner would have to switch them on, whatever the status: %s", (answer) => {
+    for (const status of [400, 422, 500]) expect(refusedPart(status, answer, SENT)).toBe("tools");
   });
 
   test.each<[answer: unknown]>([
@@ -101,6 +113,8 @@ describe("a refusal", () => {
     ["The system prompt is too long"],
     ["stream_options is malformed"],
     ["system is not available right now"],
+    ["invalid temperature: only numbers are understood"],
+    ["tools 参数格式错误"],
   ])("that merely names a field asks for no other request: %j", (answer) => {
     expect(refusedPart(400, answer, SENT)).toBeNull();
   });

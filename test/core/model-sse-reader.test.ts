@@ -26,6 +26,13 @@ test("an event whose blank line is missing at the end counts, a line without its
   expect(eventsOf([bytes("data: a\n\ndata: [DONE]")])).toEqual(["a", "[DONE]"]);
 });
 
+test("a proxy may write the field twice, and an error in the place of data", () => {
+  expect(eventsOf([bytes('data: data: {"a":1}\n\ndata: data: [DONE]\n\n')])).toEqual(['{"a":1}', "[DONE]"]);
+  expect(createSseReader().push(bytes('error: {"message":"away"}\n'))).toEqual([
+    { name: "error", data: '{"message":"away"}' },
+  ]);
+});
+
 test("a line of 3 MB in small pieces costs no more per byte than a short one", () => {
   const piece = bytes("x".repeat(1000));
   const cost = (count: number): number => {

@@ -23,6 +23,14 @@ function callsOf(deltas: readonly (readonly unknown[])[]) {
 
 const CASES: [name: string, deltas: unknown[][], calls: unknown[][]][] = [
   [
+    "of one tool without arguments, in one delta without index and id",
+    [[call(null, null, "f"), call(null, null, "f")]],
+    [
+      ["f", ""],
+      ["f", ""],
+    ],
+  ],
+  [
     "in turns by index",
     [
       [call(0, "x", "f", '{"a"')],

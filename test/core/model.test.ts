@@ -126,6 +126,10 @@ describe("a reply", () => {
     ["function_call", "stop"],
     ["eos", "stop"],
     ["END_TURN", "stop"],
+    ["eosFound", "stop"],
+    ["stop_token", "stop"],
+    ["FINISH_REASON_STOP", "stop"],
+    ["FINISH_REASON_MAX_TOKENS", "length"],
     ["length", "length"],
     ["MAX_TOKENS", "length"],
     ["model_context_window_exceeded", "length"],
@@ -144,6 +148,35 @@ describe("a reply", () => {
     const { events, error } = await failing(model());
     expect(textOf(events)).toBe("Some ");
     expect(error.message).toBe("The endpoint “openai” ended the reply early, and says why in one word: out_of_coffee.");
+  });
+
+  const NO_REPLIES: [form: string, message: object, says: string][] = [
+    [
+      "a status beside no choices",
+      { choices: null, base_resp: { status_code: 1008, status_msg: "no balance left" } },
+      "no balance left",
+    ],
+    ["a fault", { fault: { faultstring: "too many calls", detail: { errorcode: "x" } } }, "too many calls"],
+    ["a message beside an empty list", { choices: [], message: "the queue is full" }, "the queue is full"],
+    ["an error in the delta", { choices: [{ index: 0, delta: { error: "out of memory" } }] }, "out of memory"],
+    ["a reason", { result: "error", reason: "no such worker" }, "no such worker"],
+  ];
+  test.each(NO_REPLIES)(
+    "in whose place there is %s is a failure with its words, after the text before it",
+    async (_, chunk, says) => {
+      for (const before of ["", "Some "]) {
+        upstream.script({ parts: [...(before ? [before] : []), { chunk }], finish: null, usage: null });
+        const { events, error } = await failing(model());
+        expect(textOf(events)).toBe(before);
+        expect(error.message).toBe(`The endpoint “openai” broke the reply off: ${says}`);
+      }
+    },
+  );
+
+  test("may be the only one of a list", async () => {
+    const choices = [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }];
+    upstream.script({ status: 200, body: [{ choices }] });
+    expect(textOf(await run(model()))).toBe("Hello");
   });
 
   test("that ends with an error in the choice is a failure with its words, after the text of the same chunk", async () => {
@@ -289,7 +322,7 @@ describe("a fault", () => {
     const said = `Bad <b>key</b> ${OWNER_KEY}\n or sk-proj-12345678 \u001b[31m${"long ".repeat(200)}`;
     upstream.otherwise(httpError(400, said));
     const { error } = await failing(model());
-    expect(error.message).toContain("(HTTP 400): Bad key … or … [31mlong long");
+    expect(error.message).toContain("(HTTP 400): Bad key … or … long long");
     expect(error.message.length).toBeLessThan(400);
   });
 

@@ -253,13 +253,15 @@ function messagesIn({ name, data }: SseEvent, reply: Reply): unknown[] {
   const text = data.trim();
   if (text === "" || text === "null" || PING.test(name)) return [];
   const message = parsed(text);
-  if (name === "error") throw new StreamFault("reported", { detail: errorIn(message) ?? message ?? text });
+  if (/^(?:error|\w*exception)$/i.test(name))
+    throw new StreamFault("reported", { detail: errorIn(message) ?? message ?? text });
   if (message !== undefined) return [message];
   const lines = text.includes("\n") ? text.split("\n").map(parsed) : [];
   if (lines.length > 0 && !lines.includes(undefined)) return lines;
   // What follows the finish is nobody's.
   if (reply.isFinished() || (text.length < PING_MAX && PING.test(text))) return [];
-  throw new StreamFault("malformed");
+  // Of JSON that was cut no part is a sentence.
+  throw new StreamFault("malformed", { detail: /^[[{"]/.test(text) ? null : text });
 }
 
 const PING_MAX = 100; // Characters.

@@ -83,6 +83,9 @@ function onOneLine(text: string): string {
   return (
     text
       .replace(/<[^<>]*>/g, " ")
+      // The colours of a terminal.
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they begin with one.
+      .replace(/\u001b\[[\d;]*m/g, "")
       // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
       .replace(/[\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, " ")
       .slice(0, PAGE_MAX)

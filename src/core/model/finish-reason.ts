@@ -5,9 +5,11 @@ import { StreamFault } from "./failure";
 
 const DONE = new Set(
   (
-    "stop stopped stop_sequence stop_str eos eos_token eos_found end end_turn end_of_turn turn_end tool_call tool_calls tool_use " +
+    "stop stopped stop_sequence stop_str stop_string_found stop_token stop_word stop_words eos eos_token eos_found end end_turn end_of_turn turn_end tool_call tool_calls tool_use " +
     "tool function_call function_calls done complete completed finish finished success normal null none"
-  ).split(" "),
+  )
+    .split(" ")
+    .map(plain),
 );
 const CUT = /length|(?:max|limit|output)[_-]?\w*tokens|tokens?[_-](?:limit|max)|context[_-]window/;
 const FILTERED =
@@ -19,11 +21,20 @@ const FILTERED =
  */
 export function toFinishReason(word: unknown): FinishReason | null {
   if (typeof word !== "string" || word.trim() === "") return null;
-  const known = word.trim().toLowerCase().slice(0, MAX_WORD);
-  if (DONE.has(known)) return "stop";
+  const known = word
+    .trim()
+    .toLowerCase()
+    .slice(0, MAX_WORD)
+    .replace(/^finish_?reason_?/, "");
+  if (DONE.has(plain(known))) return "stop";
   if (CUT.test(known)) return "length";
   if (FILTERED.test(known)) return "filtered";
   throw new StreamFault("ended", { detail: word });
+}
+
+/** Vendors write one word as `end_turn`, `END_TURN`, `end-turn` and `endTurn`. */
+function plain(word: string): string {
+  return word.replace(/[_-]/g, "");
 }
 
 const MAX_WORD = 100; // Characters. The longest known has 29.

@@ -16,6 +16,8 @@ export function refusedPart(status: number, body: unknown, sent: Body): string |
   if (pictures && (OF_PICTURES.test(words) || AFTER_A_RESULT.test(words)) && ![401, 403, 429].includes(status)) {
     return pictures;
   }
+  // Of what the owner did not switch on, llama.cpp says that it is its own fault.
+  if (status === 500 && TOOLS_NEED_A_FLAG.test(words)) return ifSent("tools", sent);
   if (!STATUSES.has(status)) return null;
   // Of most models nobody knows whether they see, and not each says of what kind its fault with a message is.
   return byCode(body, words, sent) ?? bySentence(words, sent) ?? pictures;
@@ -78,7 +80,9 @@ function bySentence(words: string, sent: Body): string | null {
   return null;
 }
 
-const TOOLS_NEED_A_FLAG = /\btools?\b.{0,40}\brequires?\b.{0,20}--[\w-]+/i;
+/** “tools param requires --jinja flag”, “launch the server with --tool-call-parser if you want to use tool” */
+const TOOLS_NEED_A_FLAG =
+  /\btools?\b.{0,60}\b(?:requires?|without|need)\b.{0,20}--[\w-]+|\b(?:launch|start|run)\b.{0,40} with --[\w-]*tool[\w-]*/i;
 const ONLY_TWO_ROLES = /\bonly (?:the )?['"]?user['"]?,? (?:and|or|\/) ?['"]?assistant['"]? (?:roles?|messages?) /i;
 
 const MUST = "must|should|has to|have to|needs? to|expected|ensure|required|not support(?:ed)?";
@@ -123,7 +127,8 @@ function namesOf(part: string): string {
 }
 
 const ALSO: Readonly<Record<string, string>> = {
-  tools: "tools?(?:[_ -]?(?:use|usage|calls?|calling|role))?|functions?(?:[_ -]?(?:calls?|calling))?|role ['\"]?tool",
+  tools:
+    "tools?(?:[_ -]?(?:use|usage|calls?|calling|role))?|functions?(?:[_ -]?(?:calls?|calling))?|role ['\"]?tool|工具(?:调用)?|函数调用",
   reasoning_effort: "reasoning[_ ]?effort|reasoning|thinking",
   response_format: "response[_ ]?format|json[_ ]?(?:mode|schema|object)|structured[_ ]outputs?",
   [SYSTEM_ROLE]:
@@ -154,6 +159,13 @@ function isRefused(sentence: string, names: string, part: string): boolean {
     `(?:\\b(?:not|cannot|never)|n['’]t|\\bno endpoints?(?: found)? (?:that|which)(?: can)?)\\s+(?:(?:currently|yet) )?${VERB}s?\\s+${FILLER}${name}${END}`,
     // “Unknown parameter: 'temperature'”, “unexpected keyword argument 'temperature'”
     `\\b(?:unsupported|unknown|unrecogni[sz]ed|unexpected|extra|additional|undefined|forbidden)\\s+(?:${KIND}|values?)(?: (?:supplied|provided|found|given|passed|received))?[\\s:=\\[('"\`“‘]*${name}(?![.\\w])`,
+    // “Unrecognized request arguments supplied: tool_choice, tools”
+    `\\b(?:unsupported|unknown|unrecogni[sz]ed|unexpected|extra)\\s+${KIND}\\b[^.;]{0,30}:[\\w, '"\`]*(?<![\\w.])(?:${names})(?![.\\w])`,
+    // “参数 stream_options 不支持”, “该模型不支持工具调用”
+    `(?:不支持|暂不支持|未开启)[\\s'"\`“‘「]*(?:使用|参数)?[\\s'"\`“‘「:：]*(?:${names})`,
+    `(?:${names})[\\s'"\`”’」]*(?:参数)?(?:暂)?不支持`,
+    // “invalid temperature: only 1 is allowed for this model”
+    `\\binvalid ${name}: only \\S+ (?:is|are) (?:allowed|supported)\\b`,
     // “Argument not supported on this model: stop”, “Extra inputs are not permitted, field: 'stream_options'”
     `\\b${KIND}\\s+(?:is |are )?not ${DONE}[\\w ]*[\\s:=,('"\`“‘]+(?:(?:field|parameter|name|argument)s?\\W+)?${name}`,
     // “stream_options: Extra inputs are not permitted”

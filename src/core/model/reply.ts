@@ -38,7 +38,8 @@ export function createReply(giver: Giver): Reply {
     hasChoice = true;
     const events = readDelta(deltaOf(choice, parts), parts);
     try {
-      if (choice.error) throw new StreamFault("reported", { detail: choice.error });
+      const error = choice.error || fieldOf(choice.delta, "error");
+      if (error) throw new StreamFault("reported", { detail: error });
       // Some say `stop` again after a word that says more.
       if (finish === null || finish === "stop") finish = toFinishReason(choice.finish_reason) ?? finish;
     } catch (error) {
@@ -49,20 +50,23 @@ export function createReply(giver: Giver): Reply {
   };
 
   return {
-    push(chunk) {
+    push(message) {
+      const [only] = Array.isArray(message) && message.length === 1 ? message : [];
+      const chunk: unknown = isRecord(only) && Array.isArray(only.choices) ? only : message;
       const reported = reportIn(chunk);
       if (reported) throw new StreamFault("reported", { detail: reported });
       if (!isRecord(chunk)) throw new StreamFault("malformed");
       const choice = firstChoice(chunk.choices);
       usage = usageOf(chunk.usage) ?? usageOf(choice?.usage) ?? usageOf(fieldOf(chunk.x_groq, "usage")) ?? usage;
-      if (!Array.isArray(chunk.choices)) odd = chunk.message ?? chunk.msg ?? odd;
+      if (!choice) odd = oddIn(chunk) ?? odd;
       return choice ? readChoice(choice) : [];
     },
     kept: () => parts.think.held() + parts.inline.held() + parts.calls.size(),
     isFinished: () => finish !== null || fault !== null,
     end() {
       if (fault) throw fault;
-      if (!hasChoice) throw odd ? new StreamFault("reported", { detail: odd }) : new StreamFault("malformed");
+      if (odd && finish === null) throw new StreamFault("reported", { detail: odd });
+      if (!hasChoice) throw new StreamFault("malformed");
       const calls = parts.calls.end();
       const events: ModelEvent[] = [...toEvents(parts.think.end(), parts), ...parts.inline.end()] as ModelEvent[];
       for (const { call } of calls) events.push({ type: "toolCall", ...call });
@@ -104,6 +108,15 @@ function reportIn(chunk: unknown): unknown {
   const said = detail ?? error_msg ?? (Array.isArray(errors) ? errors[0] : errors);
   if (said) return Array.isArray(said) ? (fieldOf(said[0], "msg") ?? said[0]) : said;
   return chunk.success === false ? (chunk.message ?? chunk.msg ?? chunk) : null;
+}
+
+/** What a message without a choice may say in a field that successful ones have too, or that nothing else is made of. */
+function oddIn(chunk: JsonRecord): unknown {
+  const { message, msg, fault, base_resp, reason } = chunk;
+  const status = fieldOf(base_resp, "status_msg");
+  return (
+    [message, msg, fault, status, reason].find((it) => (typeof it === "string" ? it !== "" : isRecord(it))) ?? null
+  );
 }
 
 /** One reply is read; a server that was told to give more sends them all at once. */

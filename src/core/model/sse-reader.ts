@@ -44,8 +44,10 @@ export function createSseReader(): SseReader {
     const text = line.endsWith("\r") ? line.slice(0, -1) : line;
     if (text === "") endEvent(events);
     else if (text.startsWith("event:")) name = text.slice(6).trim();
+    else if (text.startsWith("error:")) events.push({ name: "error", data: text.slice(6).trim() });
     else if (text.startsWith("data:")) {
-      const value = text.slice(text.charCodeAt(5) === 32 ? 6 : 5);
+      // A proxy that wraps a stream in another one writes the field twice.
+      const value = text.slice(5).replace(/^ ?(?:data: ?)?/, "");
       // A server that leaves the blank line out: no JSON goes on so.
       if (data.at(-1)?.endsWith("}") && (value.startsWith("{") || isDone(value))) endEvent(events);
       data.push(value);

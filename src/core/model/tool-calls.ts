@@ -57,7 +57,7 @@ export function createToolCalls(): ToolCalls {
     const isRepeated = known?.braces.isClosed() && piece.text !== "" && isSame(known, piece);
     // Whole and the same again, in a later delta: the server says once more what it said.
     if (known && isRepeated && known.begunIn < deltaCount) return known;
-    const call = known && goesOn(known, piece) ? known : begin(piece);
+    const call = known && goesOn(known, piece, deltaCount) ? known : begin(piece);
     call.name ||= piece.name;
     call.id ||= piece.id;
     if (piece.text !== "") call.pieces.push(piece.text);
@@ -102,8 +102,10 @@ function find(calls: readonly GrowingCall[], { index, id }: Piece): GrowingCall 
 }
 
 /** Whether the piece goes on with the call, or begins another one under the same number. */
-function goesOn(call: GrowingCall, { id, name, text }: Piece): boolean {
+function goesOn(call: GrowingCall, { id, name, text }: Piece, deltaCount: number): boolean {
   if (name === "") return true;
+  // One delta has each call once.
+  if (call.begunIn === deltaCount && call.name !== "") return false;
   if (call.name === "") return id === "" || call.id === "" || id === call.id;
   if (name !== call.name) return false;
   const isOther = id !== "" && call.id !== "" && id !== call.id;
