@@ -93,7 +93,7 @@ export const llamaCpp: Counterpart = {
         if (event.event === "message_tokens") await product.stopTurn(turn);
       }
       assert.equal(endOf(events).reason, "stopped");
-      // It has one place: had it gone on, this would wait for 1,900 tokens.
+      await idle(endpoint);
       endOf(await product.send("And now?", ask));
     });
     await stage.check("thinking that is switched off is no fault, and there is none", async () => {
@@ -113,6 +113,21 @@ const WEATHER: OpenAI.ChatCompletionFunctionTool = {
     parameters: { type: "object", properties: { city: { type: "string", maxLength: 20 } }, required: ["city"] },
   },
 };
+
+interface Slot {
+  readonly is_processing: boolean;
+  readonly next_token?: readonly { readonly n_decoded: number }[];
+}
+
+/** It has one place for a reply. One that nobody stopped would go on to 1,900 tokens. */
+async function idle(endpoint: string): Promise<void> {
+  for (;;) {
+    const [slot] = (await (await fetch(new URL("/slots", endpoint))).json()) as Slot[];
+    if (!slot?.is_processing) return;
+    assert.ok((slot.next_token?.[0]?.n_decoded ?? 0) < 500, "the reply goes on");
+    await Bun.sleep(20);
+  }
+}
 
 /** Its address as an endpoint. */
 async function startModel(stage: Stage): Promise<string> {
