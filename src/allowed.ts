@@ -41,7 +41,16 @@ export interface AllowedParameters {
   readonly leftOut: readonly string[];
 }
 
-/** `model` is what is known of the model that is called. Plugins get it from `skeleton`. */
+/**
+ * `model` is what is known of the model that is called. Plugins get it from `skeleton`.
+ *
+ * @example
+ * ```ts
+ * const info = (await core.model.describe?.(turn.model)) ?? null;
+ * const { parameters, leftOut } = allowedParameters(turn.user, turn.parameters, info);
+ * if (leftOut.length > 0) turn.notify(`Not yours to set: ${leftOut.join(", ")}.`);
+ * ```
+ */
 export function allowedParameters(user: User, parameters: JsonObject, model: ModelInfo | null): AllowedParameters {
   const isMasked = user.modelMask !== undefined;
   const isAllowed = (name: string) =>

@@ -33,6 +33,12 @@ export function checkLength(request: Request): void {
 /**
  * The JSON of a request. Throws AppError "invalid" for what is no JSON or nests deeper than 64 levels, "tooLarge" for more bytes or
  * more commas and opening brackets than the request may have: 500,000 for somebody who is signed in, 20,000 for anybody else.
+ *
+ * @example
+ * ```ts
+ * const asked = await readJson(request);
+ * if (typeof asked !== "object" || asked === null) throw new AppError("invalid", "The body must be an object.");
+ * ```
  */
 export async function readJson(request: Request): Promise<unknown> {
   const { parts: most } = boundsOf(request);

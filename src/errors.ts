@@ -1,5 +1,13 @@
 /** The one error that the code throws on purpose, and the one table that turns its codes into HTTP. */
 
+/**
+ * The status of HTTP by the code of an AppError.
+ *
+ * @example
+ * ```ts
+ * const status = HTTP_STATUS.notFound; // 404
+ * ```
+ */
 export const HTTP_STATUS = {
   invalid: 400,
   unauthenticated: 401,
@@ -44,7 +52,15 @@ export interface AppErrorOptions {
   readonly facts?: ErrorFacts;
 }
 
-/** `message` is a sentence for a person, in English; what only the owner may know goes into `cause`. */
+/**
+ * `message` is a sentence for a person, in English; what only the owner may know goes into `cause`.
+ *
+ * @example
+ * ```ts
+ * const thread = await core.thread.get(user.username, "some-id");
+ * if (!thread) throw new AppError("notFound", "There is no such chat.");
+ * ```
+ */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterS: number | undefined;

@@ -8,6 +8,12 @@ const SLICE = 4096; // Characters parsed before the event loop may turn: a few m
 /**
  * The readable part of a page. Links are made absolute against `base`, and those that are no web or mail address become text. A page
  * that nests beyond any meaning is cut there. Rejects with the signal's reason when it aborts.
+ *
+ * @example
+ * ```ts
+ * const base = "https://example.org/docs/";
+ * const text = await htmlToMarkdown('<h1>Hi</h1><a href="more">More</a>', base, signal);
+ * ```
  */
 export async function htmlToMarkdown(html: string, base: string, signal?: AbortSignal): Promise<string> {
   // Loaded when the first page is read.

@@ -13,7 +13,15 @@ export async function usedBytes(core: Core, username: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Throws AppError("tooLarge") when the user has no room for so many bytes more, of which `counted` are counted already. */
+/**
+ * Throws AppError("tooLarge") when the user has no room for so many bytes more, of which `counted` are counted already.
+ *
+ * @example
+ * ```ts
+ * const picture = await core.file.open(user.username, "some-id");
+ * if (picture) await requireRoom(core, user.username, picture.size);
+ * ```
+ */
 export async function requireRoom(core: Core, username: string, bytes: number, counted = 0): Promise<void> {
   const most = core.config.quotaBytes;
   if (most === 0) return;

@@ -60,6 +60,16 @@ const slots = new WeakMap<Request, StreamSlot>();
 /**
  * Counts the answer to a request of a plugin's page as one of the user's streams, before the work for it begins; further calls for
  * the same request do nothing. It ends with the answer. Throws AppError("limited") when the user has as many as may be.
+ *
+ * @example
+ * ```ts
+ * takeSlotFor(core, request, user.username);
+ * const answer = eventStream(
+ *   (async function* () {
+ *     yield { data: "now" };
+ *   })(),
+ * );
+ * ```
  */
 export function takeSlotFor(core: Core, request: Request, username: string): void {
   if (!slots.has(request)) slots.set(request, takeSlot(core, username));

@@ -8,13 +8,14 @@ import { CONFIG_VARIABLES } from "../src/config";
 import { parseEndpoints } from "../src/core/model/models-yaml";
 import * as skeleton from "../src/plugins/skeleton";
 import type { Plugin } from "../src/protocols";
-import { type CodeBlock, codeBlocks, missingPaths, readGuides, sectionOf } from "./support/guides";
+import { type CodeBlock, codeBlocks, missingPaths, readExamples, readGuides, sectionOf } from "./support/guides";
 import { projectFolder, runTool } from "./support/project";
 import { createProtocolGuide, PROTOCOL_GUIDE } from "./support/protocol-guide";
 import { membersOf, readSources } from "./support/sources";
 import { temporaryFolder, testConfig } from "./support/temporary";
 
 const guides = readGuides();
+const examples = readExamples(readSources("src", "views"));
 const everything = guides.map(({ text }) => text).join("\n");
 const protocolGuide = guideAt(PROTOCOL_GUIDE);
 const pluginGuide = guideAt("docs/plugins.md");
@@ -102,6 +103,11 @@ test("docs/plugins.md names each value that a plugin can import", () => {
   expect([names.length > 5, names.filter((name) => !isNamed(pluginGuide.text, name))]).toEqual([true, []]);
 });
 
+test("each value that a plugin can import has an example where it is defined", () => {
+  const names = Object.keys(skeleton);
+  expect([names.length > 5, names.filter((name) => !examples.has(name))]).toEqual([true, []]);
+});
+
 test("docs/plugins.md names each setting of each plugin of the library in the row of its file", async () => {
   const files = [...new Bun.Glob("**/*.ts").scanSync({ cwd: join(projectFolder, "plugin_library") })];
   const missing: string[] = [];
@@ -146,12 +152,22 @@ test("every path that a guide names exists", () => {
   expect(guides.flatMap((guide) => missingPaths(guide).map((path) => `${guide.path} names ${path}`))).toEqual([]);
 });
 
-test("every TypeScript block of the guides type-checks", async () => {
+/** What the examples of values are given, as a plugin is. */
+const GIVEN = `import { ${Object.keys(skeleton).join(", ")} } from "skeleton";
+import type { Core, ModelCall, Plugin, PluginPage, Static, Tool, Turn, User } from "skeleton";
+declare const core: Core, turn: Turn, call: ModelCall, user: User, request: Request, signal: AbortSignal;`;
+
+test("every TypeScript block of the guides type-checks, and every example of a value that a plugin can import", async () => {
   const folder = join(projectFolder, "dist/guides"); // Inside the project, so that `skeleton` resolves to it.
   rmSync(folder, { recursive: true, force: true });
   const blocks = guides.flatMap((guide) => codeBlocks(guide, "ts"));
   for (const { guide, line, code } of blocks) {
     await Bun.write(join(folder, `${guide.replace(/\W+/g, "-")}-line-${line}.ts`), `${code}\nexport {};\n`);
+  }
+  for (const name of Object.keys(skeleton)) {
+    // In a block, so that an example may give a name to what has one outside.
+    const code = `${GIVEN}\n{\n${examples.get(name)}}\n`;
+    await Bun.write(join(folder, `example-of-${name}.ts`), code);
   }
   await Bun.write(
     join(folder, "tsconfig.json"),

@@ -8,6 +8,15 @@ import type { Html } from "../src/protocols";
 
 export type HtmlValue = Html | string | number | null | undefined | false | readonly HtmlValue[];
 
+/**
+ * Markup in which every value is escaped, unless it is Html already; null, undefined and false are nothing, and of a list each is shown.
+ *
+ * @example
+ * ```ts
+ * const title = "<b>";
+ * const heading = html`<h1>${title}</h1>`; // <h1>&lt;b&gt;</h1>
+ * ```
+ */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   const places = placesOf(strings);
   let markup = strings[0] ?? "";
@@ -17,7 +26,15 @@ export function html(strings: TemplateStringsArray, ...values: readonly HtmlValu
   return new Markup(markup);
 }
 
-/** Vouches for markup that was made elsewhere. */
+/**
+ * Vouches for markup that was made elsewhere.
+ *
+ * @example
+ * ```ts
+ * const icon = raw('<svg viewBox="0 0 8 8"><path d="M0 0h8v8z"/></svg>');
+ * const button = html`<button type="submit">${icon} Draw</button>`;
+ * ```
+ */
 export function raw(markup: string): Html {
   return new Markup(markup);
 }

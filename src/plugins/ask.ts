@@ -7,7 +7,14 @@ import { Type } from "@sinclair/typebox";
 import { isAllowed } from "../allowed";
 import type { JsonObject, ModelCall, Turn } from "../protocols";
 
-/** The settings that such a plugin needs, to be spread into its own: `t.Object({ ...askSettings("Write a …", 60), more: … })`. */
+/**
+ * The settings that such a plugin needs, to be spread into its own.
+ *
+ * @example
+ * ```ts
+ * const settings = t.Object({ ...askSettings("Write a title of at most six words.", 60), words: t.Integer({ default: 6 }) });
+ * ```
+ */
 export function askSettings(instructions: string, timeoutS: number) {
   return {
     model: Type.Optional(Type.String()),
@@ -42,7 +49,15 @@ export interface Answered {
 const TIMEOUT_S = 60;
 const MOST = 100_000;
 
-/** Throws an Error when the user may use no model now, it fails, takes too long or says nothing, and when `signal` aborts. */
+/**
+ * Throws an Error when the user may use no model now, it fails, takes too long or says nothing, and when `signal` aborts.
+ *
+ * @example
+ * ```ts
+ * const question = { instructions: "Write a title of at most six words.", text: "How do I boil an egg?" };
+ * const { text, model, isWhole } = await ask(turn, question, signal);
+ * ```
+ */
 export async function ask(turn: Turn, question: Question, signal: AbortSignal): Promise<Answered> {
   const { instructions, text, parameters = {}, timeout_s = TIMEOUT_S, most = MOST } = question;
   const { core, user } = turn;

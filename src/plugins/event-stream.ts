@@ -8,6 +8,22 @@ import { encodeSse, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS, type SseMessage } from
 /**
  * `messages` is read until it ends; a throw cuts the connection. When the client leaves it is asked to return, which a generator that waits
  * for something does only afterwards: let what it waits for end with `request.signal`.
+ *
+ * @example
+ * ```ts
+ * const page: PluginPage = {
+ *   handle(request) {
+ *     return eventStream(ticks(request.signal));
+ *   },
+ * };
+ *
+ * async function* ticks(signal: AbortSignal) {
+ *   for (let tick = 1; !signal.aborted; tick++) {
+ *     yield { event: "tick", data: String(tick), id: tick };
+ *     await Bun.sleep(1000);
+ *   }
+ * }
+ * ```
  */
 export function eventStream(messages: AsyncIterable<SseMessage>): Response {
   const iterator = messages[Symbol.asyncIterator]();

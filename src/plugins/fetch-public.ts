@@ -25,7 +25,15 @@ export interface Fetched {
   readonly response: Response;
 }
 
-/** A GET, whatever the status of the answer. Throws an Error with a sentence for whoever named the address, a model or a person. */
+/**
+ * A GET, whatever the status of the answer. Throws an Error with a sentence for whoever named the address, a model or a person.
+ *
+ * @example
+ * ```ts
+ * const { url, response } = await fetchPublic("https://example.org/", { signal });
+ * if (!response.ok) throw new Error(`${url.host} answered with ${response.status}.`);
+ * ```
+ */
 export async function fetchPublic(address: string, options: FetchPublicOptions): Promise<Fetched> {
   let url = parseUrl(address);
   for (let redirects = 0; ; redirects++) {

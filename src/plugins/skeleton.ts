@@ -1,6 +1,25 @@
 /** What `import … from "skeleton"` gives a plugin: every type, and the values that a plugin needs. */
 
+/**
+ * Makes schemas, for a plugin's settings and for the parameters of a tool.
+ *
+ * @example
+ * ```ts
+ * const settings = t.Object({ words: t.Integer({ minimum: 1, default: 6 }) });
+ * type Settings = Static<typeof settings>;
+ * const { words } = core.settings<Settings>("my-plugin");
+ * ```
+ */
 export { type Static, Type as t } from "@sinclair/typebox";
+/**
+ * The framework of the server, for a page with many addresses.
+ *
+ * @example
+ * ```ts
+ * const app = new Elysia().get("/_plugin/clock/now", () => new Date().toISOString());
+ * const plugin: Plugin = { name: "clock", page: () => ({ handle: (request) => app.handle(request) }) };
+ * ```
+ */
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
 export { type AllowedParameters, allowedParameters } from "../allowed";

@@ -27,7 +27,23 @@ export function createTools(list: () => Promise<readonly Tool[]>): Tools {
 
 const OUTPUT = Symbol("a result made by toolResult");
 
-/** A result with files, or of a call that failed: what a tool's `execute` may return in the place of a plain value. */
+/**
+ * A result with files, or of a call that failed: what a tool's `execute` may return in the place of a plain value.
+ *
+ * @example
+ * ```ts
+ * const drawing: Tool = {
+ *   name: "draw_square",
+ *   description: "Draws a square.",
+ *   parameters: t.Object({ edge: t.Integer({ minimum: 1, maximum: 500 }) }),
+ *   async execute({ edge }: { edge: number }) {
+ *     const markup = `<svg xmlns="http://www.w3.org/2000/svg"><rect width="${edge}" height="${edge}"/></svg>`;
+ *     const data = new Blob([markup], { type: "image/svg+xml" });
+ *     return toolResult({ content: "It is drawn.", files: [{ name: "square.svg", type: data.type, data }] });
+ *   },
+ * };
+ * ```
+ */
 export function toolResult(output: ToolOutput): ToolOutput {
   return Object.assign({ ...output }, { [OUTPUT]: true });
 }

@@ -1,8 +1,9 @@
-/** Reads README.md, CONTRIBUTING.md, the README of plugins/ and docs/ as text: sections, code blocks, the paths they name. */
+/** Reads README.md, CONTRIBUTING.md, the README of plugins/ and docs/ as text: sections, code blocks, the paths they name; and examples in the code. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { projectFolder } from "./project";
+import type { Source } from "./sources";
 
 export interface Guide {
   /** From the project's folder. */
@@ -43,6 +44,15 @@ export function codeBlocks({ path, text }: Guide, language: string): CodeBlock[]
     line: text.slice(0, it.index).split("\n").length + 1,
     code: it[1] ?? "",
   }));
+}
+
+const EXAMPLE =
+  /^ \* @example\n \* ```ts\n((?: \*.*\n)*?) \* ```\n \*\/\nexport (?:(?:async )?function\*? ?|const |class |\{ (?:.* as )?)(\w+)/gm;
+
+/** The code behind `@example` by the name of the value that it stands before. */
+export function readExamples(sources: readonly Source[]): Map<string, string> {
+  const found = sources.flatMap(({ text }) => [...text.matchAll(EXAMPLE)]);
+  return new Map(found.map(([, code = "", name = ""]) => [name, code.replace(/^ \* ?/gm, "")]));
 }
 
 const OUR_FOLDERS = /^(?:\.\/)?(?:src|views|public|plugin_library|test|docs|\.ci)\/[\w./-]*$/;

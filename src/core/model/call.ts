@@ -41,7 +41,28 @@ export interface Reply {
 
 const MAX_RETRY_WAIT_S = 20; // Longer than that a person would rather be told.
 
-/** Throws AppError("upstream") with a sentence for a person; ends without one when `signal` aborts. */
+/**
+ * Throws AppError("upstream") with a sentence for a person; ends without one when `signal` aborts.
+ *
+ * @example
+ * ```ts
+ * const endpoint = { name: "notes", apiKey: null };
+ * const send = (signal: AbortSignal) => fetchEndpoint("https://notes.example/events", { method: "POST", signal });
+ * const createReply = () => {
+ *   let isFinished = false;
+ *   return {
+ *     push(message: unknown) {
+ *       const { text, done } = message as { text?: string; done?: boolean };
+ *       isFinished = done === true;
+ *       return text ? [{ type: "text" as const, text }] : [];
+ *     },
+ *     isFinished: () => isFinished,
+ *     end: () => [{ type: "finish" as const, reason: "stop" as const }],
+ *   };
+ * };
+ * const events = callEndpoint(core.config, { endpoint, model: "notes", send, createReply }, signal);
+ * ```
+ */
 export async function* callEndpoint(
   { modelFirstByteTimeoutS: firstTimeoutS, modelIdleTimeoutS: idleTimeoutS, modelMaxRetries }: Config,
   call: EndpointCall,

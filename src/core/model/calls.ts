@@ -10,7 +10,14 @@ import type { FileInfo, ModelMessage, ToolCall } from "../../protocols";
 const ID = /^[a-zA-Z0-9_-]{1,40}$/; // OpenAI takes 40 characters; Anthropic no others than these.
 const NAME_MAX = 64;
 
-/** Arguments are a JSON object, names and ids plain; an id is used once, and results go to the last call that had theirs. */
+/**
+ * Arguments are a JSON object, names and ids plain; an id is used once, and results go to the last call that had theirs.
+ *
+ * @example
+ * ```ts
+ * const body = JSON.stringify({ model: call.model, messages: plainCalls(call.messages) });
+ * ```
+ */
 export function plainCalls(messages: readonly ModelMessage[]): ModelMessage[] {
   const used = new Set<string>();
   const sent = new Map<string, string>();

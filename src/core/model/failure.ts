@@ -7,7 +7,16 @@
 import { AppError, type ErrorFacts } from "../../errors";
 import { endpointWords, withoutKeys } from "./endpoint-words";
 
-/** A stream that did not end as it should. `detail` is what the endpoint said of it; for `ended`, the word that nobody knows. */
+/**
+ * A stream that did not end as it should. `detail` is what the endpoint said of it; for `ended`, the word that nobody knows.
+ *
+ * @example
+ * ```ts
+ * function push(message: { error?: unknown }) {
+ *   if (message.error) throw new StreamFault("reported", { detail: message.error });
+ * }
+ * ```
+ */
 export class StreamFault extends Error {
   /** `late`: nothing came at all; `idle`: nothing more did. */
   readonly kind: "cut" | "late" | "idle" | "malformed" | "reported" | "ended";

@@ -29,7 +29,20 @@ const FILES_SHARE = 0.6; // Of the context; the rest is for the conversation and
 const MAX_CHARACTERS = 1024 * 1024; // Of one call to a model whose context is not known.
 const MAX_FILE_CHARACTERS = 256 * 1024; // Of one file in such a call; about 64,000 tokens.
 
-/** A function that gives one file after the other, out of one budget for a call. Ask for the newest message's first. */
+/**
+ * A function that gives one file after the other, out of one budget for a call. Ask for the newest message's first.
+ *
+ * @example
+ * ```ts
+ * const username = call.username ?? null;
+ * const readFile = createFileParts(core, { username, canSee: true, contextLength: 200_000 });
+ * const newestFirst = call.messages.flatMap(({ files = [] }) => files).toReversed();
+ * for (const file of newestFirst) {
+ *   const part = await readFile(file);
+ *   if (part.type === "image") core.log.debug("A picture", { type: part.mediaType });
+ * }
+ * ```
+ */
 export function createFileParts(core: Core, { username, canSee, contextLength }: FilePartsOptions) {
   const most = contextLength ? contextLength * CHARACTERS_PER_TOKEN * FILES_SHARE : MAX_CHARACTERS;
   const mostOfFile = contextLength ? most : MAX_FILE_CHARACTERS;

@@ -18,6 +18,13 @@ const FILTERED =
 /**
  * Null while there is no word. Throws StreamFault for one that says that the reply is broken off, and for one that nobody knows: what
  * may be half a reply must not look like a whole one.
+ *
+ * @example
+ * ```ts
+ * toFinishReason("end_turn"); // "stop"
+ * toFinishReason("max_tokens"); // "length"
+ * toFinishReason(null); // null
+ * ```
  */
 export function toFinishReason(word: unknown): FinishReason | null {
   if (typeof word !== "string" || word.trim() === "") return null;

@@ -53,6 +53,14 @@ interface ListState {
 /**
  * `ask` requests a list, as OpenAI and others give it: JSON with a list of ids, or of objects that have one. `changed` is called when models came or
  * went after they were first known.
+ *
+ * @example
+ * ```ts
+ * const notes = { name: "notes", baseUrl: "https://notes.example" };
+ * const ask = (endpoint: typeof notes, signal: AbortSignal) => fetchEndpoint(`${endpoint.baseUrl}/models`, { signal });
+ * const lists = createLists(core.log, ask, () => core.log.info("Other models than before."));
+ * const ids = await lists.get(notes);
+ * ```
  */
 export function createLists<Endpoint extends Lister>(
   log: Log,

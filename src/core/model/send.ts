@@ -29,6 +29,12 @@ export function send(endpoint: Endpoint, path: string, { method, body, signal }:
 /**
  * `fetch` for whoever is named by the owner: past a proxy of the environment where the address is near, and without the time limit of Bun,
  * which would give up after five minutes without a byte: the caller's signal is what counts. Plugins get it from `skeleton`.
+ *
+ * @example
+ * ```ts
+ * const body = JSON.stringify(call.messages);
+ * const answer = await fetchEndpoint("http://models.local:8080/chat", { method: "POST", body, signal });
+ * ```
  */
 export function fetchEndpoint(url: string | URL, init: RequestInit = {}): Promise<Response> {
   // Bun's types lack `proxy: false`: no proxy of the environment is asked.

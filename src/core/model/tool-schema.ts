@@ -8,6 +8,16 @@ import { isRecord, type JsonRecord } from "./opaque";
 
 const LEVELS_MAX = 32; // Deeper schemas are refused before they come here, or go on as they are.
 
+/**
+ * A tool's schema, with `properties` and `items` wherever they belong.
+ *
+ * @example
+ * ```ts
+ * const functions = call.tools.map(({ name, description, parameters }) => {
+ *   return { name, description, parameters: toolSchema(parameters) };
+ * });
+ * ```
+ */
 export function toolSchema(parameters: unknown): JsonRecord {
   const schema = isRecord(parameters) ? parameters : {};
   return mended({ ...schema, type: "object" }, LEVELS_MAX);
