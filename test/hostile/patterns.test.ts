@@ -199,6 +199,15 @@ async function isCheap(run: () => unknown): Promise<boolean> {
   return user + system < 1000 * CHEAP_MS;
 }
 
+const MEASUREMENTS_MAX = 4; // What the machine does beside may spoil one or two, and what grows with the square is never cheap by chance.
+
+async function leastGrowth(run: (length: number) => unknown, size: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let count = 0; count < MEASUREMENTS_MAX && least >= LINEAR; count++)
+    least = Math.min(least, await growth(run, size));
+  return least;
+}
+
 describe("twice as much costs twice as much at most", () => {
   test.each(Object.entries(WORKS))(
     "%s",
@@ -207,9 +216,7 @@ describe("twice as much costs twice as much at most", () => {
       for (const piece of pieces) {
         const run = (length: number) => work(filled(piece, length));
         if (await isCheap(() => run(2 * size))) continue;
-        const once = await growth(run, size);
-        // What the machine does beside may spoil one measurement, and not two.
-        const times = once < LINEAR ? once : Math.min(once, await growth(run, size));
+        const times = await leastGrowth(run, size);
         if (times >= LINEAR) slow.push(`${JSON.stringify(piece)} ${times.toFixed(1)} times`);
       }
       expect(slow).toEqual([]);
