@@ -1,6 +1,6 @@
 /**
  * The arguments of a call as its tool takes them. What models write instead of an object is understood where it can mean one thing alone:
- * nothing, null or an empty list for no arguments, JSON in a string, null for what may be left out.
+ * nothing, null or an empty list for no arguments, JSON in a string or a block of code, null for what may be left out, a number in quotes.
  */
 
 import { messageOf } from "../errors";
@@ -26,7 +26,7 @@ export function readArguments(text: string, schema: unknown): Json {
 const ENCODED_MAX = 2; // Times that JSON is found in a string in JSON.
 
 function read(text: string, times = ENCODED_MAX): Json {
-  const value = parseJson(text.trim() || "{}");
+  const value = parsed(text.trim().replace(FENCE, "$1") || "{}");
   if (typeof value === "string" && (times > 0 || value.trim() === "")) return read(value, times - 1);
   if (value === null) return {};
   if (!Array.isArray(value)) return value;
@@ -34,23 +34,51 @@ function read(text: string, times = ENCODED_MAX): Json {
   return value.length < 2 && isJsonObject(only) ? only : value;
 }
 
-/** Without the nulls that stand for nothing, and with lists and objects in the place of the strings that hold them. */
+const FENCE = /^```(?:json)?[^\S\n]*\n([\s\S]*?)\n?```$/;
+const NOTHING = /^(?:none|undefined)$/i;
+
+function parsed(text: string): Json {
+  if (NOTHING.test(text)) return {};
+  try {
+    return parseJson(text);
+  } catch (error) {
+    // Some servers begin with an empty object, and send the arguments after it.
+    const escaped = withEscapedLines(text.replace(/^\{\}(?=\s*\{)/, ""));
+    if (escaped === text) throw error;
+    return parseJson(escaped);
+  }
+}
+
+/** Models write the lines of a text as they are, where JSON wants an escape. */
+function withEscapedLines(text: string): string {
+  return text.replace(/"[^"\\]*(?:\\[\s\S][^"\\]*)*"?/g, (quoted) =>
+    quoted.replace(/[\n\r\t]/g, (it) => JSON.stringify(it).slice(1, -1)),
+  );
+}
+
+/**
+ * Without the nulls that stand for nothing, and with lists, objects, numbers and truth values in the place of the strings that hold them, or a
+ * string in the place of a number.
+ */
 function mend(schema: unknown, value: Json): Json {
   if (!isObject(schema)) return value;
-  if (typeof value === "string" && (schema.type === "array" || schema.type === "object")) return decoded(value);
+  if (typeof value === "string")
+    return typeof schema.type === "string" && DECODED.has(schema.type) ? decoded(value) : value;
+  if (schema.type === "string" && (typeof value === "number" || typeof value === "boolean")) return String(value);
   if (Array.isArray(value)) return value.map((item) => mend(schema.items, item));
   if (!isJsonObject(value)) return value;
   const properties = isObject(schema.properties) ? schema.properties : {};
   const required = Array.isArray(schema.required) ? schema.required : [];
-  const kept = Object.entries(value).filter(
-    ([name, item]) => item !== null || required.includes(name) || takesNull(properties[name]),
-  );
-  return Object.fromEntries(kept.map(([name, item]) => [name, mend(properties[name], item)])) as JsonObject;
+  const mended = Object.entries(value).map(([name, item]) => [name, mend(properties[name], item)] as const);
+  const kept = mended.filter(([name, item]) => item !== null || required.includes(name) || takesNull(properties[name]));
+  return Object.fromEntries(kept) as JsonObject;
 }
+
+const DECODED = new Set(["array", "object", "number", "integer", "boolean"]);
 
 function decoded(text: string): Json {
   try {
-    return parseJson(text);
+    return parseJson(/^(?:true|false)$/i.test(text) ? text.toLowerCase() : text);
   } catch {
     return text;
   }

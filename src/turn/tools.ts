@@ -52,9 +52,18 @@ function isOutput(value: unknown): value is ToolOutput {
   return typeof value === "object" && value !== null && OUTPUT in value;
 }
 
+/** Models set a name's place before it, as in `functions.add`, and a number behind it. */
+function toolOf(name: string, offered: readonly Tool[]): Tool | undefined {
+  const plain = name
+    .trim()
+    .replace(/^(?:functions?|tools?|default_api)[.:]/, "")
+    .replace(/:\d+$/, "");
+  return offered.find((tool) => tool.name === name) ?? offered.find((tool) => tool.name === plain);
+}
+
 async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): AsyncGenerator<ToolEvent> {
   const { callId, name } = call;
-  const tool = offered.find((candidate) => candidate.name === name);
+  const tool = toolOf(name, offered);
   let iterator: AsyncIterator<unknown, unknown> | null = null;
   let deadline: Deadline | null = null;
   try {

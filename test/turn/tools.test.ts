@@ -146,6 +146,13 @@ describe("a tool", () => {
     expect(events[0]).toMatchObject({ type: "toolResult", error: expect.stringMatching(message) });
   });
 
+  test.each(["functions.it", "default_api.it", "functions.it:3", " it"])(
+    "is found by the name %j too, as some models write it",
+    async (name) => {
+      expect(await run(async () => "found", { name })).toEqual([result("found")]);
+    },
+  );
+
   test("without arguments gets an empty object", async () => {
     expect(await run(async (args) => args, { args: " " })).toEqual([result("{}")]);
   });

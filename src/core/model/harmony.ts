@@ -15,7 +15,13 @@ export interface Harmony {
 }
 
 /** What such a reply begins with. */
-export const HARMONY_BEGINS = ["<|channel|>", "<|start|>assistant", "assistant<|channel|>"];
+export const HARMONY_BEGINS = [
+  "<|channel|>",
+  "<|start|>assistant",
+  "assistant<|channel|>",
+  "analysis<|message|>",
+  "final<|message|>",
+];
 
 const TOKEN = /<\|(start|channel|message|end|return|call|constrain)\|>/g;
 const TOKEN_LENGTH = "<|constrain|>".length;

@@ -16,7 +16,7 @@ export interface LateResult {
   readonly rest: string | null;
 }
 
-const NAMES = "(?:seed:)?think|thinking|thought|reasoning";
+const NAMES = "(?:seed:)?think|thinking|thought|reason|reasoning";
 const CLOSING = `</(?:${NAMES})>|\\[/think\\]|◁/think▷|<\\|end_of_thought\\|>|<\\|end_thinking\\|>|<channel\\|>|<unused95>`;
 // Whoever writes the opening one writes about such marks.
 const OPENING = `<(?:${NAMES})>|\\[think\\]|◁think▷`;

@@ -33,7 +33,9 @@ interface Mark {
 }
 
 const MARKS: readonly Mark[] = [
-  ...["think", "thinking", "thought", "reasoning", "seed:think"].map((name) => mark(`<${name}>`, `</${name}>`)),
+  ...["think", "thinking", "thought", "reason", "reasoning", "seed:think"].map((name) =>
+    mark(`<${name}>`, `</${name}>`),
+  ),
   mark("[think]", "[/think]"),
   mark("◁think▷", "◁/think▷"),
   mark("<|begin_of_thought|>", "<|end_of_thought|>"),
@@ -48,6 +50,13 @@ const WORDED: readonly Mark[] = ["here is", "here's"].map((begin) =>
 );
 const WORDED_MAX = 50_000; // Characters that are held back for it.
 
+/** Around the answer that follows thinking. */
+const ANSWERS: readonly Mark[] = [
+  mark("<answer>", "</answer>"),
+  mark("<|begin_of_solution|>", "<|end_of_solution|>"),
+  mark("<|start_response|>", "<|end_response|>"),
+];
+
 const MAX_BLANK = 1000; // White space before a mark that is still worth waiting for, in characters.
 
 function mark(open: string, close: string): Mark {
@@ -61,11 +70,20 @@ interface Place {
   hasThought: boolean;
   /** After a closing mark the white space before the text belongs to neither. */
   dropsBlank: boolean;
+  /** Which marks are around the text. */
+  answer: Mark | null;
   readonly late: LateClose;
 }
 
 export function createThinkFilter(): ThinkFilter {
-  const place: Place = { at: "start", held: "", hasThought: false, dropsBlank: false, late: createLateClose() };
+  const place: Place = {
+    at: "start",
+    held: "",
+    hasThought: false,
+    dropsBlank: false,
+    answer: null,
+    late: createLateClose(),
+  };
   return {
     push: (text) => read(place, text),
     flush: () => (place.at === "start" && place.held.trim() !== "" ? beginText(place) : []),
@@ -96,7 +114,13 @@ function begin(place: Place): ThinkPiece[] {
   // The opening one is in the prompt, or the thinking came apart from the text.
   const closed = MARKS.find(({ close }) => head.startsWith(close));
   if (closed) return leave(place, trimmed.slice(closed.close.length));
-  if (BEGINS.some((it) => it.startsWith(head)) && place.held.length <= MAX_BLANK) return [];
+  const answer = place.hasThought && !place.answer ? ANSWERS.find(({ open }) => head.startsWith(open)) : undefined;
+  if (answer) {
+    Object.assign(place, { held: trimmed.slice(answer.open.length), answer });
+    return begin(place);
+  }
+  const begins = place.hasThought ? AFTER_THINKING : BEGINS;
+  if (begins.some((it) => it.startsWith(head)) && place.held.length <= MAX_BLANK) return [];
   return beginText(place);
 }
 
@@ -120,10 +144,24 @@ function beginText(place: Place): ThinkPiece[] {
 }
 
 function readText(place: Place, text: string): ThinkPiece[] {
+  if (place.answer) return readAnswer(place, place.answer, text);
   if (place.hasThought) return piece("text", text);
   const { text: certain, rest } = place.late.push(text);
   if (rest === null) return piece("text", certain);
   return [...piece("text", certain), { type: "wasThinking" }, ...leave(place, rest)];
+}
+
+/** Up to its closing mark, which is no part of it. */
+function readAnswer(place: Place, answer: Mark, text: string): ThinkPiece[] {
+  const all = place.held + text;
+  const at = indexOf(all, answer, 0);
+  if (at >= 0) {
+    Object.assign(place, { answer: null, held: "" });
+    return piece("text", all.slice(0, at) + all.slice(at + answer.close.length));
+  }
+  const certain = all.length - overlap(all, answer.close);
+  place.held = all.slice(certain);
+  return piece("text", all.slice(0, certain));
 }
 
 function readThinking(place: Place, mark: Mark, text: string): ThinkPiece[] {
@@ -149,6 +187,7 @@ function end(place: Place): ThinkPiece[] {
   const { at, held, late } = place;
   if (at === "start") return piece("text", place.dropsBlank ? held.trimStart() : held);
   if (at === "text") {
+    if (place.answer) return piece("text", held);
     const { text, rest } = late.end();
     return [...piece("text", text), ...(rest === null ? [] : [{ type: "wasThinking" } as const])];
   }
@@ -161,7 +200,8 @@ function isHarmony(at: Place["at"]): at is Harmony {
 }
 
 const BEGINS = [...MARKS, ...WORDED].flatMap(({ open, close }) => [open, close]).concat(HARMONY_BEGINS);
-const HEAD_MAX = Math.max(...BEGINS.map(({ length }) => length));
+const AFTER_THINKING = [...BEGINS, ...ANSWERS.map(({ open }) => open)];
+const HEAD_MAX = Math.max(...AFTER_THINKING.map(({ length }) => length));
 
 function piece(type: "text" | "thinking", text: string): ThinkPiece[] {
   return text === "" ? [] : [{ type, text }];
