@@ -45,6 +45,19 @@ async function ask(page: Page, calls = toolCall("send_mail", MAIL)): Promise<voi
   await page.waitForSelector(".question");
 }
 
+/** Whether the name of the tool looks as it does when nothing cuts it: an underscore may lie below the line. */
+async function isWholeName(page: Page): Promise<boolean> {
+  const name = page.locator(".tool summary code");
+  await page.mouse.move(0, 0);
+  const box = await name.boundingBox();
+  if (!box) throw new Error("The tool has no name.");
+  const clip = { ...box, y: box.y - 4, height: box.height + 8 };
+  const take = () => page.screenshot({ clip, animations: "disabled" });
+  const cut = await take();
+  await page.evaluate(`document.querySelector(".tool summary code").style.overflow = "visible"`);
+  return cut.equals(await take());
+}
+
 describe.skipIf(noBrowser !== null)("a call that waits", () => {
   test(
     "asks in every tab, and takes its question back in all when one has answered, by keyboard too",
@@ -73,6 +86,7 @@ describe.skipIf(noBrowser !== null)("a call that waits", () => {
       const fresh = await ann.open(new URL(page.url()).pathname);
       for (const tab of [page, other])
         await eventually(() => markupOf(tab, "#messages"), await markupOf(fresh, "#messages"));
+      expect(await isWholeName(fresh)).toBe(true);
     },
     TIMEOUT_MS,
   );
