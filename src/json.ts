@@ -23,8 +23,13 @@ export function parseJson(text: string, levels = LEVELS_MAX): Json {
   return JSON.parse(text);
 }
 
-export function isJsonObject(value: Json): value is JsonObject {
+/** Of anything: a YAML file's, a plugin's or an endpoint's. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isJsonObject(value: Json): value is JsonObject {
+  return isRecord(value);
 }
 
 export interface Shape {

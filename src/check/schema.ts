@@ -1,5 +1,7 @@
 /** Whether the parameters of a tool are a JSON schema that an endpoint takes: they refuse a whole request for one keyword that is none. */
 
+import { isRecord } from "../json";
+
 const TYPES = ["string", "number", "integer", "boolean", "null", "array", "object"];
 const DEPTH_MAX = 50; // Levels; schemas nest three or four.
 
@@ -11,7 +13,7 @@ const MAPS = ["properties", "patternProperties", "$defs", "definitions", "depend
 /** Such as `/zone/type must be one of …`; null when nothing is wrong. Unknown keywords are allowed, as the standard says. */
 export function wrongInSchema(schema: unknown, path = "", depth = 0): string | null {
   if (typeof schema === "boolean") return path === "" ? "it must be an object" : null;
-  if (!isMap(schema)) return `${path || "it"} must be a schema`;
+  if (!isRecord(schema)) return `${path || "it"} must be a schema`;
   if (depth > DEPTH_MAX) return `${path} nests too deep, or in a circle`;
   return (
     wrongInItself(schema, path) ?? firstOf(partsOf(schema, path), ([at, part]) => wrongInSchema(part, at, depth + 1))
@@ -28,7 +30,7 @@ function wrongInItself(schema: Schema, path: string): string | null {
     return `${path}/enum must be a list of values`;
   if (required !== undefined && !(Array.isArray(required) && required.every((it) => typeof it === "string")))
     return `${path}/required must be a list of names`;
-  const unknown = [required ?? []].flat().find((it) => isMap(properties) && !Object.hasOwn(properties, String(it)));
+  const unknown = [required ?? []].flat().find((it) => isRecord(properties) && !Object.hasOwn(properties, String(it)));
   if (unknown !== undefined && schema.additionalProperties === false)
     return `${path}/required names ${unknown}, which is none of the properties`;
   if (pattern !== undefined && !isExpression(pattern)) return `${path}/pattern must be a regular expression`;
@@ -36,7 +38,7 @@ function wrongInItself(schema: Schema, path: string): string | null {
     if (schema[keyword] !== undefined && !isFilled(schema[keyword]))
       return `${path}/${keyword} must be a list of schemas`;
   for (const keyword of MAPS)
-    if (schema[keyword] !== undefined && !isMap(schema[keyword])) return `${path}/${keyword} must be an object`;
+    if (schema[keyword] !== undefined && !isRecord(schema[keyword])) return `${path}/${keyword} must be an object`;
   return null;
 }
 
@@ -79,8 +81,4 @@ function firstOf<T>(items: readonly T[], find: (item: T) => string | null): stri
     if (found !== null) return found;
   }
   return null;
-}
-
-function isMap(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@
  */
 
 import { join } from "node:path";
+import { isRecord } from "../json";
 import type { Core, JsonObject, Log, SystemPrompt, SystemPromptProtocol } from "../protocols";
 import { createYamlFile } from "./yaml-file";
 
@@ -52,7 +53,7 @@ export function createSystemPrompt({ config, log }: Core): SystemPromptProtocol 
 /** Throws an Error when the file as a whole is not a map. */
 function parsePrompts(content: unknown, log: Log): readonly SystemPrompt[] {
   if (content === null) return BUILT_IN;
-  if (!isMap(content)) throw new Error("It must be a map of prompt names");
+  if (!isRecord(content)) throw new Error("It must be a map of prompt names");
   const prompts: SystemPrompt[] = [];
   for (const [name, entry] of Object.entries(content)) {
     const prompt = parsePrompt(name, entry);
@@ -66,7 +67,7 @@ function parsePrompts(content: unknown, log: Log): readonly SystemPrompt[] {
 function parsePrompt(name: string, entry: unknown): SystemPrompt | string {
   if (name.trim() === "") return "a prompt needs a name";
   if (typeof entry === "string") return { name, description: name, content: entry };
-  if (!isMap(entry)) return "must be a text, or a map with description and content";
+  if (!isRecord(entry)) return "must be a text, or a map with description and content";
   const { description = name, model, parameters } = entry;
   const content = entry.content ?? entry.prompt;
   if (typeof content !== "string") return 'needs a text as content ("" for none)';
@@ -85,12 +86,8 @@ function parsePrompt(name: string, entry: unknown): SystemPrompt | string {
 /** YAML knows more than JSON: a map that contains itself, dates, .inf. */
 function isParameters(value: unknown): value is JsonObject {
   try {
-    return isMap(value) && Bun.deepEquals(JSON.parse(JSON.stringify(value)), value, true);
+    return isRecord(value) && Bun.deepEquals(JSON.parse(JSON.stringify(value)), value, true);
   } catch {
     return false;
   }
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@
  */
 
 import { requireDataFolder } from "../core/data-folder";
+import { isRecord } from "../json";
 import type { Config, Plugin, ProtocolName } from "../protocols";
 import { type Faults, WITHOUT } from "./fault";
 import type { Seen } from "./files";
@@ -20,9 +21,9 @@ export function isRequired(plugin: Plugin, settings: SettingsFile): boolean {
 export function mayBeRequired({ file, kind }: Pick<Seen, "file" | "kind">, exported: unknown): boolean {
   if (kind === "folder") return file === "." || file === "core";
   if (kind === "stray") return false;
-  const { required, provide } = isObject(exported) ? exported : {};
+  const { required, provide } = isRecord(exported) ? exported : {};
   if (required === undefined && file.startsWith("core/")) return true;
-  return saysRequired(required, isObject(provide) ? provide : {});
+  return saysRequired(required, isRecord(provide) ? provide : {});
 }
 
 function saysRequired(required: unknown, provide: Readonly<Record<string, unknown>>): boolean {
@@ -58,8 +59,4 @@ export function holdToNames(
     faults.add({ name, file: null }, new Error(message), { isRequired: true });
   }
   return missing;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

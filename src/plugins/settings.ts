@@ -9,6 +9,7 @@ import { type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { secretVariable } from "../config";
 import { createYamlFile } from "../core/yaml-file";
+import { isRecord } from "../json";
 import type { Log, Plugin } from "../protocols";
 import { misfit } from "../turn/json-schema";
 import { NOT_NAMES } from "./shape";
@@ -81,7 +82,7 @@ type Wrong = (what: string) => Error;
 
 function parseParts(content: unknown): Parts {
   if (content === null) return {};
-  if (!isMap(content)) throw new Error("It has to be a map of plugin names to their settings");
+  if (!isRecord(content)) throw new Error("It has to be a map of plugin names to their settings");
   const { require } = content;
   if (
     require === undefined ||
@@ -110,7 +111,7 @@ const VARIABLE = /(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 /** `${NAME}` in texts; `$${NAME}` stands for itself. */
 function withVariables(value: unknown, wrong: Wrong): unknown {
   if (Array.isArray(value)) return value.map((item) => withVariables(item, wrong));
-  if (isMap(value))
+  if (isRecord(value))
     return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, withVariables(it, wrong)]));
   if (typeof value !== "string") return value;
   return value.replace(VARIABLE, (reference: string, isEscaped: string, name: string) => {
@@ -147,8 +148,4 @@ function deepFreeze(value: unknown): unknown {
     Object.freeze(value);
   }
   return value;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 /** Checks what a plugin file exports against the plugin object, before anything of it is used. */
 
+import { isRecord } from "../json";
 import type { Plugin, PluginPage, ProtocolName, Protocols, Tool } from "../protocols";
 
 type OptionalMember<T> = { [Key in keyof T]-?: object extends Pick<T, Key> ? Key : never }[keyof T];
@@ -50,7 +51,7 @@ export const NOT_NAMES: readonly string[] = ["require", "library"];
 
 /** The same value as a plugin. Throws an Error whose message says what to mend. */
 export function checkPlugin(value: unknown): Plugin {
-  if (!isObject(value)) {
+  if (!isRecord(value)) {
     throw new Error(`Its default export must be a plugin object, such as { name: "mine" }, and is ${kindOf(value)}.`);
   }
   const { name, priority, provide, hooks, tools, access, settings, required } = value;
@@ -93,13 +94,13 @@ export function checkTools(value: unknown): readonly Tool[] {
 
 /** The same value as a page. Throws an Error whose message says what to mend. */
 export function checkPage(value: unknown): PluginPage {
-  if (isObject(value) && typeof value.handle === "function") return value as unknown as PluginPage;
+  if (isRecord(value) && typeof value.handle === "function") return value as unknown as PluginPage;
   throw new Error("Its page must return an object with a function handle.");
 }
 
 /** Throws an Error whose message says what to mend. */
 export function checkTool(tool: unknown): void {
-  if (!isObject(tool)) throw new Error("One of its tools is not an object.");
+  if (!isRecord(tool)) throw new Error("One of its tools is not an object.");
   const { name, description, parameters, execute, approval, strict, timeoutMs } = tool;
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
     throw new Error("The name of each of its tools must be 1 to 64 of a-z, A-Z, 0-9, _ and -.");
@@ -122,7 +123,7 @@ export function checkTool(tool: unknown): void {
 
 /** What a provider lacks of what it replaces, or null when it is complete. */
 export function missingMembers(protocol: ProtocolName, provider: unknown, base: object): string | null {
-  if (!isObject(provider)) return `Its factory of ${protocol} did not return an object.`;
+  if (!isRecord(provider)) return `Its factory of ${protocol} did not return an object.`;
   if (provider instanceof Promise) return `Its factory of ${protocol} must not be async: it returns the object itself.`;
   const wrong = Object.entries(base)
     .filter(([member]) => provider[member] !== undefined || !Object.hasOwn(PROTOCOLS[protocol], member))
@@ -135,7 +136,7 @@ export function missingMembers(protocol: ProtocolName, provider: unknown, base: 
 
 function checkFunctions(member: string, value: unknown, known: readonly string[], word: string): void {
   if (value === undefined) return;
-  if (!isObject(value)) throw new Error(`Its ${member} must be an object.`);
+  if (!isRecord(value)) throw new Error(`Its ${member} must be an object.`);
   refuseUnknown(word, Object.keys(value), known);
   for (const [name, part] of Object.entries(value)) {
     if (part !== undefined && typeof part !== "function") throw new Error(`Its ${member}.${name} must be a function.`);
@@ -148,15 +149,11 @@ function refuseUnknown(word: string, names: readonly string[], known: readonly s
 }
 
 function isObjectSchema(value: unknown): boolean {
-  return isObject(value) && (value.type === undefined || value.type === "object");
+  return isRecord(value) && (value.type === undefined || value.type === "object");
 }
 
 function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   return typeof value === "function" ? "a function or class" : `a ${typeof value}`;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,7 +4,7 @@
  */
 
 import { messageOf } from "../errors";
-import { isJsonObject, parseJson } from "../json";
+import { isJsonObject, isRecord, parseJson } from "../json";
 import type { Json, JsonObject } from "../protocols";
 import { misfit } from "./json-schema";
 
@@ -61,13 +61,13 @@ function withEscapedLines(text: string): string {
  * string in the place of a number.
  */
 function mend(schema: unknown, value: Json): Json {
-  if (!isObject(schema)) return value;
+  if (!isRecord(schema)) return value;
   if (typeof value === "string")
     return typeof schema.type === "string" && DECODED.has(schema.type) ? decoded(value) : value;
   if (schema.type === "string" && (typeof value === "number" || typeof value === "boolean")) return String(value);
   if (Array.isArray(value)) return value.map((item) => mend(schema.items, item));
   if (!isJsonObject(value)) return value;
-  const properties = isObject(schema.properties) ? schema.properties : {};
+  const properties = isRecord(schema.properties) ? schema.properties : {};
   const required = Array.isArray(schema.required) ? schema.required : [];
   const mended = Object.entries(value).map(([name, item]) => [name, mend(properties[name], item)] as const);
   const kept = mended.filter(([name, item]) => item !== null || required.includes(name) || takesNull(properties[name]));
@@ -86,9 +86,5 @@ function decoded(text: string): Json {
 
 /** Where a reference leads is not looked at: a null there is taken for nothing. */
 function takesNull(schema: unknown): boolean {
-  return isObject(schema) && !("$ref" in schema) && misfit(schema, null) === null;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isRecord(schema) && !("$ref" in schema) && misfit(schema, null) === null;
 }

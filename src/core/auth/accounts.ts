@@ -4,6 +4,7 @@
  */
 
 import { messageOf } from "../../errors";
+import { isRecord } from "../../json";
 import type { User, UserRole } from "../../protocols";
 import { isPasswordHash } from "./passwords";
 
@@ -30,7 +31,7 @@ const MAX_TYPED = 4 * MAX_NAME_CHARACTERS; // No letter is typed as more. Normal
 /** Throws an Error when the file as a whole is not a map. `content` is null for an empty file. */
 export function parseAccounts(content: unknown): Accounts {
   if (content === null) return NO_ACCOUNTS;
-  if (!isMap(content)) throw new Error("It must be a map of user names");
+  if (!isRecord(content)) throw new Error("It must be a map of user names");
   const problems: string[] = [];
   const byName = new Map<string, Account>();
   if (isWrapped(content)) {
@@ -79,9 +80,9 @@ export function compileMask(mask: string): RegExp | string {
 
 /** The entries as they stand in the file, good and bad; none when there is no map. */
 export function entriesOf(content: unknown): Record<string, unknown> {
-  if (!isMap(content)) return {};
+  if (!isRecord(content)) return {};
   if (!isWrapped(content)) return content;
-  return isMap(content.users) ? content.users : {};
+  return isRecord(content.users) ? content.users : {};
 }
 
 /** Whether the map of a file holds the accounts under `users:` rather than itself. */
@@ -89,13 +90,13 @@ export function isWrapped(content: Record<string, unknown>): boolean {
   if (!Object.hasOwn(content, "users")) return false;
   const users = content.users;
   // A user may be called "users".
-  return users === null || (isMap(users) && !HASH_KEYS.some((key) => typeof users[key] === "string"));
+  return users === null || (isRecord(users) && !HASH_KEYS.some((key) => typeof users[key] === "string"));
 }
 
 function parseEntry(name: string, entry: unknown, problems: string[]): Account | string {
   const nameProblem = problemWithName(name);
   if (nameProblem !== null) return nameProblem;
-  if (!isMap(entry)) return "must be a map with password_hash, role and, if wanted, model_mask";
+  if (!isRecord(entry)) return "must be a map with password_hash, role and, if wanted, model_mask";
   const passwordHash = HASH_KEYS.map((key) => entry[key]).find((value) => value !== undefined && value !== null);
   if (passwordHash === undefined) return "password_hash is missing";
   if (typeof passwordHash !== "string" || !isPasswordHash(passwordHash)) {
@@ -112,10 +113,6 @@ function parseEntry(name: string, entry: unknown, problems: string[]): Account |
   if (unknown.length > 0)
     problems.push(`${JSON.stringify(name)}: ${unknown.join(", ")} means nothing here; the rest is used`);
   return { user: Object.freeze({ username: name, role, ...(mask !== "" && { modelMask: mask }) }), passwordHash };
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What is wrong with the options for a role and a mask; null = nothing. */

@@ -7,7 +7,8 @@ import type {
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
 } from "openai/resources/chat/completions";
-import { isRecord, type JsonRecord } from "./opaque";
+import { isRecord } from "../../json";
+import type { JsonRecord } from "./opaque";
 
 export type Body = ChatCompletionCreateParamsStreaming;
 

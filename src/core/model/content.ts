@@ -1,9 +1,10 @@
 /** What a delta or message says: text, thinking and pictures, in whichever of the usual forms its server sends them. */
 
 import { imageTypeOf } from "../../image";
+import { isRecord } from "../../json";
 import type { ModelEvent } from "../../protocols";
 import { StreamFault } from "./failure";
-import { isRecord, type JsonRecord } from "./opaque";
+import type { JsonRecord } from "./opaque";
 
 /** Names under which thinking comes as a plain text. */
 export const THINKING_FIELDS = ["reasoning_content", "reasoning", "thinking", "reasoning_text", "thought"];

@@ -4,6 +4,7 @@
  */
 
 import { MODEL_NAME_MAX } from "../../allowed";
+import { isRecord } from "../../json";
 import type { JsonObject, ModelInfo } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 
@@ -168,8 +169,4 @@ function isHttpUrl(text: string): boolean {
 
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

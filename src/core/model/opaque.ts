@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { isTooDeep } from "../../json";
+import { isRecord, isTooDeep } from "../../json";
 import type { Json, JsonObject, ModelEvent, Opaque } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 
@@ -144,10 +144,6 @@ function isSameItem(last: JsonRecord, item: JsonRecord): boolean {
   if (typeof last.index === "number" || typeof item.index === "number") return last.index === item.index;
   if ("signature" in last) return false;
   return Object.keys(item).some((name) => GROWING.has(name) && typeof last[name] === typeof item[name]);
-}
-
-export function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function learn({ ofMessage, ofCalls }: Giver, { message = {}, calls = [] }: Omit<Opaque, "from">): void {

@@ -3,9 +3,10 @@
  * that it names, or else by its sentence: one that merely names a field, such as for a value out of range, is not such a refusal.
  */
 
+import { isRecord } from "../../json";
 import { type Body, hasToolPictures, OF_MESSAGE, SYSTEM_ROLE, TOOL_PICTURES, USER_FIRST, USER_LAST } from "./adapt";
 import { endpointWords } from "./endpoint-words";
-import { isRecord, type JsonRecord } from "./opaque";
+import type { JsonRecord } from "./opaque";
 
 const STATUSES = new Set([400, 404, 422]);
 

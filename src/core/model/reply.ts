@@ -3,14 +3,14 @@
  * and the finish when the stream has ended, because endpoints send them in any order and in pieces.
  */
 
-import { isTooDeep } from "../../json";
+import { isRecord, isTooDeep } from "../../json";
 import type { FinishReason, ModelEvent, Usage } from "../../protocols";
 import type { Reply } from "./call";
 import { pictureEvent, readContent, THINKING_FIELDS, textIn, textOf } from "./content";
 import { StreamFault } from "./failure";
 import { toFinishReason } from "./finish-reason";
 import { createInlinePictures, type InlinePictures } from "./inline-pictures";
-import { createOpaque, type Giver, isRecord, type JsonRecord, learn, type OpaqueCollector } from "./opaque";
+import { createOpaque, type Giver, type JsonRecord, learn, type OpaqueCollector } from "./opaque";
 import { createThinkFilter, type ThinkFilter, type ThinkPiece } from "./think";
 import { createToolCalls, type ToolCalls } from "./tool-calls";
 

@@ -3,10 +3,10 @@
  * them in one piece or many, one after the other or in turns, and some send all of them again at the end.
  */
 
-import { isTooDeep } from "../../json";
+import { isRecord, isTooDeep } from "../../json";
 import type { ToolCall } from "../../protocols";
 import { StreamFault } from "./failure";
-import { isRecord, type JsonRecord } from "./opaque";
+import type { JsonRecord } from "./opaque";
 
 export interface ToolCalls {
   /** The pieces of one delta. Throws StreamFault for calls of absurd number or size. `onPiece` gets each with the number of its call. */

@@ -4,7 +4,8 @@
  * `skeleton`.
  */
 
-import { isRecord, type JsonRecord } from "./opaque";
+import { isRecord } from "../../json";
+import type { JsonRecord } from "./opaque";
 
 const LEVELS_MAX = 32; // Deeper schemas are refused before they come here, or go on as they are.
 

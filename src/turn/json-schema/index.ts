@@ -7,6 +7,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { FormatRegistry } from "@sinclair/typebox";
+import { isRecord } from "../../json";
 import { matchesPattern } from "./pattern";
 import { resolveReference } from "./reference";
 
@@ -37,7 +38,7 @@ const CHECKS = [checkReference, checkType, checkValues, checkNumber, checkString
 
 function check(schema: unknown, value: unknown, place: Place): string | null {
   if (schema === false) return say(place, "must not be given");
-  if (!isObject(schema)) return null;
+  if (!isRecord(schema)) return null;
   if (place.depth > DEPTH_MAX || ++place.count.steps > STEPS_MAX)
     return say(place, "must nest less deep to be checked");
   for (const part of CHECKS) {
@@ -60,7 +61,7 @@ const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   boolean: (value) => typeof value === "boolean",
   null: (value) => value === null,
   array: Array.isArray,
-  object: isObject,
+  object: isRecord,
 };
 
 function checkType({ type }: Schema, value: unknown, place: Place): string | null {
@@ -124,15 +125,15 @@ function checkArray(schema: Schema, value: unknown, place: Place): string | null
 }
 
 function checkObject(schema: Schema, value: unknown, place: Place): string | null {
-  if (!isObject(value)) return null;
+  if (!isRecord(value)) return null;
   const names = Object.keys(value);
   const missing = [schema.required].flat().filter((it) => typeof it === "string" && !Object.hasOwn(value, it));
   if (missing.length > 0) return say(place, `must have ${missing.join(", ")}`);
   const { properties, patternProperties, additionalProperties: others, minProperties, maxProperties } = schema;
   if (isNumber(minProperties) && names.length < minProperties) return say(place, `must have ${minProperties} or more`);
   if (isNumber(maxProperties) && names.length > maxProperties) return say(place, `must have ${maxProperties} or fewer`);
-  const known = isObject(properties) ? properties : {};
-  const patterns = Object.entries(isObject(patternProperties) ? patternProperties : {});
+  const known = isRecord(properties) ? properties : {};
+  const patterns = Object.entries(isRecord(patternProperties) ? patternProperties : {});
   return firstOf(names, (name) => {
     const own = Object.hasOwn(known, name) ? [known[name]] : [];
     const fitting = [...own, ...patterns.flatMap(([pattern, it]) => constraintOf(matchIn(place, pattern, name), it))];
@@ -185,8 +186,4 @@ function list(items: readonly unknown[], between = ", "): string {
 
 function isNumber(value: unknown): value is number {
   return typeof value === "number";
-}
-
-function isObject(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
