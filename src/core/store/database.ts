@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { AppError, messageOf } from "../../errors";
 import type { Config } from "../../protocols";
 import { requireDataFolder } from "../data-folder";
-import { refuseWhenLost, requireOurTables } from "./lost";
+import { refuseWhenLost, requireOurTables, tracesOf } from "./lost";
 
 export type SqlValue = string | number | null;
 /** A row by column name; every query names its columns, so its reader knows what is in it. */
@@ -88,18 +88,19 @@ const DAMAGED = "The database file is damaged. Its owner has to stop the server 
 function open(path: string | null, config: Config): { database: Database; found: StoreDatabase["found"] } {
   let database: Database | null = null;
   try {
+    const traces = path === null ? [] : tracesOf(config, path);
     const bytes = path === null ? 0 : statSync(path, { throwIfNoEntry: false })?.size;
     if (path) {
       // Before SQLite touches anything: it removes the log beside an empty file.
-      if (!bytes) refuseWhenLost(config, path, bytes === 0);
+      if (!bytes) refuseWhenLost(traces, bytes === 0);
       mkdirSync(config.dataPath, { recursive: true });
       // Everybody's chats are for the server alone; SQLite gives its other files the same mode.
       makeFile(path);
     }
     database = new Database(path ?? ":memory:", { strict: true, create: true });
     database.run(`PRAGMA busy_timeout = ${OPEN_BUSY_MS}`);
-    const hasTables = requireOurTables(database);
-    if (path && bytes && !hasTables) refuseWhenLost(config, path, true);
+    const hasTables = requireOurTables(database) || (Boolean(bytes) && hasTablesAfterOthers(database));
+    if (bytes && !hasTables) refuseWhenLost(traces, true);
     switchToWal(database);
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
@@ -115,6 +116,16 @@ function open(path: string | null, config: Config): { database: Database; found:
     database?.close();
     if (path) requireDataFolder(config);
     throw new Error(`Cannot open the database ${path ?? "in memory"}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Another process may be making them at this moment. */
+function hasTablesAfterOthers(database: Database): boolean {
+  database.run("BEGIN IMMEDIATE");
+  try {
+    return requireOurTables(database);
+  } finally {
+    database.run("ROLLBACK");
   }
 }
 

@@ -9,9 +9,8 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Config } from "../../protocols";
 
-/** Throws an Error for the owner when something beside the database says that it had content. */
-export function refuseWhenLost(config: Config, path: string, isThere: boolean): void {
-  const traces = tracesOf(config, path);
+/** Throws an Error for the owner when something beside the database (`tracesOf`) says that it had content. */
+export function refuseWhenLost(traces: readonly string[], isThere: boolean): void {
   if (traces.length === 0) return;
   throw new Error(
     `It ${isThere ? "is empty" : "is not there"}, although it was in use: there is ${traces.join(", ")}. Nothing was touched. ` +
@@ -19,7 +18,11 @@ export function refuseWhenLost(config: Config, path: string, isThere: boolean): 
   );
 }
 
-function tracesOf({ dataPath, uploadDir }: Config, path: string): string[] {
+/**
+ * Must be read before the database is looked at: another process that makes a new one at the same moment writes the file first and what
+ * lies beside it later.
+ */
+export function tracesOf({ dataPath, uploadDir }: Config, path: string): string[] {
   const log = `${path}-wal`;
   const beside = namesIn(dataPath).filter((name) => isBackup(name, path) || name.startsWith("before-restore-"));
   const uploads = namesIn(uploadDir).filter((name) => name !== "incoming" && !name.startsWith("."));
@@ -48,6 +51,11 @@ const FROM_PYTHON =
 
 /** False when there are no tables at all. Throws an Error when those that belong to a store are not all there. */
 export function requireOurTables(database: Database): boolean {
+  // As of one moment: another process may be making a store.
+  return database.inTransaction ? areOurTablesThere(database) : database.transaction(areOurTablesThere)(database);
+}
+
+function areOurTablesThere(database: Database): boolean {
   const rows = database.query<{ name: string }, []>("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
   const tables = new Set(rows.map(({ name }) => name));
   if (tables.size === 0) return false;

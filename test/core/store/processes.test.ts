@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { temporaryFolder } from "../../support/temporary";
 import { openStore } from "./support";
 
-function writer(mode: "append" | "add", folder: string) {
+function writer(mode: "append" | "add" | "open", folder: string) {
   return Bun.spawn([process.execPath, join(import.meta.dir, "writer.ts"), mode, folder], {
     stdout: "pipe",
     stderr: "inherit",
@@ -40,6 +40,14 @@ test("of processes that add the same id exactly one wins, and none fails because
   const store = openStore(folder);
   expect(await store.count("ann", "notes")).toBe(200);
   await store.close();
+});
+
+test("processes that make a new database at the same moment take it for new, and none for lost", async () => {
+  for (let round = 0; round < 10; round++) {
+    const folder = temporaryFolder();
+    const children = [1, 2, 3, 4].map(() => writer("open", folder));
+    expect(await Promise.all(children.map((child) => child.exited))).toEqual([0, 0, 0, 0]);
+  }
 });
 
 const HELD_MS = 400;

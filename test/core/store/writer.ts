@@ -1,6 +1,7 @@
 /**
  * A process of its own that writes to the store in the folder given: `append` until it is killed, printing what was
- * acknowledged; or `add`, which tries 200 ids that others try too and prints how many it won.
+ * acknowledged; `add`, which tries 200 ids that others try too and prints how many it won; or `open`, which
+ * makes the database and ends.
  */
 
 import { createStore } from "../../../src/core/store";
@@ -13,7 +14,8 @@ const store = createStore({ config: { mode: "persistent", dataPath: folder }, lo
 await store.createStoreIfNotExists("notes", { n: "int", list: "json_collection" });
 
 if (mode === "append") await append();
-else await compete();
+else if (mode === "add") await compete();
+else await store.close();
 
 async function append(): Promise<never> {
   await store.add("ann", "notes", {}, "log");
