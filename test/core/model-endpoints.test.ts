@@ -124,7 +124,7 @@ for (const odd of ODD_LISTS) {
   });
 }
 
-const LISTS: (readonly [body: object, ids: readonly string[]])[] = [
+const LISTS: (readonly [body: object | string, ids: readonly string[]])[] = [
   [
     [{ id: "x" }, { id: "y" }],
     ["x", "y"],
@@ -136,6 +136,8 @@ const LISTS: (readonly [body: object, ids: readonly string[]])[] = [
   [{ models: [{ name: "x" }, { model: "y" }] }, ["x", "y"]],
   [{ object: "list", data: { x: { owner: "o" }, y: {} } }, ["x", "y"]],
   [{ body: [{ model_id: "x" }] }, ["x"]],
+  [{ data: { models: [{ model_name: "x" }] } }, ["x"]],
+  ['\uFEFF{"data":[{"id":"x"}]}', ["x"]],
   [{ data: [] }, []],
 ];
 for (const [body, ids] of LISTS) {

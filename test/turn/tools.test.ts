@@ -149,7 +149,7 @@ describe("a tool", () => {
   test.each(["functions.it", "default_api.it", "functions.it:3", " it"])(
     "is found by the name %j too, as some models write it",
     async (name) => {
-      expect(await run(async () => "found", { name })).toEqual([result("found")]);
+      expect(await run(async () => "found", { name })).toEqual([{ ...result("found"), name }]);
     },
   );
 

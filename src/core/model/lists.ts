@@ -142,7 +142,7 @@ async function readList(response: Response): Promise<string[]> {
 /** Undefined for a page or a sentence. */
 function jsonIn(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch {
     return undefined;
   }
@@ -158,13 +158,15 @@ function listIn(answer: unknown): readonly unknown[] | null {
   if (list) return list;
   // By id: each value says what the model is.
   const byId = [data, models].find((it) => typeof it === "object" && it !== null);
-  return byId ? (listIn((byId as { data?: unknown }).data) ?? Object.keys(byId)) : null;
+  if (!byId) return null;
+  const inside = byId as { data?: unknown; models?: unknown };
+  return listIn(inside.data) ?? listIn(inside.models) ?? Object.keys(byId);
 }
 
 function idOf(model: unknown): unknown {
   if (typeof model !== "object" || model === null) return model;
-  const { id, name, model: ofItself, model_id, key } = model as Record<string, unknown>;
-  return id ?? model_id ?? ofItself ?? name ?? key;
+  const { id, name, model: ofItself, model_id, model_name, key } = model as Record<string, unknown>;
+  return id ?? model_id ?? ofItself ?? model_name ?? name ?? key;
 }
 
 function isModelId(id: unknown): id is string {
