@@ -94,7 +94,7 @@
     else if (button?.matches(".download")) download(button, code);
     else if (figure) tell(button, put(figure, code.replace(/\n$/, ""), rendered([figure.querySelector("pre")])));
     else if (button) copyMessage(button);
-    // Whoever selects a part of it wants that part.
+    // While something is selected, a click is about the selection.
     const math = getSelection().isCollapsed && target.closest(".text math, .inside math");
     if (math && !target.closest("a")) copyFormula(math);
   });

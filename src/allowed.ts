@@ -37,7 +37,7 @@ export async function allowedModels(core: Core, user: User): Promise<string[]> {
 
 export interface AllowedParameters {
   readonly parameters: JsonObject;
-  /** Names of those that are not sent, as they were given. */
+  /** Names of the parameters that are not sent, as the request had them. */
   readonly leftOut: readonly string[];
 }
 
@@ -60,7 +60,7 @@ export function allowedParameters(user: User, parameters: JsonObject, model: Mod
   return { parameters: Object.fromEntries(allowed), leftOut: names.filter((name) => !isAllowed(name)) };
 }
 
-/** What whoever may not use every model may set. Others choose models, providers, plugins or prices on some endpoint: the list is of what is known to be harmless. */
+/** The parameters that users with a model mask may set: those known to be harmless. Others choose models, providers, plugins or prices on some endpoint. */
 const USUAL: ReadonlySet<string> = new Set([
   "temperature",
   "top_p",

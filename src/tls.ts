@@ -1,6 +1,6 @@
 /**
- * The certificate and key of TLS_CERT_FILE and TLS_KEY_FILE. They are looked at every few seconds, since whoever renews a certificate
- * writes files and tells nobody; two files are never written at once, so a pair that does not fit yet is left until it does.
+ * The certificate and key of TLS_CERT_FILE and TLS_KEY_FILE. They are looked at every few seconds, since programs that renew a certificate
+ * write files and tell nobody; two files are never written at once, so a pair that does not fit yet is left until it does.
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
@@ -29,8 +29,8 @@ export function readPair({ tlsCertFile, tlsKeyFile }: Config): TlsPair | null {
   return { cert, key };
 }
 
-const LOOK_MS = 2000; // Reading two small files costs nothing, and whoever renewed them wants to see it.
-const WAIT_LOOKS = 5; // Until then whoever writes the two files may still be at it.
+const LOOK_MS = 2000; // Reading two small files costs nothing, and an owner who renewed them wants to see it.
+const WAIT_LOOKS = 5; // Until then the two files may still be on their way to the disk.
 
 /** Calls `use` with each pair that is another one than the last, until the function returned is called. */
 export function watchPair(
@@ -68,7 +68,7 @@ function readText(name: string, path: string): string {
   }
 }
 
-/** What parses says in OpenSSL's words would help nobody. */
+/** OpenSSL's own words for a file without a key would help nobody. */
 function parsed<Value>(name: string, path: string, what: string, parse: () => Value): Value {
   try {
     return parse();

@@ -87,7 +87,7 @@ async function fill(config: Config, folder: string, database: string): Promise<B
   return { folder, files, missing };
 }
 
-/** Those that are not there yet. Bytes under a name never change. */
+/** Copies the files that the backup does not have yet. Bytes under a name never change. */
 async function copyUploads(
   { uploadDir }: Config,
   folder: string,

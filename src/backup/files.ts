@@ -42,7 +42,7 @@ export async function copyFile(source: string, target: string): Promise<{ size: 
   return { size, sha256: hash.digest("hex") };
 }
 
-/** Paths of the uploads, without those that are still coming in and what restores have put aside. */
+/** Paths of the uploads, without uploads that are not complete and what restores have put aside. */
 export async function* uploadsIn(uploadDir: string): AsyncGenerator<string> {
   const waiting = [""];
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {

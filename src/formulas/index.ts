@@ -34,7 +34,7 @@ const jobs = new Map<string, Job>();
 let worker: Worker | null = null;
 let current: Job | null = null;
 let timer: Timer | null = null;
-/** A Worker that cannot start fails for each formula: the log has it once, and again after one that could. */
+/** A Worker that cannot start fails for each formula: the log has it once, and again only when a Worker has drawn one meanwhile. */
 let isFailureLogged = false;
 
 export function formulasOfText(log: Log): FormulasOfText {
@@ -48,7 +48,7 @@ export function formulasOfText(log: Log): FormulasOfText {
         waiting.add(job?.done.promise ?? Bun.sleep(AGAIN_MS));
         return null;
       }
-      // Those that were not asked for the longest stand first.
+      // The map begins with the formula that nobody has asked for the longest.
       kept.delete(key);
       kept.set(key, known);
       return known;

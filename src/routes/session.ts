@@ -48,7 +48,7 @@ export function session(core: Core) {
 /** The signed-in user at this moment, or null. */
 export async function findUser(core: Core, request: Request): Promise<User | null> {
   const sender = await findSender(core, request);
-  // Whoever provides `auth`: what is kept of removed users lies under such names.
+  // Also when a plugin provides `auth`: the data of removed users lies under names with control characters.
   return sender && /\p{Cc}/u.test(sender.username) ? null : sender;
 }
 
@@ -75,7 +75,7 @@ async function findByBrowser(core: Core, request: Request): Promise<User | null>
 
 const TOKENS_MAX = 8; // A browser has as many as there are paths at which a session was opened.
 
-/** Of the session's cookies, those that count, in the order in which they came. */
+/** The values of the session's cookies, in the order in which they came. */
 function sessionTokens(core: Core, request: Request): string[] {
   const own = cookiesOf(request, sessionCookieName(core));
   return (own.length > 0 ? own : cookiesOf(request, BARE_COOKIE)).slice(0, TOKENS_MAX);

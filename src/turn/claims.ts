@@ -18,7 +18,7 @@ export interface Claim {
   readonly threadId: string;
   readonly username: string;
   readonly turnId: string;
-  /** 0 for whoever began the turn. */
+  /** 0 = the process that began the turn. */
   readonly epoch: number;
 }
 

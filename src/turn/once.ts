@@ -11,7 +11,7 @@ export type Once = (user: User, request: TurnRequest, start: Start) => Promise<T
 type Start = (turnId: string) => Promise<TurnInfo>;
 
 export function createOnce(core: Core): Once {
-  /** Those that are starting at this moment, by id of the turn. */
+  /** Turns that are starting at this moment, by their ids. */
   const starting = new Map<string, Promise<TurnInfo>>();
 
   return async function once(user, request, start) {

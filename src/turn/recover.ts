@@ -33,7 +33,7 @@ export async function recoverTurn(core: Core, claim: Claim): Promise<void> {
   core.log.warn("A turn of a process that died was kept as interrupted", { turn: turnId });
 }
 
-/** The thread first, then the log in one write: whoever is interrupted here does the same again. */
+/** The thread first, then the log in one write: a recovery that is interrupted in between does the same again. */
 async function keepWhatIsSaved(
   core: Core,
   { username, epoch }: Claim,

@@ -72,7 +72,7 @@ export function createAuth(core: Core): AuthProtocol {
       },
     },
     async find(username) {
-      // Whoever is not found may be let in as somebody new, without the mask that the file has for them.
+      // A user who is not found may be let in as a new one, without the mask that the file has for them.
       if (!source.isReadable())
         throw new AppError("unavailable", "The accounts cannot be read. See the log of the server.");
       return source.find(normaliseName(username))?.user ?? null;

@@ -62,7 +62,7 @@ export async function giveData(store: StoreProtocol, from: string, to: string): 
   if (names.includes(CLAIMS)) await giveTurns(store, from, to);
 }
 
-/** Whoever runs a turn of theirs learns that it has lost it, and a server ends it as it ends those of dead processes. */
+/** The process that runs a turn of the user learns that it has lost the claim, and a server ends the turn like one of a dead process. */
 async function giveTurns(store: StoreProtocol, from: string, to: string): Promise<void> {
   for (const { id, epoch } of await store.find(null, CLAIMS, { where: { username: from } })) {
     const taken = { username: to, process_id: "nobody", epoch: Number(epoch) + 1 };

@@ -1,6 +1,6 @@
 /**
- * What each user has, once per content: a record by its hash, whose sizes the store sums up. It is there before the file and goes
- * after the last one, and whoever changes either looks again, so that two at once cannot leave one without the other.
+ * What each user has, once per content: a record by its hash, whose sizes the store sums up. The record is written before its first
+ * file and removed after its last; each request looks again afterwards, so that two at once leave no file without its record, nor a record alone.
  */
 
 import { isAppError } from "../../errors";
@@ -13,7 +13,7 @@ export const FILES = "files";
 const CONTENTS = "file_contents";
 const COUNTED = "counted"; // No hash: says that the files of this user that were there before are counted.
 const PAGE = 500;
-const STALE_MS = 10 * 60_000; // A file follows its content within moments; one that did not was lost in a crash.
+const STALE_MS = 10 * 60_000; // A file follows its record within moments; a record that is alone for longer was left by a crash.
 
 export async function declareContents(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists(CONTENTS, {
@@ -74,7 +74,7 @@ export function createContents(core: Core): Contents {
     }
     if (after !== "") await noteCounted(username);
   };
-  /** Of whoever has no file it is noted with the first one, so that nothing is written for a message. */
+  /** A user without files is noted with the first file, so that a message without one writes nothing here. */
   const noteCounted = (username: string) => add(username, { sha256: COUNTED, size: 0 }, null);
   const ready = (username: string): Promise<void> => {
     const known = counted.get(username);
@@ -91,7 +91,7 @@ export function createContents(core: Core): Contents {
     const { sha256, size } = content;
     await noteCounted(username);
     await add(username, content, new Date().toISOString());
-    // One that is on its way in another process may be refused yet, and then whoever brings the same must be too.
+    // Another process may still refuse its file of the same content for lack of room: this request asks for room itself.
     if ((await core.store.get(username, CONTENTS, sha256))?.since === null) return;
     try {
       await requireRoom(core, username, size, size);

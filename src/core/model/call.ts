@@ -122,7 +122,7 @@ async function* attempt(call: EndpointCall, limits: Limits, signal: AbortSignal)
   let timer = setTimeout(giveUp, limitsMs.late);
   const onProgress = () => {
     const next = reply.isFinished() ? "finished" : "idle";
-    // What comes after the finish, however much, has its time once.
+    // Messages after the finish do not prolong the wait for them.
     if (next === phase) return phase === "idle" ? void timer.refresh() : undefined;
     phase = next;
     clearTimeout(timer);

@@ -18,7 +18,7 @@ export interface LateResult {
 
 const NAMES = "(?:seed:)?think|thinking|thought|reason|reasoning";
 const CLOSING = `</(?:${NAMES})>|\\[/think\\]|◁/think▷|<\\|end_of_thought\\|>|<\\|end_thinking\\|>|<channel\\|>|<unused95>`;
-// Whoever writes the opening one writes about such marks.
+// A reply that has an opening mark in its text writes about such marks.
 const OPENING = `<(?:${NAMES})>|\\[think\\]|◁think▷`;
 const MARK = new RegExp(`(${CLOSING})|${OPENING}`, "gi");
 const MARK_MAX = 20; // Characters.
@@ -38,7 +38,7 @@ export function createLateClose(): LateClose {
       const end = index + mark.length;
       line.add(text.slice(from, index));
       from = index;
-      // Whether it stands alone shows in what comes next.
+      // The next piece shows whether the mark stands alone.
       if (end === text.length && !isEnd) break;
       const isAlone = line.isBlank() || (line.isTight() && /^(?:\r?\n|$)/.test(text.slice(end, end + 2)));
       if (line.isPlain() && isAlone) {

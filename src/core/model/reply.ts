@@ -88,7 +88,7 @@ interface Parts {
   readonly inline: InlinePictures;
   readonly calls: ToolCalls;
   readonly opaque: OpaqueCollector;
-  /** What identifies those that were told. */
+  /** Hashes or numbers of the pictures that events have told. */
   readonly pictures: Set<string | number | bigint>;
   hasDelta: boolean;
   /** Then what lists say of it is the same again. */

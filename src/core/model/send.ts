@@ -27,7 +27,7 @@ export function send(endpoint: Endpoint, path: string, { method, body, signal }:
 }
 
 /**
- * `fetch` for whoever is named by the owner: past a proxy of the environment where the address is near, and without the time limit of Bun,
+ * `fetch` for addresses that the owner named: past a proxy of the environment where the address is near, and without the time limit of Bun,
  * which would give up after five minutes without a byte: the caller's signal is what counts. Plugins get it from `skeleton`.
  *
  * @example

@@ -13,7 +13,7 @@ export interface ToolCalls {
   push(deltas: readonly unknown[], onPiece: (at: number, delta: JsonRecord) => void): void;
   /** Of what came, in characters. */
   size(): number;
-  /** Those that are calls, with the numbers that `onPiece` got. */
+  /** The calls that have a name or arguments, with the numbers that `onPiece` got. */
   end(): { readonly at: number; readonly call: ToolCall }[];
 }
 

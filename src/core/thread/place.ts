@@ -56,7 +56,7 @@ export async function updatePlaced(
     const changed = { ...record, ...changes };
     const place = placeOf(toThread(changed));
     const was = record.place ?? null;
-    // Whoever moved it meanwhile may have changed what its place is made of: look again.
+    // Another request that moved the thread meanwhile may have changed what its place is made of: look again.
     const isDone = await core.store.update(
       username,
       "threads",

@@ -124,7 +124,7 @@ function recall(views: ViewsProtocol, words: Words, text: string): Html | null {
   const texts = kept.get(views.markdown)?.get(words)?.texts;
   const markup = texts?.get(text);
   if (!texts || !markup) return null;
-  // Those that were not asked for the longest stand first.
+  // The map begins with the text that nobody has asked for the longest.
   texts.delete(text);
   texts.set(text, markup);
   return markup;
