@@ -208,6 +208,7 @@ describe("a backup of a server that runs", () => {
     writeFileSync(join(full, "mine.txt"), "mine");
     const { config } = server.core;
     await expect(writeBackup(config, full)).rejects.toThrow("not empty");
+    await expect(writeBackup(config, config.usersFile)).rejects.toThrow("is a file");
     expect(contentOf(full)).toEqual({ "mine.txt": "mine" });
     const within = join(config.uploadDir, "backup");
     await expect(writeBackup(config, within)).rejects.toThrow("among the uploads");

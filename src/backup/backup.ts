@@ -65,6 +65,8 @@ async function sizeOfAll({ uploadDir }: Config, database: string): Promise<numbe
 /** True when the folder was made. */
 async function makeEmpty(folder: string, { uploadDir }: Config): Promise<boolean> {
   if (isBelow(folder, uploadDir)) throw new Error(`${folder} is among the uploads themselves.`);
+  const there = await stat(folder).catch(() => null);
+  if (there && !there.isDirectory()) throw new Error(`${folder} is a file. Name a folder that is new or empty.`);
   const made = await mkdir(folder, { recursive: true, mode: 0o700 });
   if ((await readdir(folder)).length > 0)
     throw new Error(`${folder} is not empty. Name a folder that is new or empty.`);
