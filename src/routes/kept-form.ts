@@ -6,7 +6,7 @@
 import { boundBody } from "../body";
 import type { Core, User } from "../protocols";
 import { loadChat } from "./page/chat-data";
-import { readForm } from "./page/form";
+import { plainText, readForm } from "./page/form";
 import { pageData } from "./page-data";
 import { wordsFor, zoneOf } from "./reader";
 import { htmlResponse, wantsPage } from "./respond";
@@ -38,8 +38,7 @@ export async function signInAgain(core: Core, request: Request): Promise<Respons
     draft.length > CARRIED_MAX_BYTES || Buffer.byteLength(draft.replace(/\r?\n/g, "\r\n")) > CARRIED_MAX_BYTES;
   const said = isLong ? expiredLong : expired;
   const error = field?.files("files").length ? `${said} ${chooseAgain}` : said;
-  // A browser shows line breaks of any kind as such.
-  const kept = isLong ? { toCopy: draft } : { draft };
+  const kept = isLong ? { toCopy: plainText(draft) } : { draft };
   const form = { ...pageData(core, null), username: "", error, next, ...kept };
   return htmlResponse(core.views.loginPage(form, words), 401);
 }
