@@ -53,6 +53,8 @@ const plain: [schema: unknown, value: unknown, wrong: string | null][] = [
   [{ anyOf: [{ type: "string" }, { type: "null" }] }, 1, "they must be a string, or they must be null"],
   [{ oneOf: [{ minimum: 1 }, { maximum: 2 }] }, 1.5, "they must fit one of its forms only"],
   [{ allOf: [{ minimum: 1 }, { maximum: 2 }] }, 3, "they must be 2 or less"],
+  [{ not: { pattern: "(?=x)" } }, "x", null],
+  [{ not: { pattern: "x" } }, "x", "they must not have a form that is ruled out"],
   [{ not: { type: "string" } }, "x", "they must not have a form that is ruled out"],
   [defs, { x: 1 }, "/x must be a string"],
   [tree, { value: 1, left: { value: 2, left: {} } }, "/left/left must have value"],

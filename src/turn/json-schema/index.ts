@@ -21,14 +21,21 @@ export type Matches = (pattern: string, text: string) => boolean | null;
 
 /** Such as `/zone must be a string`; null when the value fits. `schema` may be anything. */
 export function misfit(schema: unknown, value: unknown, matches: Matches = matchesPattern): string | null {
-  return check(schema, value, { root: schema, path: "", depth: 0, count: { steps: 0, patternsMs: 0 }, matches });
+  return check(schema, value, {
+    root: schema,
+    path: "",
+    depth: 0,
+    count: { steps: 0, patternsMs: 0, unread: 0 },
+    matches,
+  });
 }
 
 interface Place {
   readonly root: unknown;
   readonly path: string;
   readonly depth: number;
-  readonly count: { steps: number; patternsMs: number };
+  /** `unread`: patterns that are no constraint. */
+  readonly count: { steps: number; patternsMs: number; unread: number };
   readonly matches: Matches;
 }
 
@@ -109,6 +116,7 @@ function matchIn({ count, matches }: Place, pattern: string, text: string): bool
   const begun = performance.now();
   const isMatch = matches(pattern, text);
   count.patternsMs += performance.now() - begun;
+  if (isMatch === null) count.unread++;
   return isMatch;
 }
 
@@ -158,7 +166,9 @@ function checkForms({ allOf, anyOf, oneOf, not }: Schema, value: unknown, place:
     if (forms === oneOf && misfits.indexOf(null) < misfits.lastIndexOf(null))
       return say(place, "must fit one of its forms only");
   }
-  return not !== undefined && check(not, value, place) === null
+  const { unread } = place.count;
+  // What fits because a pattern in it is no constraint is not ruled out by that.
+  return not !== undefined && check(not, value, place) === null && place.count.unread === unread
     ? say(place, "must not have a form that is ruled out")
     : null;
 }
