@@ -67,15 +67,17 @@ const waiting: (() => void)[] = [];
 
 /** The picture as JPEG (`jpeg`) or WebP, its longer side at most `edge` pixels. Null when it cannot be read. */
 export async function scaledDown(data: Blob, edge: number, format: "jpeg" | "webp"): Promise<Uint8Array | null> {
-  if (decoding >= DECODED_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  decoding++;
+  if (decoding < DECODED_AT_ONCE) decoding++;
+  // A picture that waited takes over the place of one that is done.
+  else await new Promise<void>((resolve) => waiting.push(resolve));
   try {
     const image = new Bun.Image(data, { maxPixels: MAX_PIXELS });
     return await image.resize(edge, edge, { fit: "inside", withoutEnlargement: true })[format]({ quality: 82 }).bytes();
   } catch {
     return null;
   } finally {
-    decoding--;
-    waiting.shift()?.();
+    const next = waiting.shift();
+    if (next) next();
+    else decoding--;
   }
 }
