@@ -1,6 +1,7 @@
 /**
  * The arguments of a call as its tool takes them. What models write instead of an object is understood where it can mean one thing alone:
- * nothing, null or an empty list for no arguments, JSON in a string or a block of code, null for what may be left out, a number in quotes.
+ * nothing, null or an empty list for no arguments, JSON in a string or a block of code, null for what may be left out, a number in quotes,
+ * a comma after the last value, the whole call around its arguments.
  */
 
 import { messageOf } from "../errors";
@@ -16,11 +17,37 @@ export function readArguments(text: string, schema: unknown): Json {
   } catch (error) {
     throw new Error(`The arguments cannot be read as JSON: ${messageOf(error)}.`);
   }
+  const wrapped = inWrapping(args);
+  if (wrapped && isWrappedFor(schema, args, wrapped)) args = wrapped;
   const wrong = misfit(schema, args);
   if (wrong === null) return args;
-  const mended = mend(schema, args);
-  if (misfit(schema, mended) === null) return mended;
+  for (const mended of [mend(schema, args), ...(wrapped ? [mend(schema, wrapped)] : [])]) {
+    if (misfit(schema, mended) === null) return mended;
+  }
   throw new Error(`The arguments do not fit: ${wrong}.`);
+}
+
+const WRAPPINGS = ["arguments", "parameters", "input"];
+const BESIDE = new Set(["name", "type", "id"]); // What a call has beside its arguments.
+
+/** What `{"name": …, "arguments": {…}}` has in it; null for what is no such thing. */
+function inWrapping(args: Json): JsonObject | null {
+  if (!isJsonObject(args)) return null;
+  const [key, ...others] = Object.keys(args).filter((name) => !BESIDE.has(name));
+  if (key === undefined || others.length > 0 || !WRAPPINGS.includes(key)) return null;
+  const value = args[key] ?? null;
+  const inner = typeof value === "string" ? decoded(value) : value;
+  return isJsonObject(inner) ? inner : null;
+}
+
+/** Whether the tool knows all that is inside, and nothing around it but what is inside once more. */
+function isWrappedFor(schema: unknown, args: Json, inner: JsonObject): boolean {
+  if (!isRecord(schema) || !isRecord(schema.properties)) return false;
+  const known = new Set(Object.keys(schema.properties));
+  const isAround = Object.keys(args as JsonObject).every(
+    (name) => !known.has(name) || (BESIDE.has(name) && name in inner),
+  );
+  return isAround && Object.keys(inner).every((name) => known.has(name));
 }
 
 const ENCODED_MAX = 2; // Times that JSON is found in a string in JSON.
@@ -43,16 +70,16 @@ function parsed(text: string): Json {
     return parseJson(text);
   } catch (error) {
     // Some servers begin with an empty object, and send the arguments after it.
-    const escaped = withEscapedLines(text.replace(/^\{\}(?=\s*\{)/, ""));
-    if (escaped === text) throw error;
-    return parseJson(escaped);
+    const mended = withMendedText(text.replace(/^\{\}(?=\s*\{)/, ""));
+    if (mended === text) throw error;
+    return parseJson(mended);
   }
 }
 
-/** Models write the lines of a text as they are, where JSON wants an escape. */
-function withEscapedLines(text: string): string {
-  return text.replace(/"[^"\\]*(?:\\[\s\S][^"\\]*)*"?/g, (quoted) =>
-    quoted.replace(/[\n\r\t]/g, (it) => JSON.stringify(it).slice(1, -1)),
+/** Models write the lines of a text as they are, where JSON wants an escape, and a comma after the last value. */
+function withMendedText(text: string): string {
+  return text.replace(/"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|,(?=\s*[}\]])/g, (it) =>
+    it === "," ? "" : it.replace(/[\n\r\t]/g, (control) => JSON.stringify(control).slice(1, -1)),
   );
 }
 

@@ -22,6 +22,32 @@ function callsOf(deltas: readonly (readonly unknown[])[]) {
 }
 
 const CASES: [name: string, deltas: unknown[][], calls: unknown[][]][] = [
+  ["of a name in pieces", [[call(0, "x", "ad")], [call(0, null, "d")], [call(0, null, null, A)]], [["add", A]]],
+  ["of a name in pieces without an id", [[call(0, null, "ad")], [call(0, null, "d", A)]], [["add", A]]],
+  ["of a name that grows", [[call(0, "x", "ad")], [call(0, "x", "add")], [call(0, "x", "add", A)]], [["add", A]]],
+  [
+    "of two names, each with an id",
+    [[call(0, "x", "ad")], [call(0, "y", "d")]],
+    [
+      ["ad", ""],
+      ["d", ""],
+    ],
+  ],
+  [
+    "of arguments that are sent whole each time",
+    [
+      [call(0, "x", "f", '{"a":"b')],
+      [call(0, "x", "f", '{"a":"bc{"')],
+      [call(0, "x", "f", '{"a":"bc{","d":[1]}')],
+      [call(0, "x", "f", '{"a":"bc{","d":[1]}')],
+    ],
+    [["f", '{"a":"bc{","d":[1]}']],
+  ],
+  [
+    "of an object that begins as the one around it",
+    [[call(0, "x", "f", '{"a":')], [call(0, null, null, '{"a":1}}')]],
+    [["f", '{"a":{"a":1}}']],
+  ],
   [
     "of one tool without arguments, in one delta without index and id",
     [[call(null, null, "f"), call(null, null, "f")]],

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readArguments } from "../../src/turn/tool-arguments";
 
 const NONE = { type: "object", properties: {} };
+const PLACE = { type: "object", properties: { city: { type: "string" } } };
+const NAMED = { type: "object", properties: { name: { type: "string" } } };
 const ONE = {
   type: "object",
   properties: {
@@ -40,7 +42,21 @@ describe("arguments that mean one thing", () => {
     ['{"text":"a","place":{"x":1,"y":"null"}}', ONE, { text: "a", place: { x: 1 } }],
     ['{"text":5}', ONE, { text: "5" }],
     ['{"yes":"True"}', { type: "object", properties: { yes: { type: "boolean" } } }, { yes: true }],
+    ['{"text":"a,}","tags":["b",],}', ONE, { text: "a,}", tags: ["b"] }],
+    ['{"arguments":{"text":"a"}}', ONE, { text: "a" }],
+    ['{"name":"write","arguments":{"text":5}}', ONE, { text: "5" }],
+    ['{"name":"write","parameters":"{\\"text\\":\\"a\\"}"}', ONE, { text: "a" }],
+    ['{"arguments":{}}', NONE, {}],
+    ['{"arguments":{"city":"Lyon"}}', PLACE, { city: "Lyon" }],
+    ['{"name":"find","arguments":{"name":"Ada"}}', NAMED, { name: "Ada" }],
     // What fits stays as it is.
+    [
+      '{"arguments":{"city":"Lyon"}}',
+      { type: "object", properties: { arguments: {} } },
+      { arguments: { city: "Lyon" } },
+    ],
+    ['{"arguments":{"city":"Lyon"}}', { type: "object" }, { arguments: { city: "Lyon" } }],
+    ['{"name":"Ada","arguments":{}}', NAMED, { name: "Ada", arguments: {} }],
     ['{"text":"[1]","size":null,"odd":null}', ONE, { text: "[1]", size: null, odd: null }],
   ];
   test.each(CASES)("%s", (text, schema, args) => {

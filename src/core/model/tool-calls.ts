@@ -24,10 +24,10 @@ interface GrowingCall {
   readonly index: number | null;
   id: string;
   name: string;
-  readonly pieces: string[];
+  pieces: string[];
   /** Of all pieces, in characters. */
   length: number;
-  readonly braces: Braces;
+  braces: Braces;
   /** Which delta began it. */
   readonly begunIn: number;
 }
@@ -58,8 +58,12 @@ export function createToolCalls(): ToolCalls {
     // Whole and the same again, in a later delta: the server says once more what it said.
     if (known && isRepeated && known.begunIn < deltaCount) return known;
     const call = known && goesOn(known, piece, deltaCount) ? known : begin(piece);
-    call.name ||= piece.name;
+    call.name = joinedName(call, piece);
     call.id ||= piece.id;
+    if (isLonger(call, piece)) {
+      size -= call.length;
+      Object.assign(call, { pieces: [], length: 0, braces: createBraces() });
+    }
     if (piece.text !== "") call.pieces.push(piece.text);
     call.length += piece.text.length;
     call.braces.add(piece.text);
@@ -102,17 +106,39 @@ function find(calls: readonly GrowingCall[], { index, id }: Piece): GrowingCall 
 }
 
 /** Whether the piece goes on with the call, or begins another one under the same number. */
-function goesOn(call: GrowingCall, { id, name, text }: Piece, deltaCount: number): boolean {
+function goesOn(call: GrowingCall, piece: Piece, deltaCount: number): boolean {
+  const { id, name, text } = piece;
   if (name === "") return true;
   // One delta has each call once.
   if (call.begunIn === deltaCount && call.name !== "") return false;
   if (call.name === "") return id === "" || call.id === "" || id === call.id;
+  if (isNamePiece(call, piece)) return true;
   if (name !== call.name) return false;
   const isOther = id !== "" && call.id !== "" && id !== call.id;
   // Arguments begin again: a second call, in turns with the first. Some servers make a new id for each piece.
   if (isOther && call.length > 0 && text.startsWith("{")) return false;
   // The name again: with every piece, or of a second call of the same tool once the first is whole.
   return !call.braces.isClosed() || (id === call.id && text === "");
+}
+
+/** Whether it is the next piece of a name that came in pieces: of the same call, before its arguments. */
+function isNamePiece(call: GrowingCall, { index, id, name }: Piece): boolean {
+  const isSameCall = id === "" ? index !== null && index === call.index : id === call.id;
+  return isSameCall && call.length === 0 && name !== call.name;
+}
+
+/** A server may say the name again, whole or longer by what came since. */
+function joinedName(call: GrowingCall, { name }: Piece): string {
+  return name.startsWith(call.name) || name === "" ? name || call.name : call.name + name;
+}
+
+/** Whether it is all that came once more, and what follows. One that ends more than it begins goes on with an object of the same beginning. */
+function isLonger(call: GrowingCall, { text }: Piece): boolean {
+  if (call.length === 0 || text.length <= call.length || !text.startsWith("{")) return false;
+  if (!text.startsWith(call.pieces.join(""))) return false;
+  const braces = createBraces();
+  braces.add(text);
+  return !braces.isOverclosed();
 }
 
 function isSame(call: GrowingCall, { id, name, text }: Piece): boolean {
@@ -131,6 +157,8 @@ interface Braces {
   add(text: string): void;
   /** Whether what came is one value with brackets, from the first to the one that closes it. */
   isClosed(): boolean;
+  /** Whether more was closed than opened. */
+  isOverclosed(): boolean;
 }
 
 /** Looks at each character once, where parsing what came so far with each piece would take longer each time. */
@@ -152,6 +180,7 @@ function createBraces(): Braces {
       }
     },
     isClosed: () => hasOpened && level <= 0 && !isText,
+    isOverclosed: () => level < 0,
   };
 }
 
