@@ -152,6 +152,21 @@ test("pictures of a model are files of the chat", async () => {
   expect(history.map(({ type }) => type)).toEqual(["text", "text", "file", "file"]);
 });
 
+test("a picture that cannot be read is told, and the reply is kept", async () => {
+  const { client } = await start();
+  const broken = ["data:image/png;base64,", "data:image/png;base64,!broken!", "data:image/png;base64,aGVsbG8=", ""];
+  const images = broken.map((url) => ({ type: "image_url", image_url: { url } }));
+  const vector = { type: "image_url", image_url: { url: "data:image/svg+xml,%3Csvg/%3E" } };
+  upstream.script({ parts: ["Here", { delta: { images: [...images, vector] } }, " it is."] });
+  const { text, events, threadId } = await send(client, { content: "Paint", model: "giver" });
+  expect(text).toBe("Here it is.");
+  const files = events.filter(({ event }) => event === "file").map(({ data }) => data as Record<string, unknown>);
+  expect(files.map(({ name, size }) => [name, size])).toEqual([["picture-5.svg", 6]]);
+  const history = await client.json<{ type: string; content: string }[]>(`/api/v1/threads/${threadId}/messages`);
+  const notices = history.filter(({ type }) => type === "notice").map(({ content }) => content);
+  expect(notices).toEqual(broken.map(() => "The model sent a picture that cannot be read."));
+});
+
 test("thinking whose end alone is marked is kept as thinking, and not sent again", async () => {
   const { client } = await start();
   upstream.script({ parts: ["hm so\n", "</think>\n\n", "Hello"] });

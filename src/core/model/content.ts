@@ -3,7 +3,6 @@
 import { imageTypeOf } from "../../image";
 import { isRecord } from "../../json";
 import type { ModelEvent } from "../../protocols";
-import { StreamFault } from "./failure";
 import type { JsonRecord } from "./opaque";
 
 /** Names under which thinking comes as a plain text. */
@@ -68,12 +67,28 @@ export function pictureEvent(picture: unknown, number: number): ModelEvent {
     if (url) return { type: "text", text: `\n\n[${url.slice(0, LINK_MAX)}](${url})\n\n` };
   }
   const comma = /^data:/i.test(address) ? address.slice(0, HEAD_MAX).indexOf(",") : -1;
-  const claimed = comma < 0 ? type : (/^data:([\w.+-]+\/[\w.+-]+)/i.exec(address.slice(0, comma))?.[1] ?? type);
-  const bytes = Buffer.from(address.slice(comma + 1), "base64");
-  if (bytes.length === 0) throw new StreamFault("malformed");
-  const known = imageTypeOf(bytes) ?? claimed;
+  const head = address.slice(0, Math.max(0, comma));
+  const claimed = /^data:([\w.+-]+\/[\w.+-]+)/i.exec(head)?.[1] ?? type;
+  const bytes = bytesOf(address.slice(comma + 1), comma < 0 || /;base64$/i.test(head));
+  const known = bytes && (imageTypeOf(bytes) ?? (RECOGNIZED.test(claimed) ? null : claimed));
+  if (!bytes || !known) return { type: "notice", text: "The model sent a picture that cannot be read." };
   const name = `picture-${number}.${known.replace(/^.*\//, "").replace(/\W.*$/, "").replace("jpeg", "jpg")}`;
   return { type: "file", name, data: new Blob([bytes], { type: known }) };
+}
+
+/** Pictures of these types are told by their bytes. */
+const RECOGNIZED = /^image\/(?:png|jpe?g|gif|webp)$/i;
+
+/** Null for none, and for what is not encoded so. */
+function bytesOf(data: string, isBase64: boolean): Buffer<ArrayBuffer> | null {
+  try {
+    const text = data.includes("%") ? decodeURIComponent(data) : data;
+    if (isBase64 && /[^\w+/=\s-]/.test(text)) return null;
+    const bytes = Buffer.from(text, isBase64 ? "base64" : "utf8");
+    return bytes.length === 0 ? null : bytes;
+  } catch {
+    return null; // A broken escape.
+  }
 }
 
 const LINK_MAX = 80; // Characters that a person sees of it.
