@@ -1,15 +1,16 @@
 /**
- * Emphasis beside Chinese, Japanese and Korean, which put no spaces between words: such a character beside a mark is a
+ * Emphasis beside scripts that put no spaces between words, as Chinese, Japanese, Korean, Thai and Khmer: such a character beside a mark is a
  * boundary, and punctuation of theirs is as a letter. Nothing else is other than in CommonMark, and nothing with "_".
  */
 
 import type { MarkdownIt } from "markdown-it";
 
-const CJK =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\u3000-\u303f\u30fb\u30fc\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6]/u;
+/** And the spaces without width that some put between words. */
+const UNSPACED =
+  /[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}\p{Script=Javanese}\p{Script=Balinese}\u200b\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\u3000-\u303f\u30fb\u30fc\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6]/u;
 const PUNCTUATION = /[\p{P}\p{S}]/u;
 
-export function emphasisBesideCjk({ inline }: MarkdownIt): void {
+export function emphasisBesideUnspaced({ inline }: MarkdownIt): void {
   inline.State = class extends inline.State {
     override scanDelims(start: number, canSplitWord: boolean) {
       const scanned = super.scanDelims(start, canSplitWord);
@@ -17,7 +18,7 @@ export function emphasisBesideCjk({ inline }: MarkdownIt): void {
       const before = characterBefore(this.src, start);
       const end = start + scanned.length;
       const after = end < this.posMax ? String.fromCodePoint(this.src.codePointAt(end) ?? 32) : " ";
-      if (!CJK.test(before) && !CJK.test(after)) return scanned;
+      if (!UNSPACED.test(before) && !UNSPACED.test(after)) return scanned;
       return { ...scanned, can_open: mayBegin(before, after), can_close: mayBegin(after, before) };
     }
   };
@@ -26,11 +27,11 @@ export function emphasisBesideCjk({ inline }: MarkdownIt): void {
 /** Whether what stands between `outside` and `inside` may begin emphasis on the side of `inside`; to end it is the same from the other side. */
 function mayBegin(outside: string, inside: string): boolean {
   if (/\s/.test(inside)) return false;
-  return !isPunctuation(inside) || /\s/.test(outside) || CJK.test(outside) || isPunctuation(outside);
+  return !isPunctuation(inside) || /\s/.test(outside) || UNSPACED.test(outside) || isPunctuation(outside);
 }
 
 function isPunctuation(character: string): boolean {
-  return PUNCTUATION.test(character) && !CJK.test(character);
+  return PUNCTUATION.test(character) && !UNSPACED.test(character);
 }
 
 /** White space where the text begins. */

@@ -1,12 +1,13 @@
 /**
  * Where a formula stands: $…$ and \(…\) in a line, $$…$$ and \[…\] in a line or as blocks of their own, and the environments
- * that are formulas by themselves. A block may hold blank lines, but no paragraphs.
+ * that are formulas by themselves, and code in the language `math`. A block may hold blank lines, but no paragraphs.
  * "$5 and $10" are prices.
  */
 
-import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
+import type { MarkdownIt, StateBlock, StateCore, StateInline } from "markdown-it";
 import { isQuick, MAX_FORMULA_LENGTH } from "../../src/formulas/draw";
 import type { Formulas } from "../../src/protocols";
+import { isClosed } from "./code";
 import { formula } from "./formula";
 
 const MAX_BLOCK_LINES = 300;
@@ -20,6 +21,7 @@ export function formulas(parser: MarkdownIt): void {
   parser.block.ruler.before("fence", "formula_block", block, {
     alt: ["paragraph", "reference", "blockquote", "list"],
   });
+  parser.core.ruler.after("block", "formula_fence", fences);
   const madeIn = (env: object | undefined) => (env as { readonly formulas?: Formulas }).formulas;
   parser.renderer.rules.formula = (tokens, index, _options, env) => {
     const token = tokens[index];
@@ -166,6 +168,16 @@ function block(state: StateBlock, startLine: number, endLine: number, isSilent: 
   Object.assign(token, { content, map: [startLine, last + 1], markup: close });
   state.line = last + 1;
   return true;
+}
+
+/** As long as its last line has not come it is code. */
+function fences({ tokens, env }: StateCore): void {
+  for (const token of tokens) {
+    if (token.type !== "fence" || token.info.trim().toLowerCase() !== "math" || !isClosed(token)) continue;
+    const content = token.content.trim();
+    if (content === "" || content.length > MAX_FORMULA_LENGTH || !takeBudget(env, content, false)) continue;
+    Object.assign(token, { type: "formula_block", content, markup: "$$" });
+  }
 }
 
 /** The next line that ends as a formula does, wherever. Found once for all the lines in front of it, each of which may be a beginning. */

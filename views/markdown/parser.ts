@@ -7,7 +7,7 @@ import MarkdownIt, { type Token } from "markdown-it";
 import type { Words } from "../../src/protocols";
 import { escapeHtml, html, isSafeUrl } from "../html";
 import { code } from "./code";
-import { emphasisBesideCjk } from "./emphasis";
+import { emphasisBesideUnspaced } from "./emphasis";
 import { footnotes } from "./footnotes";
 import { formulas } from "./formula-syntax";
 import { MAX_BLOCK_LENGTH, plain } from "./plain";
@@ -56,7 +56,7 @@ parser.validateLink = isSafeUrl;
 formulas(parser);
 footnotes(parser);
 tags(parser);
-emphasisBesideCjk(parser);
+emphasisBesideUnspaced(parser);
 
 const rules = parser.renderer.rules;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { markdown as renderIn } from "../../../views/markdown";
+import { openMarkdown, markdown as renderIn } from "../../../views/markdown";
 import { en } from "../../../views/words/en";
 import { cpuMs } from "../../support/cpu";
 
@@ -24,6 +24,17 @@ describe("formulas", () => {
     const found = texOf(render(text));
     expect(typeof wanted === "number" ? found.length : found).toEqual(wanted as never);
     expect(render(text).replace(/<annotation[\s\S]*?<\/annotation>/g, "")).not.toMatch(/\$|\\\[|begin/);
+  });
+
+  test("are what a block of code in the language math holds, once it is closed", () => {
+    const text = "so\n\n```math\na + b\n\n= c\n```\n\n- in a list\n  ~~~Math\n  d\n  ~~~\n";
+    expect(texOf(render(text))).toEqual(["a + b\n\n= c", "d"]);
+    for (const code of ["```math\na + b", "```math\n```", "```mathematica\na + b\n```"]) {
+      expect(render(code)).toContain('<figure class="code">');
+      expect(texOf(render(code))).toEqual([]);
+    }
+    expect(openMarkdown("```math\na + b\n", en).openFence).toBe("```");
+    expect(openMarkdown("```math\na + b\n```\n", en)).toMatchObject({ finished: 18, openFence: null });
   });
 
   test.each([

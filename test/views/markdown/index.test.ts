@@ -51,6 +51,11 @@ describe("Markdown of a model", () => {
     ["**서울(Seoul)**은", "서울(Seoul)"],
     ["他说：**“好。”**然后走了", "“好。”"],
     ["𠮷**（野家）**𠮷", "（野家）"],
+    ["คำว่า**“สวัสดี”**แปลว่า", "“สวัสดี”"],
+    ["ຄຳ**(ສະບາຍດີ)**ແມ່ນ", "(ສະບາຍດີ)"],
+    ["ពាក្យ**«សួស្តី»**មាន", "«សួស្តី»"],
+    ["စကား**(မင်္ဂလာ)**ဖြစ်", "(မင်္ဂလာ)"],
+    ["បាន\u200b**(a)**\u200bបាន", "(a)"],
   ])("%p is strong beside letters that have no spaces between words", (text, wanted) => {
     expect(render(text)).toContain(`<strong>${wanted}</strong>`);
   });
