@@ -75,16 +75,19 @@ describe("a reply", () => {
   });
 
   test("has thinking from either field and from the text, and a field that comes twice only once", async () => {
-    const both = { delta: { reasoning: "c", reasoning_content: "c" } };
+    const same = { reasoning_content: "c" };
+    const both = { delta: { reasoning: "c", ...same, provider_specific_fields: same } };
+    const nested = { delta: { provider_specific_fields: { reasoning_content: "d" } } };
     const events = await streamed([
       { reasoning: "a" },
       { reasoningContent: "b" },
       both,
+      nested,
       "<thi",
-      "nk>d</th",
+      "nk>e</th",
       "ink>\n\nYes",
     ]);
-    expect(textOf(events, "thinking")).toBe("abcd");
+    expect(textOf(events, "thinking")).toBe("abcde");
     expect(textOf(events)).toBe("Yes");
   });
 

@@ -179,15 +179,21 @@ function thinkingIn(delta: JsonRecord, parts: Parts): string {
     }
     return text;
   }
-  return "";
+  // LiteLLM's place for what its own form does not have.
+  const nested = delta[NESTED];
+  return isRecord(nested) ? thinkingIn({ ...nested, [NESTED]: null }, parts) : "";
 }
+
+const NESTED = "provider_specific_fields";
 
 /** Plain thinking is kept once; lists of it, with their signatures, as they are. */
 function withoutThinking(delta: JsonRecord): JsonRecord {
   const others = Object.entries(delta).filter(
     ([name, value]) => typeof value !== "string" || !THINKING_FIELDS.includes(name),
   );
-  return Object.fromEntries(others);
+  return Object.fromEntries(
+    others.map(([name, value]) => [name, name === NESTED && isRecord(value) ? withoutThinking(value) : value]),
+  );
 }
 
 const MAX_PICTURES = 20; // Of one reply; vendors make four at most.

@@ -1,6 +1,6 @@
 /**
  * Takes marked thinking out of a model's text, such as `<think>…</think>`, in the marks of the usual chat templates. Only where the reply
- * begins with a mark (white space aside): later on it is what a person asked about, such as a line of code. The closing one alone is
+ * begins with a mark (white space and attributes aside): later on it is what a person asked about, such as a line of code. The closing one alone is
  * looked for in all of the text (late-close.ts). Marks may be split over deltas in any way.
  */
 
@@ -32,10 +32,12 @@ interface Mark {
   readonly closing: RegExp;
 }
 
+const ELEMENTS = ["think", "thinking", "thought", "reason", "reasoning", "seed:think"];
+/** The beginning of an element, and its attributes so far. */
+const WITH_ATTRIBUTES = new RegExp(`^(<(?:${ELEMENTS.join("|")}))\\s[^<>\n]{0,200}(>?)`, "i");
+
 const MARKS: readonly Mark[] = [
-  ...["think", "thinking", "thought", "reason", "reasoning", "seed:think"].map((name) =>
-    mark(`<${name}>`, `</${name}>`),
-  ),
+  ...ELEMENTS.map((name) => mark(`<${name}>`, `</${name}>`)),
   mark("[think]", "[/think]"),
   mark("◁think▷", "◁/think▷"),
   mark("<|begin_of_thought|>", "<|end_of_thought|>"),
@@ -57,6 +59,8 @@ const ANSWERS: readonly Mark[] = [
   mark("<|start_response|>", "<|end_response|>"),
 ];
 
+/** White space, also of no width. */
+const BLANK = /^[\s\u200b-\u200d\u2060]+/;
 const MAX_BLANK = 1000; // White space before a mark that is still worth waiting for, in characters.
 
 function mark(open: string, close: string): Mark {
@@ -106,7 +110,8 @@ function read(place: Place, text: string): ThinkPiece[] {
 }
 
 function begin(place: Place): ThinkPiece[] {
-  const trimmed = place.held.trimStart();
+  const trimmed = withoutAttributes(place.held.replace(BLANK, ""));
+  if (trimmed === null) return [];
   const head = trimmed.slice(0, HEAD_MAX).toLowerCase();
   const opened = [...MARKS, ...WORDED].find(({ open }) => head.startsWith(open));
   if (opened) return enter(place, opened, trimmed.slice(opened.open.length));
@@ -124,6 +129,13 @@ function begin(place: Place): ThinkPiece[] {
   return beginText(place);
 }
 
+/** Null while more of them may follow. */
+function withoutAttributes(text: string): string | null {
+  const [found = "", begin, end] = WITH_ATTRIBUTES.exec(text) ?? [];
+  if (end === "") return found.length === text.length ? null : text;
+  return end ? `${begin}>${text.slice(found.length)}` : text;
+}
+
 function enter(place: Place, entered: Mark | Harmony, rest: string): ThinkPiece[] {
   place.at = entered;
   place.held = "";
@@ -137,7 +149,7 @@ function leave(place: Place, rest: string): ThinkPiece[] {
 }
 
 function beginText(place: Place): ThinkPiece[] {
-  const text = place.dropsBlank ? place.held.trimStart() : place.held;
+  const text = place.dropsBlank ? place.held.replace(BLANK, "") : place.held;
   place.at = "text";
   place.held = "";
   return read(place, text);
@@ -185,7 +197,7 @@ function asText(place: Place, { open }: Mark): ThinkPiece[] {
 
 function end(place: Place): ThinkPiece[] {
   const { at, held, late } = place;
-  if (at === "start") return piece("text", place.dropsBlank ? held.trimStart() : held);
+  if (at === "start") return piece("text", place.dropsBlank ? held.replace(BLANK, "") : held);
   if (at === "text") {
     if (place.answer) return piece("text", held);
     const { text, rest } = late.end();
