@@ -93,10 +93,12 @@ function titleIn(text: string): string {
   const bare = found
     .replace(/<\/?\w{1,20}>/g, "")
     .replace(
-      /^[\s#*_"'“”„«»`]*(?:(?:chat |suggested )?(?:title|titel|titre|título|titolo)["'*_]*:\s*)?[\s*_"'“”„«»`]*/i,
+      /^[\s#*_"'“”„«»`]*(?:(?:chat |suggested )?(?:title|titel|titre|título|titolo|标题|標題|タイトル|제목)["'*_]*[:：]\s*)?[\s*_"'“”„«»`]*/i,
       "",
     )
-    .replace(/[\s*_"'“”„«»`.]+$/, "");
+    .replace(/[\s*_"'“”„«»`.。]+$/, "")
+    // Around a part of it they are the title of something else.
+    .replace(/^[《〈「『【]([^《〈「『【》〉」』】]*)[》〉」』】]$/, "$1");
   return [...bare.replace(/[\s\p{Cc}]+/gu, " ")].slice(0, TITLE_MAX).join("");
 }
 

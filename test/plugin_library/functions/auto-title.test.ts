@@ -87,6 +87,8 @@ describe("a new thread", () => {
     ["an element", "<title>Slugs and lettuce</title>"],
     ["a line below another that leads up to it", "Sure! Here is a title:\n\n**Slugs and lettuce**"],
     ["another language's word for it", "**Titel:** „Slugs and lettuce“"],
+    ["the marks of Chinese titles", "《Slugs and lettuce》"],
+    ["quotes of theirs behind a word for it", "标题：「Slugs and lettuce」。"],
     ["what comes after thinking", "The user wants a title.\n</think>\n\nSlugs and lettuce"],
   ])("is found in %s", async (_form, answer) => {
     scriptTitle(reply(answer));
@@ -94,6 +96,14 @@ describe("a new thread", () => {
     const titled = changed(({ title }) => !title.startsWith("How do I keep"));
     await ask(ASKED);
     expect((await titled).title).toBe("Slugs and lettuce");
+  });
+
+  test("keeps marks of titles that are around a part of it", async () => {
+    scriptTitle(reply("《Slugs》 and lettuce"));
+    const { ask, changed } = await start();
+    const titled = changed(({ title }) => !title.startsWith("How do I keep"));
+    await ask(ASKED);
+    expect((await titled).title).toBe("《Slugs》 and lettuce");
   });
 
   test("gets it by the model of the settings, and by the thread's own where the user may not use that", async () => {
