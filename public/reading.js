@@ -4,8 +4,16 @@
   // As src/fold.ts has it, but for what only some browsers understand.
   const UNSEEN = /[\p{Default_Ignorable_Code_Point}\u0640]/gu;
   const SIGNS =
-    /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0730-\u074a]/gu;
-  const fold = (text) => text.replace(UNSEEN, "").normalize("NFKD").replace(SIGNS, "").toLowerCase();
+    /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0730-\u074a\u093c]/gu;
+  const LETTERS = {
+    ...{ ß: "ss", ı: "i", æ: "ae", œ: "oe", ø: "o", ł: "l", đ: "d", ð: "d", þ: "th", ς: "σ", ё: "е" },
+    ...{ أ: "ا", إ: "ا", آ: "ا", ٱ: "ا", ة: "ه", ى: "ي", ی: "ي", ک: "ك" },
+  };
+  const LETTER = new RegExp(`[${Object.keys(LETTERS).join("")}]`, "gu");
+  const fold = (text) => {
+    const plain = text.replace(UNSEEN, "").normalize("NFKD").replace(SIGNS, "").toLowerCase();
+    return plain.replace(LETTER, (letter) => LETTERS[letter]);
+  };
   const [WORDS, RANGES, LENGTH] = [32, 500, 200_000]; // What is marked in a moment, and is more than anybody looks at.
 
   const asked = new URLSearchParams(location.search).get("mark") ?? "";

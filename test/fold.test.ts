@@ -11,6 +11,17 @@ test.each([
   ["cafe\u0301", "café"],
   ["が", "が"],
   ["हिन्दी", "हिन्दी"],
+  ["Straße ẞ", "Strasse ss"],
+  ["ırmak", "irmak"],
+  ["Æsop œuvre smørrebrød", "aesop oeuvre smorrebrod"],
+  ["Łódź đường", "lódź dường"],
+  ["Þór", "thór"],
+  ["Ελλάδα ἀρχῇ λόγος", "Ελλαδα αρχη λογοσ"],
+  ["ёлка Ёж", "елка еж"],
+  ["йод", "йод"],
+  ["أحمد إيمان آمن", "احمد ايمان امن"],
+  ["مدرسة موسى", "مدرسه موسي"],
+  ["ज़रूरत क\u093cलम", "जरूरत कलम"],
   ["Sign™ – “quoted”", "Sign quoted "],
 ])("%p is searched as %p", (text, wanted) => {
   expect(folded(text)).toBe(wanted);
@@ -19,6 +30,12 @@ test.each([
 
 test("what has no letter is no word, and a word of marks is none", () => {
   expect(foldedWords("a – \u0301\u0302 ™ \u00ad \ufdfa ½b")).toEqual(["a", "1", "2b"]);
+});
+
+test("what is shown as found folds the words of a search as they are looked for", () => {
+  for (const text of ["Straße", "ırmak", "Łódź", "Œuvre", "ΛΌΓΟΣ", "Ёлка", "إيمان", "مدرسة", "ज़रूरत"])
+    expect(foldedInPlace(text).text).toBe(foldedInPlace(folded(text)).text);
+  expect(foldedInPlace("aßb").origin).toEqual([0, 1, 1, 2]);
 });
 
 test("each letter leads back to the character it came from", () => {

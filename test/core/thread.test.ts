@@ -22,6 +22,9 @@ describe("a snippet", () => {
     ["nothing of it", "walrus", "nothing of it"],
     ["a.c abc", "a.c", "[a].[c] [a]b[c]"],
     ["日本語の文章", "文章", "日本語の[文章]"],
+    ["Die Straße dort", "strasse", "Die [Straße] dort"],
+    ["Łódź, ЁЛКА", "lodz елка", "[Łódź], [ЁЛКА]"],
+    ["عن أحمد", "احمد", "عن [أحمد]"],
     ["", "x", ""],
     ["text", '"*(', "text"],
   ];

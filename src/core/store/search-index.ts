@@ -23,7 +23,7 @@ const UNSPACED =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/gu;
 
 /** Raised whenever the same text is indexed in another way than before. */
-const FORM = 2;
+const FORM = 3;
 
 /** Called once the file is open. */
 export function createForms(database: StoreDatabase): void {

@@ -328,6 +328,24 @@ describe("the search index", () => {
     await again.close();
   });
 
+  test.each([
+    ["Straße", "STRASSE"],
+    ["Œuvre", "oeuvre"],
+    ["Łódź", "lodz"],
+    ["ἀρχή", "ΑΡΧΗ"],
+    ["ёлка", "ЕЛКА"],
+    ["أحمد", "احمد"],
+    ["ज़रूरत", "जरूरत"],
+  ])("has %s and %s as one word", async (one, other) => {
+    const store = openStore(temporaryFolder());
+    await store.createStoreIfNotExists("notes", SEARCHED);
+    await store.add("ann", "notes", { text: one }, "one");
+    await store.add("ann", "notes", { text: other }, "other");
+    for (const word of [one, other]) expect(await store.fullTextSearch("ann", "notes", word)).toHaveLength(2);
+    expect(await store.fullTextSearch("ann", "notes", "й")).toEqual([]);
+    await store.close();
+  });
+
   test("of words in an earlier form is made anew beside everything else, without a backup, and finds the old ones meanwhile", async () => {
     const folder = temporaryFolder();
     const store = openStore(folder);
