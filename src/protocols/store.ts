@@ -87,7 +87,7 @@ export interface StoreProtocol {
   ): Promise<Json[]>;
 
   /**
-   * Records whose `search` fields contain every word of `text` (its first 32; case, accents, Hebrew and Arabic points, ligatures,
+   * Records whose `search` fields contain every word of `text` (its first 32; case, accents, Hebrew and Arabic points, letters that are typed as others (ß as ss), ligatures,
    * wide forms and characters that nobody sees aside; the last one, from three characters on, may be a beginning; scripts
    * written without spaces match anywhere, and each of their characters counts as a word), newest first, at most `limit` (default
    * 50). `text` is a person's: nothing in it is syntax, and a text without a word finds nothing. Holds nobody up
