@@ -478,11 +478,13 @@ function toOutput(answer: unknown): ToolOutput {
   const { content, structuredContent, isError } = result;
   const blocks = Array.isArray(content) ? content : [content].filter((it) => it !== undefined && it !== null);
   const instead = structuredContent ?? result.toolResult; // The latter in servers of the first protocol.
-  if (blocks.length === 0 && instead !== undefined) blocks.push(asJson(instead, Number.POSITIVE_INFINITY));
   const parts = blocks.map(readBlock);
+  const files = parts.flatMap(({ file }) => file ?? []);
+  const text = parts.flatMap((part) => part.text || []).join("\n\n");
+  const isNothing = text.trim() === "" && files.length === 0 && instead !== undefined && instead !== null;
   return {
-    content: parts.flatMap(({ text }) => text || []).join("\n\n"),
-    files: parts.flatMap(({ file }) => file ?? []),
+    content: isNothing ? asJson(instead, Number.POSITIVE_INFINITY) : text,
+    files,
     isError: isError === true,
   };
 }
@@ -497,7 +499,8 @@ function readBlock(block: unknown): Part {
   if (!isRecord(block)) return { text: typeof block === "string" ? block : asJson(block) };
   const { type, text, data, mimeType, uri } = block;
   if (type === "text" && (typeof text === "string" || text === null)) return { text: text ?? "" };
-  if ((type === "image" || type === "audio") && typeof data === "string") return { file: fileOf(type, mimeType, data) };
+  if ((type === "image" || type === "audio") && typeof data === "string" && data !== "")
+    return { file: fileOf(type, mimeType, data) };
   if (type === "resource_link" && typeof uri === "string") return { text: linkText(uri, block) };
   const resource = type === "resource" && isRecord(block.resource) ? block.resource : {};
   const place = String(resource.uri ?? "A resource");

@@ -369,6 +369,14 @@ test.each<[string, unknown, unknown]>([
   ["a resource of null", [{ type: "resource", resource: null }], /"resource":null/],
   ["words in the place of blocks", "ok", /^ok$/],
   ["a block that is words, and one that is null", ["ok", null], /^ok\n\nnull$/],
+  [
+    "a picture of nothing",
+    [
+      { ...PNG, data: "" },
+      { type: "text", text: "ok" },
+    ],
+    /"type":"image".*ok$/s,
+  ],
   ["no content", undefined, /^\{"v":1\}$/],
 ])("a result with %s is shown, and the server stays", async (_, content, expected) => {
   const core = await answering();
@@ -378,6 +386,14 @@ test.each<[string, unknown, unknown]>([
     error: "No.",
   });
   expect(await answered(core, { content: [{ type: "text", text: "ok" }] })).toMatchObject({ result: "ok" });
+});
+
+test("a result whose blocks say nothing is shown by what stands beside them", async () => {
+  const core = await answering();
+  for (const content of [[], [{ type: "text", text: "" }], [{ type: "text", text: " " }], null])
+    expect(await answered(core, { content, structuredContent: { v: 1 } })).toMatchObject({ result: '{"v":1}' });
+  const words = { content: [{ type: "text", text: "one" }], structuredContent: { v: 1 } };
+  expect(await answered(core, words)).toMatchObject({ result: "one" });
 });
 
 test("a block that is long is cut, and one that nests too deep is not shown at all", async () => {
