@@ -62,7 +62,7 @@ describe.skipIf(noBrowser !== null)("a reply that is written", () => {
       await page.waitForSelector(".reply:last-child .footnotes", { timeout: 60_000 });
       await page.waitForSelector("button.send", { timeout: 60_000 });
     }
-    await screenshot(page, "formulas");
+    await screenshot(page, "streaming-complete");
     const streamed = await markupOf(page, "#messages");
     await page.reload();
     expect(streamed).toBe(await markupOf(page, "#messages"));
