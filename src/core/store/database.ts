@@ -22,6 +22,8 @@ export interface StoreDatabase {
   run(sql: string, ...values: SqlValue[]): void;
   /** For what is run once, such as a change of the tables. */
   exec(sql: string): void;
+  /** Called when all tables of the store itself are there: until then a call waits for other processes that make theirs. */
+  serve(): void;
   inTransaction(): boolean;
   /** Throws AppError("unavailable") when the file is no longer there, is another one by now, or no database. */
   checkFile(): void;
@@ -62,6 +64,7 @@ export function openDatabase(config: Config): StoreDatabase {
     first: (sql, ...values) => statement(sql).get(...values),
     run: (sql, ...values) => void statement(sql).run(...values),
     exec: (sql) => void database.run(sql),
+    serve: () => void database.run(`PRAGMA busy_timeout = ${BUSY_MS}`),
     inTransaction: () => database.inTransaction,
     checkFile() {
       if (path === null || file === null) return;
@@ -110,7 +113,6 @@ function open(path: string | null, config: Config): { database: Database; found:
       fields TEXT NOT NULL,
       reindex_to INTEGER
     ) STRICT`);
-    database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
     return { database, found: hasTables ? "database" : bytes === undefined ? "nothing" : "empty" };
   } catch (error) {
     database?.close();

@@ -35,6 +35,7 @@ export function createStore(core: Core): StoreProtocol {
   createAppended(database);
   createSizes(database);
   createForms(database);
+  database.serve();
   const writes = createWriteQueue(database);
   const collections = createCollections(database, writes, core.log);
   const schema = createSchema(database, writes, core.log);
