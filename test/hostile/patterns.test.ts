@@ -249,3 +249,37 @@ test("a sentence of one character, in texts of nothing else, is found and costs 
   );
   expect(hostile / harmless).toBeLessThan(20);
 });
+
+test.each([
+  ["a sentence of one character", () => "\u6f22".repeat(4000), "\u6f22".repeat(32)],
+  [
+    "the beginning of every word",
+    (n: number) => Array.from({ length: 2000 }, (_, at) => `aaa${n * 2000 + at}`).join(" "),
+    "aaa",
+  ],
+])("%s in hundreds of long texts is looked for a few texts at a time", async (_, text, query) => {
+  const { store } = await startCore();
+  await store.createStoreIfNotExists("notes", { text: { type: "str", search: true }, n: "int" });
+  await Promise.all(Array.from({ length: 200 }, (_, n) => store.add("ann", "notes", { text: text(n), n })));
+  const search = (where = {}) => store.fullTextSearch("ann", "notes", query, { where, limit: 300, select: [] });
+  expect(await search()).toHaveLength(200);
+  const shares: number[] = [];
+  for (let round = 0; round < 7; round++) shares.push(await longestShare(() => search({ n: -1 })));
+  expect(Math.min(...shares)).toBeLessThan(0.3); // All at once they are nearly the whole.
+});
+
+/** For which part of its time the work holds the loop at a stretch. */
+async function longestShare(run: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  let [last, longest, isOver] = [begun, 0, false];
+  const tick = (): void => {
+    const now = performance.now();
+    [last, longest] = [now, Math.max(longest, now - last)];
+    if (!isOver) setImmediate(tick);
+  };
+  setImmediate(tick);
+  await run();
+  isOver = true;
+  tick();
+  return longest / (last - begun);
+}

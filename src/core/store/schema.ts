@@ -170,7 +170,7 @@ function extend(database: StoreDatabase, existing: StoreInfo, store: StoreInfo):
   database.run("UPDATE _store SET fields = ? WHERE name = ?", JSON.stringify(store.fields), store.name);
   const isSearchNew = searchedFields(store).some((field) => had.has(field) && !existing.fields[field]?.search);
   if ((isIndexNew && isFormNew) || isSearchNew) beginReindex(database, store);
-  else if (isFormNew) beginRefolding(database, store.name);
+  else if (isFormNew) beginRefolding(database, store);
   if (sizedFields(existing).join() !== sizedFields(store).join()) beginSizing(database, store);
 }
 

@@ -1,18 +1,21 @@
 /**
  * What full-text search reads: for each record the words of its searched fields, each beginning with a token of the owner
- * and of a block. A block is a stretch of some thousand of the owner's records, named by the row of the first; the table of
- * blocks says where each begins. Scripts that are written without spaces are indexed by character and found as a phrase.
+ * and of a block. A block is a stretch of some thousand of the owner's records, or fewer long ones, named by the row of the first;
+ * the table of blocks says where each begins. Scripts that are written without spaces are indexed by character and found as a phrase.
  */
 
 import { errorOf } from "../../errors";
 import { folded, foldedWords } from "../../fold";
 import type { Log, StoreInfo } from "../../protocols";
-import type { SqlValue, StoreDatabase } from "./database";
+import type { StoreDatabase } from "./database";
 import { searchedFields } from "./values";
 import type { WriteQueue } from "./writes";
 
 const BLOCK = 1000; // Records. Joining every word that begins with three common letters then takes about 3 ms.
-const FULL_CHECK = 1 / 16; // How often a new record asks whether its block is full: counting costs as much as indexing.
+// Of text in a block of more than one record. What is made to be slow, a phrase of one character, then takes 8 ms; each block more costs
+// every search some hundredths of one.
+const BLOCK_BYTES = 200_000;
+const FULL_CHECK = 1 / 16; // How often a short new record asks whether its block is full: counting costs as much as indexing.
 const SLICE_MS = 3; // Of re-indexing, with a rest of the same length for everybody else.
 const REINDEX_AGAIN_MS = 10_000; // After a failure: a full disk is not asked, nor the log filled, all the time.
 const WORDS = 32; // The protocol's bound: each word costs, and nobody types more to find something.
@@ -88,10 +91,11 @@ export function reindex(database: StoreDatabase, store: StoreInfo, row: number):
     return;
   }
   const owner = String(record._owner);
+  const text = texts.join("\n");
   database.run(
     `INSERT OR REPLACE INTO "${store.name}.words" (rowid, body) VALUES (?, ?)`,
     row,
-    searchable(owner, blockFor(database, store, owner, row), texts.join("\n")),
+    searchable(owner, blockFor(database, store, { owner, row, length: text.length }), text),
   );
 }
 
@@ -99,12 +103,20 @@ export function unindex(database: StoreDatabase, store: StoreInfo, row: number):
   database.run(`DELETE FROM "${store.name}.words" WHERE rowid = ?`, row);
 }
 
+interface Indexed {
+  readonly owner: string;
+  readonly row: number;
+  /** Of its text, in characters. */
+  readonly length: number;
+}
+
 /** The block that the row is in: the last one that begins at or before it, or one that begins with it. */
-function blockFor(database: StoreDatabase, store: StoreInfo, owner: string, row: number): number {
+function blockFor(database: StoreDatabase, store: StoreInfo, { owner, row, length }: Indexed): number {
   const sql = `SELECT max(first) AS first FROM "${store.name}.blocks" WHERE owner = ? AND first <= ?`;
   const first = database.first(sql, owner, row)?.first ?? null;
-  if (first !== null && !(Math.random() < FULL_CHECK && isFull(database, store, { owner, first: Number(first), row })))
-    return Number(first);
+  // A record that fills a good part of a block always asks.
+  const asks = Math.random() < FULL_CHECK + length / (FULL_CHECK * BLOCK_BYTES);
+  if (first !== null && !(asks && isFull(database, store, { owner, first: Number(first), row }))) return Number(first);
   database.run(`INSERT INTO "${store.name}.blocks" (owner, first) VALUES (?, ?)`, owner, row);
   return row;
 }
@@ -112,17 +124,27 @@ function blockFor(database: StoreDatabase, store: StoreInfo, owner: string, row:
 /** Only the newest record begins a block, so that the blocks stay in the order of their rows. */
 function isFull(
   database: StoreDatabase,
-  { name }: StoreInfo,
+  store: StoreInfo,
   { owner, first, row }: { readonly owner: string; readonly first: number; readonly row: number },
 ): boolean {
+  const { name } = store;
+  const last = database.first(`SELECT max(_row) AS row FROM "${name}" WHERE _owner = ?`, owner)?.row;
+  if (last !== row || row === first) return false;
   const counted = database.first(
-    `SELECT count(*) AS count, max(_row) AS last
-      FROM (SELECT _row FROM "${name}" WHERE _owner = ? AND _row >= ? ORDER BY _row LIMIT ?)`,
+    `SELECT count(*) AS count, sum(bytes) AS bytes
+      FROM (SELECT ${bytesOf(store)} AS bytes FROM "${name}" WHERE _owner = ? AND _row >= ? ORDER BY _row LIMIT ?)`,
     owner,
     first,
     2 * BLOCK,
   );
-  return Number(counted?.count) > BLOCK && counted?.last === row && row !== first;
+  return Number(counted?.count) > BLOCK || Number(counted?.bytes) > BLOCK_BYTES;
+}
+
+/** Bytes of the searched text of a record, which SQLite knows without reading it. */
+function bytesOf(store: StoreInfo): string {
+  return searchedFields(store)
+    .map((field) => `coalesce(octet_length("${field}"), 0)`)
+    .join(" + ");
 }
 
 /**
@@ -131,22 +153,26 @@ function isFull(
  */
 export function* splitBlocks(database: StoreDatabase, store: StoreInfo, owner: string): Generator<void> {
   const inBlock = `FROM "${store.name}" WHERE _owner = ? AND _row >= ? AND _row < ?`;
+  const counted = `SELECT count(*) AS count, sum(bytes) AS bytes FROM (SELECT ${bytesOf(store)} AS bytes ${inBlock} ORDER BY _row LIMIT ?)`;
+  const nextRow = `SELECT _row AS row, ${bytesOf(store)} AS bytes ${inBlock} ORDER BY _row LIMIT 1`;
   const firsts = blocksOf(database, store, owner).reverse();
   for (const [at, first] of firsts.entries()) {
     const end = firsts[at + 1] ?? Number.MAX_SAFE_INTEGER;
-    const counted = `SELECT count(*) AS n FROM (SELECT 1 ${inBlock} LIMIT ?)`;
-    const isTooFull = Number(database.first(counted, owner, first, end, 2 * BLOCK)?.n) === 2 * BLOCK;
+    const all = database.first(counted, owner, first, end, 2 * BLOCK);
     yield;
-    if (!isTooFull) continue;
-    let row: SqlValue = first - 1;
-    for (let count = 0; ; count += 1) {
-      row = database.first(`SELECT min(_row) AS row ${inBlock}`, owner, Number(row) + 1, end)?.row ?? null;
-      if (row === null) break;
-      const isFirst = count > 0 && count % BLOCK === 0;
-      if (isFirst)
+    if (Number(all?.count) < 2 * BLOCK && Number(all?.bytes) < 2 * BLOCK_BYTES) continue;
+    let [block, count, bytes] = [first, 0, 0];
+    let next = database.first(nextRow, owner, first, end);
+    while (next) {
+      const row = Number(next.row);
+      [count, bytes] = [count + 1, bytes + Number(next.bytes)];
+      if (count > BLOCK || (bytes > BLOCK_BYTES && count > 1)) {
+        [block, count, bytes] = [row, 1, Number(next.bytes)];
         database.run(`INSERT OR IGNORE INTO "${store.name}.blocks" (owner, first) VALUES (?, ?)`, owner, row);
-      if (count >= BLOCK) reindex(database, store, Number(row));
+      }
+      if (block !== first) reindex(database, store, row);
       yield;
+      next = database.first(nextRow, owner, row + 1, end);
     }
   }
 }
@@ -188,19 +214,29 @@ export function createIndex(database: StoreDatabase, { name }: StoreInfo): void 
 }
 
 /** Makes the blocks of the records that are there, and has them indexed by and by. */
-export function beginReindex(database: StoreDatabase, { name }: StoreInfo): void {
-  database.run(
-    `INSERT OR IGNORE INTO "${name}.blocks" SELECT _owner, _row
-      FROM (SELECT _owner, _row, row_number() OVER (PARTITION BY _owner ORDER BY _row) AS position FROM "${name}")
-      WHERE position % ? = 1`,
-    BLOCK,
-  );
-  beginRefolding(database, name);
+export function beginReindex(database: StoreDatabase, store: StoreInfo): void {
+  addBlocks(database, store, `position % ${BLOCK} = 1`);
+  beginRefolding(database, store);
 }
 
-/** Has all records indexed anew, by and by, in the blocks that there are. Until then each is found as it was indexed before. */
-export function beginRefolding(database: StoreDatabase, name: string): void {
+/**
+ * Has all records indexed anew, by and by, in the blocks that there are and those that long texts take more. Until then each is found
+ * as it was indexed before.
+ */
+export function beginRefolding(database: StoreDatabase, store: StoreInfo): void {
+  addBlocks(database, store, `upto / ${BLOCK_BYTES} > (upto - bytes) / ${BLOCK_BYTES}`);
+  const { name } = store;
   database.run(`UPDATE _store SET reindex_to = (SELECT max(_row) FROM "${name}") WHERE name = ?`, name);
+}
+
+/** `begins`: of a record at a position among its owner's, with so many bytes of text up to it, whether it begins a block. */
+function addBlocks(database: StoreDatabase, store: StoreInfo, begins: string): void {
+  const { name } = store;
+  database.exec(`INSERT OR IGNORE INTO "${name}.blocks" SELECT _owner, _row FROM (
+      SELECT _owner, _row, bytes, row_number() OVER so_far AS position, sum(bytes) OVER so_far AS upto
+      FROM (SELECT _owner, _row, ${bytesOf(store)} AS bytes FROM "${name}")
+      WINDOW so_far AS (PARTITION BY _owner ORDER BY _row ROWS UNBOUNDED PRECEDING)
+    ) WHERE ${begins}`);
 }
 
 export interface Reindexing {

@@ -57,5 +57,6 @@ export async function readForm(request: Request): Promise<Form> {
 
 /** A form sends every line break as CR LF. */
 export function plainText(content: string): string {
-  return content.replace(/\r\n?/g, "\n");
+  // Not by an expression, which takes twice as long for a text of nothing but returns.
+  return content.replaceAll("\r\n", "\n").replaceAll("\r", "\n");
 }
