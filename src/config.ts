@@ -169,6 +169,11 @@ export function hideData(folder: string): void {
   process.chdir(folder);
 }
 
+/** That of this process, for one of its own whose temporary files go into the folder. */
+export function environmentIn(folder: string): Record<string, string | undefined> {
+  return { ...process.env, TMPDIR: folder };
+}
+
 interface Variable<Value> extends ConfigVariable {
   readonly parse: Parser<Value>;
 }

@@ -36,7 +36,8 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
     if (command === "serve") return await runServer(loadConfig());
     if (command === "users") return await editUsers(rest, loadConfig());
     if (command === "check") return await checkFiles(rest, loadConfig());
-    // Not for people: a file of theirs is read by it.
+    // Not for people: what `check` and the reading of documents run beside themselves.
+    if (command === "check-here") return await checkHere(rest, loadConfig());
     if (command === "read-document") return await readDocument(rest);
     if (command === "backup") return await (await import("./backup")).runBackup(rest, loadConfig(), console.log);
     if (command === "restore") return await (await import("./backup")).runRestore(rest, loadConfig(), console.log);
@@ -117,9 +118,15 @@ async function openStoreBeside(config: Config, log: Log) {
   }
 }
 
+async function checkFiles(files: readonly string[], config: Config): Promise<number> {
+  const { checkBeside } = await import("./check/beside");
+  return checkBeside(files, config.pluginsPath, console.log);
+}
+
 /** Ends the process, which something that a plugin left open might keep alive. */
-async function checkFiles(files: readonly string[], config: Config): Promise<never> {
-  const { checkInProcess } = await import("./check");
+async function checkHere(files: readonly string[], config: Config): Promise<never> {
+  const [{ checkInProcess }, { giveSignsOfLife }] = await Promise.all([import("./check"), import("./check/beside")]);
+  giveSignsOfLife();
   process.exit(await checkInProcess(files, config, console.log));
 }
 

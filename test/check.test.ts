@@ -87,10 +87,30 @@ test("the command checks files of the library where they are", async () => {
   expect(code).toBe(0);
 });
 
+test("a file that holds up its process for ever is named and ended, and the others are checked", async () => {
+  const folder = temporaryFolder();
+  const files = { "functions/loops.ts": "while (true) {}", "functions/quiet.ts": 'export default { name: "quiet" };' };
+  writePlugins(join(folder, "plugins"), files);
+  const [loops = "", quiet = ""] = Object.keys(files).map((file) => join(folder, "plugins", file));
+  const call = (named: readonly string[]) => `import { checkBeside } from "${projectFolder}/src/check/beside";
+    process.exit(await checkBeside(${JSON.stringify(named)}, ${JSON.stringify(join(folder, "plugins"))}, console.log, 4));`;
+  const heldUp = "held up the process for 4 seconds, and the process was ended.";
+  const named = [loops, `  FAULT It ${heldUp}`, quiet, "  ok    quiet: nothing"];
+  const [alone, all] = await Promise.all([[loops, quiet], []].map((paths) => runIn(folder, ["-e", call(paths)])));
+  expect([alone?.code, alone?.lines]).toEqual([1, named]);
+  const whole = [join(folder, "plugins"), `  FAULT One of the plugins ${heldUp} Each is checked alone.`];
+  expect([all?.code, all?.lines]).toEqual([1, [...whole, ...named]]);
+  expect(readdirSync(join(folder, "tmp"))).toEqual([]);
+}, 60_000);
+
 /** The command, in a process of its own. */
 async function runCheck(folder: string, files: readonly string[] = [], cwd = projectFolder) {
+  return runIn(folder, [join(projectFolder, "src/main.ts"), "check", ...files], cwd);
+}
+
+async function runIn(folder: string, command: readonly string[], cwd = projectFolder) {
   mkdirSync(join(folder, "tmp"), { recursive: true });
-  const child = Bun.spawn([process.execPath, join(projectFolder, "src/main.ts"), "check", ...files], {
+  const child = Bun.spawn([process.execPath, ...command], {
     cwd,
     env: {
       TMPDIR: join(folder, "tmp"),
@@ -248,6 +268,16 @@ describe("hooks are run in a turn, and it is a fault", () => {
     expect(await faultsOf(`hooks: { ${hooks} }`, { caseS: 30, hookS: 0.2 })).toEqual([
       expect.stringContaining(message),
     ]);
+  });
+
+  test("that what hangs is waited for in one turn, of two steps, and not in another", async () => {
+    const counted = globalThis as { hung?: number };
+    counted.hung = 0;
+    const hanging = "hooks: { postCall: () => { globalThis.hung += 1; return new Promise(() => {}); } }";
+    expect(await faultsOf(hanging, { caseS: 30, hookS: 0.5 })).toEqual([
+      "Its postCall failed in a turn: It took longer than 0.5 seconds.",
+    ]);
+    expect(counted.hung).toBe(2);
   });
 
   test("that they are not called, because the plugin's own turns know none; those that do their work are good", async () => {

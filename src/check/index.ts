@@ -20,7 +20,7 @@ import { type CheckLimits, onCore, temporaryConfig } from "./temporary";
 import { faultsInTurn } from "./turn";
 
 const LINGER_MS = 200; // What a start leaves behind fails within it, as a rule; of what fails later the server's log tells.
-const LIMITS: CheckLimits = { caseS: 30, hookS: 20 };
+const LIMITS: CheckLimits = { caseS: 30, hookS: 5 }; // The model of the turns answers at once.
 
 interface Check {
   /** A temporary one, for everything that is written. */
