@@ -50,6 +50,18 @@ test("a file beyond the quota is refused in a sentence, one of a content that is
   expect(await usedBytes(server.core, "ann")).toBe(6000);
 });
 
+test("of many messages at once, no more are taken than there is room for", async () => {
+  const server = await start();
+  const sent = await Promise.allSettled(
+    Array.from({ length: 8 }, () => server.core.turns.start(ANN, { content: "x".repeat(4000) })),
+  );
+  const taken = sent.filter(({ status }) => status === "fulfilled").length;
+  expect([1, 2]).toContain(taken);
+  const refused = sent.flatMap((it) => (it.status === "rejected" ? [it.reason] : []));
+  for (const error of refused) expect(error).toMatchObject({ code: "tooLarge" });
+  expect(await usedBytes(server.core, "ann")).toBeLessThan(QUOTA);
+});
+
 test("of many files at once, of different and of the same contents, none goes beyond the quota", async () => {
   const server = await start();
   const ann = await server.signIn("ann");

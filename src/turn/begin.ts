@@ -24,6 +24,8 @@ export interface Engine {
   readonly running: Map<string, RunningTurn>;
   /** Those that are claimed and stored at this moment. */
   readonly beginning: Set<Promise<unknown>>;
+  /** Bytes of the messages that are being checked and stored, by user. */
+  readonly arriving: Map<string, number>;
   isClosing: boolean;
   hasWarned: boolean;
 }

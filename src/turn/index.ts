@@ -41,6 +41,7 @@ export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
     ownership: createOwnership(core),
     running: new Map(),
     beginning: new Set(),
+    arriving: new Map(),
     isClosing: false,
     hasWarned: false,
   };
@@ -128,8 +129,21 @@ async function start(engine: Engine, user: User, request: TurnRequest, turnId: s
   const { core } = engine;
   await takeFromLimit(core, user);
   const plan = await planTurn(core, user, request);
-  await requireRoom(core, user.username, Buffer.byteLength(request.content ?? ""));
-  return begin(engine, user, plan, turnId);
+  return withRoom(engine, user, Buffer.byteLength(request.content ?? ""), () => begin(engine, user, plan, turnId));
+}
+
+/** Of many that are sent at once, each counts those before it that are not stored yet; they are stored beside each other all the same. */
+async function withRoom<T>({ core, arriving }: Engine, { username }: User, bytes: number, run: () => Promise<T>) {
+  const before = arriving.get(username) ?? 0;
+  arriving.set(username, before + bytes);
+  try {
+    await requireRoom(core, username, before + bytes);
+    return await run();
+  } finally {
+    const left = (arriving.get(username) ?? 0) - bytes;
+    if (left > 0) arriving.set(username, left);
+    else arriving.delete(username);
+  }
 }
 
 async function* pinnedAnswer(engine: Engine, ...[user, request, signal]: AnswerArguments): AsyncGenerator<TurnEvent> {
