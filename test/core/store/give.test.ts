@@ -48,6 +48,18 @@ test("thousands that come between those of another are found newest first, in bl
   expect((await store.fullTextSearch("ann", "notes", "word", { limit: 1 }))[0]?.n).toBe(4000);
 }, 20_000);
 
+test("long texts that come between those of another are split into blocks of few", async () => {
+  const folder = temporaryFolder();
+  const store = openStore(folder);
+  await store.createStoreIfNotExists("notes", NOTES);
+  const text = "word ".repeat(2000);
+  for (let n = 0; n < 100; n++) await store.add(n % 10 === 0 ? "ann" : "bob", "notes", { n, text });
+  await store.give?.("bob", "ann", "notes");
+  const found = await store.fullTextSearch("ann", "notes", "word", { limit: 100, select: ["n"] });
+  expect(found.map(({ n }) => n)).toEqual(Array.from({ length: 100 }, (_, n) => 99 - n));
+  expect(Math.max(...blocksOf(folder, "ann"))).toBeLessThanOrEqual(40);
+});
+
 test("others read and write while much is given, and what the giver still writes goes along", async () => {
   const folder = temporaryFolder();
   const [store, server] = [openStore(folder), openStore(folder)];

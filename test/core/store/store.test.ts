@@ -375,6 +375,27 @@ describe("the search index", () => {
     await again.close();
   });
 
+  test("of long texts in one block, as an earlier form has it, is made anew in several", async () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    await store.createStoreIfNotExists("notes", SEARCHED);
+    for (let n = 0; n < 100; n++) await store.add("ann", "notes", { text: `n${n} ${"word ".repeat(2000)}` }, `${n}`);
+    await store.close();
+    const database = new Database(join(folder, "skeleton.db"));
+    const blocks = () => database.query('SELECT count(*) AS n FROM "notes.blocks"').get() as { n: number };
+    expect(blocks().n).toBeGreaterThan(4);
+    database.run('DELETE FROM "notes.blocks" WHERE first > 1');
+    database.run("UPDATE _search SET form = 2");
+    const again = openStore(folder);
+    await again.createStoreIfNotExists("notes", SEARCHED);
+    const find = async () => (await again.fullTextSearch("ann", "notes", "word", { limit: 200 })).map(({ id }) => +id);
+    while ((await find()).length < 100) await Bun.sleep(2);
+    expect(blocks().n).toBeGreaterThan(4);
+    expect(await find()).toEqual(Array.from({ length: 100 }, (_, n) => 99 - n));
+    database.close();
+    await again.close();
+  });
+
   test("that was lost is made anew beside everything else, newest first, without a backup, and both ends are said", async () => {
     const folder = temporaryFolder();
     await fillAndLoseIndex(folder, 4000);
