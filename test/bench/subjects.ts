@@ -39,6 +39,7 @@ export interface Skeleton extends Subject {
 const MODEL = "test-model";
 /** Bun's own limit is 256 requests at a time; the rest would wait in a queue, of the pass-through's and of ours alike. */
 const MANY_REQUESTS = { BUN_CONFIG_MAX_HTTP_REQUESTS: "20000" };
+const ONE_USER_FOR_ALL = { STREAMS_PER_USER: "0", QUOTA_BYTES: "0" }; // Which stands for many.
 export const USERNAME = "bench";
 const PASSWORD = "a password for the benchmark";
 
@@ -72,7 +73,13 @@ export async function startSkeleton(options: SkeletonOptions): Promise<Skeleton>
   const server = await startServer({
     command: options.command ?? SOURCE,
     folder,
-    env: { ...MANY_REQUESTS, OPENAI_BASE_URL: options.upstream.url, OPENAI_API_KEY: "none", LOG_LEVEL: "WARNING" },
+    env: {
+      ...MANY_REQUESTS,
+      ...ONE_USER_FOR_ALL,
+      OPENAI_BASE_URL: options.upstream.url,
+      OPENAI_API_KEY: "none",
+      LOG_LEVEL: "WARNING",
+    },
   });
   const token = await signIn(server.address);
   const authorization = { authorization: `Bearer ${token}` };
