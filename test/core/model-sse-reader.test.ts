@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createSseReader } from "../../src/core/model/sse-reader";
-import { costsOf } from "../support/cost";
+import { growth } from "../support/cost";
 
 /** The events of a body that arrives in the given pieces. */
 function eventsOf(pieces: readonly Uint8Array[]): string[] {
@@ -34,17 +34,19 @@ test("a proxy may write the field twice, and an error in the place of data", () 
   ]);
 });
 
-test("a line of 4 MB in small pieces costs no more per byte than a short one", async () => {
+test("a line of megabytes in small pieces costs no more per byte when it is twice as long", async () => {
   const piece = bytes("x".repeat(1000));
-  const read = (count: number) => () => {
+  const read = (count: number) => {
     const reader = createSseReader();
     reader.push(bytes("data: "));
     for (let n = 0; n < count; n++) reader.push(piece);
     expect(reader.push(bytes("\n\n"))[0]?.data.length).toBe(count * 1000);
   };
-  const [short = 0, long = 0] = await costsOf(read(250), read(4000));
-  // 16 times as long: where the line is put together again for each piece, the square of that.
-  expect(long / short).toBeLessThan(64);
+  // Where the line is put together again for each piece, it is four times as much, each time; what a measurement of megabytes
+  // has of its own, such as a collection of garbage, it has not five times in a row.
+  const measured: number[] = [];
+  while (measured.length < 5 && !(Math.min(...measured) < 3)) measured.push(await growth(read, 4000));
+  expect(Math.min(...measured)).toBeLessThan(3);
 });
 
 test("an event without end is refused before it fills the memory", () => {

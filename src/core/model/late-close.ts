@@ -21,6 +21,7 @@ const CLOSING = `</(?:${NAMES})>|\\[/think\\]|◁/think▷|<\\|end_of_thought\\|
 // A reply that has an opening mark in its text writes about such marks.
 const OPENING = `<(?:${NAMES})>|\\[think\\]|◁think▷`;
 const MARK = new RegExp(`(${CLOSING})|${OPENING}`, "gi");
+const BEGINS_MARK = /[<[◁]/; // As each of them does, and few texts do.
 const MARK_MAX = 20; // Characters.
 /** What may be the beginning of a mark, at the end of a text. */
 const PART = /(?:<\/?[a-z:]{0,9}|<\|?[a-z_0-9|]{0,16}|\[\/?[a-z]{0,5}|◁\/?[a-z]{0,5})$/i;
@@ -53,7 +54,12 @@ export function createLateClose(): LateClose {
   };
 
   return {
-    push: (text) => (isWatching ? look(held + text, false) : { text, rest: null }),
+    push(text) {
+      if (!isWatching) return { text, rest: null };
+      if (held !== "" || BEGINS_MARK.test(text)) return look(held + text, false);
+      line.add(text);
+      return { text, rest: null };
+    },
     held: () => held.length,
     end: () => look(held, true),
   };
@@ -89,7 +95,7 @@ function createLine() {
         }
         if (head.length < LINE_HEAD) head += character;
         if (character === "`") ticks++;
-        if (character.trim() !== "") isBlank = false;
+        if (isBlank && character.trim() !== "") isBlank = false;
       }
     },
     isPlain: () => !isInFence && ticks % 2 === 0,

@@ -137,6 +137,7 @@ function deltaOf({ delta, message, text }: JsonRecord, parts: Parts): JsonRecord
 
 function readDelta(delta: JsonRecord, parts: Parts): ModelEvent[] {
   const { think, calls, opaque } = parts;
+  if (isTextAlone(delta)) return toEvents(think.push(delta.content), parts);
   const events: ModelEvent[] = [];
   const addThinking = (text: string) => text !== "" && events.push({ type: "thinking", text });
   addThinking(thinkingIn(delta, parts));
@@ -154,6 +155,14 @@ function readDelta(delta: JsonRecord, parts: Parts): ModelEvent[] {
   const pieces = [delta.tool_calls ?? []].flat();
   if (pieces.length + made.length > 0) calls.push([...pieces, ...made], opaque.call);
   return events;
+}
+
+/** What nearly all deltas of a stream are: what follows here is work for each token. */
+function isTextAlone(delta: JsonRecord): delta is { readonly content: string } {
+  for (const name in delta) {
+    if (name !== "content" && name !== "role" && delta[name] !== null) return false;
+  }
+  return typeof delta.content === "string";
 }
 
 /** Without the pictures that are written into the text. */
