@@ -70,7 +70,8 @@ describe.skipIf(noBrowser !== null)("windows of one browser", () => {
       upstream.script(...pages.map(() => ({ parts: ["The beginning", { wait: end.opened }, " and the end."] })));
       await Promise.all(pages.map((page, index) => say(page, `Question ${index}`)));
       for (const page of pages) await page.waitForSelector(".reply >> text=The beginning");
-      expect(await streams()).toBe(1);
+      // A window that became a chat has the shared one made anew, and for a moment the older one is not counted out yet.
+      await eventually(streams, 1);
       end.open();
       for (const [index, page] of pages.entries()) {
         await page.waitForSelector("button.send");
