@@ -1,35 +1,19 @@
 /** What the readers of documents get and give. */
 
+import type { FileText, FileTextFault } from "../protocols";
+
 /** The texts of a ZIP archive, by path. */
 export type Archive = ReadonlyMap<string, string>;
 
-export interface Document {
-  /** What was found to be in it: `text` is read as it is, and `document` was made into Markdown. */
-  readonly kind: "text" | "document";
-  /** Markdown where the document has a structure. Pages, slides and sheets begin with a line such as `[Page 3]`. */
-  readonly text: string;
-  /** Of a document that has them. */
-  readonly pages?: number;
-  readonly slides?: number;
-  readonly sheets?: number;
-  /** Numbers of the pages on which there is no text, such as scanned ones. */
-  readonly emptyPages?: readonly number[];
-  /** How many pictures are left out. */
-  readonly pictures?: number;
-  /** How many formulas are left out. */
-  readonly formulas?: number;
+/** What `file.text` tells of a document, but for what is counted and cut afterwards. */
+export interface Document extends Omit<FileText, "kind" | "tokens" | "isCut" | "fault"> {
+  readonly kind: Exclude<FileText["kind"], "image">;
 }
 
-/**
- * Why a document cannot be read. `oldFormat`: of Office before 2007. `tooLarge`, `tooSlow`: it takes more memory or time than one may.
- * `unknownKind`: nothing that any reader knows.
- */
-export type DocumentFaultReason = "encrypted" | "broken" | "oldFormat" | "tooLarge" | "tooSlow" | "unknownKind";
-
 export class DocumentFault extends Error {
-  readonly reason: DocumentFaultReason;
+  readonly reason: FileTextFault;
 
-  constructor(reason: DocumentFaultReason) {
+  constructor(reason: FileTextFault) {
     super(reason);
     this.reason = reason;
   }

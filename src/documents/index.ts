@@ -3,16 +3,17 @@
  * what hangs or swallows memory in here is ended from outside, and ends nothing else.
  */
 
+import type { FileTextFault } from "../protocols";
 import { readArchive } from "./archive";
 import { decodeText } from "./decode";
-import { type Document, DocumentFault, type DocumentFaultReason, PDF_MARK, startsWith } from "./document";
+import { type Document, DocumentFault, PDF_MARK, startsWith } from "./document";
 import { readHtml } from "./html";
 import { readMail } from "./mail";
 import { isNotebook, readNotebook } from "./notebook";
 import { readPdf } from "./pdf";
 
 /** What the process writes to its standard output, as JSON. */
-export type Reading = ReadDocument | { readonly fault: DocumentFaultReason };
+export type Reading = ReadDocument | { readonly fault: FileTextFault };
 
 export interface ReadDocument extends Document {
   /** The text had more than that. */
