@@ -1,7 +1,7 @@
 // What a reader of a chat does: see the words that a search found where they stand, and have all of it on paper. Joined after
 // chat.js. Without it the address of a hit leads to its message, and paper says where messages are missing.
 {
-  // As src/fold.ts has it, but for what only some browsers understand.
+  // As src/basics/fold.ts has it, but for what only some browsers understand.
   const UNSEEN = /[\p{Default_Ignorable_Code_Point}\u0640]/gu;
   const SIGNS =
     /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0730-\u074a\u093c]/gu;

@@ -6,7 +6,7 @@
 import { Database } from "bun:sqlite";
 import { chownSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { AppError, messageOf } from "./errors";
+import { AppError, messageOf } from "./basics/errors";
 
 const FILE = "skeleton.lock";
 const PATIENCE_MS = 500;

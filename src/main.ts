@@ -3,9 +3,9 @@
 
 import "./production";
 
+import { messageOf } from "./basics/errors";
+import { createLog } from "./basics/log";
 import { ConfigError, ignoredSettings, loadConfig } from "./config";
-import { messageOf } from "./errors";
-import { createLog } from "./log";
 import type { Config, Log } from "./protocols";
 import { originOf, serve } from "./serve";
 import { surviveStrays } from "./strays";
@@ -119,13 +119,16 @@ async function openStoreBeside(config: Config, log: Log) {
 }
 
 async function checkFiles(files: readonly string[], config: Config): Promise<number> {
-  const { checkBeside } = await import("./check/beside");
+  const { checkBeside } = await import("./contracts/check/beside");
   return checkBeside(files, config.pluginsPath, console.log);
 }
 
 /** Ends the process, which something that a plugin left open might keep alive. */
 async function checkHere(files: readonly string[], config: Config): Promise<never> {
-  const [{ checkInProcess }, { giveSignsOfLife }] = await Promise.all([import("./check"), import("./check/beside")]);
+  const [{ checkInProcess }, { giveSignsOfLife }] = await Promise.all([
+    import("./contracts/check"),
+    import("./contracts/check/beside"),
+  ]);
   giveSignsOfLife();
   process.exit(await checkInProcess(files, config, console.log));
 }

@@ -1,8 +1,8 @@
 /** How the values of the environment are read: each parser gives the value, or says what would have been right. */
 
 import { resolve } from "node:path";
+import { readSize } from "./basics/size";
 import type { LogLevel, Rate } from "./protocols";
-import { readSize } from "./size";
 
 export type Parser<Value> = (text: string, folders: Folders) => Value | Wrong;
 

@@ -1,10 +1,10 @@
 /** Runs the server: core, routes, port, and an orderly end. */
 
 import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
+import { errorOf, isAppError, messageOf } from "./basics/errors";
+import { createLog } from "./basics/log";
 import { type DataLock, shareData } from "./data-lock";
 import { watchDescriptors } from "./descriptors";
-import { errorOf, isAppError, messageOf } from "./errors";
-import { createLog } from "./log";
 import { install } from "./plugins";
 import type { Config, Core, Log } from "./protocols";
 import { readPair, type TlsPair, watchPair } from "./tls";

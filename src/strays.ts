@@ -3,7 +3,7 @@
  * it everybody's turns. They are logged with the place they come from, and the server goes on.
  */
 
-import { errorOf } from "./errors";
+import { errorOf } from "./basics/errors";
 import type { Log } from "./protocols";
 
 export function surviveStrays(log: Log): void {

@@ -5,7 +5,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { messageOf } from "./errors";
+import { messageOf } from "./basics/errors";
 import type { Config, Log } from "./protocols";
 
 /** As Bun takes it; `cert` may be a chain. */

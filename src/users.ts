@@ -7,6 +7,7 @@
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { AppError, isAppError, messageOf } from "./basics/errors";
 import {
   type Accounts,
   isRole,
@@ -21,7 +22,6 @@ import { programToken } from "./core/auth/program-token";
 import { createSecretFile } from "./core/auth/secret";
 import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
 import { requireDataFolder } from "./core/data-folder";
-import { AppError, isAppError, messageOf } from "./errors";
 import type { Config, Log, StoreProtocol } from "./protocols";
 
 export interface UsersIo {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkPlugins } from "../src/check";
+import { checkPlugins } from "../src/contracts/check";
 import { writePlugins } from "./support/plugin-files";
 import { projectFolder } from "./support/project";
 import { temporaryFolder, testConfig } from "./support/temporary";
@@ -92,7 +92,7 @@ test("a file that holds up its process for ever is named and ended, and the othe
   const files = { "functions/loops.ts": "while (true) {}", "functions/quiet.ts": 'export default { name: "quiet" };' };
   writePlugins(join(folder, "plugins"), files);
   const [loops = "", quiet = ""] = Object.keys(files).map((file) => join(folder, "plugins", file));
-  const call = (named: readonly string[]) => `import { checkBeside } from "${projectFolder}/src/check/beside";
+  const call = (named: readonly string[]) => `import { checkBeside } from "${projectFolder}/src/contracts/check/beside";
     process.exit(await checkBeside(${JSON.stringify(named)}, ${JSON.stringify(join(folder, "plugins"))}, console.log, 4));`;
   const heldUp = "held up the process for 4 seconds, and the process was ended.";
   const named = [loops, `  FAULT It ${heldUp}`, quiet, "  ok    quiet: nothing"];

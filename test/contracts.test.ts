@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { createLog } from "../src/basics/log";
 import { contracts } from "../src/contracts";
-import { createLog } from "../src/log";
 import { install } from "../src/plugins";
 import type { Core, ProtocolName } from "../src/protocols";
 import { projectFolder } from "./support/project";

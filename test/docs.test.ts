@@ -3,10 +3,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { checkPlugins } from "../src/check";
 import { CONFIG_VARIABLES } from "../src/config";
+import { checkPlugins } from "../src/contracts/check";
 import { parseEndpoints } from "../src/core/model/models-yaml";
-import * as skeleton from "../src/plugins/skeleton";
+import * as skeleton from "../src/kit";
 import type { Plugin } from "../src/protocols";
 import { type CodeBlock, codeBlocks, missingPaths, readExamples, readGuides, sectionOf } from "./support/guides";
 import { projectFolder, runTool } from "./support/project";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { createLog } from "../src/log";
+import { createLog } from "../src/basics/log";
 import { readPair, watchPair } from "../src/tls";
 import { SOURCE, startServer } from "./support/server-process";
 import { temporaryFolder, testConfig } from "./support/temporary";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createLog } from "../src/log";
+import { createLog } from "../src/basics/log";
 import { runUsers } from "../src/users";
 import { projectFolder } from "./support/project";
 import { PASSWORD, startServer, type TestServer } from "./support/server";

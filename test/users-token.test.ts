@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createLog } from "../src/basics/log";
 import { createAuth } from "../src/core/auth";
 import { hashPassword } from "../src/core/auth/passwords";
-import { createLog } from "../src/log";
 import { runUsers } from "../src/users";
 import { temporaryFolder, testConfig } from "./support/temporary";
 import { authCore } from "./support/test-core";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createLog } from "../src/basics/log";
 import { createAuth } from "../src/core/auth";
-import { createLog } from "../src/log";
 import type { Core, User } from "../src/protocols";
 import { runUsers } from "../src/users";
 import { temporaryFolder, testConfig } from "./support/temporary";

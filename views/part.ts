@@ -1,6 +1,6 @@
 /** One part of a reply: text, thinking, a tool call with its outcome, a file, or a plugin's remark. */
 
-import { parseJson } from "../src/json";
+import { parseJson } from "../src/basics/json";
 import type { Html, Message, PartData, ViewsProtocol, Words } from "../src/protocols";
 import { fileItems } from "./files";
 import { html } from "./html";

@@ -8,7 +8,7 @@ import { createReadStream } from "node:fs";
 import { lstat, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 import type { Config } from "../protocols";
 
 export const DATABASE = "skeleton.db";

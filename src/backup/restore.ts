@@ -6,8 +6,8 @@
 import { existsSync } from "node:fs";
 import { chown, lstat, mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { messageOf } from "../basics/errors";
 import { ownData } from "../data-lock";
-import { messageOf } from "../errors";
 import type { Config } from "../protocols";
 import { isOpenElsewhere, problemWithDatabase } from "./database";
 import { copyFile, ifMissing, requireFolders, requireRoom } from "./files";

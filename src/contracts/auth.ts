@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { isAppError } from "../errors";
+import { isAppError } from "../basics/errors";
 import type { AuthProtocol, Core, User } from "../protocols";
 import type { ContractCase } from "./contract";
 

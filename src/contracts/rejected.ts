@@ -1,7 +1,7 @@
 /** For contract suites: the AppError of a call that must fail. */
 
 import assert from "node:assert/strict";
-import { type ErrorCode, isAppError } from "../errors";
+import { type ErrorCode, isAppError } from "../basics/errors";
 
 /** Rejects (node:assert) when the call succeeds, or fails with another code or message. */
 export async function rejected(promise: Promise<unknown>, code: ErrorCode, message = /./): Promise<Error> {

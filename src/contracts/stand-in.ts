@@ -3,7 +3,7 @@
  * something to wrap, and nothing of the owner's is called. A plugin that offers models of its own is held to its promises with those.
  */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Plugin } from "../protocols";
 
 export const STAND_IN = "stand-in";

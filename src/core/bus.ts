@@ -1,6 +1,6 @@
 /** The default of `bus`: topics and their handlers in this process. A message is handed over before `publish` returns. */
 
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 import type { BusProtocol, Core, Json } from "../protocols";
 
 interface Subscription {

@@ -2,7 +2,7 @@
 
 import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 import type { Config } from "../protocols";
 
 /** Makes the folder when it is not there. Throws an Error for the owner when nothing can be written to it; a full disk is not meant. */

@@ -4,7 +4,7 @@
  * their window is over.
  */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Core, LimitProtocol, LimitResult } from "../protocols";
 
 interface Take {

@@ -3,8 +3,8 @@
  * is reached.
  */
 
-import { allowedParameters, requireAllowed } from "../allowed";
-import { AppError, isAppError } from "../errors";
+import { allowedParameters, requireAllowed } from "../basics/allowed";
+import { AppError, isAppError } from "../basics/errors";
 import type {
   Core,
   FinishReason,

@@ -4,7 +4,7 @@
  */
 
 import { join } from "node:path";
-import { isRecord } from "../json";
+import { isRecord } from "../basics/json";
 import type { Core, JsonObject, Log, SystemPrompt, SystemPromptProtocol } from "../protocols";
 import { createYamlFile } from "./yaml-file";
 

@@ -15,7 +15,7 @@ import { part, partSummary } from "../../views/part";
 import { pluginPage } from "../../views/plugin-page";
 import { threadForm, threadGroup, threadItem, threadItems, threadList } from "../../views/thread-list";
 import { languages } from "../../views/words";
-import { errorOf } from "../errors";
+import { errorOf } from "../basics/errors";
 import type { Core, Html, Message, OpenMarkdown, PartData, ViewsProtocol } from "../protocols";
 
 export function createViews(core: Core): ViewsProtocol {

@@ -7,7 +7,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { parseDocument } from "yaml";
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 import type { Log } from "../protocols";
 
 export interface YamlFileOptions<Value> {

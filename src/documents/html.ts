@@ -1,6 +1,6 @@
 /** Web pages and notes that are written in HTML. */
 
-import { htmlToMarkdown } from "../html-to-markdown";
+import { htmlToMarkdown } from "../basics/html-to-markdown";
 import type { Document } from "./document";
 
 const SOURCE_MAX = 20_000; // Characters. A file that short is read as it was written: it may well be the code that is asked about.

@@ -4,7 +4,7 @@
  */
 
 import { adminPage } from "../../views/admin";
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Core, Look, Plugin } from "../protocols";
 
 export const admin: Plugin = {

@@ -3,12 +3,12 @@
  * and what it would have replaced stays; of a plugin that was changed the earlier one stays.
  */
 
+import { messageOf } from "../basics/errors";
 import { safeViews } from "../core/views";
-import { messageOf } from "../errors";
 import type { Config, Core, Counts, Log, Plugins, Turns, ViewsProtocol } from "../protocols";
-import type { Background } from "../turn/background";
-import { createHookRunner } from "../turn/hooks";
-import { createTools } from "../turn/tools";
+import type { Background } from "../tools/background";
+import { createHookRunner } from "../tools/hooks";
+import { createTools } from "../tools/tools";
 import type { Faults } from "./fault";
 import { sortPlugins } from "./find";
 import type { Generation, Generations } from "./generations";

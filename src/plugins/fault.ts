@@ -4,7 +4,7 @@
  */
 
 import { join } from "node:path";
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 import type { Log, PluginFault } from "../protocols";
 
 export interface Source {

@@ -2,7 +2,7 @@
 
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 import { type Imports, type State, statOf } from "./imports";
 
 /** Folders that are looked into; the object, not the folder, says what a plugin does. */

@@ -4,7 +4,7 @@
  */
 
 import type { Core, Log } from "../protocols";
-import type { Background } from "../turn/background";
+import type { Background } from "../tools/background";
 import type { Found } from "./load";
 import { createCore, type Parts } from "./parts";
 import type { Patience } from "./patience";

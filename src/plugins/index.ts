@@ -3,11 +3,11 @@
  * same object; its parts are exchanged, and running turns keep those that they began with.
  */
 
-import { messageOf } from "../errors";
-import { EVERYBODY, publishFact } from "../facts";
+import { messageOf } from "../basics/errors";
+import { EVERYBODY, publishFact } from "../basics/facts";
 import type { Config, Core, Log, Plugin, PluginFault } from "../protocols";
+import { createBackground } from "../tools/background";
 import { createTurns } from "../turn";
-import { createBackground } from "../turn/background";
 import { assemble, type Workshop } from "./assemble";
 import { builtIns } from "./built-ins";
 import { createCounts } from "./counts";

@@ -3,7 +3,7 @@
  * before each model call; what it has that cannot be offered is left out and named in the log, once.
  */
 
-import { errorOf, messageOf } from "../errors";
+import { errorOf, messageOf } from "../basics/errors";
 import type { Log, Tool, ToolSource } from "../protocols";
 import { type Patience, within } from "./patience";
 import { checkTool, checkTools } from "./shape";

@@ -1,6 +1,6 @@
 /** Puts the providers of plugins around one another: each factory is given what its provider replaces. */
 
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 import type { Core, ProtocolName } from "../protocols";
 import type { Found } from "./load";
 import type { Parts } from "./parts";

@@ -3,7 +3,7 @@
  * happens outside of turns. By looking and not by watching, which misses links, network disks and folders that come later.
  */
 
-import { errorOf } from "../errors";
+import { errorOf } from "../basics/errors";
 import type { Log } from "../protocols";
 
 export interface Reloader {

@@ -3,8 +3,8 @@
  * without a word: a new and empty database, a link for whoever comes to become administrator, secrets that are shown.
  */
 
+import { isRecord } from "../basics/json";
 import { requireDataFolder } from "../core/data-folder";
-import { isRecord } from "../json";
 import type { Config, Plugin, ProtocolName } from "../protocols";
 import { type Faults, WITHOUT } from "./fault";
 import type { Seen } from "./files";

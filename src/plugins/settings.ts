@@ -7,11 +7,11 @@
 import { join } from "node:path";
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { isRecord } from "../basics/json";
 import { secretVariable } from "../config";
 import { createYamlFile } from "../core/yaml-file";
-import { isRecord } from "../json";
 import type { Log, Plugin } from "../protocols";
-import { misfit } from "../turn/json-schema";
+import { misfit } from "../tools/json-schema";
 import { NOT_NAMES } from "./shape";
 
 export interface SettingsFile {

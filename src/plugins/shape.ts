@@ -1,6 +1,6 @@
 /** Checks what a plugin file exports against the plugin object, before anything of it is used. */
 
-import { isRecord } from "../json";
+import { isRecord } from "../basics/json";
 import type { Plugin, PluginPage, ProtocolName, Protocols, Tool } from "../protocols";
 
 type OptionalMember<T> = { [Key in keyof T]-?: object extends Pick<T, Key> ? Key : never }[keyof T];

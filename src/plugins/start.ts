@@ -1,6 +1,6 @@
 /** Starts plugins, asks them for their tools and pages, and stops them. */
 
-import { errorOf, messageOf } from "../errors";
+import { errorOf, messageOf } from "../basics/errors";
 import type { Core, InstalledPage, Log, PluginPage } from "../protocols";
 import type { Found } from "./load";
 import { type Offer, offerOf } from "./offers";

@@ -1,7 +1,7 @@
 /** Why a plugin file cannot be imported, in a sentence that says where and what to do: from source and beside the executable the same. */
 
 import { basename, dirname, relative } from "node:path";
-import { messageOf } from "../errors";
+import { messageOf } from "../basics/errors";
 
 /** `path` is the plugin's file; what went wrong may be in one that it imports. */
 export function whyUnloadable(thrown: unknown, path: string): string {

@@ -5,7 +5,7 @@
 
 import * as typebox from "@sinclair/typebox";
 import * as elysia from "elysia";
-import * as skeleton from "./skeleton";
+import * as skeleton from "../kit";
 
 const LOADED: Readonly<Record<string, object>> = { skeleton, elysia, "@sinclair/typebox": typebox };
 

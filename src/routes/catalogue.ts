@@ -1,7 +1,7 @@
 /** What there is to choose from: models and system prompts. */
 
 import { Elysia, t } from "elysia";
-import { allowedModels } from "../allowed";
+import { allowedModels } from "../basics/allowed";
 import type { Core } from "../protocols";
 import { answers, json } from "./openapi";
 import { session } from "./session";

@@ -4,7 +4,7 @@
  * journal or of another process is known to be of no use here.
  */
 
-import { EVERYBODY, userTopic } from "../facts";
+import { EVERYBODY, userTopic } from "../basics/facts";
 import type { Core, Fact, Json } from "../protocols";
 
 const KEPT = 500; // Facts. A client that missed more reloads faster than it catches up.

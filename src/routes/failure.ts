@@ -2,7 +2,7 @@
 
 import type { ValueError } from "@sinclair/typebox/value";
 import type { ValidationError } from "elysia";
-import { errorOf, HTTP_STATUS, isAppError } from "../errors";
+import { errorOf, HTTP_STATUS, isAppError } from "../basics/errors";
 import type { Core, Words } from "../protocols";
 import { pageData } from "./page-data";
 import { partial } from "./partial";

@@ -1,7 +1,7 @@
 /** Files: upload, list, download, removal, and what can be read of them. A download never runs in the browser as a page of ours. */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Core } from "../protocols";
 import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";

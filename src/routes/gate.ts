@@ -4,8 +4,8 @@
  */
 
 import { hostname } from "node:os";
-import { boundBody, checkLength, isForm } from "../body";
-import { AppError } from "../errors";
+import { boundBody, checkLength, isForm } from "../basics/body";
+import { AppError } from "../basics/errors";
 import type { Config, Core } from "../protocols";
 import { lastOf, requireSameOrigin, requireUser } from "./session";
 import { urlOf } from "./url";

@@ -4,7 +4,7 @@
  */
 
 import { Elysia, t } from "elysia";
-import { AppError, errorOf, isAppError } from "../errors";
+import { AppError, errorOf, isAppError } from "../basics/errors";
 import type { Core } from "../protocols";
 import { answers, json } from "./openapi";
 

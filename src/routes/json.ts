@@ -5,7 +5,7 @@
 
 import type { SchemaOptions, TProperties } from "@sinclair/typebox";
 import { type TSchema, t } from "elysia";
-import { isJsonObject, parseJson } from "../json";
+import { isJsonObject, parseJson } from "../basics/json";
 import type {
   FileInfo,
   FileText,

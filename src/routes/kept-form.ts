@@ -3,7 +3,7 @@
  * carries the text along, and finds it where it was written; a text that is too long for that is shown there, to be copied. With script the text never leaves the page, see chat.js.
  */
 
-import { boundBody } from "../body";
+import { boundBody } from "../basics/body";
 import type { Core, User } from "../protocols";
 import { loadChat } from "./page/chat-data";
 import { plainText, readForm } from "./page/form";

@@ -4,9 +4,9 @@
  */
 
 import { Elysia } from "elysia";
+import { encodePlace, encodeSse } from "../basics/sse";
+import { takeSlot } from "../basics/stream-slots";
 import type { Core } from "../protocols";
-import { encodePlace, encodeSse } from "../sse";
-import { takeSlot } from "../stream-slots";
 import { factJournals, type Told } from "./fact-journal";
 import { LiveEvent } from "./json";
 import { answers, eventStream, resumes } from "./openapi";

@@ -3,7 +3,7 @@
  */
 
 import { Elysia, t } from "elysia";
-import { errorOf, HTTP_STATUS, isAppError } from "../errors";
+import { errorOf, HTTP_STATUS, isAppError } from "../basics/errors";
 import type { Core, LoginData, PageData } from "../protocols";
 import { sentenceOf } from "./failure";
 import { TokenAnswer } from "./json";

@@ -1,12 +1,12 @@
 /** POST /api/v1/message: starts a turn and answers as its first follower. */
 
 import { Elysia, type TSchema, t } from "elysia";
-import { MODEL_NAME_MAX } from "../allowed";
-import { isForm, readFields, readJson } from "../body";
-import { AppError } from "../errors";
-import { LEVELS_MAX, parseJson } from "../json";
+import { MODEL_NAME_MAX } from "../basics/allowed";
+import { isForm, readFields, readJson } from "../basics/body";
+import { AppError } from "../basics/errors";
+import { LEVELS_MAX, parseJson } from "../basics/json";
+import { withSlot } from "../basics/stream-slots";
 import type { Core, JsonObject, TurnRequest } from "../protocols";
-import { withSlot } from "../stream-slots";
 import { CONTENT_MAX } from "../turn/start";
 import { AnyObject, TurnEvent } from "./json";
 import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";

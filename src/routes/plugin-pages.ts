@@ -4,11 +4,11 @@
  */
 
 import { Elysia } from "elysia";
-import { boundBody } from "../body";
-import { AppError, errorOf, isAppError } from "../errors";
+import { boundBody } from "../basics/body";
+import { AppError, errorOf, isAppError } from "../basics/errors";
+import { releaseSlotOf, takeSlotFor } from "../basics/stream-slots";
 import type { Core, InstalledPage, Look, User } from "../protocols";
-import { releaseSlotOf, takeSlotFor } from "../stream-slots";
-import { watchHeldUp } from "../turn/held-up";
+import { watchHeldUp } from "../tools/held-up";
 import { failureResponse } from "./failure";
 import { PARTS_MAX } from "./gate";
 import { pageData } from "./page-data";

@@ -1,7 +1,7 @@
 /** How routes read the bodies that their schemas describe: within bounds, and never by Elysia's own parsers, which know none. */
 
 import type { TObject } from "@sinclair/typebox";
-import { isForm, readFields, readJson } from "../body";
+import { isForm, readFields, readJson } from "../basics/body";
 
 type Reading = (context: { readonly request: Request }) => Promise<unknown>;
 

@@ -1,7 +1,7 @@
 /** GET /api/v1/search: threads by their titles and by what was said in them. */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Core } from "../protocols";
 import { HitAnswer, hitJson } from "./json";
 import { answers, json } from "./openapi";

@@ -5,7 +5,7 @@
  */
 
 import { Elysia } from "elysia";
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Core, User } from "../protocols";
 import { type Reader, wordsFor, zoneOf } from "./reader";
 import { publicPath, urlOf } from "./url";

@@ -4,9 +4,9 @@
  */
 
 import { Elysia, t } from "elysia";
-import { AppError, HTTP_STATUS, isAppError } from "../errors";
+import { AppError, HTTP_STATUS, isAppError } from "../basics/errors";
+import { isSameSecret } from "../basics/secret";
 import type { AuthSetup, Core } from "../protocols";
-import { isSameSecret } from "../secret";
 import { sentenceOf } from "./failure";
 import { TokenAnswer } from "./json";
 import { answers, form as formBody, json, page, takes } from "./openapi";

@@ -5,7 +5,7 @@
  */
 
 import { isIP } from "node:net";
-import { AppError, errorOf } from "../errors";
+import { AppError, errorOf } from "../basics/errors";
 import type { Core, Rate, User } from "../protocols";
 import { type AddressSource, addressOf, cookiesOf, cookieText, sessionCookie } from "./session";
 import { publicPath } from "./url";

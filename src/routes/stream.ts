@@ -4,10 +4,10 @@
  * all end in order when the server does.
  */
 
-import { errorOf } from "../errors";
+import { errorOf } from "../basics/errors";
+import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../basics/sse";
+import type { StreamSlot } from "../basics/stream-slots";
 import type { Core } from "../protocols";
-import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../sse";
-import type { StreamSlot } from "../stream-slots";
 
 export interface StreamOptions {
   readonly core: Core;

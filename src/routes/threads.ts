@@ -1,8 +1,8 @@
 /** Threads: list, messages, rename and other fields, branches, forks, archive. */
 
 import { Elysia, type Static, t } from "elysia";
-import { MODEL_NAME_MAX } from "../allowed";
-import { AppError } from "../errors";
+import { MODEL_NAME_MAX } from "../basics/allowed";
+import { AppError } from "../basics/errors";
 import type { Core, JsonObject } from "../protocols";
 import { showBranch } from "../turn/branch";
 import { requireModel, requirePrompt } from "../turn/start";

@@ -1,9 +1,9 @@
 /** A turn's events as they go over the wire; each is encoded once, however many follow it. */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
+import { sseText } from "../basics/sse";
+import type { StreamSlot } from "../basics/stream-slots";
 import type { Core, NumberedEvent, User } from "../protocols";
-import { sseText } from "../sse";
-import type { StreamSlot } from "../stream-slots";
 import { eventJson } from "./json";
 import { findUser } from "./session";
 import { type IdleTimer, streamResponse } from "./stream";

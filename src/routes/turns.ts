@@ -1,9 +1,9 @@
 /** Turns: follow, look at, stop, continue, and answer calls that wait for the user. */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
+import { withSlot } from "../basics/stream-slots";
 import type { Core } from "../protocols";
-import { withSlot } from "../stream-slots";
 import { TurnAnswer, TurnEvent, turnJson } from "./json";
 import { answers, eventStream, json, resumes } from "./openapi";
 import { bounded } from "./read";

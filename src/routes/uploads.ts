@@ -1,7 +1,7 @@
 /** Files that come with a message: uploads, or ids of files that are here already. */
 
-import { AppError, isAppError } from "../errors";
-import { imageTypeOfFile } from "../image";
+import { AppError, isAppError } from "../basics/errors";
+import { imageTypeOfFile } from "../basics/image";
 import type { Core, FileInfo, NewFile, User } from "../protocols";
 
 export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.

@@ -1,6 +1,6 @@
 /** `context` for a turn that is kept nowhere: the messages that it was given and what it adds, in memory. Other threads as ever. */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { ContextMessage, ContextProtocol, Core, Message, NewContextMessage } from "../protocols";
 
 export interface AnswerContext extends ContextProtocol {

@@ -3,7 +3,7 @@
  * processor, hooks and tools as in any turn, on a context that is the caller's messages and ends with the turn.
  */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type {
   AnswerRequest,
   Core,

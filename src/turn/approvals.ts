@@ -3,8 +3,8 @@
  * before the call runs, so that after a crash it is known which calls may have run and which have not.
  */
 
-import { AppError } from "../errors";
-import { publishFact, userTopic } from "../facts";
+import { AppError } from "../basics/errors";
+import { publishFact, userTopic } from "../basics/facts";
 import type { Core, NumberedEvent, ToolCall, User } from "../protocols";
 import { askToApprove, unreachable } from "./asks";
 import { readEvents } from "./event-log";

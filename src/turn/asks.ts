@@ -3,7 +3,7 @@
  * take the user's answer to a call. An answer comes on a topic made for the question, so that ten thousand askers do not hear each other's.
  */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Core, JsonObject } from "../protocols";
 
 // An owner answers within milliseconds. One that does not is dead or cut off, and the store is all that there is.

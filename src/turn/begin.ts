@@ -1,7 +1,7 @@
 /** Begins a turn: claims its thread, stores the question and lets it run. */
 
-import { AppError } from "../errors";
-import { publishFact, userTopic } from "../facts";
+import { AppError } from "../basics/errors";
+import { publishFact, userTopic } from "../basics/facts";
 import type { Core, TurnInfo, User } from "../protocols";
 import { askToStop } from "./asks";
 import { type Claim, findClaim, isHeld, releaseClaim } from "./claims";

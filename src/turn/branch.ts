@@ -1,6 +1,6 @@
 /** The branches of a thread: the path to a message, and showing the branch that a message is on, down to its newest end. */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { Core, MessageNode, Thread, User } from "../protocols";
 import { BUSY } from "./begin";
 

@@ -4,7 +4,7 @@
  * too: whatever an earlier owner still writes names an older one, and is refused.
  */
 
-import { isAppError } from "../errors";
+import { isAppError } from "../basics/errors";
 import type { Core, StoreFields, StoreRecord } from "../protocols";
 
 const CLAIMS: StoreFields = {

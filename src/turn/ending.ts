@@ -3,7 +3,7 @@
  * in which the model said nothing at all has failed, since there is nothing to read.
  */
 
-import { AppError, isAppError } from "../errors";
+import { AppError, isAppError } from "../basics/errors";
 import type { FinishReason, Message, TurnEnding, TurnFault } from "../protocols";
 
 /** What is said of a reply without a word, by how it ended. The page has these sentences in the reader's language. */

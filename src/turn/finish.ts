@@ -3,8 +3,8 @@
  * end is tried again, followers are told, and the text is kept here until it is saved.
  */
 
-import { errorOf, isAppError } from "../errors";
-import { publishFact, userTopic } from "../facts";
+import { errorOf, isAppError } from "../basics/errors";
+import { publishFact, userTopic } from "../basics/facts";
 import type { FinishReason, TurnEvent } from "../protocols";
 import { releaseClaim } from "./claims";
 import { endingBySentence, endingOf, faultOf, silenceOf } from "./ending";

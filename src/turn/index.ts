@@ -3,10 +3,10 @@
  * requests only start it, ask for it, or follow it.
  */
 
-import { requireAllowed } from "../allowed";
-import { AppError } from "../errors";
+import { requireAllowed } from "../basics/allowed";
+import { AppError } from "../basics/errors";
+import { requireRoom } from "../basics/quota";
 import type { Core, LiveTurn, TurnEvent, TurnInfo, TurnRequest, Turns, User } from "../protocols";
-import { requireRoom } from "../quota";
 import { answer } from "./answer";
 import { approveCall } from "./approvals";
 import { askToSave, askToStop, unreachable } from "./asks";

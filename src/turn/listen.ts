@@ -4,7 +4,7 @@
  * same way. Calls and not an iterable, because a turn may have ten thousand listeners, and one that waits must cost nothing.
  */
 
-import { errorOf } from "../errors";
+import { errorOf } from "../basics/errors";
 import type { Core, NumberedEvent, TurnInfo, TurnListener } from "../protocols";
 import { askToSave } from "./asks";
 import { findClaim } from "./claims";

@@ -4,7 +4,7 @@
  * that slept) learns from its next heartbeat which of its turns it has lost, and takes nothing further before that.
  */
 
-import { errorOf } from "../errors";
+import { errorOf } from "../basics/errors";
 import type { Core, StoreFields } from "../protocols";
 import { addClaim, type Claim, findClaim, isSame, listClaims, takeClaim } from "./claims";
 import { createWatch, DEAD_AFTER_BEATS, isGone, myself, ownIds } from "./dead";

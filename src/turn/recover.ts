@@ -1,6 +1,6 @@
 /** Ends a turn whose process died: what was saved of it becomes part of the thread, and the turn is marked interrupted. */
 
-import { publishFact, userTopic } from "../facts";
+import { publishFact, userTopic } from "../basics/facts";
 import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo } from "../protocols";
 import { type Claim, releaseClaim } from "./claims";
 import { endingBySentence, endingOf } from "./ending";

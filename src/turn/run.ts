@@ -3,7 +3,7 @@
  * parts to the thread. The only catcher of a turn's errors.
  */
 
-import { AppError } from "../errors";
+import { AppError } from "../basics/errors";
 import type { FinishReason, LiveTurn, Turn, TurnInfo } from "../protocols";
 import { type Approvals, createApprovals } from "./approvals";
 import { answerAsks } from "./asks";

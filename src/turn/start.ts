@@ -1,8 +1,8 @@
 /** From a person's request to a turn that may run: checks, defaults, the thread, and what the turn is called with. */
 
-import { isAllowed, requireAllowed } from "../allowed";
-import { AppError } from "../errors";
-import { isTooDeep, LEVELS_MAX } from "../json";
+import { isAllowed, requireAllowed } from "../basics/allowed";
+import { AppError } from "../basics/errors";
+import { isTooDeep, LEVELS_MAX } from "../basics/json";
 import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
 
 export const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.

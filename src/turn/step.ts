@@ -1,6 +1,6 @@
 /** Ends one step of a turn: its parts go into the thread. A store that fails for a moment holds the turn up and does not end it. */
 
-import { errorOf } from "../errors";
+import { errorOf } from "../basics/errors";
 import type { TurnEvent, Usage } from "../protocols";
 import { addToThread, type RunState, takeParts } from "./state";
 

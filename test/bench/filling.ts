@@ -1,9 +1,9 @@
 /** Fills a database with threads and messages through the store itself, as many at a time as one group of writes takes. */
 
+import { createLog } from "../../src/basics/log";
 import { createBus } from "../../src/core/bus";
 import { createStore } from "../../src/core/store";
 import { declareThreadStores, fromMessage } from "../../src/core/thread/records";
-import { createLog } from "../../src/log";
 import type { Core } from "../../src/protocols";
 import { USERNAME } from "./subjects";
 

@@ -1,8 +1,8 @@
 /** What filterStream hooks cost per event: none at all, and ten that only pass on, as a plugin's author writes them. */
 
-import { createLog } from "../../src/log";
+import { createLog } from "../../src/basics/log";
 import type { Core, Hooks, ModelEvent, Turn } from "../../src/protocols";
-import { createHookRunner } from "../../src/turn/hooks";
+import { createHookRunner } from "../../src/tools/hooks";
 import type { Row } from "./table";
 
 const HOOKS = 10;

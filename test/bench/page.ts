@@ -1,10 +1,10 @@
 /** What the page costs: a reply as HTML against the same as JSON, and the page of a long thread. */
 
 import { rmSync } from "node:fs";
+import { encodeSse } from "../../src/basics/sse";
 import { createViews } from "../../src/core/views";
 import type { Core, NumberedEvent, TurnInfo } from "../../src/protocols";
-import { createGrowth } from "../../src/routes/live/growth";
-import { encodeSse } from "../../src/sse";
+import { createGrowth } from "../../src/routes/reply/growth";
 import { startUpstream as startScripted } from "../support/upstream";
 import { median } from "./figures";
 import { fill } from "./filling";

@@ -1,8 +1,8 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
+import { createLog } from "../../src/basics/log";
 import { busContract } from "../../src/contracts/bus";
 import { createBus } from "../../src/core/bus";
-import { createLog } from "../../src/log";
 import type { Core } from "../../src/protocols";
 
 function busCore(lines: string[] = []): Core {

@@ -1,8 +1,8 @@
 /** A process with an ephemeral server's files: keeps one, prints the path and the text of its bytes, and ends. */
 
+import { createLog } from "../../src/basics/log";
 import { createFile } from "../../src/core/file";
 import { createStore } from "../../src/core/store";
-import { createLog } from "../../src/log";
 import type { Core } from "../../src/protocols";
 
 const [folder = ""] = process.argv.slice(2);

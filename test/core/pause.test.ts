@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { pause } from "../../src/core/pause";
+import { pause } from "../../src/basics/pause";
 
 test("waits as long as it is told", async () => {
   const start = performance.now();

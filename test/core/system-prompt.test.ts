@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createLog } from "../../src/basics/log";
 import { systemPromptContract } from "../../src/contracts/system-prompt";
 import { createSystemPrompt } from "../../src/core/system-prompt";
-import { createLog } from "../../src/log";
 import type { Core, SystemPromptProtocol } from "../../src/protocols";
 import { temporaryFolder, testConfig } from "../support/temporary";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { createLog } from "../../src/basics/log";
 import { viewsContract } from "../../src/contracts/views";
 import { createViews, safeViews } from "../../src/core/views";
-import { createLog } from "../../src/log";
 import type { Core, ViewsProtocol } from "../../src/protocols";
 import { html } from "../../views/html";
 import { en } from "../../views/words/en";

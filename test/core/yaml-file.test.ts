@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createLog } from "../../src/basics/log";
 import { createYamlFile, type YamlFile } from "../../src/core/yaml-file";
-import { createLog } from "../../src/log";
 import { temporaryFolder } from "../support/temporary";
 
 interface Watched {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Core, Plugin, User } from "../../src/protocols";
-import { createGrowingText } from "../../src/routes/live/growing-text";
+import { createGrowingText } from "../../src/routes/reply/growing-text";
 import { escapeHtml } from "../../views/html";
 import { markdown, openMarkdown } from "../../views/markdown";
 import { en } from "../../views/words/en";

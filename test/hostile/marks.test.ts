@@ -1,7 +1,7 @@
 /** Putting a run of combining marks in order takes time with the square of its length, so no text of a stranger is normalised as it comes. */
 
 import { expect, test } from "bun:test";
-import { allowedParameters } from "../../src/allowed";
+import { allowedParameters } from "../../src/basics/allowed";
 import { normaliseName } from "../../src/core/auth/accounts";
 import { searchable, wordsOf } from "../../src/core/store/search-index";
 import { accountKey } from "../../src/routes/sign-in";

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { allowedParameters } from "../../src/allowed";
+import { allowedParameters } from "../../src/basics/allowed";
 import type { JsonObject } from "../../src/protocols";
 import { atEnd } from "../support/at-end";
 import { dataWith } from "../support/library";

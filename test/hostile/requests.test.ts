@@ -6,7 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createApp } from "../../src/app";
-import { readJson } from "../../src/body";
+import { readJson } from "../../src/basics/body";
 import type { Plugin } from "../../src/protocols";
 import { costsOfRequests } from "../support/cost";
 import { FORMS, fill, JSON_BODIES, json, LONG, type OfSize, PAGE, type Sent, URL_ENCODED } from "../support/requests";

@@ -1,7 +1,7 @@
 /** An upstream that keeps its connection alive and says nothing. The limits are tens of milliseconds, the endpoint is quicker. */
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { messageOf } from "../../src/errors";
+import { messageOf } from "../../src/basics/errors";
 import type { Config, ModelEvent } from "../../src/protocols";
 import { type Part, startUpstream, toolCall } from "../support/upstream";
 import { modelCall, modelOf, openaiCore } from "../support/upstream-core";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createLog } from "../../src/log";
+import { createLog } from "../../src/basics/log";
 import { createFaults } from "../../src/plugins/fault";
 import { createFinder, sortPlugins } from "../../src/plugins/find";
 import { PATIENCE } from "../../src/plugins/patience";

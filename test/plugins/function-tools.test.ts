@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
-import { createLog } from "../../src/log";
+import { createLog } from "../../src/basics/log";
 import { createFaults } from "../../src/plugins/fault";
 import { createFinder } from "../../src/plugins/find";
 import { PATIENCE } from "../../src/plugins/patience";

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { AppError } from "../../src/errors";
+import { AppError } from "../../src/basics/errors";
 import { failureOf, sentenceOf } from "../../src/routes/failure";
 import { de } from "../../views/words/de";
 import { en } from "../../views/words/en";

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { EVERYBODY, publishFact, userTopic } from "../../src/facts";
+import { EVERYBODY, publishFact, userTopic } from "../../src/basics/facts";
 import type { Fact, Message, TurnEvent } from "../../src/protocols";
 import { eventJson, messageJson } from "../../src/routes/json";
 import { checkType } from "../support/described";

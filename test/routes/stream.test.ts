@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, jest, test } from "bun:test";
-import { createLog } from "../../src/log";
+import { createLog } from "../../src/basics/log";
 import { createCounts } from "../../src/plugins/counts";
 import type { Core, Plugin } from "../../src/protocols";
 import { closeStreams, type StreamClient, type StreamOptions, streamResponse } from "../../src/routes/stream";

@@ -2,7 +2,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { createLog } from "../../src/log";
+import { createLog } from "../../src/basics/log";
 import { type Installed, type InstallOptions, install } from "../../src/plugins";
 import type { Config, Plugin } from "../../src/protocols";
 import { atEnd } from "./at-end";

@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { closeStreams, createApp } from "../../src/app";
-import { createLog } from "../../src/log";
+import { createLog } from "../../src/basics/log";
 import { install } from "../../src/plugins";
 import type { Config, Core, Plugin } from "../../src/protocols";
 import { atEnd } from "./at-end";

@@ -13,7 +13,7 @@ test("imports are found in every form, with what they lead to", () => {
   const found = importsOf({ path: "src/core/example.ts", text });
   expect(found.map(({ to, isPackage, isType }) => [to, isPackage, isType])).toEqual([
     ["src/protocols/index.ts", false, true],
-    ["src/errors.ts", false, false],
+    ["src/basics/errors.ts", false, false],
     ["src/core/absent", false, true],
     ["node:fs", true, false],
     ["openai", true, false],

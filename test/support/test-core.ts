@@ -1,8 +1,8 @@
 /** A core without HTTP, and what tests of the turn engine put around its parts: a bus that several share, a store that fails. */
 
+import { createLog } from "../../src/basics/log";
 import { createBus } from "../../src/core/bus";
 import { createLazyStore } from "../../src/core/store/lazy";
-import { createLog } from "../../src/log";
 import { install } from "../../src/plugins";
 import type { BusProtocol, Config, Core, Json, Log, Owner, Plugin, StoreProtocol } from "../../src/protocols";
 import { atEnd } from "./at-end";

@@ -1,8 +1,8 @@
 /** The parts of a core that the default `model` uses, for tests of it alone: configuration, log and files. */
 
+import { imageTypeOf } from "../../src/basics/image";
+import { createLog, type LogWriter } from "../../src/basics/log";
 import { createModel } from "../../src/core/model";
-import { imageTypeOf } from "../../src/image";
-import { createLog, type LogWriter } from "../../src/log";
 import type { Config, Core, FileInfo, FileProtocol, ModelCall, ModelProtocol } from "../../src/protocols";
 import { temporaryFolder, testConfig } from "./temporary";
 import type { Upstream } from "./upstream";

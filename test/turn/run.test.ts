@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { userTopic } from "../../src/facts";
+import { userTopic } from "../../src/basics/facts";
 import type { Fact, Plugin, User } from "../../src/protocols";
 import { LENGTH_MAX, TOO_LONG } from "../../src/turn/run";
 import { startCore } from "../support/test-core";

@@ -1,7 +1,7 @@
 /** What the page says of errors, in German. */
 
+import { sizeText } from "../../src/basics/size";
 import type { ErrorWords } from "../../src/protocols";
-import { sizeText } from "../../src/size";
 
 const TITLES: Readonly<Record<number, string>> = {
   400: "Das geht nicht",

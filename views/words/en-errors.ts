@@ -1,7 +1,7 @@
 /** What the page says of errors, in English. */
 
+import { sizeText } from "../../src/basics/size";
 import type { ErrorWords } from "../../src/protocols";
-import { sizeText } from "../../src/size";
 
 const TITLES: Readonly<Record<number, string>> = {
   400: "That cannot be done",

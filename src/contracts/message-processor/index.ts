@@ -1,7 +1,7 @@
 /** What every `messageProcessor` promises, whatever its policy. */
 
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { TurnEvent } from "../../protocols";
 import type { ContractCase } from "../contract";
 import { begin, drive, finish, textOf, toolCall } from "./script";

@@ -1,7 +1,7 @@
 /** What every `store` promises about single records: whose they are, and how they are added, changed and removed. */
 
 import assert from "node:assert/strict";
-import { isAppError } from "../../errors";
+import { isAppError } from "../../basics/errors";
 import type { Core } from "../../protocols";
 import type { ContractCase } from "../contract";
 import { rejected } from "../rejected";

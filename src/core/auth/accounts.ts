@@ -3,8 +3,8 @@
  * the others stay good.
  */
 
-import { messageOf } from "../../errors";
-import { isRecord } from "../../json";
+import { messageOf } from "../../basics/errors";
+import { isRecord } from "../../basics/json";
 import type { User, UserRole } from "../../protocols";
 import { isPasswordHash } from "./passwords";
 

@@ -3,7 +3,7 @@
  * each process, which the bus tells of others: so a request asks no store.
  */
 
-import { errorOf, isAppError } from "../../errors";
+import { errorOf, isAppError } from "../../basics/errors";
 import type { Core, Json, JsonObject } from "../../protocols";
 import type { Claims } from "./tokens";
 

@@ -4,8 +4,8 @@
  * is one account, `default` with password `default`, and no file.
  */
 
-import { MODEL_NAME_MAX } from "../../allowed";
-import { AppError } from "../../errors";
+import { MODEL_NAME_MAX } from "../../basics/allowed";
+import { AppError } from "../../basics/errors";
 import type { AuthProtocol, AuthSetup, Core, Log, User } from "../../protocols";
 import { createYamlFile, type YamlFile } from "../yaml-file";
 import {

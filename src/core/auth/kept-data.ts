@@ -3,7 +3,7 @@
  * to somebody. Works on the store alone, beside a server that runs.
  */
 
-import { isAppError } from "../../errors";
+import { isAppError } from "../../basics/errors";
 import type { Owner, StoreProtocol, StoreRecord } from "../../protocols";
 
 export interface KeptData {

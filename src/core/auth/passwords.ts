@@ -3,7 +3,7 @@
  * order they came. Takes bcrypt hashes of other tools as they are.
  */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 
 const AT_ONCE = 2; // Leaves cores and memory to running turns while somebody guesses passwords.
 const MAX_WAITING = 100; // About ten seconds of work; who comes later would have given up before an answer.

@@ -3,7 +3,7 @@
  * the user, and when it is signed out.
  */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { Config, Log } from "../../protocols";
 import { type Accounts, normaliseName } from "./accounts";
 import { readSecret } from "./secret";

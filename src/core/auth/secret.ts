@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { messageOf } from "../../errors";
+import { messageOf } from "../../basics/errors";
 import type { Config, Log } from "../../protocols";
 import { requireDataFolder } from "../data-folder";
 

@@ -5,7 +5,7 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { jwt } from "@elysiajs/jwt";
-import { isSameSecret } from "../../secret";
+import { isSameSecret } from "../../basics/secret";
 import type { Account } from "./accounts";
 
 export interface Tokens {

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Document, isMap, parseDocument, type YAMLMap } from "yaml";
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { UserRole } from "../../protocols";
 import { entriesOf, isWrapped, normaliseName } from "./accounts";
 

@@ -4,7 +4,7 @@
  * that nobody edited has no records at all.
  */
 
-import { AppError, isAppError } from "../../errors";
+import { AppError, isAppError } from "../../basics/errors";
 import type {
   ContextProtocol,
   ContextReplace,

@@ -5,8 +5,8 @@
 
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
+import { pause } from "../../basics/pause";
 import type { Core, ModelCall, ModelEvent, Plugin, Tool } from "../../protocols";
-import { pause } from "../pause";
 import { replyTo } from "./script";
 
 const MODEL = "demo";

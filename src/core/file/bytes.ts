@@ -5,7 +5,7 @@
 
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isAppError } from "../../errors";
+import { isAppError } from "../../basics/errors";
 import type { Core, StoreRecord } from "../../protocols";
 
 const BYTES = "file_bytes";

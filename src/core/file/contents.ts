@@ -3,10 +3,10 @@
  * file and removed after its last; each request looks again afterwards, so that two at once leave no file without its record, nor a record alone.
  */
 
-import { isAppError } from "../../errors";
+import { isAppError } from "../../basics/errors";
+import { createQueues } from "../../basics/queues";
+import { requireRoom } from "../../basics/quota";
 import type { Core, FileInfo } from "../../protocols";
-import { createQueues } from "../../queues";
-import { requireRoom } from "../../quota";
 
 /** The store of the files themselves. */
 export const FILES = "files";

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { Core, FileInfo, FileProtocol, NewFile, StoreRecord } from "../../protocols";
 import { keep, prepareBytes, type Received, receive, release } from "./bytes";
 import { cleanName, cleanType } from "./claims";

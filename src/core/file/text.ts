@@ -4,10 +4,10 @@
  * Worker's memory nobody can tell how much it has. What was read is kept by content, in the store.
  */
 
+import { isAppError } from "../../basics/errors";
+import { imageTypeOf } from "../../basics/image";
 import type { Reading } from "../../documents";
 import { MARK_BYTES, PDF_MARK, startsWith } from "../../documents/document";
-import { isAppError } from "../../errors";
-import { imageTypeOf } from "../../image";
 import type { Core, FileInfo, FileText, Json, JsonObject, StoreRecord } from "../../protocols";
 import { createLanes, readBeside } from "./beside";
 

@@ -7,7 +7,7 @@ import type {
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
 } from "openai/resources/chat/completions";
-import { isRecord } from "../../json";
+import { isRecord } from "../../basics/json";
 import type { JsonRecord } from "./opaque";
 
 export type Body = ChatCompletionCreateParamsStreaming;

@@ -4,9 +4,9 @@
  * sign of life: comments and empty messages come from proxies as well. Plugins get it from `skeleton`.
  */
 
-import { parseJson } from "../../json";
+import { parseJson } from "../../basics/json";
+import { pause } from "../../basics/pause";
 import type { Config, ModelEvent } from "../../protocols";
-import { pause } from "../pause";
 import { type Failure, type Named, StreamFault, toFailure } from "./failure";
 import { dueTurn } from "./fairness";
 import { readText } from "./read-text";

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { isJsonObject, parseJson } from "../../json";
+import { isJsonObject, parseJson } from "../../basics/json";
 import type { FileInfo, ModelMessage, ToolCall } from "../../protocols";
 
 const ID = /^[a-zA-Z0-9_-]{1,40}$/; // OpenAI takes 40 characters; Anthropic no others than these.

@@ -1,7 +1,7 @@
 /** What a delta or message says: text, thinking and pictures, in whichever of the usual forms its server sends them. */
 
-import { imageTypeOf } from "../../image";
-import { isRecord } from "../../json";
+import { imageTypeOf } from "../../basics/image";
+import { isRecord } from "../../basics/json";
 import type { ModelEvent } from "../../protocols";
 import type { JsonRecord } from "./opaque";
 

@@ -3,7 +3,7 @@
  * short, without markup and without a key.
  */
 
-import { parseJson } from "../../json";
+import { parseJson } from "../../basics/json";
 
 const LEVELS_MAX = 8; // Gateways wrap the answers of others, which wrap those of others.
 const ENTRIES_MAX = 3; // Of a list: what is wrong with the first fields is enough to begin with.

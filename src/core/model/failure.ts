@@ -4,7 +4,7 @@
  * name and address.
  */
 
-import { AppError, type ErrorFacts } from "../../errors";
+import { AppError, type ErrorFacts } from "../../basics/errors";
 import { endpointWords, withoutKeys } from "./endpoint-words";
 
 /**

@@ -3,7 +3,7 @@
  * does not fit into a call is said too, so that the model knows what it has not seen.
  */
 
-import { inlineTypeOf, scaledDown } from "../../image";
+import { inlineTypeOf, scaledDown } from "../../basics/image";
 import type { Core, FileInfo, FileText, FileTextFault } from "../../protocols";
 
 export type FilePart =

@@ -3,8 +3,8 @@
  * two offer the same one, the first endpoint has it and the later one's is `name/id`.
  */
 
-import { AppError } from "../../errors";
-import { EVERYBODY, publishFact } from "../../facts";
+import { AppError } from "../../basics/errors";
+import { EVERYBODY, publishFact } from "../../basics/facts";
 import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 import { createEndpoints, type EndpointOptions } from "./endpoints";

@@ -3,7 +3,7 @@
  * that only the first page ever waits, and not for long.
  */
 
-import { MODEL_NAME_MAX } from "../../allowed";
+import { MODEL_NAME_MAX } from "../../basics/allowed";
 import type { Log } from "../../protocols";
 import { listSentence } from "./failure";
 import { readText } from "./read-text";

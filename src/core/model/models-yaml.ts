@@ -3,8 +3,8 @@
  * others work. Keys are not written here but in environment variables that the file names.
  */
 
-import { MODEL_NAME_MAX } from "../../allowed";
-import { isRecord } from "../../json";
+import { MODEL_NAME_MAX } from "../../basics/allowed";
+import { isRecord } from "../../basics/json";
 import type { JsonObject, ModelInfo } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 

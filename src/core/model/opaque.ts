@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { isRecord, isTooDeep } from "../../json";
+import { isRecord, isTooDeep } from "../../basics/json";
 import type { Json, JsonObject, ModelEvent, Opaque } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 

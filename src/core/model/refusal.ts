@@ -3,7 +3,7 @@
  * that it names, or else by its sentence: one that merely names a field, such as for a value out of range, is not such a refusal.
  */
 
-import { isRecord } from "../../json";
+import { isRecord } from "../../basics/json";
 import { type Body, hasToolPictures, OF_MESSAGE, SYSTEM_ROLE, TOOL_PICTURES, USER_FIRST, USER_LAST } from "./adapt";
 import { endpointWords } from "./endpoint-words";
 import type { JsonRecord } from "./opaque";

@@ -3,7 +3,7 @@
  * and the finish when the stream has ended, because endpoints send them in any order and in pieces.
  */
 
-import { isRecord, isTooDeep } from "../../json";
+import { isRecord, isTooDeep } from "../../basics/json";
 import type { FinishReason, ModelEvent, Usage } from "../../protocols";
 import type { Reply } from "./call";
 import { pictureEvent, readContent, THINKING_FIELDS, textIn, textOf } from "./content";

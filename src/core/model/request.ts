@@ -8,7 +8,7 @@ import type {
   ChatCompletionTool,
   ChatCompletionToolChoiceOption,
 } from "openai/resources/chat/completions";
-import { isJsonObject } from "../../json";
+import { isJsonObject } from "../../basics/json";
 import type {
   Core,
   FileInfo,

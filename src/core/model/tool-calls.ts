@@ -3,7 +3,7 @@
  * them in one piece or many, one after the other or in turns, and some send all of them again at the end.
  */
 
-import { isRecord, isTooDeep } from "../../json";
+import { isRecord, isTooDeep } from "../../basics/json";
 import type { ToolCall } from "../../protocols";
 import { StreamFault } from "./failure";
 import type { JsonRecord } from "./opaque";

@@ -4,7 +4,7 @@
  * `skeleton`.
  */
 
-import { isRecord } from "../../json";
+import { isRecord } from "../../basics/json";
 import type { JsonRecord } from "./opaque";
 
 const LEVELS_MAX = 32; // Deeper schemas are refused before they come here, or go on as they are.

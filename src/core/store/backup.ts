@@ -5,7 +5,7 @@
 
 import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { messageOf } from "../../errors";
+import { messageOf } from "../../basics/errors";
 import type { Log } from "../../protocols";
 
 export interface Backups {

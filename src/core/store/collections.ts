@@ -5,7 +5,7 @@
  * item's position is its number in `_appended`, so it may be in both tables for a while and is still read once.
  */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { Log } from "../../protocols";
 import type { Row, StoreDatabase } from "./database";
 import type { Condition } from "./where";

@@ -3,7 +3,7 @@
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { AppError, messageOf } from "../../errors";
+import { AppError, messageOf } from "../../basics/errors";
 import type { Config } from "../../protocols";
 import { requireDataFolder } from "../data-folder";
 import { refuseWhenLost, requireOurTables, tracesOf } from "./lost";

@@ -4,7 +4,7 @@
  * Reads are answered at once; writes go through a queue that groups them. Several processes may share the file.
  */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { Core, Json, StoreInfo, StoreProtocol } from "../../protocols";
 import { createAppended, createCollections } from "./collections";
 import { openDatabase } from "./database";

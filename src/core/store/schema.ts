@@ -3,7 +3,7 @@
  * copy held here is checked against the file's `user_version` (raised with every change) before it is used.
  */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
 import { createBackups } from "./backup";
 import type { StoreDatabase } from "./database";

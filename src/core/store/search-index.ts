@@ -4,8 +4,8 @@
  * the table of blocks says where each begins. Scripts that are written without spaces are indexed by character and found as a phrase.
  */
 
-import { errorOf } from "../../errors";
-import { folded, foldedWords } from "../../fold";
+import { errorOf } from "../../basics/errors";
+import { folded, foldedWords } from "../../basics/fold";
 import type { Log, StoreInfo } from "../../protocols";
 import type { StoreDatabase } from "./database";
 import { searchedFields } from "./values";

@@ -4,7 +4,7 @@
  * down; `_sizing` says up to which row they are not counted yet, and the triggers pass those over.
  */
 
-import { errorOf } from "../../errors";
+import { errorOf } from "../../basics/errors";
 import type { Log, StoreInfo } from "../../protocols";
 import type { StoreDatabase } from "./database";
 import { sizedFields } from "./values";

@@ -1,6 +1,6 @@
 /** What may go into a record and in which form SQLite keeps it; everything here is about one store's declared fields. */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { FieldType, Json, JsonObject, Owner, StoreField, StoreInfo, StoreRecord } from "../../protocols";
 import type { Row, SqlValue } from "./database";
 

@@ -1,6 +1,6 @@
 /** `StoreWhere` and `StoreQuery` as SQL: names are checked against the declared fields, values are always bound. */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { StoreAnyOf, StoreField, StoreInfo, StoreQuery, StoreRange, StoreWhere } from "../../protocols";
 import type { SqlValue } from "./database";
 import { columnsOf, fieldOf } from "./values";

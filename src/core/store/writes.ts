@@ -4,7 +4,7 @@
  * process is writing to is tried again from the loop, so that nobody's stream waits for the disk.
  */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import { isBusy, type StoreDatabase } from "./database";
 
 export interface WriteQueue {

@@ -1,8 +1,8 @@
 /** A new thread that begins as a copy of another's branch. The copies are messages of their own; nothing is shared. */
 
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
+import { requireRoom } from "../../basics/quota";
 import type { Core, Message, Thread } from "../../protocols";
-import { requireRoom } from "../../quota";
 import { fromMessage } from "./records";
 
 const COPIES_AT_ONCE = 100; // They share a transaction; other people's streams go on between two lots.

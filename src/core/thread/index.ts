@@ -3,8 +3,9 @@
  * is found by walking up from the head.
  */
 
-import { AppError } from "../../errors";
-import { publishFact, userTopic } from "../../facts";
+import { AppError } from "../../basics/errors";
+import { publishFact, userTopic } from "../../basics/facts";
+import { createQueues } from "../../basics/queues";
 import type {
   Core,
   Message,
@@ -15,7 +16,6 @@ import type {
   ThreadState,
   ThreadWhere,
 } from "../../protocols";
-import { createQueues } from "../../queues";
 import { forkThread } from "./fork";
 import { listTags, listThreads } from "./list";
 import { readPath } from "./path";

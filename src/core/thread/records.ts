@@ -1,7 +1,7 @@
 /** How threads and messages lie in the store: field names there are snake_case, absent parts are null. */
 
-import { AppError } from "../../errors";
-import { isTooDeep, LEVELS_MAX } from "../../json";
+import { AppError } from "../../basics/errors";
+import { isTooDeep, LEVELS_MAX } from "../../basics/json";
 import type {
   Core,
   FileInfo,

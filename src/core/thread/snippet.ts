@@ -1,6 +1,6 @@
 /** A short piece of a text around the words that were searched for. */
 
-import { foldedInPlace, foldedWords } from "../../fold";
+import { foldedInPlace, foldedWords } from "../../basics/fold";
 
 const BEFORE = 40; // Characters; a list shows two short lines.
 const LENGTH = 160;

@@ -3,7 +3,7 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { ParserPlugin, parse } from "@babel/parser";
-import { messageOf } from "../../errors";
+import { messageOf } from "../../basics/errors";
 import { createSource, type Source } from "./source";
 
 /** Something declared, and the file that it is in. */

@@ -1,7 +1,7 @@
 /** What a type stands for at run time: the JSON schema of its values, and how JSON becomes what a function expects. */
 
 import { type TSchema, Type } from "@sinclair/typebox";
-import { misfit } from "../../turn/json-schema";
+import { misfit } from "../../tools/json-schema";
 
 export interface Shape {
   readonly schema: TSchema;

@@ -1,7 +1,7 @@
 /** The parameters of a function as its code declares them. */
 
 import { Type } from "@sinclair/typebox";
-import { messageOf } from "../../errors";
+import { messageOf } from "../../basics/errors";
 import { literalValue } from "./literal";
 import type { Located, Sources } from "./lookup";
 import { plain, type Shape, withDescription } from "./shape";

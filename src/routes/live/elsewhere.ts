@@ -1,8 +1,8 @@
 /** What pages say of their user's other chats: that a call waits there for a yes or no, which the turn waits for. */
 
-import { errorOf } from "../../errors";
+import { errorOf } from "../../basics/errors";
+import { encodeSse } from "../../basics/sse";
 import type { Core, Fact } from "../../protocols";
-import { encodeSse } from "../../sse";
 import { partial } from "../partial";
 import type { Reader } from "../reader";
 import type { OpenPage } from "./list";

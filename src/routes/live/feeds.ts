@@ -4,10 +4,10 @@
  * encoded once, and every page is sent the same bytes. Pages share a feed as long as their user, language and zone are the same.
  */
 
-import { allowedModels } from "../../allowed";
-import { errorOf } from "../../errors";
+import { allowedModels } from "../../basics/allowed";
+import { errorOf } from "../../basics/errors";
+import { encodeSse } from "../../basics/sse";
 import type { Core, Words } from "../../protocols";
-import { encodeSse } from "../../sse";
 import { factJournals, type Told } from "../fact-journal";
 import { partial } from "../partial";
 import type { Reader } from "../reader";

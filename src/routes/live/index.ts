@@ -5,9 +5,9 @@
  */
 
 import { Elysia } from "elysia";
+import { encodeNote, encodeSse } from "../../basics/sse";
+import { takeSlot } from "../../basics/stream-slots";
 import type { Core, Words } from "../../protocols";
-import { encodeNote, encodeSse } from "../../sse";
-import { takeSlot } from "../../stream-slots";
 import { partial } from "../partial";
 import { outsideBytes } from "../public-path";
 import { type Reader, wordsFor, zoneOf } from "../reader";

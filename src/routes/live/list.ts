@@ -4,8 +4,8 @@
  * or found are not known here: they hear that something changed and fetch themselves.
  */
 
+import { encodeNote, encodeSse } from "../../basics/sse";
 import type { Core, Fact, Thread } from "../../protocols";
-import { encodeNote, encodeSse } from "../../sse";
 import { dayOf } from "../page/calendar";
 import { loadThreadList } from "../page/list-data";
 import { partial } from "../partial";

@@ -4,12 +4,12 @@
  * its cursor.
  */
 
+import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData } from "../../protocols";
-import { encodeSse } from "../../sse";
 import { type Branch, loadBranch } from "../page/branch";
 import { noteSeen } from "../page/seen";
 import type { Reader } from "../reader";
-import { openReply, type Reply } from "./reply";
+import { openReply, type Reply } from "../reply/live-reply";
 import { difference, type Shown, shownAfter, shownOf, withLast } from "./shown";
 
 export interface ThreadFeed {

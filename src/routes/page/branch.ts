@@ -6,9 +6,9 @@
 import type { Core, Html, LiveTurn, Message, MessageData, MessagesData, Thread, Words } from "../../protocols";
 import type { Reader } from "../reader";
 import { withRemovedFiles } from "../removed-files";
+import { isMarkdown } from "../reply/part-data";
+import { renderAll, whenFinished } from "../reply/rendered";
 import { messageData } from "./message-data";
-import { isMarkdown } from "./part-data";
-import { renderAll, whenFinished } from "./rendered";
 import { type Asked, chooseWindow } from "./window";
 
 export interface Branch {

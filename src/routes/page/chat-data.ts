@@ -1,6 +1,6 @@
 /** All that the chat page shows, gathered for one user and one thread. */
 
-import { allowedModels } from "../../allowed";
+import { allowedModels } from "../../basics/allowed";
 import type {
   ChatData,
   ComposerData,

@@ -1,8 +1,8 @@
 /** Files on the page: those that are attached before a message is sent, and pictures to look at. */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../../errors";
-import { inlineTypeOf, scaledDown } from "../../image";
+import { AppError } from "../../basics/errors";
+import { inlineTypeOf, scaledDown } from "../../basics/image";
 import type { Core, User } from "../../protocols";
 import { htmlResponse } from "../respond";
 import { session } from "../session";

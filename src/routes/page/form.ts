@@ -1,8 +1,8 @@
 /** How forms of the page are read and answered: with script by a fragment or nothing, without by the page that shows the effect. */
 
 import { t } from "elysia";
-import { readFields } from "../../body";
-import { AppError } from "../../errors";
+import { readFields } from "../../basics/body";
+import { AppError } from "../../basics/errors";
 import type { Core, StatusData, User } from "../../protocols";
 import { partial } from "../partial";
 import type { Reader } from "../reader";

@@ -1,11 +1,12 @@
 /** The pages of the chat. */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
+import { takeSlot } from "../../basics/stream-slots";
 import type { Core } from "../../protocols";
-import { takeSlot } from "../../stream-slots";
 import { outsideBytes } from "../public-path";
 import type { Reader } from "../reader";
+import { streamedPage, writePage } from "../reply/no-script";
 import { htmlResponse, PAGE_HEADERS } from "../respond";
 import { findUser, session } from "../session";
 import { type IdleTimer, type StreamFormat, sendAll, streamResponse } from "../stream";
@@ -15,7 +16,6 @@ import { ListQuery, listAsked, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
 import { noteSeen } from "./seen";
 import { sourceRoutes } from "./source";
-import { streamedPage, writePage } from "./streamed";
 import { turnFormRoutes } from "./turn-forms";
 
 const Asked = t.Object({

@@ -4,7 +4,7 @@
  */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { Core, Html, ThreadFields, ThreadState } from "../../protocols";
 import { partial } from "../partial";
 import { insidePath } from "../public-path";

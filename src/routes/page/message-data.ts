@@ -15,7 +15,7 @@ import type {
   TurnInfo,
   Words,
 } from "../../protocols";
-import { livePart, storedPart } from "./part-data";
+import { livePart, storedPart } from "../reply/part-data";
 
 export interface Found {
   /** Those of the thread, oldest first. */

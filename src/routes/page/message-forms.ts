@@ -1,7 +1,7 @@
 /** What can be done with a message of the page: edit, answer again, go on, show another version, fork; and earlier messages. */
 
 import { Elysia, t } from "elysia";
-import { AppError, HTTP_STATUS, isAppError } from "../../errors";
+import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
 import type { Core, MessageData } from "../../protocols";
 import { showBranch } from "../../turn/branch";
 import { sentenceOf } from "../failure";

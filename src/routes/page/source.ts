@@ -1,7 +1,7 @@
 /** The Markdown of a message as it was written, of a reply that is being written as far as it is: what Copy copies, and what "Show source" leads to. */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../../errors";
+import { AppError } from "../../basics/errors";
 import type { Core, Message, User } from "../../protocols";
 import { newestEnd, pathTo } from "../../turn/branch";
 import { session } from "../session";

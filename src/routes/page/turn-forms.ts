@@ -4,7 +4,7 @@
  */
 
 import { Elysia, t } from "elysia";
-import { AppError, HTTP_STATUS, isAppError } from "../../errors";
+import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
 import type { Core, FileInfo, StatusData, TurnRequest } from "../../protocols";
 import { sentenceOf } from "../failure";
 import { partial } from "../partial";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
+import { createLog } from "../../../src/basics/log";
 import { createAppended, createCollections, type Place } from "../../../src/core/store/collections";
 import { openDatabase, type StoreDatabase } from "../../../src/core/store/database";
 import { createWriteQueue } from "../../../src/core/store/writes";
-import { createLog } from "../../../src/log";
 import { createRandom } from "../../support/random";
 import { temporaryFolder, testConfig } from "../../support/temporary";
 

@@ -1,7 +1,7 @@
 /** Random operations on the store and on a plain model of it must get the same answers. `SEED=n` repeats a failing run. */
 
 import { expect, test } from "bun:test";
-import { isAppError } from "../../../src/errors";
+import { isAppError } from "../../../src/basics/errors";
 import type { Json, JsonObject, StoreProtocol, StoreQuery, StoreWhere } from "../../../src/protocols";
 import { temporaryFolder } from "../../support/temporary";
 import { createModel } from "./model";

@@ -1,7 +1,7 @@
 /** A store over a real file, as the parts under test get it from `core`. */
 
+import { createLog, type LogWriter } from "../../../src/basics/log";
 import { createStore } from "../../../src/core/store";
-import { createLog, type LogWriter } from "../../../src/log";
 import type { Config, Core, StoreProtocol } from "../../../src/protocols";
 import { temporaryFolder, testConfig } from "../../support/temporary";
 

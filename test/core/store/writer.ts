@@ -4,9 +4,9 @@
  * makes the database and ends.
  */
 
+import { isAppError } from "../../../src/basics/errors";
+import { createLog } from "../../../src/basics/log";
 import { createStore } from "../../../src/core/store";
-import { isAppError } from "../../../src/errors";
-import { createLog } from "../../../src/log";
 import type { Core } from "../../../src/protocols";
 
 const [mode = "", folder = ""] = process.argv.slice(2);

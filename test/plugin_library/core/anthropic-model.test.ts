@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { isAppError } from "../../../src/basics/errors";
 import { modelContract } from "../../../src/contracts/model";
-import { isAppError } from "../../../src/errors";
 import type { Config, Core, ModelCall, ModelEvent, ModelMessage, NewFile } from "../../../src/protocols";
 import {
   type AnthropicAnswer,

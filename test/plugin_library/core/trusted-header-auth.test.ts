@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createLog } from "../../../src/basics/log";
 import { authContract } from "../../../src/contracts/auth";
-import { createLog } from "../../../src/log";
 import { install } from "../../../src/plugins";
 import { atEnd } from "../../support/at-end";
 import { newPerson, noBrowser } from "../../support/browser";

@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import { createLog } from "../../../src/log";
+import { createLog } from "../../../src/basics/log";
 import { install } from "../../../src/plugins";
 import type { Core, TurnEvent } from "../../../src/protocols";
 import { atEnd } from "../../support/at-end";

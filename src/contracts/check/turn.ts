@@ -1,0 +1,171 @@
+/**
+ * Runs what the server would call in a plugin: its hooks in two turns on a stand-in model, which thinks, writes and calls a tool; its page
+ * with one GET, which by the rules for pages changes nothing, on a core that is thrown away. Its tools are not called, since what
+ * they do may be done to the world; their schemas are read.
+ */
+
+import { createApp } from "../../app";
+import { messageOf } from "../../basics/errors";
+import { within } from "../../plugins/patience";
+import type { Core, ModelCall, ModelEvent, Plugin, PluginInfo, Tool, TurnEvent, User } from "../../protocols";
+import { wrongInSchema } from "./schema";
+import { type LogEntry, onCore, type Scene, type Subject, temporaryConfig, whyUnused } from "./temporary";
+
+const CHECKER: User = { username: "check", role: "admin" };
+const MODEL = "stand-in-of-a-turn";
+const CALL = { callId: "call-1", name: "stand_in", arguments: '{"word":"hello"}' };
+const USAGE = { inputTokens: 12, outputTokens: 5 };
+const LINGER_MS = 50; // What a hook begins in the background fails within it, as a rule.
+
+/** All that is wrong, a sentence each. */
+export async function faultsInTurn(subject: Subject, plugin: PluginInfo): Promise<readonly string[]> {
+  if (plugin.hooks.length + plugin.tools.length === 0 && plugin.access === null) return [];
+  const stage = createStage();
+  const config = { ...(await temporaryConfig(subject.folder, subject.config, subject.alone)), tracePlugins: true };
+  try {
+    return await onCore(config, { plugins: [stage.plugin], limits: subject.limits }, async (scene) => {
+      const unused = whyUnused(scene.core, plugin.name);
+      if (unused !== null) return [`Its hooks, tools and page could not be tried: ${unused}`];
+      const inTurns = await faultsOfTurns(subject, scene, plugin, stage.hasCalled);
+      const tools = stage.offered().filter(({ name }) => plugin.tools.includes(name));
+      const page = plugin.access === null ? [] : await faultsOfPage(subject, scene, plugin.name);
+      return [...inTurns, ...tools.flatMap(faultsOfTool), ...page];
+    });
+  } catch (error) {
+    return [`Its hooks, tools and page could not be tried: ${messageOf(error)}`];
+  }
+}
+
+/** The outermost plugin: its model answers whatever the plugin that is checked makes of models, and it lets the checker in. */
+function createStage() {
+  let offered: readonly Tool[] = [];
+  let hasCalled = false;
+  const stream = async function* (call: ModelCall): AsyncGenerator<ModelEvent> {
+    const callsTool = call.tools.some(({ name }) => name === CALL.name) && isBeginning(call);
+    hasCalled ||= callsTool;
+    yield* answer(callsTool);
+  };
+  const tool: Tool = {
+    name: CALL.name,
+    description: "Says a word.",
+    parameters: { type: "object", properties: { word: { type: "string" } }, required: ["word"] } as never,
+    execute: async () => "It was said.",
+  };
+  const plugin: Plugin = {
+    name: "stand-in-of-a-turn",
+    priority: Number.MAX_SAFE_INTEGER,
+    required: false,
+    tools: [tool],
+    hooks: {
+      preCall({ tools }) {
+        offered = tools;
+      },
+    },
+    provide: {
+      model: () => ({ list: async () => [MODEL], stream }),
+      auth: (_core, base) => {
+        const { identify: _, ...rest } = base;
+        return { ...rest, verifyToken: async () => CHECKER, requestAllowed: async () => true };
+      },
+    },
+  };
+  return { plugin, offered: () => offered, hasCalled: () => hasCalled };
+}
+
+function isBeginning({ messages }: ModelCall): boolean {
+  return messages.filter(({ role }) => role !== "system").length === 1;
+}
+
+async function* answer(callsTool: boolean): AsyncGenerator<ModelEvent> {
+  yield { type: "thinking", text: "They greet me." };
+  for (const text of ["Good ", "morning", ", and ", "a key: sk-", "none."]) yield { type: "text", text };
+  if (callsTool) yield { type: "toolCall", ...CALL };
+  yield { type: "usage", ...USAGE };
+  yield { type: "finish", reason: "stop" };
+}
+
+async function faultsOfTurns(
+  { limits }: Subject,
+  { core, entries }: Scene,
+  { name, hooks }: PluginInfo,
+  hasCalled: () => boolean,
+): Promise<readonly string[]> {
+  const patience = 2 * limits.caseS + 8 * limits.hookS; // Two steps and one, three hooks in each.
+  const events: TurnEvent[] = [];
+  let failure: string | null = null;
+  try {
+    await within(patience, "turns", async () => {
+      const threadId = await runTurn(core, { content: "Good morning. Say hello." }, events);
+      if (faultsLogged(entries, name).length > 0) return; // What hangs would be waited for again.
+      await runTurn(core, { content: "Once more, please.", threadId }, events);
+    });
+    await Bun.sleep(LINGER_MS);
+  } catch (error) {
+    failure = messageOf(error);
+  }
+  const logged = faultsLogged(entries, name);
+  const called = new Set(entries.filter(({ fields }) => fields.plugin === name).map(({ fields }) => fields.hook));
+  const uncalled = ["preCall", "filterStream", "postCall"].filter((hook) => hooks.includes(hook) && !called.has(hook));
+  const failed = failure ?? events.flatMap((event) => (event.type === "error" ? event.message : []))[0];
+  const withheld = hooks.includes("filterStream") && logged.length === 0 ? withheldFrom(events, hasCalled()) : [];
+  if (logged.length > 0) return logged;
+  if (failed !== undefined) return [`A turn with it failed: ${failed}`];
+  return [...withheld, ...uncalled.map((hook) => `Its ${hook} was not called in a turn.`)];
+}
+
+/** The thread's id, when the turn has ended. */
+async function runTurn(
+  core: Core,
+  request: { content: string; threadId?: string },
+  events: TurnEvent[],
+): Promise<string> {
+  const { id, threadId } = await core.turns.start(CHECKER, { ...request, model: MODEL });
+  const batches = await core.turns.follow(CHECKER, id, 0, new AbortController().signal);
+  for await (const batch of batches ?? []) events.push(...batch.map(({ event }) => event));
+  return threadId;
+}
+
+/** What a filter must pass on, and what of it did not come. */
+function withheldFrom(events: readonly TurnEvent[], hasCalled: boolean): readonly string[] {
+  const ends = events.filter((event) => event.type === "end");
+  const isCalled = events.some((event) => event.type === "toolCall" && event.callId === CALL.callId);
+  const isCounted = ends.length > 0 && ends.every(({ usage }) => usage !== null);
+  const missing = [...(isCalled || !hasCalled ? [] : ["toolCall"]), ...(isCounted ? [] : ["usage"])];
+  return missing.map((type) => `Its filterStream does not pass ${type} on.`);
+}
+
+/** What the server would write into its log of the plugin; how long something takes depends on the machine and is not told. */
+function faultsLogged(entries: readonly LogEntry[], name: string): readonly string[] {
+  const faults = entries.filter(
+    ({ level, fields }) => fields.plugin === name && (level === "warn" || level === "error"),
+  );
+  const sentences = faults
+    .filter(({ message }) => !message.includes("held up"))
+    .map(({ message, fields: { hook, error, reason } }) => {
+      const why = String(error instanceof Error ? error.message : (error ?? reason ?? ""))
+        .replace(/\s+/g, " ")
+        .slice(0, 300);
+      const what = typeof hook === "string" ? `Its ${hook} failed in a turn` : message;
+      return why === "" ? `${what}.` : `${what}: ${why}`;
+    });
+  return [...new Set(sentences)];
+}
+
+function faultsOfTool({ name, parameters }: Tool): readonly string[] {
+  const wrong = wrongInSchema(parameters);
+  return wrong === null ? [] : [`The parameters of its tool ${name} are no JSON schema: ${wrong}.`];
+}
+
+async function faultsOfPage({ limits }: Subject, { core, entries }: Scene, name: string): Promise<readonly string[]> {
+  const before = entries.length;
+  const request = new Request(`http://localhost/_plugin/${name}/`, { headers: { authorization: "Bearer check" } });
+  try {
+    const response = await within(limits.caseS, "page", async () => createApp(core).handle(request));
+    await response.body?.cancel();
+    const logged = faultsLogged(entries.slice(before), name);
+    if (logged.length > 0) return logged;
+    return response.status < 500 ? [] : [`Its page answered a GET with ${response.status}.`];
+  } catch (error) {
+    return [messageOf(error)];
+  }
+}

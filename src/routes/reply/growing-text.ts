@@ -1,0 +1,171 @@
+/**
+ * A text of Markdown that is being written, and what a page is to change to show it: finished blocks are told once and never
+ * touched again; of the open one mostly what was added to it.
+ */
+
+import { formulasOfText } from "../../formulas";
+import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
+import { partial } from "../partial";
+import { addedTo, endTags } from "./append";
+import { isSumOfBlocks, keepRendered, rendered } from "./rendered";
+
+export interface GrowingText {
+  push(text: string): void;
+  /** As it was told last: the markup of its finished blocks, and of what may still change. */
+  shown(): { readonly body: Html; readonly tail: Html };
+  /**
+   * What to change in a page that shows it as it was told last; `tail` is the id of the element that ends it. Null when the page
+   * must show it anew, as `shown` then is, because formulas that it shows as they were written have been made.
+   */
+  takeChanges(tail: string): string | null;
+  /** The same once nothing more comes and `text` is all. Null when the page must show the whole anew, because the end changed the beginning. */
+  takeEnd(tail: string, text: string): string | null;
+}
+
+/** Blocks that were told, all at once. */
+interface Told {
+  readonly source: string;
+  markup: Html;
+  /** Whether formulas are still shown as they were written, and whether they are made meanwhile. */
+  state: "finished" | "waiting" | "made";
+}
+
+/** `onMade` is called when there is something to take without a push. */
+export function createGrowingText(core: Core, words: Words, onMade = () => {}): GrowingText {
+  const { views } = core;
+  const told: Told[] = [];
+  let isEnded = false;
+  /** Source from the start of the open block on. */
+  let open = "";
+  /** As much of it as was told. */
+  let toldOpen = "";
+  let tail = "";
+  let hasMore = false;
+  let waiting = "";
+  let fence: OpenFence | null = null;
+
+  const inFence = (id: string): string | null => {
+    const more = fence && moreOf(fence, open);
+    if (!fence || more === null) return null;
+    if (more === "") return "";
+    const markup = Bun.escapeHTML(more);
+    fence.markup += markup;
+    return partial(id, "beforeend", { markup }, fence.depth);
+  };
+  const settleFence = (): void => {
+    if (fence) tail = fence.markup + fence.end;
+    fence = null;
+  };
+  const tellBlocks = (id: string, length: number): string => {
+    const source = open.slice(0, length);
+    open = open.slice(length);
+    const blocks: Told = { source, ...look(source) };
+    told.push(blocks);
+    return partial(id, "beforebegin", blocks.markup);
+  };
+  const look = (source: string): Omit<Told, "source"> => {
+    const formulas = formulasOfText(core.log);
+    const markup = views.markdown(source, words, formulas);
+    const made = formulas.made();
+    void made?.then(() => {
+      for (const blocks of told) if (blocks.markup === markup) blocks.state = "made";
+      if (!isEnded) onMade();
+    });
+    return { markup, state: made ? "waiting" : "finished" };
+  };
+  /** Whether what was told is to be told anew. */
+  const takeMade = (): boolean => {
+    const made = told.filter(({ state }) => state === "made");
+    for (const blocks of made) Object.assign(blocks, look(blocks.source));
+    return made.length > 0;
+  };
+  const openNow = (source: string) => views.openMarkdown(source, words, formulasOfText(core.log));
+  const grow = (id: string): string => {
+    if (!hasMore) return "";
+    hasMore = false;
+    const added = inFence(id);
+    if (added !== null) {
+      toldOpen = open;
+      return added;
+    }
+    settleFence();
+    const opened = openNow(open);
+    const blocks = opened.finished > 0 ? tellBlocks(id, opened.finished) : "";
+    toldOpen = open;
+    return blocks + tellTail(id, opened);
+  };
+  const tellTail = (id: string, opened: OpenMarkdown): string => {
+    const before = tail;
+    tail = opened.tail.markup;
+    if (opened.openFence !== null) fence = openFence(opened.openFence, open, tail);
+    if (tail === before) return "";
+    const added = before === "" ? null : addedTo(before, tail);
+    return added ? partial(id, "beforeend", added, added.depth) : partial(id, "innerMorph", opened.tail);
+  };
+
+  return {
+    push(text) {
+      const all = waiting + text;
+      // The other half of this line break may be under way.
+      waiting = all.endsWith("\r") ? "\r" : "";
+      const more = all.includes("\r") ? all.slice(0, all.length - waiting.length).replace(/\r\n?/g, "\n") : all;
+      open += more;
+      hasMore ||= more !== "";
+    },
+    shown() {
+      return { body: views.join(told.map(({ markup }) => markup)), tail: openNow(toldOpen).tail };
+    },
+    takeChanges(id) {
+      const changes = grow(id);
+      return takeMade() ? null : changes;
+    },
+    takeEnd(id, text) {
+      settleFence();
+      isEnded = true;
+      const rest = look(open + waiting);
+      const blocks = views.join([...told.map(({ markup }) => markup), rest.markup]);
+      const isFinished = [...told, rest].every(({ state }) => state === "finished");
+      if (isFinished && isSumOfBlocks(text)) keepRendered(core, words, text, blocks);
+      const { markup } = rendered(core, words, text);
+      return blocks.markup === markup ? partial(id, "outerHTML", rest.markup) : null;
+    },
+  };
+}
+
+/** Code that is being written, to which text is added as it comes. */
+interface OpenFence {
+  readonly mark: string;
+  /** Where the line starts that is not complete, and how far the text was told. */
+  line: number;
+  told: number;
+  /** Markup of the tail, up to where text is added; and from there. */
+  markup: string;
+  readonly end: string;
+  readonly depth: number;
+}
+
+function openFence(mark: string, open: string, tail: string): OpenFence {
+  const ends = endTags(tail);
+  const at = ends[0] ?? tail.length;
+  const line = open.lastIndexOf("\n") + 1;
+  const told = mayEnd(open.slice(line), mark) ? line : open.length;
+  return { mark, line, told, markup: tail.slice(0, at), end: tail.slice(at), depth: ends.length };
+}
+
+/** Text to add, as long as the code goes on; null when a line has come that may have ended it. */
+function moreOf(fence: OpenFence, open: string): string | null {
+  for (let end = open.indexOf("\n", fence.line); end !== -1; end = open.indexOf("\n", fence.line)) {
+    const line = open.slice(fence.line, end);
+    if (line.trim() !== "" && mayEnd(line, fence.mark) && line.includes(fence.mark)) return null;
+    fence.line = end + 1;
+  }
+  const to = mayEnd(open.slice(fence.line), fence.mark) ? fence.line : open.length;
+  const more = open.slice(fence.told, Math.max(to, fence.told));
+  fence.told += more.length;
+  return more;
+}
+
+/** Whether a line holds nothing but the mark's character, so far. */
+function mayEnd(line: string, mark: string): boolean {
+  return line.trim().replaceAll(mark[0] ?? "", "") === "";
+}
