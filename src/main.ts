@@ -8,7 +8,7 @@ import { createLog } from "./basics/log";
 import { ConfigError, ignoredSettings, loadConfig } from "./config";
 import type { Config, Log } from "./protocols";
 import { originOf, serve } from "./serve";
-import { surviveStrays } from "./strays";
+import { surviveUncaught } from "./uncaught";
 
 const USAGE = `Usage: skeleton [command]
 
@@ -55,7 +55,7 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
 /** Returns when the server listens; the process goes on until it is told to end. */
 async function runServer(config: Config): Promise<undefined> {
   const log = createLog(config.logLevel);
-  surviveStrays(log);
+  surviveUncaught(log);
   for (const ignored of ignoredSettings()) log.warn(ignored);
   // A plugin that ends the process must not leave it as if it had served.
   const cut = (): void => {

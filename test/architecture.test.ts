@@ -38,9 +38,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/app",
     "src/plugins",
     "src/contracts",
-    "src/strays",
+    "src/uncaught",
   ],
-  "src/strays": BASICS,
+  "src/uncaught": BASICS,
   "src/data-lock": BASICS,
   "src/backup": [...BASICS, "src/data-lock", "package.json"],
   "src/descriptors": BASICS,
@@ -53,7 +53,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "src/data-lock",
     "src/serve",
     "src/contracts/check",
-    "src/strays",
+    "src/uncaught",
     "src/documents",
     "src/users",
     "src/backup",
@@ -80,6 +80,9 @@ const ALSO: Record<string, { readonly to: readonly string[]; readonly because: s
 const MAX_FILE_LINES = 400; // A file is a subject, and a subject that needs more is likely two.
 const MAX_PLUGIN_LINES = 500; // Of the library: each is one file by its nature, page and chart included.
 const MAX_FUNCTION_LINES = 70;
+
+/** Names that say nothing without a noun before them: each once meant several things. */
+const BARE_TYPES = new Set("Asked Change Entry Failure Found Parts Place Reply Shape Shown Source".split(" "));
 
 /** What may be longer, with the reason. */
 const LONGER: Record<string, string> = {
@@ -152,6 +155,19 @@ test(`files have at most ${MAX_FILE_LINES} lines and functions ${MAX_FUNCTION_LI
   expect(long).toEqual([]);
 });
 
+test("a type has a name of its own, and one that says what it is", () => {
+  const declared = sources
+    .filter(({ path }) => !path.startsWith("plugin_library/"))
+    .flatMap(({ path, text }) => typesOf(text).map(({ name, isExported }) => ({ path, name, isExported })));
+  const shared = Map.groupBy(
+    declared.filter(({ isExported }) => isExported),
+    ({ name }) => name,
+  );
+  const twice = [...shared].filter(([, places]) => places.length > 1);
+  expect(twice.map(([name, places]) => `${name}: ${places.map(({ path }) => path).join(", ")}`)).toEqual([]);
+  expect(declared.filter(({ name }) => BARE_TYPES.has(name)).map(({ path, name }) => `${path}: ${name}`)).toEqual([]);
+});
+
 test("each part of core and turn, and each resource of routes, has tests under the same name", () => {
   const parts = sources.filter(
     // What the resources of src/routes share serves nothing itself and is tested through them.
@@ -205,6 +221,11 @@ function testsOf(path: string): string[] {
     `${part}/${part.slice(part.lastIndexOf("/") + 1)}.test.ts`,
     ...whole,
   ];
+}
+
+function typesOf(text: string): { readonly name: string; readonly isExported: boolean }[] {
+  const declarations = text.matchAll(/^(export )?(?:declare )?(?:abstract )?(?:interface|type|class|enum) (\w+)/gm);
+  return [...declarations].map(([, exported, name = ""]) => ({ name, isExported: exported !== undefined }));
 }
 
 /** The file and those of its functions that are too long, each with its length. */

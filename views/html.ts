@@ -58,9 +58,9 @@ class Markup implements Html {
   }
 }
 
-type Place = "text" | "attributes" | "attribute" | "url";
+type MarkupPosition = "text" | "attributes" | "attribute" | "url";
 
-function render(value: HtmlValue, place: Place): string {
+function render(value: HtmlValue, place: MarkupPosition): string {
   if (value === null || value === undefined || value === false) return "";
   if (value instanceof Markup) {
     if (place === "attribute" || place === "url")
@@ -74,9 +74,9 @@ function render(value: HtmlValue, place: Place): string {
   return escapeHtml(place === "url" && !isSafeUrl(String(value)) ? "#" : String(value));
 }
 
-const known = new WeakMap<TemplateStringsArray, readonly Place[]>();
+const known = new WeakMap<TemplateStringsArray, readonly MarkupPosition[]>();
 
-function placesOf(strings: TemplateStringsArray): readonly Place[] {
+function placesOf(strings: TemplateStringsArray): readonly MarkupPosition[] {
   let places = known.get(strings);
   if (!places) {
     places = strings.slice(0, -1).map((_, index) => placeAfter(strings.slice(0, index + 1).join("x")));
@@ -91,7 +91,7 @@ const URL_ATTRIBUTE =
 const CODE_ATTRIBUTE = /^(?:on.*|style|srcdoc|(?:data-)?hx-(?:on|vals|vars|headers|config|confirm).*)$/i;
 
 /** Where a value stands that comes after this markup. Throws where no escaping would make it safe. */
-function placeAfter(markup: string): Place {
+function placeAfter(markup: string): MarkupPosition {
   const lastTag = markup.match(WHOLE_TAG)?.findLast((tag) => !tag.startsWith("<!"));
   if (lastTag && /^<(?:script|style)\b/i.test(lastTag)) throw new TypeError("html: a value in a script or style.");
   const open = markup.replace(WHOLE_TAG, "");

@@ -23,7 +23,7 @@ import {
   type ModelProtocol,
   type Plugin,
   plainCalls,
-  type Reply,
+  type ReplyReader,
   type Static,
   StreamFault,
   type ToolCall,
@@ -239,7 +239,7 @@ interface OpenBlock {
 }
 
 /** Puts a reply together. Text and thinking go out as they come, calls and the rest at the end. */
-function createReply(from: string): Reply {
+function createReply(from: string): ReplyReader {
   const open = new Map<unknown, OpenBlock>();
   const thinking: Block[] = [];
   const calls: ToolCall[] = [];

@@ -11,11 +11,11 @@ import { ownData, shareData } from "../data-lock";
 import type { Config } from "../protocols";
 import { copyDatabase, isOpenElsewhere, problemWithDatabase, uploadsNamedIn } from "./database";
 import { copyFile, isBelow, requireFolders, requireRoom, sizeOf, uploadsIn } from "./files";
-import { DATABASE, type Entry, ownersFiles, sha256Of, UPLOADS, writeManifest } from "./manifest";
+import { DATABASE, type ManifestEntry, ownersFiles, sha256Of, UPLOADS, writeManifest } from "./manifest";
 
 export interface BackupReport {
   readonly folder: string;
-  readonly files: readonly Entry[];
+  readonly files: readonly ManifestEntry[];
   /** Uploads that the database names and that are not there to be copied. */
   readonly missing: readonly string[];
 }
@@ -74,7 +74,7 @@ async function makeEmpty(folder: string, { uploadDir }: Config): Promise<boolean
 }
 
 async function fill(config: Config, folder: string, database: string): Promise<BackupReport> {
-  const uploads = new Map<string, Entry>();
+  const uploads = new Map<string, ManifestEntry>();
   await copyUploads(config, folder, uploads, uploadsIn(config.uploadDir));
   copyDatabase(database, join(folder, DATABASE));
   const named = uploadsNamedIn(join(folder, DATABASE));
@@ -93,7 +93,7 @@ async function fill(config: Config, folder: string, database: string): Promise<B
 async function copyUploads(
   { uploadDir }: Config,
   folder: string,
-  done: Map<string, Entry>,
+  done: Map<string, ManifestEntry>,
   names: Iterable<string> | AsyncIterable<string>,
 ): Promise<void> {
   for await (const name of names) {
@@ -108,7 +108,7 @@ async function copyUploads(
 async function dropRemoved(
   { uploadDir }: Config,
   folder: string,
-  uploads: Map<string, Entry>,
+  uploads: Map<string, ManifestEntry>,
   named: ReadonlySet<string>,
 ): Promise<void> {
   for (const path of [...uploads.keys()]) {
@@ -119,8 +119,8 @@ async function dropRemoved(
   }
 }
 
-async function copyOwnersFiles(config: Config, folder: string): Promise<Entry[]> {
-  const entries: Entry[] = [];
+async function copyOwnersFiles(config: Config, folder: string): Promise<ManifestEntry[]> {
+  const entries: ManifestEntry[] = [];
   for (const [path, source] of ownersFiles(config)) {
     const copied = await copyFile(source, join(folder, path));
     if (copied) entries.push({ path, ...copied });
@@ -128,7 +128,7 @@ async function copyOwnersFiles(config: Config, folder: string): Promise<Entry[]>
   return entries;
 }
 
-async function databaseEntry(folder: string): Promise<Entry> {
+async function databaseEntry(folder: string): Promise<ManifestEntry> {
   const file = join(folder, DATABASE);
   return { path: DATABASE, size: (await stat(file)).size, sha256: await sha256Of(file) };
 }

@@ -3,7 +3,7 @@
 import type { Config } from "../protocols";
 import { type BackupReport, writeBackup } from "./backup";
 import { sizeText } from "./files";
-import { DATABASE, type Entry, UPLOADS } from "./manifest";
+import { DATABASE, type ManifestEntry, UPLOADS } from "./manifest";
 import { restoreBackup } from "./restore";
 
 type Print = (line: string) => void;
@@ -37,9 +37,9 @@ function folderOf(command: string, args: readonly string[], print: Print): strin
   return null;
 }
 
-function contentOf(files: readonly Entry[]): string {
+function contentOf(files: readonly ManifestEntry[]): string {
   const uploads = files.filter(({ path }) => path.startsWith(UPLOADS));
-  const sizeOf = (entries: readonly Entry[]) => sizeText(entries.reduce((bytes, { size }) => bytes + size, 0));
+  const sizeOf = (entries: readonly ManifestEntry[]) => sizeText(entries.reduce((bytes, { size }) => bytes + size, 0));
   const database = files.filter(({ path }) => path === DATABASE);
   const owners = files.filter(({ path }) => path !== DATABASE && !path.startsWith(UPLOADS));
   return [

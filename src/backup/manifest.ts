@@ -16,7 +16,7 @@ export const UPLOADS = "uploads/";
 const MANIFEST = "manifest.json";
 const FORMAT = 1; // Raised when a version could no longer be restored by the ones before it.
 
-export interface Entry {
+export interface ManifestEntry {
   /** In the folder, with forward slashes. */
   readonly path: string;
   readonly size: number;
@@ -29,7 +29,7 @@ export interface Manifest {
   readonly version: string;
   /** ISO 8601. */
   readonly created: string;
-  readonly files: readonly Entry[];
+  readonly files: readonly ManifestEntry[];
 }
 
 /** The files of the owner by their names in a backup, and where the server has them. */
@@ -41,7 +41,7 @@ export function ownersFiles({ dataPath, usersFile, jwtSecretFile }: Config): Rea
   ]);
 }
 
-export async function writeManifest(folder: string, files: readonly Entry[]): Promise<void> {
+export async function writeManifest(folder: string, files: readonly ManifestEntry[]): Promise<void> {
   const manifest: Manifest = { format: FORMAT, version, created: new Date().toISOString(), files };
   const part = join(folder, `${MANIFEST}.part`);
   const file = await open(part, "wx", 0o600);
@@ -76,7 +76,7 @@ export async function readManifest(folder: string, names: Iterable<string>): Pro
 }
 
 /** What is wrong with the file of the entry, or null. */
-export async function problemWith(folder: string, { path, size, sha256 }: Entry): Promise<string | null> {
+export async function problemWith(folder: string, { path, size, sha256 }: ManifestEntry): Promise<string | null> {
   const file = join(folder, path);
   const found = await lstat(file).catch(() => null);
   if (!found?.isFile()) return `${path} is missing`;
@@ -108,7 +108,7 @@ function isManifest(value: unknown): value is Manifest {
   return hasHead && Array.isArray(files) && files.every(isEntry);
 }
 
-function isEntry(value: unknown): value is Entry {
+function isEntry(value: unknown): value is ManifestEntry {
   if (!isObject(value)) return false;
   const { path, size, sha256 } = value;
   return typeof path === "string" && Number.isSafeInteger(size) && /^[0-9a-f]{64}$/.test(String(sha256));

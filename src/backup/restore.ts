@@ -13,8 +13,8 @@ import { isOpenElsewhere, problemWithDatabase } from "./database";
 import { copyFile, ifMissing, requireFolders, requireRoom } from "./files";
 import {
   DATABASE,
-  type Entry,
   type Manifest,
+  type ManifestEntry,
   ownersFiles,
   problemWith,
   readManifest,
@@ -105,7 +105,7 @@ async function changedFiles(config: Config, { files }: Manifest): Promise<Map<st
 const STAGING = ".restoring";
 
 /** A folder in which files change places, always by renaming, which a file system can do in itself alone. */
-interface Place {
+interface RestorePlaces {
   readonly folder: string;
   /** Where the backup's files wait. */
   readonly staging: string;
@@ -113,7 +113,7 @@ interface Place {
   readonly aside: string;
 }
 
-function placesOf(config: Config, owners: readonly string[]): Place[] {
+function placesOf(config: Config, owners: readonly string[]): RestorePlaces[] {
   const time = new Date().toISOString().replace(/[:.]/g, "-");
   const folders = new Set([config.dataPath, ...owners.map((path) => dirname(path))]);
   return [
@@ -134,10 +134,10 @@ function placesOf(config: Config, owners: readonly string[]): Place[] {
 async function stage(
   config: Config,
   folder: string,
-  files: readonly Entry[],
+  files: readonly ManifestEntry[],
   owners: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const sum = (entries: readonly Entry[]) => entries.reduce((bytes, { size }) => bytes + size, 0);
+  const sum = (entries: readonly ManifestEntry[]) => entries.reduce((bytes, { size }) => bytes + size, 0);
   const [uploads, others] = [files.filter(isUpload), files.filter((entry) => !isUpload(entry))];
   const areTogether = (await stat(config.uploadDir)).dev === (await stat(config.dataPath)).dev;
   await requireRoom(config.dataPath, sum(areTogether ? files : others));
@@ -155,14 +155,14 @@ function staged(path: string): string {
   return join(dirname(path), STAGING, basename(path));
 }
 
-function isUpload({ path }: Entry): boolean {
+function isUpload({ path }: ManifestEntry): boolean {
   return path.startsWith(UPLOADS);
 }
 
 type Move = readonly [from: string, to: string];
 
 /** The database goes first and comes last, so that a server never takes a half restored folder for a whole one. */
-async function movesOf(config: Config, places: readonly Place[], owners: readonly string[]): Promise<Move[]> {
+async function movesOf(config: Config, places: readonly RestorePlaces[], owners: readonly string[]): Promise<Move[]> {
   const names = [DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, `${DATABASE}-journal`];
   const replaced = [...names.map((name) => join(config.dataPath, name)), ...owners];
   const out: Move[] = [];

@@ -32,7 +32,7 @@ export function isJsonObject(value: Json): value is JsonObject {
   return isRecord(value);
 }
 
-export interface Shape {
+export interface JsonShape {
   parts: number;
   /** The deepest so far. */
   levels: number;
@@ -43,7 +43,7 @@ const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /** What a JSON text is made of, before it is parsed. Of a text that is no JSON the counts mean nothing, and nothing is made of it. */
-export function countShape(): Shape {
+export function countShape(): JsonShape {
   let [level, isText, isEscaped] = [0, false, false];
   return {
     parts: 0,

@@ -29,7 +29,7 @@ export { htmlToMarkdown } from "../basics/html-to-markdown";
 export { requireRoom } from "../basics/quota";
 export type { SseMessage } from "../basics/sse";
 export { takeSlotFor } from "../basics/stream-slots";
-export { callEndpoint, type EndpointCall, type Reply } from "../core/model/call";
+export { callEndpoint, type EndpointCall, type ReplyReader } from "../core/model/call";
 export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
 export { createFileParts, type FilePart, type FilePartsOptions } from "../core/model/file-parts";

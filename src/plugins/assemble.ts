@@ -12,11 +12,11 @@ import { createTools } from "../tools/tools";
 import type { Faults } from "./fault";
 import { sortPlugins } from "./find";
 import type { Generation, Generations } from "./generations";
-import type { Found } from "./load";
+import type { LoadedPlugin } from "./load";
 import { listerOf } from "./offers";
-import { createCore, type Parts } from "./parts";
+import { type CoreParts, createCore } from "./parts";
 import type { Patience } from "./patience";
-import { type Failure, type Made, provideAll, winnersOf } from "./provide";
+import { type Made, type ProviderFailure, provideAll, winnersOf } from "./provide";
 import { isRequired, mayBeRequired } from "./required";
 import { type SettingsFile, settingsOf } from "./settings";
 import { type Runnings, startAll } from "./start";
@@ -38,21 +38,21 @@ export interface Workshop {
   /** The views that pages use, by those that a plugin provides. */
   readonly shown: WeakMap<ViewsProtocol, ViewsProtocol>;
   /** Those that failed and are not tried again. */
-  failed: WeakSet<Found>;
+  failed: WeakSet<LoadedPlugin>;
   /** Those that are required and kept all from being changed, because they failed beside what was. */
-  readonly held: Set<Found>;
+  readonly held: Set<LoadedPlugin>;
   /** What the first generation has so far, for those who ask before it is complete. */
-  building: Parts;
+  building: CoreParts;
 }
 
 /** Throws when a built-in cannot be used, or a plugin that the server does not run without; the previous generation then stays. */
 export async function assemble(
   shop: Workshop,
-  builtIns: readonly Found[],
-  wanted: readonly Found[],
+  builtIns: readonly LoadedPlugin[],
+  wanted: readonly LoadedPlugin[],
 ): Promise<Generation> {
   const previous = shop.generations.current();
-  const earlier = (plugin: Found) =>
+  const earlier = (plugin: LoadedPlugin) =>
     previous?.plugins.find(({ file }) => file !== null && file === plugin.file) ?? null;
   const usable = wanted.flatMap((plugin) => (shop.failed.has(plugin) ? (earlier(plugin) ?? []) : plugin));
   let candidates = sortPlugins([...builtIns, ...holdFixed(usable, previous, shop.faults)]);
@@ -94,7 +94,7 @@ export async function assemble(
 
 interface Making {
   /** Null when it is made, or given up. */
-  parts: Parts | null;
+  parts: CoreParts | null;
 }
 
 /** What plugins are given: it shows what is being made, and later whatever is current. */
@@ -105,8 +105,8 @@ function coreOf(making: Making, shop: Workshop): Core {
 
 function emptyParts(
   { config, log, turns, background, plugins, counts }: Workshop,
-  candidates: readonly Found[],
-): Parts {
+  candidates: readonly LoadedPlugin[],
+): CoreParts {
   const named = (name: string) => candidates.find((plugin) => plugin.name === name);
   return {
     config,
@@ -116,16 +116,21 @@ function emptyParts(
     plugins,
     counts,
     settings: (name: string) => settingsOf(name, candidates),
-  } as Parts;
+  } as CoreParts;
 }
 
-async function build(shop: Workshop, parts: Parts, core: Core, candidates: readonly Found[]): Promise<Failure | null> {
+async function build(
+  shop: Workshop,
+  parts: CoreParts,
+  core: Core,
+  candidates: readonly LoadedPlugin[],
+): Promise<ProviderFailure | null> {
   const { config, log, running, patience } = shop;
   const failure = provideAll(parts, core, candidates, shop.made);
   if (failure) return failure;
   parts.views = shownBy(shop, parts, core, candidates);
   const hooked = candidates.filter(({ hooks }) => hooks);
-  const isTraced = ({ isBuiltIn }: Found) => config.tracePlugins && !isBuiltIn;
+  const isTraced = ({ isBuiltIn }: LoadedPlugin) => config.tracePlugins && !isBuiltIn;
   const heard = hooked.map((plugin) => (isTraced(plugin) ? traced(plugin, log) : plugin));
   parts.hooks = createHookRunner(core, heard, {
     seconds: shop.patience.hookS,
@@ -145,7 +150,7 @@ async function build(shop: Workshop, parts: Parts, core: Core, candidates: reado
 }
 
 /** What built-ins do when they start is to declare what they keep: the fault is that of whoever provides the store. */
-function blamed({ plugin, cause }: Failure, candidates: readonly Found[]): Failure {
+function blamed({ plugin, cause }: ProviderFailure, candidates: readonly LoadedPlugin[]): ProviderFailure {
   const keeper = winnersOf(candidates).get("store");
   if (!plugin.isBuiltIn || !keeper || keeper.isBuiltIn) return { plugin, cause };
   const why = `Its store failed when ${plugin.name} was started: ${messageOf(cause)}`;
@@ -153,7 +158,12 @@ function blamed({ plugin, cause }: Failure, candidates: readonly Found[]): Failu
 }
 
 /** The same for the same provider: what was rendered is kept under it. */
-function shownBy({ shown }: Workshop, { views }: Parts, core: Core, candidates: readonly Found[]): ViewsProtocol {
+function shownBy(
+  { shown }: Workshop,
+  { views }: CoreParts,
+  core: Core,
+  candidates: readonly LoadedPlugin[],
+): ViewsProtocol {
   const winner = winnersOf(candidates).get("views");
   const safe = shown.get(views) ?? safeViews(core, views, !winner || winner.isBuiltIn ? null : winner.name);
   shown.set(views, safe);
@@ -161,7 +171,7 @@ function shownBy({ shown }: Workshop, { views }: Parts, core: Core, candidates: 
 }
 
 /** Others were built around the one that failed and may have used it, so all is built anew without it. */
-async function startOver(shop: Workshop, parts: Parts): Promise<void> {
+async function startOver(shop: Workshop, parts: CoreParts): Promise<void> {
   await shop.generations.stopAll();
   // A store that failed may not close either.
   await Promise.allSettled([parts.bus.close(), parts.store.close()]);
@@ -173,7 +183,7 @@ const FIXED_WHY =
   "It provides store or bus, on which running turns and open pages depend: the change takes effect when the server starts again.";
 
 /** The plugins as they may be now: those that provide what running turns stand on stay as they are. */
-function holdFixed(wanted: readonly Found[], previous: Generation | null, faults: Faults): Found[] {
+function holdFixed(wanted: readonly LoadedPlugin[], previous: Generation | null, faults: Faults): LoadedPlugin[] {
   if (!previous) return [...wanted];
   const fixed = previous.plugins.filter((plugin) => !plugin.isBuiltIn && isFixed(plugin));
   for (const plugin of [...wanted.filter(isFixed), ...fixed]) {
@@ -182,13 +192,13 @@ function holdFixed(wanted: readonly Found[], previous: Generation | null, faults
       faults.add(plugin, new Error(FIXED_WHY), { isReplacing: isThere });
     }
   }
-  const keyOf = ({ file, name }: Found) => file ?? name;
+  const keyOf = ({ file, name }: LoadedPlugin) => file ?? name;
   const kept = new Map(fixed.map((plugin) => [keyOf(plugin), plugin]));
   // In the order of the files, which decides who wraps whom; one whose file is gone comes last.
   const there = wanted.flatMap((plugin) => kept.get(keyOf(plugin)) ?? (isFixed(plugin) ? [] : plugin));
   return [...there, ...fixed.filter((plugin) => !there.includes(plugin))];
 }
 
-function isFixed({ provide }: Found): boolean {
+function isFixed({ provide }: LoadedPlugin): boolean {
   return FIXED.some((protocol) => provide?.[protocol]);
 }

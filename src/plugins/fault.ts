@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { messageOf } from "../basics/errors";
 import type { Log, PluginFault } from "../protocols";
 
-export interface Source {
+export interface FaultSource {
   readonly name: string;
   readonly file: string | null;
 }
@@ -21,9 +21,9 @@ export interface FaultKind {
 
 export interface Faults {
   /** Throws an Error that says all in one line when the fault ends the start of the server. */
-  add(source: Source, cause: unknown, kind?: FaultKind): void;
+  add(source: FaultSource, cause: unknown, kind?: FaultKind): void;
   /** Forgets those of a file or, without one, of a plugin. */
-  clear(source: Source): void;
+  clear(source: FaultSource): void;
   list(): readonly PluginFault[];
   /** From now on the server runs, and no fault ends it. */
   started(): void;
@@ -79,6 +79,6 @@ function sentenceOf(cause: unknown): string {
   return message.length > MESSAGE_MAX ? `${message.slice(0, MESSAGE_MAX)}…` : message;
 }
 
-function keyOf({ name, file }: Source): string {
+function keyOf({ name, file }: FaultSource): string {
   return file ?? `plugin ${name}`;
 }

@@ -6,7 +6,7 @@
 import type { Plugin } from "../protocols";
 import { look, type Seen } from "./files";
 import { createImports } from "./imports";
-import { type Entry, type Found, type LoadOptions, load, withDefaults } from "./load";
+import { type LoadedPlugin, type LoadOptions, load, type PluginEntry, withDefaults } from "./load";
 import { isRequired, mayBeRequired } from "./required";
 import { checkPlugin } from "./shape";
 
@@ -27,17 +27,17 @@ export interface Finder {
    * The plugins that can be used: those given, and those of the folder in the order of their file names. Null when nothing
    * has changed since the last time. `isForced`: takes files as they are this moment, and tries again what failed.
    */
-  find(isForced?: boolean): Promise<readonly Found[] | null>;
+  find(isForced?: boolean): Promise<readonly LoadedPlugin[] | null>;
 }
 
 export function createFinder({ folder, given, taken = [], settings, faults, patience }: FinderOptions): Finder {
   const imports = createImports();
   const gifts = given.map((plugin) => withDefaults(checkPlugin(plugin), null, settings));
   const hideTwins = createTwinCheck({ faults, settings }, taken);
-  let entries: ReadonlyMap<string, Entry> | null = null;
+  let entries: ReadonlyMap<string, PluginEntry> | null = null;
   let version: unknown = null;
 
-  const changeSince = (before: ReadonlyMap<string, Entry>, seen: readonly Seen[], isForced: boolean) => {
+  const changeSince = (before: ReadonlyMap<string, PluginEntry>, seen: readonly Seen[], isForced: boolean) => {
     const hasSettings = settings.version(isForced) !== version;
     const changed = seen.filter(({ file, identity }) => {
       const entry = before.get(file);
@@ -49,7 +49,7 @@ export function createFinder({ folder, given, taken = [], settings, faults, pati
   };
 
   /** The server does not run without it, unless it only moved to another file. */
-  const keptWithoutFile = ({ plugin }: Entry, others: readonly Entry[]): Entry | null => {
+  const keptWithoutFile = ({ plugin }: PluginEntry, others: readonly PluginEntry[]): PluginEntry | null => {
     if (!plugin || !isRequired(plugin, settings) || others.some((it) => it.plugin?.name === plugin.name)) return null;
     faults.add(plugin, new Error(GONE_WHY), { isReplacing: true });
     return { identity: GONE, plugin, isBroken: true };
@@ -77,7 +77,7 @@ export function createFinder({ folder, given, taken = [], settings, faults, pati
         changed.flatMap(({ path }) => path ?? []),
         isForced,
       );
-      const next = new Map<string, Entry>();
+      const next = new Map<string, PluginEntry>();
       for (const state of seen) {
         const before = entries?.get(state.file) ?? null;
         const entry = changed.includes(state) ? await load(state, before, { settings, faults, patience }) : before;
@@ -107,7 +107,7 @@ function isThere(file: string, seen: readonly Seen[]): boolean {
 }
 
 /** From low priority to high, equal ones as they were, so that a later one wraps an earlier one. */
-export function sortPlugins(plugins: readonly Found[]): Found[] {
+export function sortPlugins(plugins: readonly LoadedPlugin[]): LoadedPlugin[] {
   return plugins.toSorted((a, b) => a.priority - b.priority);
 }
 
@@ -123,8 +123,8 @@ function isBeingWritten({ changedAt }: Seen): boolean {
 function createTwinCheck(
   { faults, settings }: Pick<FinderOptions, "faults" | "settings">,
   taken: readonly string[],
-): (plugins: readonly Found[]) => Found[] {
-  let twins: readonly Found[] = [];
+): (plugins: readonly LoadedPlugin[]) => LoadedPlugin[] {
+  let twins: readonly LoadedPlugin[] = [];
   let holders: ReadonlyMap<string, string | null> = new Map();
   return (plugins) => {
     const before = twins;

@@ -5,15 +5,15 @@
 
 import type { Core, Log } from "../protocols";
 import type { Background } from "../tools/background";
-import type { Found } from "./load";
-import { createCore, type Parts } from "./parts";
+import type { LoadedPlugin } from "./load";
+import { type CoreParts, createCore } from "./parts";
 import type { Patience } from "./patience";
 import { type Runnings, stopOne } from "./start";
 
 export interface Generation {
-  readonly parts: Parts;
+  readonly parts: CoreParts;
   /** From low priority to high. */
-  readonly plugins: readonly Found[];
+  readonly plugins: readonly LoadedPlugin[];
 }
 
 /** The core of one generation, which stays as it is until it is released. */
@@ -46,10 +46,10 @@ interface Options {
 export function createGenerations({ log, running, patience, background }: Options): Generations {
   /** How many turns use each, besides whoever comes now. */
   const users = new Map<Generation, number>();
-  const stopping = new Map<Found, Timer>();
+  const stopping = new Map<LoadedPlugin, Timer>();
   let current: Generation | null = null;
 
-  const stop = async (plugin: Found): Promise<void> => {
+  const stop = async (plugin: LoadedPlugin): Promise<void> => {
     clearTimeout(stopping.get(plugin));
     stopping.delete(plugin);
     if (!running.delete(plugin)) return;

@@ -17,8 +17,8 @@ import { createFinder } from "./find";
 import { createGenerations } from "./generations";
 import { createImports } from "./imports";
 import { pluginsOf, tellLoaded, tellWinners } from "./info";
-import { type Found, withDefaults } from "./load";
-import { createCore, type Parts } from "./parts";
+import { type LoadedPlugin, withDefaults } from "./load";
+import { type CoreParts, createCore } from "./parts";
 import { PATIENCE, type Patience } from "./patience";
 import { createReloader } from "./reload";
 import { holdToNames, holdToSettings } from "./required";
@@ -80,7 +80,7 @@ export async function install({
     isBuiltIn: true,
   }));
 
-  let wanted: readonly Found[] = [];
+  let wanted: readonly LoadedPlugin[] = [];
   let missing: readonly string[] = [];
   const change = async (isForced: boolean): Promise<void> => {
     const found = await finder.find(isForced);
@@ -120,7 +120,7 @@ export async function install({
     shown: new WeakMap(),
     failed: new WeakSet(),
     held: new Set(),
-    building: {} as Parts,
+    building: {} as CoreParts,
   };
   const close = async () => {
     await generations.stopAll();

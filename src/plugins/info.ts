@@ -3,7 +3,7 @@
 import type { Log, PluginInfo, Plugins, Tool } from "../protocols";
 import type { Faults } from "./fault";
 import type { Generation, Generations } from "./generations";
-import type { Found } from "./load";
+import type { LoadedPlugin } from "./load";
 import { missingOf, nowOf, type Offer } from "./offers";
 import { winnersOf } from "./provide";
 import { isRequired } from "./required";
@@ -30,7 +30,7 @@ interface Kept {
   readonly reload: () => Promise<void>;
 }
 
-function infoOf(plugin: Found, running: Runnings): Omit<PluginInfo, "isRequired"> {
+function infoOf(plugin: LoadedPlugin, running: Runnings): Omit<PluginInfo, "isRequired"> {
   const { name, priority, file, provide = {}, hooks = {}, page, access = "user", settings } = plugin;
   return {
     name,

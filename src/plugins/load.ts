@@ -15,7 +15,7 @@ const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
 const FILE_MAX = 16 * 1024 ** 2; // Bytes. The largest bundle is a tenth of it, and to parse 60 MiB stops the server for 10 s.
 
 /** One that is loaded: the same object as long as neither its files nor its settings change. */
-export interface Found extends Plugin {
+export interface LoadedPlugin extends Plugin {
   readonly priority: number;
   /** Path below the plugins folder; null for one that is no file. */
   readonly file: string | null;
@@ -26,10 +26,10 @@ export interface Found extends Plugin {
 }
 
 /** What became of a file. */
-export interface Entry {
+export interface PluginEntry {
   readonly identity: string;
   /** In use; null = the file was never good. */
-  readonly plugin: Found | null;
+  readonly plugin: LoadedPlugin | null;
   readonly isBroken: boolean;
 }
 
@@ -42,9 +42,9 @@ export interface LoadOptions {
 /** A file that cannot be used is a fault; what was good `before` stays in use. */
 export async function load(
   seen: Seen,
-  before: Entry | null,
+  before: PluginEntry | null,
   { settings, faults, patience }: LoadOptions,
-): Promise<Entry> {
+): Promise<PluginEntry> {
   const { file, path, size, identity, unusable } = seen;
   let exported: unknown;
   faults.clear({ name: "", file });
@@ -120,7 +120,7 @@ async function importFile(path: string, seconds: number): Promise<Exports> {
 }
 
 /** Throws an Error when the settings do not fit. */
-export function withDefaults(plugin: Plugin, file: string | null, settings: SettingsFile): Found {
+export function withDefaults(plugin: Plugin, file: string | null, settings: SettingsFile): LoadedPlugin {
   const values = settings.read(plugin);
   return { ...plugin, priority: plugin.priority ?? PRIORITY, file, isBuiltIn: false, values };
 }

@@ -6,7 +6,7 @@
 import type { Core } from "../protocols";
 
 /** Parts that are put in one by one while a core is built. */
-export type Parts = { -readonly [K in keyof Core]: Core[K] };
+export type CoreParts = { -readonly [K in keyof Core]: Core[K] };
 
 const NAMES: { readonly [K in keyof Core]: true } = {
   config: true,
@@ -32,7 +32,7 @@ const NAMES: { readonly [K in keyof Core]: true } = {
 };
 
 /** A core whose parts are looked up each time. */
-export function createCore(parts: () => Parts): Core {
+export function createCore(parts: () => CoreParts): Core {
   const core = {};
   for (const name of Object.keys(NAMES) as (keyof Core)[]) {
     Object.defineProperty(core, name, { enumerable: true, get: () => parts()[name] });

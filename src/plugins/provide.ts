@@ -2,24 +2,29 @@
 
 import { messageOf } from "../basics/errors";
 import type { Core, ProtocolName } from "../protocols";
-import type { Found } from "./load";
-import type { Parts } from "./parts";
+import type { LoadedPlugin } from "./load";
+import type { CoreParts } from "./parts";
 import { missingMembers } from "./shape";
 
 /** What a plugin could not do. */
-export interface Failure {
-  readonly plugin: Found;
+export interface ProviderFailure {
+  readonly plugin: LoadedPlugin;
   readonly cause: unknown;
 }
 
 /** The providers made so far: one is made again only when what it wraps is another. */
-export type Made = WeakMap<Found, Map<ProtocolName, { readonly base: unknown; readonly provider: unknown }>>;
+export type Made = WeakMap<LoadedPlugin, Map<ProtocolName, { readonly base: unknown; readonly provider: unknown }>>;
 
 /**
  * Fills `parts` with the providers of the plugins, which go from low priority to high. Factories are given `core`. Returns the
  * first failure, or null.
  */
-export function provideAll(parts: Parts, core: Core, plugins: readonly Found[], made: Made): Failure | null {
+export function provideAll(
+  parts: CoreParts,
+  core: Core,
+  plugins: readonly LoadedPlugin[],
+  made: Made,
+): ProviderFailure | null {
   for (const plugin of plugins) {
     try {
       Object.assign(parts, provideOne(parts, core, plugin, made));
@@ -31,12 +36,12 @@ export function provideAll(parts: Parts, core: Core, plugins: readonly Found[], 
 }
 
 /** The name of the plugin whose provider is the outermost, for each protocol. */
-export function winnersOf(plugins: readonly Found[]): Map<string, Found> {
+export function winnersOf(plugins: readonly LoadedPlugin[]): Map<string, LoadedPlugin> {
   return new Map(plugins.flatMap((plugin) => Object.keys(plugin.provide ?? {}).map((protocol) => [protocol, plugin])));
 }
 
 /** All providers of one plugin, none of them in the core yet: it is used whole or not at all. */
-function provideOne(parts: Parts, core: Core, plugin: Found, made: Made): Partial<Parts> {
+function provideOne(parts: CoreParts, core: Core, plugin: LoadedPlugin, made: Made): Partial<CoreParts> {
   const providers: Record<string, unknown> = {};
   const known = made.get(plugin) ?? new Map();
   made.set(plugin, known);
@@ -54,7 +59,7 @@ function provideOne(parts: Parts, core: Core, plugin: Found, made: Made): Partia
   return providers;
 }
 
-function called(plugin: Found, protocol: ProtocolName, make: () => unknown): unknown {
+function called(plugin: LoadedPlugin, protocol: ProtocolName, make: () => unknown): unknown {
   try {
     return make();
   } catch (error) {

@@ -30,7 +30,7 @@ export interface SettingsFile {
 }
 
 export function createSettingsFile(folder: string, log: Log): SettingsFile {
-  const file = createYamlFile<Parts>({
+  const file = createYamlFile<SettingsParts>({
     path: join(folder, "plugins.yaml"),
     missing: {},
     parse: parseParts,
@@ -77,10 +77,10 @@ export function settingsOf<T>(
   return values as T;
 }
 
-type Parts = Readonly<Record<string, unknown>>;
+type SettingsParts = Readonly<Record<string, unknown>>;
 type Wrong = (what: string) => Error;
 
-function parseParts(content: unknown): Parts {
+function parseParts(content: unknown): SettingsParts {
   if (content === null) return {};
   if (!isRecord(content)) throw new Error("It has to be a map of plugin names to their settings");
   const { require } = content;
@@ -93,7 +93,7 @@ function parseParts(content: unknown): Parts {
   throw new Error("Its `require` has to be a list of names of plugins, such as [usage]");
 }
 
-function requiredIn({ require }: Parts): readonly string[] {
+function requiredIn({ require }: SettingsParts): readonly string[] {
   return Array.isArray(require) ? require : [];
 }
 

@@ -2,10 +2,10 @@
 
 import { errorOf, messageOf } from "../basics/errors";
 import type { Core, InstalledPage, Log, PluginPage } from "../protocols";
-import type { Found } from "./load";
+import type { LoadedPlugin } from "./load";
 import { type Offer, offerOf } from "./offers";
 import { type Patience, within } from "./patience";
-import type { Failure } from "./provide";
+import type { ProviderFailure } from "./provide";
 import { checkPage } from "./shape";
 
 /** What a plugin that has started gives beside providers and hooks. */
@@ -15,7 +15,7 @@ export interface Running {
 }
 
 /** The plugins that run, in the order in which they started; null = its start came through and the rest did not. */
-export type Runnings = Map<Found, Running | null>;
+export type Runnings = Map<LoadedPlugin, Running | null>;
 
 export interface Starting {
   readonly core: Core;
@@ -25,9 +25,9 @@ export interface Starting {
 }
 
 /** Starts those that do not run yet. Returns the first failure, which ends the starting, or null. */
-export async function startAll(starting: Starting, plugins: readonly Found[]): Promise<Failure | null> {
+export async function startAll(starting: Starting, plugins: readonly LoadedPlugin[]): Promise<ProviderFailure | null> {
   const { running } = starting;
-  const holders = new Map<string, Found>();
+  const holders = new Map<string, LoadedPlugin>();
   for (const plugin of plugins) {
     try {
       if (!running.has(plugin)) await startOne(starting, plugin);
@@ -46,7 +46,7 @@ export async function startAll(starting: Starting, plugins: readonly Found[]): P
   return null;
 }
 
-async function startOne(starting: Starting, plugin: Found): Promise<void> {
+async function startOne(starting: Starting, plugin: LoadedPlugin): Promise<void> {
   const { core, running } = starting;
   const { tools = [], page, access = "user" } = plugin;
   await inTime(starting, plugin, "start", async () => plugin.start?.(core));
@@ -62,7 +62,7 @@ async function startOne(starting: Starting, plugin: Found): Promise<void> {
 /** What comes too late has begun something all the same: it is stopped when it is there, and not while it is on its way. */
 async function inTime<T>(
   { running, patience, log }: Starting,
-  plugin: Found,
+  plugin: LoadedPlugin,
   what: string,
   run: () => Promise<T>,
 ): Promise<T> {
@@ -79,7 +79,7 @@ async function inTime<T>(
 }
 
 /** A failure says in which part of the plugin it was, except of a built-in, whose message is the owner's to read. */
-async function named<T>(plugin: Found, what: string, run: () => Promise<T>): Promise<T> {
+async function named<T>(plugin: LoadedPlugin, what: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
@@ -89,7 +89,7 @@ async function named<T>(plugin: Found, what: string, run: () => Promise<T>): Pro
 }
 
 /** One that fails, or takes too long, does not keep the others from stopping. */
-export async function stopOne(log: Log, plugin: Found, { stopS }: Patience): Promise<void> {
+export async function stopOne(log: Log, plugin: LoadedPlugin, { stopS }: Patience): Promise<void> {
   try {
     await within(stopS, "stop", async () => plugin.stop?.());
   } catch (error) {

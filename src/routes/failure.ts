@@ -11,7 +11,7 @@ import { wordsFor } from "./reader";
 import { htmlResponse, ownPath, seeOther, wantsPage } from "./respond";
 import { urlOf } from "./url";
 
-export interface Failure {
+export interface ErrorAnswer {
   readonly status: number;
   /** A sentence for a person. */
   readonly detail: string;
@@ -23,7 +23,7 @@ export interface Failure {
   readonly cause: Error | null;
 }
 
-export function failureOf(error: unknown, code: number | string): Failure {
+export function failureOf(error: unknown, code: number | string): ErrorAnswer {
   // What a body reader throws arrives wrapped.
   const origin = error instanceof Error && isAppError(error.cause) ? error.cause : error;
   if (isAppError(origin)) {
@@ -62,7 +62,7 @@ const NO_FILES = {
 } as const;
 
 /** Of an address that takes other methods than the request's. */
-export function wrongMethod(request: Request, methods: readonly string[]): Failure {
+export function wrongMethod(request: Request, methods: readonly string[]): ErrorAnswer {
   const detail = `This address takes ${methods.join(", ")}, and not ${request.method}.`;
   return { status: 405, detail, cause: null };
 }
@@ -73,7 +73,7 @@ const BROKEN = {
   reason: "broken",
 } as const;
 
-export function failureResponse(core: Core, request: Request, failure: Failure): Response {
+export function failureResponse(core: Core, request: Request, failure: ErrorAnswer): Response {
   const { status, detail, retryAfterS } = failure;
   const headers: Record<string, string> = retryAfterS ? { "retry-after": String(retryAfterS) } : {};
   const { pathname, search } = urlOf(request) ?? { pathname: "/", search: "" };
@@ -120,7 +120,7 @@ function signInPath({ config }: Core, request: Request): string {
   return `/login?next=${encodeURIComponent(ownPath(page ? insidePath(config, page.pathname) + page.search : "/"))}`;
 }
 
-function validationFailure(error: ValidationError): Failure {
+function validationFailure(error: ValidationError): ErrorAnswer {
   const wrong = wrongPart(error);
   const path = wrong?.path.replace(/^\//, "").replaceAll("/", ".") || error.type;
   const message = wrong?.message.replace(/^Expected/, "expected") ?? "it does not fit";

@@ -27,14 +27,14 @@ export interface TurnEngine extends Turns {
 }
 
 /** How plugins change under a running server. */
-export interface Changes {
+export interface PluginExchange {
   /** Resolves when a turn that starts now may start. */
   ready(): Promise<void>;
   /** The core as it is now, for one turn. */
   pin: Engine["pin"];
 }
 
-export function createTurns(core: Core, { ready, pin }: Changes): TurnEngine {
+export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEngine {
   const engine: Engine = {
     core,
     pin,

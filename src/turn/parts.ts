@@ -7,7 +7,7 @@
 import type { Message, NumberedEvent, Opaque, ToolResult, TurnEvent } from "../protocols";
 import { startOf } from "./numbered";
 
-export interface Parts {
+export interface ReplyParts {
   /** Which message the event changed, if any. */
   add(numbered: NumberedEvent): PartChange | null;
   /** Messages since the last `take`, the last one possibly still growing. */
@@ -56,7 +56,7 @@ type Draft = { -readonly [K in keyof Message]: Message[K] } & {
   isWaiting: boolean;
 };
 
-export function createParts(origin: PartsOrigin): Parts {
+export function createParts(origin: PartsOrigin): ReplyParts {
   let parentId = origin.parentId;
   let step = 1;
   let drafts: Draft[] = [];

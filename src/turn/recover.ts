@@ -6,7 +6,7 @@ import { type Claim, releaseClaim } from "./claims";
 import { endingBySentence, endingOf } from "./ending";
 import { readEvents, turnTopic } from "./event-log";
 import { isLast } from "./numbered";
-import { createParts, markCut, type Parts, type PartsOrigin } from "./parts";
+import { createParts, markCut, type PartsOrigin, type ReplyParts } from "./parts";
 import { endTurn, INTERRUPTED, readTurn, type TurnEnd, takeTurn } from "./records";
 
 // Positions that the dead process may have shown and not saved are never given again. No model writes this much in the
@@ -58,7 +58,7 @@ async function keepWhatIsSaved(
 }
 
 /** The parts that the thread does not have yet. */
-export function unfinishedParts(origin: PartsOrigin, events: readonly NumberedEvent[]): Parts {
+export function unfinishedParts(origin: PartsOrigin, events: readonly NumberedEvent[]): ReplyParts {
   const parts = createParts(origin);
   for (const numbered of events) {
     if (numbered.event.type === "step") parts.take(numbered.event.model);

@@ -4,7 +4,7 @@ import type { Core, Message, NumberedEvent, TurnEvent, TurnInfo, Usage, User } f
 import { type Claim, takenOver } from "./claims";
 import type { EventLog } from "./event-log";
 import type { Ownership } from "./ownership";
-import type { Parts } from "./parts";
+import type { ReplyParts } from "./parts";
 import { isOwned } from "./records";
 
 export interface RunOptions {
@@ -25,7 +25,7 @@ export type CutCause = "stopped" | "interrupted" | "lost";
 
 export interface RunState extends RunOptions {
   readonly log: EventLog;
-  readonly parts: Parts;
+  readonly parts: ReplyParts;
   /** Complete parts that are not in the thread yet. */
   waiting: Message[];
   /** What the turn has added to the thread. */

@@ -15,9 +15,9 @@ import { look } from "../../plugins/files";
 import { createImports } from "../../plugins/imports";
 import type { Config, PluginInfo } from "../../protocols";
 import { type Checked, keepsContracts } from "./promises";
-import { type CheckedStrays, collectStrays } from "./strays";
 import { type CheckLimits, onCore, temporaryConfig } from "./temporary";
 import { faultsInTurn } from "./turn";
+import { collectUncaught, type UncaughtInCheck } from "./uncaught";
 
 const LINGER_MS = 200; // What a start leaves behind fails within it, as a rule; of what fails later the server's log tells.
 const LIMITS: CheckLimits = { caseS: 30, hookS: 5 }; // The model of the turns answers at once.
@@ -26,7 +26,7 @@ interface Check {
   /** A temporary one, for everything that is written. */
   readonly folder: string;
   readonly config: Config;
-  readonly strays: CheckedStrays;
+  readonly uncaught: UncaughtInCheck;
   readonly limits: CheckLimits;
 }
 
@@ -64,12 +64,12 @@ export async function checkPlugins(
   limits = LIMITS,
 ): Promise<number> {
   const folder = await makeFolder();
-  const strays = collectStrays();
-  const check = { folder, config, strays, limits };
+  const uncaught = collectUncaught();
+  const check = { folder, config, uncaught, limits };
   try {
     const all = files.length === 0 ? [checkFolder(check)] : files.map((file) => checkFile(check, resolve(file)));
     let hasFaults = false;
-    for (const part of [...all, late(strays)]) {
+    for (const part of [...all, late(uncaught)]) {
       for await (const checked of part) {
         for (const line of checked.lines) print(line);
         hasFaults ||= checked.hasFaults;
@@ -77,7 +77,7 @@ export async function checkPlugins(
     }
     return hasFaults ? 1 : 0;
   } finally {
-    strays.end();
+    uncaught.end();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -92,10 +92,10 @@ async function makeFolder(): Promise<string> {
 }
 
 async function* checkFolder(check: Check): AsyncGenerator<Checked> {
-  const { folder, config, strays } = check;
+  const { folder, config, uncaught } = check;
   const { pluginsPath } = config;
   const seen = (await look(pluginsPath, createImports())).filter(({ kind }) => kind === "file");
-  for (const { file } of seen) await strays.know(file, join(pluginsPath, file));
+  for (const { file } of seen) await uncaught.know(file, join(pluginsPath, file));
   const loaded = await load(check, await temporaryConfig(folder, config, pluginsPath)).catch(messageOf);
   if (typeof loaded === "string") {
     yield faulty(pluginsPath, [`All together they cannot be installed: ${loaded}`]);
@@ -105,8 +105,9 @@ async function* checkFolder(check: Check): AsyncGenerator<Checked> {
   const { plugins, faults, missing, unread } = loaded;
   if (faults.size + plugins.length === 0)
     yield { lines: [`There are no plugins in ${pluginsPath}.`], hasFaults: false };
-  for (const [file, message] of faults) yield faulty(file === "." ? pluginsPath : file, [message, ...strays.of(file)]);
-  const unplaced = strays.ofNobody();
+  for (const [file, message] of faults)
+    yield faulty(file === "." ? pluginsPath : file, [message, ...uncaught.of(file)]);
+  const unplaced = uncaught.ofNobody();
   if (unplaced.length > 0) yield faulty(pluginsPath, unplaced);
   for (const plugin of plugins)
     yield await tried(check, plugin, join(pluginsPath, plugin.file ?? ""), plugin.file ?? "");
@@ -121,38 +122,38 @@ async function* checkFolder(check: Check): AsyncGenerator<Checked> {
 
 /** `said`: how the file is called in what is said. Whatever happens with it, the next one is checked. */
 async function* checkFile(check: Check, file: string, said = file): AsyncGenerator<Checked> {
-  const { folder, config, strays } = check;
+  const { folder, config, uncaught } = check;
   if (!(await stat(file).catch(() => null))?.isFile()) {
     yield faulty(said, ["There is no such file."]);
     return;
   }
-  await strays.know(said, file);
+  await uncaught.know(said, file);
   try {
     const alone = await linkAlone(folder, file);
     const { plugins, faults } = await load(check, await temporaryConfig(folder, config, alone));
-    if (faults.size > 0) yield faulty(said, [...faults.values(), ...strays.of(said)]);
+    if (faults.size > 0) yield faulty(said, [...faults.values(), ...uncaught.of(said)]);
     for (const plugin of plugins) yield await tried(check, plugin, file, said);
   } catch (error) {
-    yield faulty(said, [`It cannot be installed: ${messageOf(error)}`, ...strays.of(said)]);
+    yield faulty(said, [`It cannot be installed: ${messageOf(error)}`, ...uncaught.of(said)]);
   }
 }
 
 /** What a plugin that can be loaded gives, and what of it does not do what it should. */
 async function tried(check: Check, plugin: PluginInfo, file: string, said: string): Promise<Checked> {
-  const { folder, config, strays, limits } = check;
+  const { folder, config, uncaught, limits } = check;
   try {
     const subject = { folder, config, limits, name: plugin.name, alone: await linkAlone(folder, file) };
     const held = await keepsContracts(subject, plugin);
     const faults = await faultsInTurn(subject, plugin);
-    return report(said, plugin, held, [...faults, ...strays.of(said)]);
+    return report(said, plugin, held, [...faults, ...uncaught.of(said)]);
   } catch (error) {
-    return faulty(said, [`It cannot be tried: ${messageOf(error)}`, ...strays.of(said)]);
+    return faulty(said, [`It cannot be tried: ${messageOf(error)}`, ...uncaught.of(said)]);
   }
 }
 
 /** What failed when its file had been reported on already. */
-async function* late(strays: CheckedStrays): AsyncGenerator<Checked> {
-  for (const [file, sentence] of strays.rest()) yield faulty(file, [sentence]);
+async function* late(uncaught: UncaughtInCheck): AsyncGenerator<Checked> {
+  for (const [file, sentence] of uncaught.rest()) yield faulty(file, [sentence]);
 }
 
 /** A plugins folder with a link to this file and nothing else. */

@@ -14,7 +14,7 @@ const DAYS_MAX = 3650;
 const HOURS = 24;
 
 /** Throws AppError: "notFound" when there is no such user, "invalid" for days that are none. */
-export async function programToken(config: Config, log: Log, { byName }: Accounts, asked: Asked): Promise<string> {
+export async function programToken(config: Config, log: Log, { byName }: Accounts, asked: TokenQuery): Promise<string> {
   const { token: name, days = String(DAYS) } = asked;
   const count = /^\d+$/.test(days) ? Number(days) : 0;
   if (count < 1 || count > DAYS_MAX) throw new AppError("invalid", `--days must be 1 to ${DAYS_MAX}.`);
@@ -24,7 +24,7 @@ export async function programToken(config: Config, log: Log, { byName }: Account
 }
 
 /** Of the command `users`, as they are typed. */
-interface Asked {
+interface TokenQuery {
   readonly token: string;
   readonly days?: string | undefined;
 }

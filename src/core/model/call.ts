@@ -7,7 +7,7 @@
 import { parseJson } from "../../basics/json";
 import { pause } from "../../basics/pause";
 import type { Config, ModelEvent } from "../../protocols";
-import { type Failure, type Named, StreamFault, toFailure } from "./failure";
+import { type CallFailure, type Named, StreamFault, toFailure } from "./failure";
 import { dueTurn } from "./fairness";
 import { readText } from "./read-text";
 import { createSseReader, isDone, type SseEvent } from "./sse-reader";
@@ -19,13 +19,13 @@ export interface EndpointCall {
   /** Asked for each try. May reject, best with an Error that has `status`, `headers` and `error`, the body, of the answer. */
   send(signal: AbortSignal): Promise<Response>;
   /** What puts a reply together, anew for each try. */
-  createReply(): Reply;
+  createReply(): ReplyReader;
   /** Whether another request shall be tried at once, after an answer with an error status and this body: JSON, or text. */
   canAdapt?(status: number, body: unknown): boolean;
 }
 
 /** Puts a model's reply together from the messages of its stream. */
-export interface Reply {
+export interface ReplyReader {
   /** What one message (parsed JSON) brings. Throws StreamFault for an error that it reports. */
   push(message: unknown): readonly ModelEvent[];
   /**
@@ -94,7 +94,7 @@ function bodyOf(refusal: unknown): unknown {
   return (refusal as { readonly error?: unknown }).error;
 }
 
-function isWorthRetry({ canRetry, error }: Failure): boolean {
+function isWorthRetry({ canRetry, error }: CallFailure): boolean {
   return canRetry && (error.retryAfterS ?? 0) <= MAX_RETRY_WAIT_S;
 }
 
@@ -171,7 +171,7 @@ function jsonIn(text: string): unknown {
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
 
-async function* readReply(response: Response, reply: Reply, onProgress: () => void): AsyncGenerator<ModelEvent> {
+async function* readReply(response: Response, reply: ReplyReader, onProgress: () => void): AsyncGenerator<ModelEvent> {
   const { begin, chunks } = await opened(response);
   // An endpoint that does not stream answers at once, with all of it or with an error. Types are claims: how it begins shows what it is.
   if (begin === "{" || begin === "[") return yield* readWhole(chunks, reply);
@@ -247,7 +247,7 @@ async function opened({ body }: Response): Promise<Opened> {
 }
 
 /** JSON, or a line of JSON for each message. */
-async function* readWhole(chunks: AsyncIterable<Uint8Array>, reply: Reply): AsyncGenerator<ModelEvent> {
+async function* readWhole(chunks: AsyncIterable<Uint8Array>, reply: ReplyReader): AsyncGenerator<ModelEvent> {
   const text = await readAll(chunks);
   const whole = parsed(text);
   if (whole !== undefined) return yield* reply.push(whole);
@@ -270,7 +270,7 @@ async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 const PING = /^:?\s*(?:ping|pong|heartbeat|keep-?alive|(?:\w+ )?processing)\W*$/i; // What servers and proxies say to keep a connection open.
 
 /** What an event of the stream says: nothing as a rule for a ping, several things where a server leaves out the blank lines between. */
-function messagesIn({ name, data }: SseEvent, reply: Reply): unknown[] {
+function messagesIn({ name, data }: SseEvent, reply: ReplyReader): unknown[] {
   const text = data.trim();
   if (text === "" || text === "null" || PING.test(name)) return [];
   const message = parsed(text);

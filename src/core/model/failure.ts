@@ -30,7 +30,7 @@ export class StreamFault extends Error {
   }
 }
 
-export interface Failure {
+export interface CallFailure {
   readonly error: AppError;
   /** HTTP status, when the endpoint answered with one that is an error. */
   readonly status: number | null;
@@ -55,7 +55,7 @@ export interface FailureContext {
   readonly idleTimeoutS: number;
 }
 
-export function toFailure(cause: unknown, context: FailureContext): Failure {
+export function toFailure(cause: unknown, context: FailureContext): CallFailure {
   if (cause instanceof StreamFault) return ofStream(cause, context);
   const status = numberOf(cause, "status");
   if (status !== null) return ofStatus(status, cause, context);
@@ -96,7 +96,7 @@ function withoutSecrets(address: string): string {
   return url ? url.origin + url.pathname : "";
 }
 
-function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTimeoutS }: FailureContext): Failure {
+function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTimeoutS }: FailureContext): CallFailure {
   const name = `“${endpoint.name}”`;
   const words = wordsOf(fault.detail, endpoint);
   const sentences: Record<StreamFault["kind"], string> = {
@@ -118,13 +118,13 @@ function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTime
   return { error: new AppError("upstream", sentences[fault.kind], { cause: fault, facts }), status: null, canRetry };
 }
 
-function ofStatus(status: number, cause: unknown, { endpoint, model }: FailureContext): Failure {
+function ofStatus(status: number, cause: unknown, { endpoint, model }: FailureContext): CallFailure {
   const name = `“${endpoint.name}”`;
   const retryAfterS = retryAfterOf(cause);
   const body = fieldOf(cause, "error");
   const words = wordsOf(body, endpoint);
   const facts = { ...endpointFacts(endpoint), status, ...wordsIn(body, endpoint) };
-  const failure = (message: string, canRetry: boolean): Failure => ({
+  const failure = (message: string, canRetry: boolean): CallFailure => ({
     error: new AppError("upstream", message, { cause, facts, ...(retryAfterS === undefined ? {} : { retryAfterS }) }),
     status,
     canRetry,

@@ -5,7 +5,7 @@
 
 import { isRecord, isTooDeep } from "../../basics/json";
 import type { FinishReason, ModelEvent, Usage } from "../../protocols";
-import type { Reply } from "./call";
+import type { ReplyReader } from "./call";
 import { pictureEvent, readContent, THINKING_FIELDS, textIn, textOf } from "./content";
 import { StreamFault } from "./failure";
 import { toFinishReason } from "./finish-reason";
@@ -15,8 +15,8 @@ import { createThinkFilter, type ThinkFilter, type ThinkPiece } from "./think";
 import { createToolCalls, type ToolCalls } from "./tool-calls";
 
 /** Notes in `giver` what it gives that must go back to it. */
-export function createReply(giver: Giver): Reply {
-  const parts: Parts = {
+export function createReply(giver: Giver): ReplyReader {
+  const parts: DeltaParts = {
     think: createThinkFilter(),
     inline: createInlinePictures(),
     calls: createToolCalls(),
@@ -83,7 +83,7 @@ export function createReply(giver: Giver): Reply {
   };
 }
 
-interface Parts {
+interface DeltaParts {
   readonly think: ThinkFilter;
   readonly inline: InlinePictures;
   readonly calls: ToolCalls;
@@ -126,7 +126,7 @@ function firstChoice(choices: unknown): JsonRecord | null {
 }
 
 /** `message` is what an endpoint that does not stream sends, and some at the end once more; `text` is of the older protocol. */
-function deltaOf({ delta, message, text }: JsonRecord, parts: Parts): JsonRecord {
+function deltaOf({ delta, message, text }: JsonRecord, parts: DeltaParts): JsonRecord {
   if (isRecord(delta)) {
     parts.hasDelta = true;
     return delta;
@@ -135,7 +135,7 @@ function deltaOf({ delta, message, text }: JsonRecord, parts: Parts): JsonRecord
   return { content: text };
 }
 
-function readDelta(delta: JsonRecord, parts: Parts): ModelEvent[] {
+function readDelta(delta: JsonRecord, parts: DeltaParts): ModelEvent[] {
   const { think, calls, opaque } = parts;
   if (isTextAlone(delta)) return toEvents(think.push(delta.content), parts);
   const events: ModelEvent[] = [];
@@ -166,7 +166,7 @@ function isTextAlone(delta: JsonRecord): delta is { readonly content: string } {
 }
 
 /** Without the pictures that are written into the text. */
-function toEvents(pieces: readonly ThinkPiece[], parts: Parts): ModelEvent[] {
+function toEvents(pieces: readonly ThinkPiece[], parts: DeltaParts): ModelEvent[] {
   return pieces.flatMap((piece): ModelEvent[] => {
     const read = piece.type === "text" ? parts.inline.push(piece.text) : [...parts.inline.end(), piece];
     return read.flatMap((it) => (it.type === "picture" ? readPicture(it.url, parts) : [it]));
@@ -176,7 +176,7 @@ function toEvents(pieces: readonly ThinkPiece[], parts: Parts): ModelEvent[] {
 const THINKING_LISTS = ["reasoning_details", "thinking_blocks"];
 
 /** Some endpoints send the same thinking under several names. */
-function thinkingIn(delta: JsonRecord, parts: Parts): string {
+function thinkingIn(delta: JsonRecord, parts: DeltaParts): string {
   for (const name of parts.hasPlainThinking ? THINKING_FIELDS : [...THINKING_FIELDS, ...THINKING_LISTS]) {
     const text = textIn(delta[name]);
     if (text === "") continue;
@@ -207,7 +207,7 @@ function withoutThinking(delta: JsonRecord): JsonRecord {
 
 const MAX_PICTURES = 20; // Of one reply; vendors make four at most.
 
-function readPicture(picture: unknown, { pictures }: Parts): ModelEvent[] {
+function readPicture(picture: unknown, { pictures }: DeltaParts): ModelEvent[] {
   if (isTooDeep(picture)) throw new StreamFault("malformed");
   const key = Bun.hash(JSON.stringify(picture));
   // Some send them again with the last chunk.

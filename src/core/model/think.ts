@@ -68,7 +68,7 @@ function mark(open: string, close: string): Mark {
 }
 
 /** Where the filter is in a reply. */
-interface Place {
+interface TagPosition {
   at: "start" | "text" | Mark | Harmony;
   held: string;
   hasThought: boolean;
@@ -80,7 +80,7 @@ interface Place {
 }
 
 export function createThinkFilter(): ThinkFilter {
-  const place: Place = {
+  const place: TagPosition = {
     at: "start",
     held: "",
     hasThought: false,
@@ -99,7 +99,7 @@ export function createThinkFilter(): ThinkFilter {
   };
 }
 
-function read(place: Place, text: string): ThinkPiece[] {
+function read(place: TagPosition, text: string): ThinkPiece[] {
   const { at } = place;
   if (text === "") return [];
   if (at === "text") return readText(place, text);
@@ -109,7 +109,7 @@ function read(place: Place, text: string): ThinkPiece[] {
   return begin(place);
 }
 
-function begin(place: Place): ThinkPiece[] {
+function begin(place: TagPosition): ThinkPiece[] {
   const trimmed = withoutAttributes(place.held.replace(BLANK, ""));
   if (trimmed === null) return [];
   const head = trimmed.slice(0, HEAD_MAX).toLowerCase();
@@ -136,26 +136,26 @@ function withoutAttributes(text: string): string | null {
   return end ? `${begin}>${text.slice(found.length)}` : text;
 }
 
-function enter(place: Place, entered: Mark | Harmony, rest: string): ThinkPiece[] {
+function enter(place: TagPosition, entered: Mark | Harmony, rest: string): ThinkPiece[] {
   place.at = entered;
   place.held = "";
   return read(place, rest);
 }
 
 /** What follows thinking may be more of it. */
-function leave(place: Place, rest: string): ThinkPiece[] {
+function leave(place: TagPosition, rest: string): ThinkPiece[] {
   Object.assign(place, { at: "start", held: rest, hasThought: true, dropsBlank: true });
   return begin(place);
 }
 
-function beginText(place: Place): ThinkPiece[] {
+function beginText(place: TagPosition): ThinkPiece[] {
   const text = place.dropsBlank ? place.held.replace(BLANK, "") : place.held;
   place.at = "text";
   place.held = "";
   return read(place, text);
 }
 
-function readText(place: Place, text: string): ThinkPiece[] {
+function readText(place: TagPosition, text: string): ThinkPiece[] {
   if (place.answer) return readAnswer(place, place.answer, text);
   if (place.hasThought) return piece("text", text);
   const { text: certain, rest } = place.late.push(text);
@@ -164,7 +164,7 @@ function readText(place: Place, text: string): ThinkPiece[] {
 }
 
 /** Up to its closing mark, which is no part of it. */
-function readAnswer(place: Place, answer: Mark, text: string): ThinkPiece[] {
+function readAnswer(place: TagPosition, answer: Mark, text: string): ThinkPiece[] {
   const all = place.held + text;
   const at = indexOf(all, answer, 0);
   if (at >= 0) {
@@ -176,7 +176,7 @@ function readAnswer(place: Place, answer: Mark, text: string): ThinkPiece[] {
   return piece("text", all.slice(0, certain));
 }
 
-function readThinking(place: Place, mark: Mark, text: string): ThinkPiece[] {
+function readThinking(place: TagPosition, mark: Mark, text: string): ThinkPiece[] {
   const { close } = mark;
   const from = Math.max(0, place.held.length - close.length);
   const all = place.held + text;
@@ -190,12 +190,12 @@ function readThinking(place: Place, mark: Mark, text: string): ThinkPiece[] {
 }
 
 /** It only began like thinking. */
-function asText(place: Place, { open }: Mark): ThinkPiece[] {
+function asText(place: TagPosition, { open }: Mark): ThinkPiece[] {
   place.held = `${open.charAt(0).toUpperCase()}${open.slice(1)}${place.held}`;
   return beginText(place);
 }
 
-function end(place: Place): ThinkPiece[] {
+function end(place: TagPosition): ThinkPiece[] {
   const { at, held, late } = place;
   if (at === "start") return piece("text", place.dropsBlank ? held.replace(BLANK, "") : held);
   if (at === "text") {
@@ -207,7 +207,7 @@ function end(place: Place): ThinkPiece[] {
   return WORDED.includes(at) ? [...asText(place, at), ...end(place)] : piece("thinking", held);
 }
 
-function isHarmony(at: Place["at"]): at is Harmony {
+function isHarmony(at: TagPosition["at"]): at is Harmony {
   return typeof at === "object" && "push" in at;
 }
 

@@ -13,9 +13,9 @@ import type { WriteQueue } from "./writes";
 
 export interface Collections {
   /** Inside a write. False when the record does not match; throws AppError("notFound") when there is none. */
-  append(place: Place, values: readonly string[], where: Condition): boolean;
+  append(place: CollectionKey, values: readonly string[], where: Condition): boolean;
   /** The items' JSON, in order. */
-  read(place: Place, from: number, limit: number): string[];
+  read(place: CollectionKey, from: number, limit: number): string[];
   /** Inside the write that deletes the record with this `_row`. */
   forget(store: string, row: number): void;
   /** Moves what was appended to its place. Happens by itself a little after an append. */
@@ -23,7 +23,7 @@ export interface Collections {
   close(): Promise<void>;
 }
 
-export interface Place {
+export interface CollectionKey {
   readonly store: string;
   readonly owner: string;
   readonly id: string;

@@ -37,13 +37,13 @@ export async function searchThreads(core: Core, username: string, text: string, 
   return hits;
 }
 
-interface Found {
+interface FoundThread {
   readonly thread: Thread;
   readonly messageId: string | null;
   readonly text: string;
 }
 
-async function toHit(core: Core, username: string, { thread, messageId, text }: Found): Promise<ThreadHit> {
+async function toHit(core: Core, username: string, { thread, messageId, text }: FoundThread): Promise<ThreadHit> {
   const message = messageId === null ? null : await core.store.get(username, "messages", messageId);
   if (!message) return { thread, snippet: snippetOf(thread.title, text) };
   return { thread, snippet: snippetOf(String(message.content), text), messageId: message.id };

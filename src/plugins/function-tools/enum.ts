@@ -2,13 +2,13 @@
 
 import { literalValue } from "./literal";
 import { refusal, type Scope } from "./scope";
-import { oneOf, type Shape } from "./shape";
+import { oneOf, type ParameterShape } from "./shape";
 import type { TypeDeclaration } from "./source";
 
 type Enumeration = Extract<TypeDeclaration, { readonly type: "TSEnumDeclaration" }>;
 
 /** A number means nothing to a model, so the names of numbers are told too. */
-export function enumeration({ body }: Enumeration, scope: Scope): Shape {
+export function enumeration({ body }: Enumeration, scope: Scope): ParameterShape {
   const values: (string | number)[] = [];
   for (const member of body.members) {
     const value = memberValue(member.initializer, values.at(-1));

@@ -10,7 +10,7 @@ import { checkPlugin } from "../shape";
 import { createSources, type Sources } from "./lookup";
 import { objectOf } from "./shape";
 import { readParameters } from "./signature";
-import type { Source } from "./source";
+import type { SourceFile } from "./source";
 
 /** What a file exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -44,7 +44,7 @@ async function readTools(functions: readonly [string, Callable][], path: string)
     .map(([name, run]) => readTool(name, run, source, sources));
 }
 
-function readTool(name: string, run: Callable, source: Source, sources: Sources): Tool {
+function readTool(name: string, run: Callable, source: SourceFile, sources: Sources): Tool {
   if (!/^[\w-]{1,64}$/.test(name)) {
     throw new Error(`Function ${name}: the name of a tool must be 1 to 64 of a-z, A-Z, 0-9, _ and -.`);
   }

@@ -4,33 +4,33 @@ import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { ParserPlugin, parse } from "@babel/parser";
 import { messageOf } from "../../basics/errors";
-import { createSource, type Source } from "./source";
+import { createSource, type SourceFile } from "./source";
 
 /** Something declared, and the file that it is in. */
 export interface Located<T> {
-  readonly source: Source;
+  readonly source: SourceFile;
   readonly declared: T;
 }
 
 type Kind = "functions" | "types" | "classes";
-type Of<K extends Kind> = Source[K] extends Map<string, infer Declared> ? Declared : never;
+type Of<K extends Kind> = SourceFile[K] extends Map<string, infer Declared> ? Declared : never;
 
 export interface Sources {
   /** Throws an Error whose message says why the file cannot be read. */
-  open(path: string): Source;
+  open(path: string): SourceFile;
   /** What a name means inside a file, or null. */
-  find<K extends Kind>(kind: K, source: Source, name: string): Located<Of<K>> | null;
+  find<K extends Kind>(kind: K, source: SourceFile, name: string): Located<Of<K>> | null;
   /** What a file gives to others under a name, or null. */
-  findExport<K extends Kind>(kind: K, source: Source, name: string): Located<Of<K>> | null;
+  findExport<K extends Kind>(kind: K, source: SourceFile, name: string): Located<Of<K>> | null;
 }
 
 const PLUGINS: ParserPlugin[] = ["typescript", "decorators", "decoratorAutoAccessors"]; // What the runtime takes.
 const TEXT_MAX = 200_000; // Characters: some 400 ms of a busy core, in which nothing else happens; by hand nobody writes as many.
 
 export function createSources(parseText: typeof parse): Sources {
-  const opened = new Map<string, Source>();
+  const opened = new Map<string, SourceFile>();
 
-  const open = (path: string): Source => {
+  const open = (path: string): SourceFile => {
     const known = opened.get(path);
     if (known) return known;
     const text = readFileSync(path, "utf8");
@@ -40,14 +40,14 @@ export function createSources(parseText: typeof parse): Sources {
     return source;
   };
 
-  const find = <K extends Kind>(kind: K, source: Source, name: string, seen: Set<string>): Found<K> => {
+  const find = <K extends Kind>(kind: K, source: SourceFile, name: string, seen: Set<string>): Lookup<K> => {
     const declared = (source[kind] as Map<string, Of<K>>).get(name);
     if (declared) return { source, declared };
     const elsewhere = source.imports.get(name);
     return elsewhere ? follow(kind, source, elsewhere.from, elsewhere.name, seen) : null;
   };
 
-  const findExport = <K extends Kind>(kind: K, source: Source, name: string, seen: Set<string>): Found<K> => {
+  const findExport = <K extends Kind>(kind: K, source: SourceFile, name: string, seen: Set<string>): Lookup<K> => {
     // Files may export one another's in a circle.
     const key = `${source.path} ${name}`;
     if (seen.has(key)) return null;
@@ -65,7 +65,7 @@ export function createSources(parseText: typeof parse): Sources {
     return null;
   };
 
-  const follow = <K extends Kind>(kind: K, { path }: Source, from: string, name: string, seen: Set<string>) => {
+  const follow = <K extends Kind>(kind: K, { path }: SourceFile, from: string, name: string, seen: Set<string>) => {
     const target = from.startsWith(".") ? resolve(from, path) : null;
     return target === null ? null : findExport(kind, open(target), name, seen);
   };
@@ -87,7 +87,7 @@ function parseSafely(parseText: typeof parse, path: string, text: string) {
   }
 }
 
-type Found<K extends Kind> = Located<Of<K>> | null;
+type Lookup<K extends Kind> = Located<Of<K>> | null;
 
 /** As an import would find it; null when there is no such TypeScript file. */
 function resolve(specifier: string, from: string): string | null {

@@ -2,14 +2,14 @@
 
 import { basename } from "node:path";
 import type { Sources } from "./lookup";
-import type { Source, TypeDeclaration } from "./source";
+import type { SourceFile, TypeDeclaration } from "./source";
 
 const TYPES_MAX = 500; // Types that one parameter may spell out: types used twice by types used twice grow without end.
 const DEPTH_MAX = 30; // Levels. Endpoints refuse far fewer.
 
 export interface Scope {
   readonly sources: Sources;
-  readonly source: Source;
+  readonly source: SourceFile;
   /** Named types that are being spelled out, the outermost first. */
   readonly trail: readonly TypeDeclaration[];
   readonly depth: number;
@@ -25,7 +25,7 @@ export function deeper(node: Spot, scope: Scope): Scope {
 }
 
 /** A step from a name to what it stands for. */
-export function enter(source: Source, declaration: TypeDeclaration, node: Spot, outer: Scope): Scope {
+export function enter(source: SourceFile, declaration: TypeDeclaration, node: Spot, outer: Scope): Scope {
   if (outer.trail.includes(declaration)) throw refusal(node, outer, "refers to itself");
   if ("typeParameters" in declaration && declaration.typeParameters)
     throw refusal(node, outer, "is generic; write it out");

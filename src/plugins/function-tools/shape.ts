@@ -3,7 +3,7 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import { misfit } from "../../tools/json-schema";
 
-export interface Shape {
+export interface ParameterShape {
   readonly schema: TSchema;
   /** Makes the expected value out of JSON that fits the schema; null = it is that already. */
   readonly convert: ((value: unknown) => unknown) | null;
@@ -13,11 +13,11 @@ export interface Shape {
 
 export type Literal = string | number | boolean;
 
-export function plain(schema: TSchema): Shape {
+export function plain(schema: TSchema): ParameterShape {
   return { schema, convert: null };
 }
 
-export const date: Shape = {
+export const date: ParameterShape = {
   schema: Type.String({ format: "date-time" }),
   convert(value) {
     const read = new Date(String(value));
@@ -27,7 +27,7 @@ export const date: Shape = {
 };
 
 /** `names` are those of an enumeration's members, told when the values alone mean nothing. */
-export function oneOf(values: readonly Literal[], names: readonly string[] = []): Shape {
+export function oneOf(values: readonly Literal[], names: readonly string[] = []): ParameterShape {
   const [first, ...rest] = values;
   if (first === undefined) return plain(Type.Never());
   if (rest.length === 0) return plain(Type.Literal(first));
@@ -44,7 +44,7 @@ function enumeration(type: string, values: readonly Literal[]): TSchema {
 }
 
 /** A value is converted as the first member that it fits: with `Date | string` every date is a Date. */
-export function anyOf(shapes: readonly Shape[]): Shape {
+export function anyOf(shapes: readonly ParameterShape[]): ParameterShape {
   const [only] = shapes;
   if (only && shapes.length === 1) return only;
   const schema = Type.Union(shapes.map((it) => it.schema));
@@ -58,14 +58,14 @@ export function anyOf(shapes: readonly Shape[]): Shape {
   };
 }
 
-export function arrayOf({ schema, convert }: Shape): Shape {
+export function arrayOf({ schema, convert }: ParameterShape): ParameterShape {
   return {
     schema: Type.Array(schema),
     convert: convert && ((value) => (value as unknown[]).map((item) => convert(item))),
   };
 }
 
-export function tupleOf(shapes: readonly Shape[]): Shape {
+export function tupleOf(shapes: readonly ParameterShape[]): ParameterShape {
   return {
     schema: Type.Tuple(shapes.map((it) => it.schema)),
     convert: shapes.some(({ convert }) => convert !== null)
@@ -75,14 +75,14 @@ export function tupleOf(shapes: readonly Shape[]): Shape {
 }
 
 /** Every key is allowed. */
-export function recordOf({ schema, convert }: Shape): Shape {
+export function recordOf({ schema, convert }: ParameterShape): ParameterShape {
   return {
     schema: Type.Object({}, { additionalProperties: schema }),
     convert: convert && ((value) => mapEntries(value, (_, item) => convert(item))),
   };
 }
 
-export function objectOf(members: ReadonlyMap<string, Shape>): Shape {
+export function objectOf(members: ReadonlyMap<string, ParameterShape>): ParameterShape {
   const schemas = [...members].map(([name, { schema, isOptional }]) => [
     name,
     isOptional ? Type.Optional(schema) : schema,
@@ -96,13 +96,13 @@ export function objectOf(members: ReadonlyMap<string, Shape>): Shape {
   };
 }
 
-export function withDescription(shape: Shape, description: string | undefined): Shape {
+export function withDescription(shape: ParameterShape, description: string | undefined): ParameterShape {
   if (!description) return shape;
   const both = [description, shape.schema.description].filter(Boolean).join(" ");
   return { ...shape, schema: { ...shape.schema, description: both } };
 }
 
-function convertWith(shape: Shape | undefined, value: unknown): unknown {
+function convertWith(shape: ParameterShape | undefined, value: unknown): unknown {
   return shape?.convert ? shape.convert(value) : value;
 }
 

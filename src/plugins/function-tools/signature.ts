@@ -4,12 +4,12 @@ import { Type } from "@sinclair/typebox";
 import { messageOf } from "../../basics/errors";
 import { literalValue } from "./literal";
 import type { Located, Sources } from "./lookup";
-import { plain, type Shape, withDescription } from "./shape";
-import type { DeclaredFunction, FunctionNode, Source, TypeNode } from "./source";
+import { type ParameterShape, plain, withDescription } from "./shape";
+import type { DeclaredFunction, FunctionNode, SourceFile, TypeNode } from "./source";
 import { shapeOf } from "./type";
 
 /** `turn` = the turn is passed there, and the model does not know of it. */
-export type Parameter = "turn" | { readonly name: string; readonly shape: Shape };
+export type Parameter = "turn" | { readonly name: string; readonly shape: ParameterShape };
 
 type ParameterNode = FunctionNode["params"][number];
 type Identifier = Extract<ParameterNode, { readonly type: "Identifier" }>;
@@ -35,7 +35,7 @@ function readParameter(
   parameter: ParameterNode,
   { name, optional, typeAnnotation }: Identifier,
   description: string | undefined,
-  source: Source,
+  source: SourceFile,
   sources: Sources,
 ): Parameter {
   const type = typeAnnotation?.type === "TSTypeAnnotation" ? typeAnnotation.typeAnnotation : null;
@@ -59,14 +59,14 @@ function readParameter(
 }
 
 /** Known by where it is imported from, whatever the file calls it. */
-function isTurn(type: TypeNode, { imports }: Source): boolean {
+function isTurn(type: TypeNode, { imports }: SourceFile): boolean {
   if (type.type !== "TSTypeReference" || type.typeName.type !== "Identifier") return false;
   const imported = imports.get(type.typeName.name);
   return imported?.from === "skeleton" && imported.name === "Turn";
 }
 
 /** What TypeScript takes for the type of a parameter that has none but a default. */
-function shapeOfValue(value: unknown): Shape {
+function shapeOfValue(value: unknown): ParameterShape {
   switch (typeof value) {
     case "string":
       return plain(Type.String());

@@ -17,7 +17,7 @@ export interface DeclaredFunction {
   readonly doc: Doc;
 }
 
-export interface Source {
+export interface SourceFile {
   /** The real one. */
   readonly path: string;
   readonly text: string;
@@ -32,8 +32,8 @@ export interface Source {
   readonly stars: string[];
 }
 
-export function createSource(path: string, text: string, { program }: File): Source {
-  const source: Source = {
+export function createSource(path: string, text: string, { program }: File): SourceFile {
+  const source: SourceFile = {
     path,
     text,
     functions: new Map(),
@@ -52,7 +52,7 @@ export function createSource(path: string, text: string, { program }: File): Sou
   return source;
 }
 
-function addImports({ imports }: Source, { source, specifiers }: Declared<"ImportDeclaration">): void {
+function addImports({ imports }: SourceFile, { source, specifiers }: Declared<"ImportDeclaration">): void {
   for (const specifier of specifiers) {
     if (specifier.type === "ImportSpecifier") {
       imports.set(specifier.local.name, { from: source.value, name: nameOf(specifier.imported) });
@@ -60,7 +60,7 @@ function addImports({ imports }: Source, { source, specifiers }: Declared<"Impor
   }
 }
 
-function addExports(source: Source, statement: Declared<"ExportNamedDeclaration">): void {
+function addExports(source: SourceFile, statement: Declared<"ExportNamedDeclaration">): void {
   for (const specifier of statement.specifiers) {
     if (specifier.type !== "ExportSpecifier") continue;
     const from = statement.source?.value ?? null;
@@ -73,7 +73,7 @@ function addExports(source: Source, statement: Declared<"ExportNamedDeclaration"
 }
 
 /** Returns the names that are of interest. */
-function addDeclaration(source: Source, statement: Statement, doc: Doc): string[] {
+function addDeclaration(source: SourceFile, statement: Statement, doc: Doc): string[] {
   switch (statement.type) {
     case "TSTypeAliasDeclaration":
     case "TSInterfaceDeclaration":

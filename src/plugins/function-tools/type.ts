@@ -13,9 +13,9 @@ import {
   type Literal,
   objectOf,
   oneOf,
+  type ParameterShape,
   plain,
   recordOf,
-  type Shape,
   tupleOf,
   withDescription,
 } from "./shape";
@@ -25,7 +25,7 @@ type Node<Type extends TypeNode["type"]> = Extract<TypeNode, { readonly type: Ty
 type Member = Node<"TSTypeLiteral">["members"][number];
 
 /** Throws an Error whose message names the type and says why it cannot be used. */
-export function shapeOf(node: TypeNode, outer: Scope): Shape {
+export function shapeOf(node: TypeNode, outer: Scope): ParameterShape {
   const scope = deeper(node, outer);
   switch (node.type) {
     case "TSStringKeyword":
@@ -74,7 +74,7 @@ function elementOf(element: Node<"TSTupleType">["elementTypes"][number]): TypeNo
   return element.type === "TSNamedTupleMember" && !element.optional ? element.elementType : (element as TypeNode);
 }
 
-function unionOf({ types }: Node<"TSUnionType">, scope: Scope): Shape {
+function unionOf({ types }: Node<"TSUnionType">, scope: Scope): ParameterShape {
   const given = types.filter(({ type }) => type !== "TSUndefinedKeyword" && type !== "TSVoidKeyword");
   const literals = given.flatMap((it) => (it.type === "TSLiteralType" ? [literalOf(it, scope)] : []));
   const others = given.filter(({ type }) => type !== "TSLiteralType");
@@ -82,7 +82,7 @@ function unionOf({ types }: Node<"TSUnionType">, scope: Scope): Shape {
   return { ...anyOf(shapes), isOptional: given.length < types.length };
 }
 
-function objectLiteral(node: Node<"TSTypeLiteral">, scope: Scope): Shape {
+function objectLiteral(node: Node<"TSTypeLiteral">, scope: Scope): ParameterShape {
   const [first, ...rest] = node.members;
   if (first?.type !== "TSIndexSignature" || rest.length > 0) return objectOf(membersOf(node, scope));
   const [key] = first.parameters;
@@ -91,7 +91,7 @@ function objectLiteral(node: Node<"TSTypeLiteral">, scope: Scope): Shape {
   return recordOf(shapeOf(first.typeAnnotation.typeAnnotation, scope));
 }
 
-function referenced(node: Node<"TSTypeReference">, scope: Scope): Shape {
+function referenced(node: Node<"TSTypeReference">, scope: Scope): ParameterShape {
   const found = declarationOf(node, scope);
   const [argument, ...more] = node.typeArguments?.params ?? [];
   if (found) {
@@ -118,7 +118,11 @@ function declarationOf(
   return typeName.type === "Identifier" ? sources.find("types", source, typeName.name) : null;
 }
 
-function declared({ source, declared: declaration }: Located<TypeDeclaration>, node: Spot, outer: Scope): Shape {
+function declared(
+  { source, declared: declaration }: Located<TypeDeclaration>,
+  node: Spot,
+  outer: Scope,
+): ParameterShape {
   const scope = enter(source, declaration, node, outer);
   if (declaration.type === "TSEnumDeclaration") return enumeration(declaration, scope);
   if (declaration.type === "TSTypeAliasDeclaration") return shapeOf(declaration.typeAnnotation, scope);
@@ -126,7 +130,7 @@ function declared({ source, declared: declaration }: Located<TypeDeclaration>, n
 }
 
 /** Of several object types in one, a later one wins. */
-function membersOf(node: TypeNode, outer: Scope): Map<string, Shape> {
+function membersOf(node: TypeNode, outer: Scope): Map<string, ParameterShape> {
   const scope = deeper(node, outer);
   if (node.type === "TSTypeLiteral") return ownMembers(node.members, scope);
   if (node.type === "TSParenthesizedType") return membersOf(node.typeAnnotation, scope);
@@ -143,7 +147,7 @@ function membersOf(node: TypeNode, outer: Scope): Map<string, Shape> {
 
 type Interface = Extract<TypeDeclaration, { readonly type: "TSInterfaceDeclaration" }>;
 
-function interfaceMembers(declaration: Interface, scope: Scope): Map<string, Shape> {
+function interfaceMembers(declaration: Interface, scope: Scope): Map<string, ParameterShape> {
   const inherited = (declaration.extends ?? []).flatMap((heritage) => {
     const { expression, typeArguments } = heritage;
     const name = expression.type === "Identifier" && !typeArguments ? expression.name : "";
@@ -155,7 +159,7 @@ function interfaceMembers(declaration: Interface, scope: Scope): Map<string, Sha
   return new Map([...inherited, ...ownMembers(declaration.body.body, scope)]);
 }
 
-function ownMembers(members: readonly Member[], scope: Scope): Map<string, Shape> {
+function ownMembers(members: readonly Member[], scope: Scope): Map<string, ParameterShape> {
   return new Map(
     members.map((member) => {
       if (member.type !== "TSPropertySignature" || !member.typeAnnotation) throw refusal(member, scope);

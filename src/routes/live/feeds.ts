@@ -15,7 +15,7 @@ import { createElsewhere } from "./elsewhere";
 import { createListFeed, type OpenPage, RELOAD } from "./list";
 import { createThreadFeed, type ThreadFeed } from "./thread";
 
-export interface Place {
+export interface FeedCursor {
   /** Cursor of what the page shows. */
   readonly after: string;
   /** Id of the last fact that the page's list knows of. */
@@ -24,7 +24,7 @@ export interface Place {
 
 export interface Feeds {
   /** Tells the page what to change until the function returned is called. */
-  join(reader: Reader, page: OpenPage, place: Place): Promise<() => void>;
+  join(reader: Reader, page: OpenPage, place: FeedCursor): Promise<() => void>;
 }
 
 export function createFeeds(core: Core): Feeds {
@@ -42,7 +42,7 @@ export function createFeeds(core: Core): Feeds {
 }
 
 interface Feed {
-  join(page: OpenPage, place: Place): Promise<() => void>;
+  join(page: OpenPage, place: FeedCursor): Promise<() => void>;
 }
 
 function createFeed(core: Core, reader: Reader, onEmpty: () => void): Feed {

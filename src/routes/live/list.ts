@@ -42,7 +42,7 @@ type Missed = Changes | null;
 export function createListFeed(core: Core, reader: Reader, position: () => string | null): ListFeed {
   const pages = new Map<OpenPage, Missed>();
   let changed: Changes = new Map();
-  let shown: readonly Entry[] | null = null;
+  let shown: readonly ListEntry[] | null = null;
   let timer: Timer | null = null;
   let restUntilMs = 0;
   let day = dayOf(Date.now(), reader.zone);
@@ -124,13 +124,13 @@ function together(some: Missed, others: Missed): Changes {
 const CHANGED = encodeSse({ event: "threads-changed", data: "" });
 const ACTIVE = encodeSse({ event: "threads-active", data: "" });
 
-interface Entry {
+interface ListEntry {
   readonly thread: Thread;
   readonly group: string;
 }
 
 interface FirstPage {
-  readonly entries: readonly Entry[];
+  readonly entries: readonly ListEntry[];
   readonly isWhole: boolean;
   readonly runningIds: readonly string[];
 }
@@ -141,20 +141,20 @@ async function firstPage(core: Core, reader: Reader): Promise<FirstPage> {
   return { entries, isWhole: before === null, runningIds };
 }
 
-interface Change {
-  readonly shown: readonly Entry[] | null;
+interface ListChange {
+  readonly shown: readonly ListEntry[] | null;
   readonly now: FirstPage;
   readonly threads: Changes;
   readonly page: OpenPage;
 }
 
 /** The same for all pages that are told the same: which thread a page shows matters where its entry is told. */
-function keyOf({ shown, threads, page: { threadId } }: Change): string {
+function keyOf({ shown, threads, page: { threadId } }: ListChange): string {
   const currentId = threadId !== null && threads.has(threadId) ? threadId : null;
   return JSON.stringify([shown !== null, currentId, [...threads]]);
 }
 
-function messageOf(core: Core, reader: Reader, change: Change): Uint8Array {
+function messageOf(core: Core, reader: Reader, change: ListChange): Uint8Array {
   const markup = difference(core, reader, change);
   const told = markup === null ? RELOAD : markup === "" ? NONE : encodeSse({ data: markup });
   return Buffer.concat([told, [...change.threads.values()].includes(true) ? CHANGED : ACTIVE]);
@@ -163,7 +163,7 @@ function messageOf(core: Core, reader: Reader, change: Change): Uint8Array {
 const NONE = new Uint8Array();
 
 /** Partials that put the threads where they now are; null when that cannot be told from the first page. */
-function difference(core: Core, reader: Reader, change: Change): string | null {
+function difference(core: Core, reader: Reader, change: ListChange): string | null {
   const { shown, now, threads, page } = change;
   const { entries } = now;
   const { threadId } = page;
@@ -175,7 +175,7 @@ function difference(core: Core, reader: Reader, change: Change): string | null {
     if ((isMore || wasShown) && !now.isWhole) return null;
     markup += partial(`c-${id}`, "delete", NOTHING);
   }
-  const moved = new Set<Entry>();
+  const moved = new Set<ListEntry>();
   for (const [index, entry] of entries.entries()) {
     if (!threads.has(entry.thread.id)) continue;
     const isKept = isInPlace(shown, entry, { above: entries[index - 1], below: entries[index + 1] });
@@ -191,7 +191,7 @@ function difference(core: Core, reader: Reader, change: Change): string | null {
  * Each goes above the next entry that stays where it is, from above: htmx looks up all targets of a message before it swaps,
  * so none can go above one that is itself moved.
  */
-function placeAll(core: Core, reader: Reader, { now, page }: Change, moved: ReadonlySet<Entry>): string | null {
+function placeAll(core: Core, reader: Reader, { now, page }: ListChange, moved: ReadonlySet<ListEntry>): string | null {
   const { entries } = now;
   const groups = new Set(entries.filter((entry) => !moved.has(entry)).map(({ group }) => group));
   let taken = "";
@@ -215,11 +215,15 @@ function placeAll(core: Core, reader: Reader, { now, page }: Change, moved: Read
 }
 
 interface Neighbours {
-  readonly above: Entry | undefined;
-  readonly below: Entry | undefined;
+  readonly above: ListEntry | undefined;
+  readonly below: ListEntry | undefined;
 }
 
-function isInPlace(shown: readonly Entry[] | null, { thread, group }: Entry, { above, below }: Neighbours): boolean {
+function isInPlace(
+  shown: readonly ListEntry[] | null,
+  { thread, group }: ListEntry,
+  { above, below }: Neighbours,
+): boolean {
   const index = shown?.findIndex((entry) => entry.thread.id === thread.id) ?? -1;
   if (!shown || index < 0 || shown[index]?.group !== group) return false;
   return shown[index - 1]?.thread.id === above?.thread.id && shown[index + 1]?.thread.id === below?.thread.id;

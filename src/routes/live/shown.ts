@@ -8,7 +8,7 @@ import type { Core, MessageData, Words } from "../../protocols";
 import { type Branch, fingerprint } from "../page/branch";
 import { partial } from "../partial";
 
-export interface Shown {
+export interface PageState {
   /** Fingerprints of its messages; null = not known. */
   readonly messages: readonly string[] | null;
   readonly liveTurnId: string | null;
@@ -16,7 +16,7 @@ export interface Shown {
 }
 
 /** What a page shows that was made at the cursor `after`. Of a reply that was being written then, how far is not known. */
-export function shownAfter(after: string, branch: Branch): Shown {
+export function shownAfter(after: string, branch: Branch): PageState {
   if (after !== branch.cursor) return { messages: null, liveTurnId: null, title: null };
   const shown = shownOf(branch);
   const last = branch.messages.messages.at(-1);
@@ -25,17 +25,17 @@ export function shownAfter(after: string, branch: Branch): Shown {
 }
 
 /** The page has been told of its last message by other means. */
-export function withLast(shown: Shown, message: MessageData): Shown {
+export function withLast(shown: PageState, message: MessageData): PageState {
   if (!shown.messages) return shown;
   return { ...shown, messages: [...shown.messages.slice(0, -1), fingerprint(message)] };
 }
 
-export function shownOf({ messages, live, thread }: Branch): Shown {
+export function shownOf({ messages, live, thread }: Branch): PageState {
   return { messages: messages.messages.map(fingerprint), liveTurnId: live?.id ?? null, title: thread.title };
 }
 
 /** Partials that lead from `shown` to `branch`. */
-export function difference(core: Core, words: Words, shown: Shown, branch: Branch): string {
+export function difference(core: Core, words: Words, shown: PageState, branch: Branch): string {
   const { thread, live } = branch;
   let markup = messagesDifference(core, words, shown.messages, branch);
   const liveTurnId = live?.id ?? null;
@@ -49,7 +49,7 @@ export function difference(core: Core, words: Words, shown: Shown, branch: Branc
   return markup;
 }
 
-function messagesDifference(core: Core, words: Words, shown: Shown["messages"], { messages }: Branch): string {
+function messagesDifference(core: Core, words: Words, shown: PageState["messages"], { messages }: Branch): string {
   const { views } = core;
   const list = messages.messages;
   // The page may show more above: what is loaded now begins further down, or the reader went upwards.

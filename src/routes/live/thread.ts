@@ -9,8 +9,8 @@ import type { Core, MessageData } from "../../protocols";
 import { type Branch, loadBranch } from "../page/branch";
 import { noteSeen } from "../page/seen";
 import type { Reader } from "../reader";
-import { openReply, type Reply } from "../reply/live-reply";
-import { difference, type Shown, shownAfter, shownOf, withLast } from "./shown";
+import { type LiveReply, openReply } from "../reply/live-reply";
+import { difference, type PageState, shownAfter, shownOf, withLast } from "./shown";
 
 export interface ThreadFeed {
   /** Brings the pages up to date, soon. Calls while that is under way lead to one more round. */
@@ -24,7 +24,7 @@ type Put = (message: Uint8Array) => void;
 
 /** A reply that tells of itself, until `leave`. */
 interface Followed {
-  readonly reply: Reply;
+  readonly reply: LiveReply;
   readonly leave: () => void;
 }
 
@@ -32,7 +32,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
   const pages = new Set<Put>();
   /** Those that are not up to date yet, with their cursors. */
   const joining = new Map<Put, string>();
-  let shown: Shown | null = null;
+  let shown: PageState | null = null;
   let cursor = "";
   let followed: Followed | null = null;
   const isEmpty = () => pages.size + joining.size === 0;
@@ -81,7 +81,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     if (!branch.live) await noteSeen(core, reader.user.username, branch.thread);
   };
   /** Null when there is nothing to tell. */
-  const changeTo = (now: Branch, after: string, before: Shown | null): Uint8Array | null => {
+  const changeTo = (now: Branch, after: string, before: PageState | null): Uint8Array | null => {
     const data = before ? difference(core, reader.words, before, now) : "";
     return data === "" && after === now.cursor ? null : encodeSse({ id: now.cursor, data });
   };

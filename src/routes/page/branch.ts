@@ -9,7 +9,7 @@ import { withRemovedFiles } from "../removed-files";
 import { isMarkdown } from "../reply/part-data";
 import { renderAll, whenFinished } from "../reply/rendered";
 import { messageData } from "./message-data";
-import { type Asked, chooseWindow } from "./window";
+import { chooseWindow, type WindowQuery } from "./window";
 
 export interface Branch {
   readonly thread: Thread;
@@ -27,7 +27,7 @@ export async function loadBranch(
   core: Core,
   reader: Reader,
   threadId: string,
-  asked: Asked = {},
+  asked: WindowQuery = {},
 ): Promise<Branch | null> {
   const { user, words } = reader;
   // In this order: what a step takes from the running turn to the thread meanwhile is seen twice rather than never.

@@ -19,13 +19,13 @@ import { pageData } from "../page-data";
 import type { Reader } from "../reader";
 import { type Branch, loadBranch } from "./branch";
 import { type ListRequest, loadThreadList } from "./list-data";
-import type { Asked } from "./window";
+import type { WindowQuery } from "./window";
 
 /** What a person asked to see, by the address of the page. */
 export interface ChatRequest {
   readonly threadId: string | null;
   /** Other messages than the latest. */
-  readonly window?: Asked;
+  readonly window?: WindowQuery;
   /** Of the list of threads. */
   readonly list?: Omit<ListRequest, "currentId">;
   readonly draft?: string;

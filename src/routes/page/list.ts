@@ -26,9 +26,9 @@ export const ListQuery = {
 
 const FragmentQuery = t.Object({ ...ListQuery, current: t.Optional(t.String()) });
 
-type Asked = { readonly [name in keyof typeof ListQuery]?: string | undefined };
+type ListFields = { readonly [name in keyof typeof ListQuery]?: string | undefined };
 
-export function listAsked({ q, archived, tag, change, list, shown }: Asked): Omit<ListRequest, "currentId"> {
+export function listAsked({ q, archived, tag, change, list, shown }: ListFields): Omit<ListRequest, "currentId"> {
   const common = { query: q, archived: archived === "true", tag, before: list };
   return { ...common, editedId: change || undefined, shown: shown ? Number(shown) : undefined };
 }
@@ -95,7 +95,7 @@ export function listRoutes(core: Core) {
     );
 }
 
-interface Change {
+interface ThreadChange {
   readonly request: Request;
   readonly id: string;
   readonly field: (name: string) => string;
@@ -107,7 +107,7 @@ interface Change {
 async function change(
   core: Core,
   reader: Reader,
-  { request, id, field, fields, otherwise }: Change,
+  { request, id, field, fields, otherwise }: ThreadChange,
 ): Promise<Response> {
   if (!(await core.thread.update(reader.user.username, id, fields))) throw noChat();
   const back = field("change") === "" ? (otherwise ?? `/t/${id}`) : pageBehind(core, request, field("back"));
@@ -132,7 +132,7 @@ async function editForm(
   core: Core,
   reader: Reader,
   id: string,
-  query: Asked & { readonly current?: string | undefined },
+  query: ListFields & { readonly current?: string | undefined },
 ): Promise<Html> {
   const thread = await core.thread.get(reader.user.username, id);
   if (!thread) throw noChat();

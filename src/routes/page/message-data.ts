@@ -17,7 +17,7 @@ import type {
 } from "../../protocols";
 import { livePart, storedPart } from "../reply/part-data";
 
-export interface Found {
+export interface MessageWindow {
   /** Those of the thread, oldest first. */
   readonly stored: readonly Message[];
   /** Of the whole thread. */
@@ -35,7 +35,7 @@ export interface Found {
 export function messageData(
   core: Core,
   words: Words,
-  { stored, nodes, turns: all, live, bodies, isAdmin }: Found,
+  { stored, nodes, turns: all, live, bodies, isAdmin }: MessageWindow,
 ): MessageData[] {
   const turns = isAdmin ? all : all.map(({ fault: _, ...turn }) => turn);
   const known = new Set(stored.map(({ id }) => id));

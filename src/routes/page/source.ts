@@ -35,13 +35,18 @@ export function sourceRoutes(core: Core) {
   );
 }
 
-interface Asked {
+interface SourceQuery {
   readonly messageId: string;
   readonly isReply: boolean;
 }
 
 /** Null when there is no such message. */
-async function loadSource(core: Core, user: User, threadId: string, asked: Asked): Promise<readonly Message[] | null> {
+async function loadSource(
+  core: Core,
+  user: User,
+  threadId: string,
+  asked: SourceQuery,
+): Promise<readonly Message[] | null> {
   const { messageId, isReply } = asked;
   // In this order: what a step takes from the running turn to the thread meanwhile is seen twice rather than never.
   const live = isReply ? await core.turns.live(user, threadId) : null;

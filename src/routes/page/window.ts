@@ -10,7 +10,7 @@ const PER_PAGE = 100; // Messages at least, where there are as many.
 const ABOVE = 20; // Messages shown before the one that was asked for.
 
 /** At most one of them. */
-export interface Asked {
+export interface WindowQuery {
   /** What comes before this message. */
   readonly before?: string | undefined;
   /** What is around this message, on whichever branch it is. */
@@ -36,7 +36,7 @@ export interface Window {
 export function chooseWindow(
   nodes: readonly MessageNode[],
   headId: string | null,
-  { before, at, edit }: Asked,
+  { before, at, edit }: WindowQuery,
 ): Window {
   const around = at ?? edit;
   const asked = around ?? before;

@@ -16,7 +16,7 @@ export interface Growth {
 }
 
 /** One part, and how the pages show it. */
-interface Shown {
+interface ShownPart {
   /** Of its element. */
   readonly id: string;
   /** As it is; it costs in proportion to its length. */
@@ -32,7 +32,7 @@ interface Shown {
 /** `onMade` is called when there is something to take without an event. */
 export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = () => {}): Growth {
   let parts = createParts(turn);
-  const shown = new Map<string, Shown>();
+  const shown = new Map<string, ShownPart>();
 
   const note = ({ id, read, text, progress, isWaiting, isOver, isOther }: PartChange): void => {
     const isNew = !shown.has(id);
@@ -77,14 +77,14 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = 
   };
 }
 
-function newShown(core: Core, words: Words, read: () => Message, onMade: () => void): Shown {
+function newShown(core: Core, words: Words, read: () => Message, onMade: () => void): ShownPart {
   const message = read();
   const made = () => {
     part.change ??= "grown";
     onMade();
   };
   const text = isMarkdown(message) ? createGrowingText(core, words, made) : null;
-  const part: Shown = {
+  const part: ShownPart = {
     id: partId(message),
     read,
     text,
@@ -96,19 +96,19 @@ function newShown(core: Core, words: Words, read: () => Message, onMade: () => v
   return part;
 }
 
-function closeText(part: Shown): void {
+function closeText(part: ShownPart): void {
   if (!part.text || !part.isOpen) return;
   part.isOpen = false;
   part.change ??= "grown";
 }
 
-function tellNew(core: Core, words: Words, part: Shown): string {
+function tellNew(core: Core, words: Words, part: ShownPart): string {
   part.text?.takeChanges("");
   return core.views.part(toData(core, words, part), words).markup;
 }
 
 /** A text that grows is told bit by bit; anything else as a whole. */
-function tellChange(core: Core, words: Words, part: Shown): string {
+function tellChange(core: Core, words: Words, part: ShownPart): string {
   const { views } = core;
   const { id } = part;
   if (!part.text) return partial(id, "outerMorph", views.part(toData(core, words, part), words));
@@ -124,7 +124,7 @@ function tellChange(core: Core, words: Words, part: Shown): string {
   return summary.markup === "" ? end : end + partial(`${id}-summary`, "outerHTML", summary);
 }
 
-function toData(core: Core, words: Words, { id, read, text, isOpen, isWaiting, progress }: Shown): PartData {
+function toData(core: Core, words: Words, { id, read, text, isOpen, isWaiting, progress }: ShownPart): PartData {
   const message = read();
   const { markdown } = core.views;
   const common = { id, message, progress, isWaiting };

@@ -11,7 +11,7 @@ import { partial } from "../partial";
 import type { Reader } from "../reader";
 import { createGrowth } from "./growth";
 
-export interface Reply {
+export interface LiveReply {
   readonly turnId: string;
   /** As it is now. Whatever led here is told to the followers before this returns, and nothing of it afterwards. */
   snapshot(): MessageData;
@@ -33,7 +33,7 @@ export interface ReplyOptions {
   readonly base: MessageData;
 }
 
-export async function openReply({ core, reader, turn, base }: ReplyOptions): Promise<Reply> {
+export async function openReply({ core, reader, turn, base }: ReplyOptions): Promise<LiveReply> {
   const controller = new AbortController();
   const followers = new Set<(message: Uint8Array) => void>();
   const growth = createGrowth(core, reader.words, turn, () => wake());

@@ -30,7 +30,7 @@ export function misfit(schema: unknown, value: unknown, matches: Matches = match
   });
 }
 
-interface Place {
+interface SchemaPosition {
   readonly root: unknown;
   readonly path: string;
   readonly depth: number;
@@ -43,7 +43,7 @@ type Schema = Readonly<Record<string, unknown>>;
 
 const CHECKS = [checkReference, checkType, checkValues, checkNumber, checkString, checkArray, checkObject, checkForms];
 
-function check(schema: unknown, value: unknown, place: Place): string | null {
+function check(schema: unknown, value: unknown, place: SchemaPosition): string | null {
   if (schema === false) return say(place, "must not be given");
   if (!isRecord(schema)) return null;
   if (place.depth > DEPTH_MAX || ++place.count.steps > STEPS_MAX)
@@ -56,7 +56,7 @@ function check(schema: unknown, value: unknown, place: Place): string | null {
 }
 
 /** What a reference does not find is no constraint. */
-function checkReference({ $ref: reference }: Schema, value: unknown, place: Place): string | null {
+function checkReference({ $ref: reference }: Schema, value: unknown, place: SchemaPosition): string | null {
   if (typeof reference !== "string") return null;
   return check(resolveReference(place.root, reference), value, place);
 }
@@ -71,7 +71,7 @@ const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   object: isRecord,
 };
 
-function checkType({ type }: Schema, value: unknown, place: Place): string | null {
+function checkType({ type }: Schema, value: unknown, place: SchemaPosition): string | null {
   const types = [type].flat().filter((it): it is string => typeof it === "string" && Object.hasOwn(TYPES, it));
   if (types.length === 0 || types.some((it) => TYPES[it]?.(value))) return null;
   return say(
@@ -80,13 +80,13 @@ function checkType({ type }: Schema, value: unknown, place: Place): string | nul
   );
 }
 
-function checkValues(schema: Schema, value: unknown, place: Place): string | null {
+function checkValues(schema: Schema, value: unknown, place: SchemaPosition): string | null {
   const allowed = Array.isArray(schema.enum) ? schema.enum : "const" in schema ? [schema.const] : null;
   if (allowed === null || allowed.some((it) => isDeepStrictEqual(it, value))) return null;
   return say(place, `must be ${allowed.length > 1 ? "one of " : ""}${list(allowed.map((it) => JSON.stringify(it)))}`);
 }
 
-function checkNumber(schema: Schema, value: unknown, place: Place): string | null {
+function checkNumber(schema: Schema, value: unknown, place: SchemaPosition): string | null {
   if (typeof value !== "number") return null;
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
   if (isNumber(minimum) && value < minimum) return say(place, `must be ${minimum} or more`);
@@ -98,7 +98,11 @@ function checkNumber(schema: Schema, value: unknown, place: Place): string | nul
   return null;
 }
 
-function checkString({ minLength, maxLength, pattern, format }: Schema, value: unknown, place: Place): string | null {
+function checkString(
+  { minLength, maxLength, pattern, format }: Schema,
+  value: unknown,
+  place: SchemaPosition,
+): string | null {
   if (typeof value !== "string") return null;
   if (isNumber(minLength) && value.length < minLength) return say(place, `must have ${minLength} characters or more`);
   if (isNumber(maxLength) && value.length > maxLength) return say(place, `must have ${maxLength} characters or fewer`);
@@ -111,7 +115,7 @@ function checkString({ minLength, maxLength, pattern, format }: Schema, value: u
 }
 
 /** What could not be looked at in time does not fit: a tool may rely on its pattern. */
-function matchIn({ count, matches }: Place, pattern: string, text: string): boolean | null {
+function matchIn({ count, matches }: SchemaPosition, pattern: string, text: string): boolean | null {
   if (count.patternsMs > PATTERNS_MS) return false;
   const begun = performance.now();
   const isMatch = matches(pattern, text);
@@ -120,7 +124,7 @@ function matchIn({ count, matches }: Place, pattern: string, text: string): bool
   return isMatch;
 }
 
-function checkArray(schema: Schema, value: unknown, place: Place): string | null {
+function checkArray(schema: Schema, value: unknown, place: SchemaPosition): string | null {
   if (!Array.isArray(value)) return null;
   const { minItems, maxItems, uniqueItems, items, prefixItems, additionalItems } = schema;
   if (isNumber(minItems) && value.length < minItems) return say(place, `must have ${minItems} items or more`);
@@ -132,7 +136,7 @@ function checkArray(schema: Schema, value: unknown, place: Place): string | null
   return firstOf(value, (item, at) => check(at < first.length ? first[at] : rest, item, below(place, at)));
 }
 
-function checkObject(schema: Schema, value: unknown, place: Place): string | null {
+function checkObject(schema: Schema, value: unknown, place: SchemaPosition): string | null {
   if (!isRecord(value)) return null;
   const names = Object.keys(value);
   const missing = [schema.required].flat().filter((it) => typeof it === "string" && !Object.hasOwn(value, it));
@@ -156,7 +160,7 @@ function constraintOf(isMatch: boolean | null, schema: unknown): readonly unknow
   return isMatch === false ? [] : [isMatch === null ? true : schema];
 }
 
-function checkForms({ allOf, anyOf, oneOf, not }: Schema, value: unknown, place: Place): string | null {
+function checkForms({ allOf, anyOf, oneOf, not }: Schema, value: unknown, place: SchemaPosition): string | null {
   const wrong = Array.isArray(allOf) ? firstOf(allOf, (form) => check(form, value, place)) : null;
   if (wrong !== null) return wrong;
   for (const forms of [anyOf, oneOf]) {
@@ -181,11 +185,11 @@ function firstOf<T>(items: readonly T[], find: (item: T, at: number) => string |
   return null;
 }
 
-function below(place: Place, key: string | number): Place {
+function below(place: SchemaPosition, key: string | number): SchemaPosition {
   return { ...place, path: `${place.path}/${key}` };
 }
 
-function say({ path }: Place, what: string): string {
+function say({ path }: SchemaPosition, what: string): string {
   return `${path || "they"} ${what}`;
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createLog } from "../../../src/basics/log";
-import { createAppended, createCollections, type Place } from "../../../src/core/store/collections";
+import { type CollectionKey, createAppended, createCollections } from "../../../src/core/store/collections";
 import { openDatabase, type StoreDatabase } from "../../../src/core/store/database";
 import { createWriteQueue } from "../../../src/core/store/writes";
 import { createRandom } from "../../support/random";
@@ -39,7 +39,7 @@ function openItems(folder: string, pauses?: { settleMs: number; againMs: number 
 
 const ANY = { sql: "", values: [] };
 
-function place(id: string, field: string): Place {
+function place(id: string, field: string): CollectionKey {
   return { store: "logs", owner: "ann", id, field };
 }
 

@@ -6,14 +6,14 @@
 import { errorOf } from "./basics/errors";
 import type { Log } from "./protocols";
 
-export function surviveStrays(log: Log): void {
-  hearStrays((error) => {
+export function surviveUncaught(log: Log): void {
+  hearUncaught((error) => {
     log.error("An error was caught by nobody; the server goes on", { error, at: placeOf(error) });
   });
 }
 
 /** Gives `tell` each of them until the function returned is called; the process goes on meanwhile. */
-export function hearStrays(tell: (error: Error) => void): () => void {
+export function hearUncaught(tell: (error: Error) => void): () => void {
   const hear = (thrown: unknown): void => tell(errorOf(thrown));
   process.on("uncaughtException", hear);
   process.on("unhandledRejection", hear);

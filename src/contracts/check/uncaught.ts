@@ -4,9 +4,9 @@
  */
 
 import { realpath } from "node:fs/promises";
-import { hearStrays } from "../../strays";
+import { hearUncaught } from "../../uncaught";
 
-export interface CheckedStrays {
+export interface UncaughtInCheck {
   /** Adds a file that errors may come from, under the name that it has in what is said. */
   know(file: string, path: string): Promise<void>;
   /** What came from the file since it was last asked, and what came from no file that is known. A sentence each. */
@@ -18,17 +18,17 @@ export interface CheckedStrays {
   end(): void;
 }
 
-export function collectStrays(): CheckedStrays {
+export function collectUncaught(): UncaughtInCheck {
   /** Real paths, which stacks have, by the files' names. */
   const paths = new Map<string, string>();
   const said = new Set<string>();
-  let strays: Error[] = [];
-  const end = hearStrays((error) => void strays.push(error));
+  let uncaught: Error[] = [];
+  const end = hearUncaught((error) => void uncaught.push(error));
   const fileOf = ({ stack = "" }: Error) => [...paths].find(([, path]) => stack.includes(`${path}:`))?.[0] ?? null;
 
   const take = (owner: string | null, isTaken: (file: string | null) => boolean): string[] => {
-    const taken = strays.filter((error) => isTaken(fileOf(error)));
-    strays = strays.filter((error) => !taken.includes(error));
+    const taken = uncaught.filter((error) => isTaken(fileOf(error)));
+    uncaught = uncaught.filter((error) => !taken.includes(error));
     const sentences = taken.map((error) => sentenceOf(error, paths.get(owner ?? "") ?? null));
     return [...new Set(sentences)].filter((sentence) => {
       const key = `${owner} ${sentence}`;
