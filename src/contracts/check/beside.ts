@@ -15,7 +15,7 @@ const ALIVE_MS = 1000;
 
 const COMMAND = Bun.isStandaloneExecutable
   ? [process.execPath]
-  : [process.execPath, join(import.meta.dir, "../main.ts")];
+  : [process.execPath, join(import.meta.dir, "../../main.ts")];
 
 /** Without files: all of the plugins folder, together, or each alone when one of them holds up all. Returns the exit code. */
 export async function checkBeside(
