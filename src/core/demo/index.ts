@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
-import { pause } from "../../basics/pause";
+import { pause } from "../../basics/within";
 import type { Core, ModelCall, ModelEvent, Plugin, Tool } from "../../protocols";
 import { replyTo } from "./script";
 

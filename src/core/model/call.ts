@@ -5,7 +5,7 @@
  */
 
 import { parseJson } from "../../basics/json";
-import { pause } from "../../basics/pause";
+import { pause } from "../../basics/within";
 import type { Config, ModelEvent } from "../../protocols";
 import { type CallFailure, type Named, StreamFault, toFailure } from "./failure";
 import { dueTurn } from "./fairness";
