@@ -1,6 +1,6 @@
 /**
  * `context`: what the model gets. It follows the path to the thread's head and may be edited or compacted without touching
- * what the user sees. Default: `src/core/context/`, on `store` and `thread`. Replace or wrap it for compaction, memory or retrieval.
+ * what the user sees. Default: `src/core/context.ts`, on `store` and `thread`. Replace or wrap it for compaction, memory or retrieval.
  *
  * The default keeps only edits, each tied to a message of the thread, so that another branch has its own and a thread
  * without edits costs nothing. The system prompt is not part of it.

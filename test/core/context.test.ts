@@ -1,95 +1,11 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { createBus } from "../../src/core/bus";
 import { createContext, declareContextStores } from "../../src/core/context";
-import { toContext } from "../../src/core/context/from-thread";
 import { createThread, declareThreadStores } from "../../src/core/thread";
-import type { Core, Message, NewMessage } from "../../src/protocols";
-import { testMessage } from "../support/chat-data";
-import { fileInfo } from "../support/upstream-core";
+import type { Core, NewMessage } from "../../src/protocols";
 import { storeCore } from "./store/support";
 
 // What any provider promises is in src/contracts/context.ts, run by test/contracts.test.ts.
-
-describe("a branch as a model reads it", () => {
-  let number = 0;
-  const path = (...parts: readonly Partial<Message>[]) =>
-    toContext(parts.map((fields) => testMessage({ id: `${number++}`, ...fields })));
-  const user = (content: string): Partial<Message> => ({ role: "user", content, turnId: "u", step: 0 });
-
-  test("leaves out thinking, notices and files that the turn made", () => {
-    const list = path(
-      user("one"),
-      { role: "thinking", type: "thinking", content: "hm" },
-      { type: "notice", content: "remark" },
-      { type: "file", content: "" },
-      { content: "two" },
-    );
-    expect(list.map(({ content }) => content)).toEqual(["one", "two"]);
-  });
-
-  test("has the files of a result with that result", () => {
-    const tool = { role: "tool", type: "tool", name: "draw", content: "drawn" } as const;
-    const file = (callId: string, id: string) =>
-      ({ type: "file", callId, files: [fileInfo(id, "image/png", 1)] }) as const;
-    const list = path(
-      user("go"),
-      { ...tool, callId: "a" },
-      file("b", "one"),
-      { ...tool, callId: "b" },
-      file("b", "two"),
-    );
-    expect(list.map(({ files }) => files?.map(({ id }) => id))).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      ["one", "two"],
-    ]);
-  });
-
-  test("tells the model that a reply was stopped, once, with the next message", () => {
-    const list = path(user("one"), { content: "tw", cut: "stopped" }, user("three"), { content: "four" }, user("five"));
-    expect(list.map(({ content }) => content)).toEqual([
-      "one",
-      "tw",
-      expect.stringMatching(/stopped by the user.*\n\nthree$/s),
-      "four",
-      "five",
-    ]);
-  });
-
-  test("has what a turn went on with as one message with what it went on from", () => {
-    const list = path(user("one"), { content: "tw", cut: "interrupted", turnId: "a" }, { content: "o.", turnId: "b" });
-    expect(list.map(({ role, content }) => [role, content])).toEqual([
-      ["user", "one"],
-      ["assistant", "two."],
-    ]);
-  });
-
-  test("joins texts around thinking in one step, and keeps steps apart", () => {
-    const list = path(
-      user("go"),
-      { content: "a" },
-      { role: "thinking", type: "thinking", content: "hm" },
-      { content: "b" },
-      { role: "tool", type: "tool", callId: "c", name: "look", content: "seen" },
-      { content: "done", step: 2 },
-    );
-    expect(list.map(({ role, content }) => [role, content])).toEqual([
-      ["user", "go"],
-      ["assistant", "ab"],
-      ["tool", "seen"],
-      ["assistant", "done"],
-    ]);
-  });
-
-  test("gives a call without text a message of its own, and every message another id", () => {
-    const tool = { role: "tool", type: "tool", name: "look", content: "seen" } as const;
-    const list = path(user("go"), { ...tool, callId: "a" }, { ...tool, callId: "b" });
-    expect(list.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "tool"]);
-    expect(list[1]).toMatchObject({ content: "", toolCalls: [{ callId: "a", arguments: "{}" }, { callId: "b" }] });
-    expect(new Set(list.map(({ id }) => id)).size).toBe(4);
-  });
-});
 
 describe("edits", () => {
   let core: Core;

@@ -1,5 +1,6 @@
 /** The branch from the root to a head: read ids and parents, walk up, and then read the texts that are asked for. */
 
+import { pathTo } from "../../basics/messages";
 import type { Core, Message, MessageNode, MessagePath } from "../../protocols";
 import { toMessage } from "./records";
 
@@ -12,21 +13,12 @@ export async function readPath(core: Core, username: string, threadId: string, p
     const query = { where: { thread_id: threadId }, limit: IDS_PER_QUERY + 1 };
     const records = await core.store.find(username, "messages", query);
     // A longer one would hold everything else up: it is read in pages, as a part of it is.
-    if (records.length <= IDS_PER_QUERY) return walkUp(records.map(toMessage), head);
+    if (records.length <= IDS_PER_QUERY) return pathTo(records.map(toMessage), head);
   }
-  const nodes = walkUp(path.tree ?? (await core.thread.tree(username, threadId)), head);
+  const nodes = pathTo(path.tree ?? (await core.thread.tree(username, threadId)), head);
   const end = path.before === undefined ? nodes.length : nodes.findIndex(({ id }) => id === path.before);
   const start = path.limit === undefined ? 0 : Math.max(0, end - path.limit);
   return end < 0 ? [] : readMessages(core, username, nodes.slice(start, end));
-}
-
-function walkUp<T extends MessageNode>(nodes: readonly T[], head: string): T[] {
-  const byId = new Map(nodes.map((node) => [node.id, node]));
-  const path: T[] = [];
-  for (let node = byId.get(head); node; node = node.parentId === null ? undefined : byId.get(node.parentId)) {
-    path.push(node);
-  }
-  return path.reverse();
 }
 
 async function readMessages(core: Core, username: string, nodes: readonly MessageNode[]): Promise<Message[]> {

@@ -1,6 +1,7 @@
 /** All that the chat page shows, gathered for one user and one thread. */
 
 import { allowedModels } from "../../basics/allowed";
+import { pathTo } from "../../basics/messages";
 import type {
   ChatData,
   ComposerData,
@@ -12,7 +13,6 @@ import type {
   Thread,
   User,
 } from "../../protocols";
-import { pathTo } from "../../turn/branch";
 import { CONTENT_MAX } from "../../turn/start";
 import { factJournals } from "../fact-journal";
 import { pageData } from "../page-data";

@@ -2,8 +2,8 @@
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../../basics/errors";
+import { newestEnd, pathTo } from "../../basics/messages";
 import type { Core, Message, User } from "../../protocols";
-import { newestEnd, pathTo } from "../../turn/branch";
 import { session } from "../session";
 import { Id } from "./form";
 

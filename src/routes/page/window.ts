@@ -3,8 +3,8 @@
  * page begins with a message of the user, so that no reply is cut in two, and holds as many whole replies as it takes.
  */
 
+import { newestEnd, pathTo } from "../../basics/messages";
 import type { MessageNode } from "../../protocols";
-import { newestEnd, pathTo } from "../../turn/branch";
 
 const PER_PAGE = 100; // Messages at least, where there are as many.
 const ABOVE = 20; // Messages shown before the one that was asked for.

@@ -4,17 +4,18 @@
  * that nobody edited has no records at all.
  */
 
-import { AppError, isAppError } from "../../basics/errors";
+import { AppError, isAppError } from "../basics/errors";
+import { applyEdit, type ContextEdit, toContext } from "../basics/messages";
 import type {
+  ContextMessage,
   ContextProtocol,
   ContextReplace,
   Core,
   JsonObject,
   NewContextMessage,
   StoreFields,
-} from "../../protocols";
-import { type Edit, layOver, toEdit } from "./edits";
-import { toContext } from "./from-thread";
+  StoreRecord,
+} from "../protocols";
 
 const EDITS: StoreFields = {
   thread_id: { type: "str", index: true },
@@ -39,7 +40,8 @@ export function createContext(core: Core): ContextProtocol {
   const context: ContextProtocol = {
     async get(username, threadId, head) {
       const path = await core.thread.messages(username, threadId, head === undefined ? {} : { head });
-      return layOver(toContext(path), await readEdits(core, username, threadId));
+      const edits = await readEdits(core, username, threadId);
+      return edits.map(toEdit).reduce(applyEdit, toContext(path));
     },
 
     async getMessage(username, threadId, id) {
@@ -109,12 +111,20 @@ async function lastId(core: Core, username: string, threadId: string): Promise<s
   return "";
 }
 
-async function readEdits(core: Core, username: string, threadId: string): Promise<Edit[]> {
-  const records = await core.store.find(username, "context_edits", { where: { thread_id: threadId } });
-  return records.map(toEdit);
+/** In the order they were made. */
+function readEdits(core: Core, username: string, threadId: string): Promise<StoreRecord[]> {
+  return core.store.find(username, "context_edits", { where: { thread_id: threadId } });
 }
 
-async function addEdit(core: Core, username: string, threadId: string, edit: Omit<Edit, "id">): Promise<void> {
+function toEdit({ target, kind, messages }: StoreRecord): ContextEdit {
+  return {
+    target: String(target),
+    kind: kind as ContextEdit["kind"],
+    messages: (messages ?? []) as unknown as readonly ContextMessage[],
+  };
+}
+
+async function addEdit(core: Core, username: string, threadId: string, edit: ContextEdit): Promise<void> {
   const messages = edit.messages as unknown as readonly JsonObject[];
   await core.store.add(username, "context_edits", { ...edit, thread_id: threadId, messages });
 }
