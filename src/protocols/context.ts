@@ -7,7 +7,7 @@
  */
 
 import type { FileInfo } from "./file";
-import type { Opaque, ToolCall } from "./model";
+import type { Opaque, ToolCall } from "./model-message";
 
 export interface ContextProtocol {
   /** The list for the thread's head (or `head`), oldest first. Empty when there is no such thread. */

@@ -9,16 +9,17 @@ import type { Config } from "./config";
 import type { ContextProtocol } from "./context";
 import type { Counts } from "./counts";
 import type { FileProtocol } from "./file";
+import type { HookRunner } from "./hooks";
 import type { LimitProtocol } from "./limit";
 import type { Log } from "./log";
 import type { MessageProcessorProtocol } from "./message-processor";
 import type { ModelProtocol } from "./model";
-import type { HookRunner, Plugins } from "./plugin";
+import type { Plugins } from "./plugins";
 import type { StoreProtocol } from "./store";
 import type { SystemPromptProtocol } from "./system-prompt";
 import type { ThreadProtocol } from "./thread";
 import type { Tools } from "./tool";
-import type { Turns } from "./turn";
+import type { Turns } from "./turns";
 import type { ViewsProtocol } from "./views";
 
 /** The replaceable parts. A key is the word for the part everywhere: here, in `provide`, in file names and in docs. */
@@ -66,4 +67,11 @@ export interface Core extends Protocols {
    * read again. Throws an Error when there is no such plugin or it has no `settings`.
    */
   settings<T>(plugin: string): T;
+}
+
+declare module "./turn" {
+  interface Turn {
+    /** As it was when the turn started: a plugin reloaded meanwhile does not show. */
+    readonly core: Core;
+  }
 }

@@ -1,8 +1,8 @@
 /** What views are given of messages; part of `views`. */
 
+import type { Html } from "./html";
 import type { Message } from "./thread";
-import type { TurnInfo } from "./turn";
-import type { Html } from "./views";
+import type { TurnInfo } from "./turns";
 
 export interface MessagesData {
   readonly threadId: string | null;

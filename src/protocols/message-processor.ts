@@ -5,8 +5,9 @@
  * tools works too, and `check` says so.
  */
 
-import type { FinishReason } from "./model";
-import type { Turn, TurnEvent } from "./turn";
+import type { FinishReason } from "./model-message";
+import type { Turn } from "./turn";
+import type { TurnEvent } from "./turns";
 
 export interface MessageProcessorProtocol {
   /**

@@ -10,7 +10,7 @@
 
 import type { FileInfo } from "./file";
 import type { JsonObject } from "./json";
-import type { Opaque } from "./model";
+import type { Opaque } from "./model-message";
 
 export interface ThreadProtocol {
   /** A thread without messages. */

@@ -5,7 +5,7 @@
 
 import type { TSchema } from "@sinclair/typebox";
 import type { FileInfo, NewFile } from "./file";
-import type { ToolCall } from "./model";
+import type { ToolCall } from "./model-message";
 import type { Turn } from "./turn";
 
 export interface Tool {

@@ -16,18 +16,14 @@
 
 import type { User } from "./auth";
 import type { FileInfo, FileText } from "./file";
+import type { Html } from "./html";
 import type { JsonObject } from "./json";
 import type { ThreadItemData, ThreadListData } from "./list-data";
 import type { MessageData, MessageMenuData, MessagesData, PartData } from "./message-data";
-import type { PluginPageContent } from "./plugin";
+import type { PluginPageContent } from "./plugin-page";
 import type { SystemPrompt } from "./system-prompt";
 import type { Thread } from "./thread";
 import type { Words } from "./words";
-
-/** Markup that is safe to send: made by the `html` template, which escapes, or vouched for with `raw`. */
-export interface Html {
-  readonly markup: string;
-}
 
 export interface ViewsProtocol {
   /** The catalogues of words, one per language; the first is for everybody whose language is not among them. Never empty. */

@@ -51,6 +51,7 @@ export function createProtocolGuide(): string {
   const index = readFileSync(join(FOLDER, "index.ts"), "utf8");
   const names = [...index.matchAll(/"\.\/([\w-]+)";$/gm)].map((it) => it[1] ?? "");
   const keys = protocolKeys();
+  const added = addedMembers(names);
   const groups = [
     { title: "Parts that can be replaced", names: [...keys.keys()] },
     {
@@ -58,7 +59,7 @@ export function createProtocolGuide(): string {
       names: names.filter((name) => !keys.has(name) && !OF_VIEWS.includes(name)),
     },
     { title: "What views are given", names: names.filter((name) => OF_VIEWS.includes(name)) },
-  ].map((group) => ({ ...group, files: group.names.map((name) => readFile(name, keys)) }));
+  ].map((group) => ({ ...group, files: group.names.map((name) => readFile(name, keys, added)) }));
   const anchorOf = createAnchors(groups.flatMap(({ files }) => files));
   const contents = groups.flatMap(({ title, files }) => [
     `**${title}**`,
@@ -77,11 +78,27 @@ function protocolKeys(): Map<string, string> {
   return new Map(keys.map((key) => [key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), key]));
 }
 
-function readFile(name: string, keys: ReadonlyMap<string, string>): ProtocolFile {
+/** Members of a type that another file gives it, since the two know each other: `declare module "./turn"`. */
+function addedMembers(names: readonly string[]): Map<string, readonly Member[]> {
+  const declared = names.flatMap((name) => [
+    ...readFileSync(join(FOLDER, `${name}.ts`), "utf8").matchAll(/^declare module "[^"]+" \{\n(.*?)^\}/gms),
+  ]);
+  const inside = declared.flatMap(([, code = ""]) => declarationsOf(code.replace(/^ {2}/gm, "")));
+  return new Map(inside.map(({ name, members }) => [name, members ?? []]));
+}
+
+function readFile(
+  name: string,
+  keys: ReadonlyMap<string, string>,
+  added: ReadonlyMap<string, readonly Member[]>,
+): ProtocolFile {
   const text = readFileSync(join(FOLDER, `${name}.ts`), "utf8");
   const key = keys.get(name);
   const words = name.replaceAll("-", " ");
-  const declarations = declarationsOf(text);
+  const declarations = declarationsOf(text.replace(/^declare module.*?^\}\n/gms, "")).map((it) => ({
+    ...it,
+    members: it.members && [...it.members, ...(added.get(it.name) ?? [])],
+  }));
   const isProtocol = (it: Declaration) => key !== undefined && it.name.toLowerCase() === `${key}Protocol`.toLowerCase();
   return {
     title: key ? `\`${key}\`` : words.charAt(0).toUpperCase() + words.slice(1),
