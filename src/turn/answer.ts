@@ -18,7 +18,7 @@ import type {
 } from "../protocols";
 import { createAnswerContext } from "./answer-context";
 import { lengthOf } from "./numbered";
-import { createParts } from "./parts";
+import { createReplyParts } from "./reply-parts";
 import { LENGTH_MAX, TOO_LONG } from "./run";
 import { sumUsage } from "./step";
 
@@ -47,7 +47,7 @@ export async function* answer(
     notify: (text) => void waiting.push({ type: "notice", text }),
     approval: async () => false,
   };
-  const parts = createParts({ id, threadId: id, parentId: id, model: request.model });
+  const parts = createReplyParts({ id, threadId: id, parentId: id, model: request.model });
   let seq = 0;
   let usage: Usage | null = null;
   const events = core.messageProcessor.run(turn);
@@ -66,8 +66,8 @@ export async function* answer(
       const event = next.value;
       seq += lengthOf(event);
       if (seq > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
-      parts.add({ seq, timestamp: new Date().toISOString(), event });
-      if (event.type === "step") {
+      if (event.type !== "step") parts.add({ seq, timestamp: new Date().toISOString(), event });
+      else {
         const added = parts.take(event.model);
         messages.push(...added);
         context.grow(added);

@@ -9,8 +9,8 @@ import type { FinishReason, TurnEvent } from "../protocols";
 import { releaseClaim } from "./claims";
 import { endingBySentence, endingOf, faultOf, silenceOf } from "./ending";
 import { leaveTurn } from "./leave";
-import { markCut } from "./parts";
 import { endTurn, INTERRUPTED, type TurnEnd } from "./records";
+import { markCut } from "./reply-parts";
 import { addToThread, type RunState, takeParts } from "./state";
 
 const UNSAVED = "The server could not save the end of this reply yet, and goes on trying. Its log says why.";

@@ -6,8 +6,8 @@ import { type Claim, releaseClaim } from "./claims";
 import { endingBySentence, endingOf } from "./ending";
 import { readEvents, turnTopic } from "./event-log";
 import { isLast } from "./numbered";
-import { createParts, markCut, type PartsOrigin, type ReplyParts } from "./parts";
 import { endTurn, INTERRUPTED, readTurn, type TurnEnd, takeTurn } from "./records";
+import { createReplyParts, markCut, type PartsOrigin, type ReplyParts } from "./reply-parts";
 
 // Positions that the dead process may have shown and not saved are never given again. No model writes this much in the
 // quarter of a second that can be lost.
@@ -59,11 +59,8 @@ async function keepWhatIsSaved(
 
 /** The parts that the thread does not have yet. */
 export function unfinishedParts(origin: PartsOrigin, events: readonly NumberedEvent[]): ReplyParts {
-  const parts = createParts(origin);
-  for (const numbered of events) {
-    if (numbered.event.type === "step") parts.take(numbered.event.model);
-    else parts.add(numbered);
-  }
+  const parts = createReplyParts(origin);
+  events.forEach(parts.add);
   return parts;
 }
 

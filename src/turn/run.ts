@@ -10,7 +10,7 @@ import { answerAsks } from "./asks";
 import type { Claim } from "./claims";
 import { createEventLog } from "./event-log";
 import { finish, type Outcome } from "./finish";
-import { createParts } from "./parts";
+import { createReplyParts } from "./reply-parts";
 import { type CutCause, push, type RunOptions, type RunState } from "./state";
 import { aborted, endStep } from "./step";
 
@@ -45,7 +45,7 @@ export function runTurn(options: RunOptions): RunningTurn {
   const state: RunState = {
     ...options,
     log,
-    parts: createParts(info),
+    parts: createReplyParts(info),
     waiting: [],
     messages: [],
     stepping: Promise.resolve(),

@@ -4,8 +4,8 @@ import type { Core, Message, NumberedEvent, TurnEvent, TurnInfo, Usage, User } f
 import { type Claim, takenOver } from "./claims";
 import type { EventLog } from "./event-log";
 import type { Ownership } from "./ownership";
-import type { ReplyParts } from "./parts";
 import { isOwned } from "./records";
+import type { ReplyParts } from "./reply-parts";
 
 export interface RunOptions {
   readonly core: Core;

@@ -4,8 +4,8 @@ import { answerAsks } from "../../src/turn/asks";
 import { createEventLog, readEvents } from "../../src/turn/event-log";
 import { follow } from "../../src/turn/follow";
 import { joinText } from "../../src/turn/numbered";
-import { createParts } from "../../src/turn/parts";
 import { addTurn, endTurn } from "../../src/turn/records";
+import { createReplyParts } from "../../src/turn/reply-parts";
 import { createRandom, type Random } from "../support/random";
 import { sharedBus, startCore } from "../support/test-core";
 
@@ -38,7 +38,7 @@ describe("the events of a turn", () => {
         return { seq, timestamp: "2026-01-01T00:00:00.000Z", event };
       });
       const [single, joined] = [events, joinText(events)].map((list) => {
-        const parts = createParts({ id: "t", threadId: "th", parentId: "p", model: "m" });
+        const parts = createReplyParts({ id: "t", threadId: "th", parentId: "p", model: "m" });
         list.forEach(parts.add);
         return parts.take("m");
       });

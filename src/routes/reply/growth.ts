@@ -1,7 +1,7 @@
 /** The parts of a turn as its events come, and what changed in them since it was last asked, as partials. */
 
-import type { Core, Message, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
-import { createParts, type PartChange } from "../../turn/parts";
+import type { Core, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
+import { createReplyParts, type ReplyPart } from "../../turn/reply-parts";
 import { partial } from "../partial";
 import { createGrowingText, type GrowingText } from "./growing-text";
 import { isMarkdown, partId } from "./part-data";
@@ -15,54 +15,36 @@ export interface Growth {
   takeChanges(list: string): string;
 }
 
-/** One part, and how the pages show it. */
+/** How the pages show a part. */
 interface ShownPart {
+  readonly part: ReplyPart;
   /** Of its element. */
   readonly id: string;
-  /** As it is; it costs in proportion to its length. */
-  readonly read: () => Message;
   /** Of a text or thinking that may still grow. */
   text: GrowingText | null;
-  isOpen: boolean;
-  isWaiting: boolean;
   progress: string;
   change: "new" | "grown" | "replaced" | null;
 }
 
 /** `onMade` is called when there is something to take without an event. */
 export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = () => {}): Growth {
-  let parts = createParts(turn);
-  const shown = new Map<string, ShownPart>();
-
-  const note = ({ id, read, text, progress, isWaiting, isOver, isOther }: PartChange): void => {
-    const isNew = !shown.has(id);
-    if (isNew) for (const other of shown.values()) closeText(other);
-    const part = shown.get(id) ?? newShown(core, words, read, onMade);
-    shown.set(id, part);
-    part.text?.push(text ?? "");
-    part.progress += progress ?? "";
-    part.isWaiting = isWaiting;
-    if (isOver) part.isOpen = false;
-    if (isOther) {
-      part.text = null;
-      if (part.change === "grown") part.change = "replaced";
+  const shown = new Map<ReplyPart, ShownPart>();
+  const parts = createReplyParts(turn, (part, change, text) => {
+    const known = shown.get(part);
+    if (!known) return void shown.set(part, newShown(core, words, part, onMade));
+    if (change === "grown") known.text?.push(text);
+    if (change === "progress") known.progress += text;
+    if (change === "thought") {
+      known.text = null;
+      if (known.change === "grown") known.change = "replaced";
     }
-    part.change ??= part.text ? "grown" : "replaced";
-  };
+    known.change ??= known.text ? "grown" : "replaced";
+  });
 
   return {
     add(numbered) {
-      const { type } = numbered.event;
-      if (type === "reset") {
-        parts = createParts(turn);
-        shown.clear();
-      }
-      const change = parts.add(numbered);
-      if (change) note(change);
-      if (type !== "step" && type !== "end" && type !== "error") return;
-      // What comes next begins parts of its own.
-      for (const part of shown.values()) closeText(part);
-      parts.take(numbered.event.type === "step" ? numbered.event.model : turn.model);
+      if (numbered.event.type === "reset") shown.clear();
+      parts.add(numbered);
     },
     parts: () => [...shown.values()].map((part) => toData(core, words, part)),
     takeChanges(list) {
@@ -77,55 +59,42 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = 
   };
 }
 
-function newShown(core: Core, words: Words, read: () => Message, onMade: () => void): ShownPart {
-  const message = read();
+function newShown(core: Core, words: Words, part: ReplyPart, onMade: () => void): ShownPart {
+  const message = part.read();
   const made = () => {
-    part.change ??= "grown";
+    shown.change ??= "grown";
     onMade();
   };
   const text = isMarkdown(message) ? createGrowingText(core, words, made) : null;
-  const part: ShownPart = {
-    id: partId(message),
-    read,
-    text,
-    isOpen: text !== null || message.type === "tool",
-    isWaiting: false,
-    progress: "",
-    change: "new",
-  };
-  return part;
+  const shown: ShownPart = { part, id: partId(message), text, progress: "", change: "new" };
+  return shown;
 }
 
-function closeText(part: ShownPart): void {
-  if (!part.text || !part.isOpen) return;
-  part.isOpen = false;
-  part.change ??= "grown";
-}
-
-function tellNew(core: Core, words: Words, part: ShownPart): string {
-  part.text?.takeChanges("");
-  return core.views.part(toData(core, words, part), words).markup;
+function tellNew(core: Core, words: Words, shown: ShownPart): string {
+  shown.text?.takeChanges("");
+  return core.views.part(toData(core, words, shown), words).markup;
 }
 
 /** A text that grows is told bit by bit; anything else as a whole. */
-function tellChange(core: Core, words: Words, part: ShownPart): string {
+function tellChange(core: Core, words: Words, shown: ShownPart): string {
   const { views } = core;
-  const { id } = part;
-  if (!part.text) return partial(id, "outerMorph", views.part(toData(core, words, part), words));
-  if (part.isOpen) {
+  const { id } = shown;
+  if (!shown.text) return partial(id, "outerMorph", views.part(toData(core, words, shown), words));
+  if (shown.part.isOpen) {
     return (
-      part.text.takeChanges(`${id}-tail`) ?? partial(id, "outerMorph", views.part(toData(core, words, part), words))
+      shown.text.takeChanges(`${id}-tail`) ?? partial(id, "outerMorph", views.part(toData(core, words, shown), words))
     );
   }
-  const end = part.text.takeEnd(`${id}-tail`, part.read().content);
-  const data = toData(core, words, part);
+  const end = shown.text.takeEnd(`${id}-tail`, shown.part.read().content);
+  const data = toData(core, words, shown);
   if (end === null) return partial(id, "outerMorph", views.part(data, words));
   const summary = views.partSummary(data, words);
   return summary.markup === "" ? end : end + partial(`${id}-summary`, "outerHTML", summary);
 }
 
-function toData(core: Core, words: Words, { id, read, text, isOpen, isWaiting, progress }: ShownPart): PartData {
-  const message = read();
+function toData(core: Core, words: Words, { id, part, text, progress }: ShownPart): PartData {
+  const { isOpen, isWaiting } = part;
+  const message = part.read();
   const { markdown } = core.views;
   const common = { id, message, progress, isWaiting };
   if (text && isOpen) return { ...common, ...text.shown() };

@@ -5,8 +5,8 @@
  */
 
 import { formulasOfText } from "../../formulas";
-import type { Core, Message, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
-import { createParts } from "../../turn/parts";
+import type { Core, Message, NumberedEvent, TurnInfo, Words } from "../../protocols";
+import { createReplyParts, type PartChange, type ReplyPart } from "../../turn/reply-parts";
 import { isMarkdown, livePart, storedPart } from "./part-data";
 
 export interface Writing {
@@ -25,7 +25,6 @@ interface Frame {
 const SHORT = 1000; // Characters. An open block that is longer is looked at only when it has grown by a tenth.
 
 export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing {
-  const parts = createParts(turn);
   let open: { readonly id: string; readonly frame: Frame } | null = null;
   let text = "";
   let lookedAt = 0;
@@ -61,25 +60,29 @@ export function createWriting(core: Core, words: Words, turn: TurnInfo): Writing
     return markup;
   };
 
+  const tell = (part: ReplyPart, change: PartChange, added: string): string => {
+    // A text is begun when it says something. What was written as a text stays one.
+    if (change === "grown") return (open?.id === part.id ? "" : begin(part.read())) + grow(added);
+    if (change === "begun" || change === "over") {
+      const isShown = !part.isOpen && !isMarkdown(part.read());
+      return close() + (isShown ? core.views.part(storedPart(core, words, part.read()), words).markup : "");
+    }
+    if (change === "thought") return close();
+    if (!part.isWaiting || change !== "waiting") return "";
+    const data = livePart(core, words, part.read(), { isLast: true, isWaiting: true });
+    return close() + core.views.part(data, words).markup;
+  };
+  let told = "";
+  const parts = createReplyParts(turn, (part, change, added) => {
+    told += tell(part, change, added);
+  });
+
   return {
     end: close,
     add(numbered) {
-      const { event } = numbered;
-      const change = parts.add(numbered);
-      if (event.type === "step" || event.type === "end" || event.type === "error") {
-        // What comes next begins parts of its own.
-        parts.take(turn.model);
-        return close();
-      }
-      if (!change) return "";
-      // What was written as a text stays one.
-      if (change.isOther) return close();
-      if (change.text !== undefined) return (open?.id === change.id ? "" : begin(change.read())) + grow(change.text);
-      const show = (part: PartData) => close() + core.views.part(part, words).markup;
-      if (change.isOver) return show(storedPart(core, words, change.read()));
-      if (event.type === "approvalAsked")
-        return show(livePart(core, words, change.read(), { isLast: true, isWaiting: true }));
-      return event.type === "toolCall" ? close() : "";
+      told = "";
+      parts.add(numbered);
+      return told;
     },
   };
 }
