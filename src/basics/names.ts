@@ -16,13 +16,6 @@ export type CamelCase<Name extends string> = Name extends `${infer Head}_${infer
 export type InSnakeCase<Fields> = { [Name in keyof Fields as SnakeCase<Name & string>]: Fields[Name] };
 export type InCamelCase<Fields> = { [Name in keyof Fields as CamelCase<Name & string>]: Fields[Name] };
 
-/** What `InCamelCase` is made from: what may be absent may also be undefined. */
-export type CamelCaseOf<Fields> = {
-  [Name in keyof Fields as CamelCase<Name & string>]:
-    | Fields[Name]
-    | (Record<never, never> extends Pick<Fields, Name> ? undefined : never);
-};
-
 export const snakeCase = remembered((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
 export const camelCase = remembered((name) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()));
 
@@ -56,8 +49,9 @@ function renamed(fields: object, rename: (name: string) => string): Record<strin
 function remembered(rename: (name: string) => string): (name: string) => string {
   const known = new Map<string, string>();
   return (name) => {
-    const made = known.get(name) ?? rename(name);
-    known.set(name, made);
-    return made;
+    const made = known.get(name);
+    if (made !== undefined) return made;
+    known.set(name, rename(name));
+    return rename(name);
   };
 }

@@ -5,7 +5,7 @@ import { AppError } from "../basics/errors";
 import type { Core } from "../protocols";
 import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
-import { bounded } from "./read";
+import { bounded, given } from "./read";
 import { session } from "./session";
 import { uploadOf } from "./uploads";
 
@@ -28,14 +28,10 @@ export function fileRoutes(core: Core) {
         detail: { ...answers(json(FileAnswer)), ...takes(upload(t.Object({ file: Bytes }))) },
       },
     )
-    .get(
-      "/",
-      async ({ query: { limit, before }, user }) => {
-        const page = { ...(limit && { limit }), ...(before && { before }) };
-        return (await core.file.list(user.username, page)).map(fileJson);
-      },
-      { query: t.Object(Page), detail: answers(json(t.Array(FileAnswer))) },
-    )
+    .get("/", async ({ query, user }) => (await core.file.list(user.username, given(query))).map(fileJson), {
+      query: t.Object(Page),
+      detail: answers(json(t.Array(FileAnswer))),
+    })
     .delete(
       "/:id",
       async ({ params, user }) => {

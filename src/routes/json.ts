@@ -1,23 +1,13 @@
 /**
- * What the JSON API gives for each thing, and the schema that describes it: snake_case, and absent parts left out. The schemas are for
- * the API document and for the tests, which hold every answer to them; the server checks no answer against them.
+ * What the JSON API gives for each thing: a schema, and a function that gives what the schema names, in snake_case, absent parts left out. The
+ * schemas are for the API document too, and for the tests, which hold every answer to them; the server checks no answer against them.
  */
 
-import type { SchemaOptions, TProperties } from "@sinclair/typebox";
+import type { SchemaOptions, Static, TObject, TProperties } from "@sinclair/typebox";
 import { type TSchema, t } from "elysia";
 import { isJsonObject, parseJson } from "../basics/json";
-import type {
-  FileInfo,
-  FileText,
-  Json,
-  JsonObject,
-  Message,
-  NumberedEvent,
-  Thread,
-  ThreadHit,
-  TurnInfo,
-  Usage,
-} from "../protocols";
+import { type CamelCase, camelCase, inSnakeCase, snakeCase } from "../basics/names";
+import type { FileInfo, Json, JsonObject, Message, NumberedEvent, ThreadHit, TurnInfo } from "../protocols";
 
 /** One of these words. */
 const word = (...words: string[]) => t.Unsafe<string>({ type: "string", enum: words });
@@ -25,10 +15,31 @@ const word = (...words: string[]) => t.Unsafe<string>({ type: "string", enum: wo
 const oneOf = (schemas: TSchema[], options: SchemaOptions = {}) => t.Unsafe<unknown>({ ...options, oneOf: schemas });
 const orNull = <Schema extends TSchema>(schema: Schema) => t.Union([schema, t.Null()]);
 
+/** Takes an object under the names of the code, and gives what the schema names of it. What more it has stays here. */
+function following<Schema extends TObject>({ properties }: Schema) {
+  const names = Object.keys(properties).map((name) => [name, camelCase(name)] as const);
+  return (object: Unnamed<Static<Schema>>): Static<Schema> => {
+    const values: Record<string, unknown> = object;
+    const made: Record<string, unknown> = {};
+    for (const [name, own] of names) if (values[own] !== undefined) made[name] = values[own];
+    return made as Static<Schema>;
+  };
+}
+
+/** Of what a schema describes: the same as the code has it, where what may be absent may also be undefined. */
+type Unnamed<Fields> = {
+  readonly [Name in keyof Fields as CamelCase<Name & string>]: Given<Fields[Name]> | Absent<Fields, Name>;
+};
+type Given<Value> = Value extends readonly (infer Item)[] ? readonly Item[] : Value;
+type Absent<Fields, Name extends keyof Fields> = Record<never, never> extends Pick<Fields, Name> ? undefined : never;
+
 const Id = t.String();
 const Time = t.String({ format: "date-time", description: "ISO 8601, UTC." });
 /** With whatever in it. */
-export const AnyObject = t.Object({}, { additionalProperties: t.Unknown() });
+export const anyObject = (options: SchemaOptions = {}) => {
+  return t.Unsafe<JsonObject>(t.Object({}, { ...options, additionalProperties: t.Unknown() }));
+};
+const AnyObject = anyObject();
 
 export const ErrorAnswer = t.Object(
   { detail: t.String({ description: "A sentence for a person." }) },
@@ -55,22 +66,7 @@ export const ThreadAnswer = t.Object(
   { $id: "Thread" },
 );
 
-export function threadJson(thread: Thread) {
-  return {
-    id: thread.id,
-    title: thread.title,
-    created: thread.created,
-    updated: thread.updated,
-    model: thread.model,
-    system_prompt: thread.systemPrompt,
-    parameters: thread.parameters,
-    head_id: thread.headId,
-    archived: thread.archived,
-    pinned: thread.pinned,
-    tags: thread.tags,
-    metadata: thread.metadata,
-  };
-}
+export const threadJson = following(ThreadAnswer);
 
 export const FileAnswer = t.Object(
   {
@@ -84,6 +80,12 @@ export const FileAnswer = t.Object(
   },
   { $id: "File" },
 );
+
+const fileFields = following(FileAnswer);
+
+export function fileJson({ isRemoved, ...file }: FileInfo) {
+  return fileFields({ ...file, removed: isRemoved ? true : undefined });
+}
 
 /** Of a call: an object as a rule, or the text that the model wrote instead. */
 const Arguments = t.Union([AnyObject, t.String()]);
@@ -112,27 +114,11 @@ export const MessageAnswer = t.Object(
   { $id: "Message", description: "One part of what was said." },
 );
 
-export function messageJson(message: Message) {
-  return {
-    id: message.id,
-    thread_id: message.threadId,
-    parent_id: message.parentId,
-    role: message.role,
-    type: message.type,
-    content: message.content,
-    timestamp: message.timestamp,
-    turn_id: message.turnId,
-    step: message.step,
-    model: message.model,
-    duration_ms: message.durationMs,
-    files: message.files?.map(fileJson),
-    call_id: message.callId,
-    name: message.name,
-    arguments: message.arguments === undefined ? undefined : argumentsJson(message.arguments),
-    error: message.error,
-    approved: message.approved,
-    cut: message.cut,
-  };
+const messageFields = following(MessageAnswer);
+
+export function messageJson({ files, arguments: given, ...message }: Message) {
+  const called = given === undefined ? undefined : argumentsJson(given);
+  return messageFields({ ...message, files: files?.map(fileJson), arguments: called });
 }
 
 export const HitAnswer = t.Object(
@@ -140,9 +126,11 @@ export const HitAnswer = t.Object(
   { $id: "Hit" },
 );
 
+const hitFields = following(HitAnswer);
+
 export function hitJson({ thread, snippet, messageId }: ThreadHit) {
   const plain = snippet.replaceAll("\u0002", "").replaceAll("\u0003", "");
-  return { id: thread.id, title: thread.title, created: thread.created, snippet: plain, message_id: messageId };
+  return hitFields({ ...thread, snippet: plain, messageId });
 }
 
 const UsageAnswer = t.Object(
@@ -158,6 +146,8 @@ const UsageAnswer = t.Object(
   },
   { $id: "Usage" },
 );
+
+const usageJson = following(UsageAnswer);
 
 export const TurnAnswer = t.Object(
   {
@@ -175,24 +165,10 @@ export const TurnAnswer = t.Object(
   { $id: "Turn" },
 );
 
-export function turnJson(turn: TurnInfo) {
-  return {
-    turn_id: turn.id,
-    thread_id: turn.threadId,
-    parent_id: turn.parentId,
-    status: turn.status,
-    model: turn.model,
-    system_prompt: turn.systemPrompt,
-    started: turn.started,
-    error: turn.error,
-    ending: turn.ending,
-    usage: turn.usage && usageJson(turn.usage),
-  };
-}
+const turnFields = following(TurnAnswer);
 
-export function fileJson(file: FileInfo) {
-  const { id, name, type, size, sha256, created, isRemoved } = file;
-  return { id, name, type, size, sha256, created, ...(isRemoved && { removed: true as const }) };
+export function turnJson(turn: TurnInfo) {
+  return turnFields({ ...turn, turnId: turn.id, usage: turn.usage && usageJson(turn.usage) });
 }
 
 const Count = t.Optional(t.Integer({ minimum: 0 }));
@@ -214,9 +190,7 @@ export const FileTextAnswer = t.Object(
   { $id: "FileText" },
 );
 
-export function fileTextJson({ emptyPages, isCut, ...read }: FileText) {
-  return { ...read, empty_pages: emptyPages, is_cut: isCut };
-}
+export const fileTextJson = following(FileTextAnswer);
 
 /** The data of one event as it goes over the wire. */
 const eventSchema = (name: string, data: TProperties, description?: string) =>
@@ -270,50 +244,40 @@ export const LiveEvent = oneOf(
   { $id: "LiveEvent", description: "Others may be added." },
 );
 
+interface WireEvent {
+  readonly event: string;
+  readonly data: object;
+}
+
 /** A turn's event under its name on the wire, or null for one that is not told. */
-export function eventJson({ event, timestamp }: NumberedEvent): { event: string; data: JsonObject } | null {
+export function eventJson({ event, timestamp }: NumberedEvent): WireEvent | null {
   switch (event.type) {
-    case "start":
-      return { event: "thread_id", data: { thread_id: event.threadId, turn_id: event.turnId, timestamp } };
+    // As many as there are tokens, so these are written out.
     case "text":
       return { event: "message_tokens", data: { content: event.text, timestamp } };
     case "thinking":
       return { event: "thinking_tokens", data: { content: event.text, timestamp } };
-    case "toolCall": {
-      const call = { call_id: event.callId, name: event.name, arguments: argumentsJson(event.arguments) };
-      return { event: "tool_call", data: { ...call, timestamp } };
-    }
-    case "toolUpdate":
-      return {
-        event: "tool_update",
-        data: { call_id: event.callId, name: event.name, content: event.content, timestamp },
-      };
-    case "toolResult": {
-      const outcome = "error" in event ? { error: event.error } : { result: event.result };
-      return { event: "tool_result", data: { call_id: event.callId, name: event.name, ...outcome, timestamp } };
-    }
-    case "approvalAsked":
-      return { event: "approval_asked", data: { call_id: event.callId, name: event.name, timestamp } };
-    case "approvalGiven": {
-      const answer = { call_id: event.callId, name: event.name, approve: event.approve };
-      return { event: "approval_given", data: { ...answer, timestamp } };
-    }
-    case "file":
-      return {
-        event: "file",
-        data: { ...fileJson(event.file), ...(event.callId !== undefined && { call_id: event.callId }), timestamp },
-      };
     case "notice":
       return { event: "notice", data: { content: event.text, timestamp } };
+    case "start":
+      return { ...told(event, timestamp), event: "thread_id" };
+    case "toolCall":
+      return told({ ...event, arguments: argumentsJson(event.arguments) }, timestamp);
+    case "file":
+      // Its type is that of the file.
+      return { event: "file", data: { ...fileJson(event.file), ...inSnakeCase({ callId: event.callId }), timestamp } };
+    case "toolUpdate":
+    case "toolResult":
+    case "approvalAsked":
+    case "approvalGiven":
     case "error":
-      return { event: "error", data: { message: event.message, timestamp } };
-    case "end":
-      return {
-        event: "stream_end",
-        data: { reason: event.reason, usage: event.usage && usageJson(event.usage), timestamp },
-      };
+      return told(event, timestamp);
+    case "end": {
+      const { reason, usage } = event;
+      return { event: "stream_end", data: { reason, usage: usage && usageJson(usage), timestamp } };
+    }
     case "reset":
-      return { event: "reset", data: { timestamp: new Date().toISOString() } };
+      return told(event);
     case "step":
     case "wasThinking":
     case "opaque":
@@ -321,13 +285,12 @@ export function eventJson({ event, timestamp }: NumberedEvent): { event: string;
   }
 }
 
-function usageJson({ inputTokens, outputTokens, cachedTokens, reasoningTokens }: Usage) {
-  return {
-    input_tokens: inputTokens,
-    output_tokens: outputTokens,
-    ...(cachedTokens !== undefined && { cached_tokens: cachedTokens }),
-    ...(reasoningTokens !== undefined && { reasoning_tokens: reasoningTokens }),
-  };
+/** A fact or an event with its fields as they are, under the name that its type has on the wire. */
+export function told<Told extends { readonly type: string }>(
+  { type, ...fields }: Told,
+  timestamp = new Date().toISOString(),
+): WireEvent {
+  return { event: snakeCase(type).replaceAll("-", "_"), data: { ...inSnakeCase(fields), timestamp } };
 }
 
 /** The object that the model meant, or what it wrote when that is no such thing, or nests too deep. */

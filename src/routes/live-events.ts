@@ -8,7 +8,7 @@ import { encodePlace, encodeSse } from "../basics/sse";
 import { takeSlot } from "../basics/stream-slots";
 import type { Core } from "../protocols";
 import { factJournals, type Told } from "./fact-journal";
-import { LiveEvent } from "./json";
+import { LiveEvent, told } from "./json";
 import { answers, eventStream, resumes } from "./openapi";
 import { findUser, session } from "./session";
 import { streamResponse } from "./stream";
@@ -39,13 +39,6 @@ export function liveEventRoutes(core: Core) {
 }
 
 function encode({ id, fact }: Told): Uint8Array {
-  const { type, ...ids } = fact ?? { type: "reset" };
-  const data: Record<string, string> = { timestamp: new Date().toISOString() };
-  for (const [name, value] of Object.entries(ids)) data[snakeCase(name)] = value;
-  const message = { id, data: JSON.stringify({ event: type.replaceAll("-", "_"), data }) };
+  const message = { id, data: JSON.stringify(told(fact ?? { type: "reset" })) };
   return encodeSse(fact ? message : { ...message, event: "reset" });
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -6,11 +6,11 @@ import { isForm, readFields, readJson } from "../basics/body";
 import { AppError } from "../basics/errors";
 import { LEVELS_MAX, parseJson } from "../basics/json";
 import { withSlot } from "../basics/stream-slots";
-import type { Core, JsonObject, TurnRequest } from "../protocols";
+import type { Core } from "../protocols";
 import { CONTENT_MAX } from "../turn/start";
-import { AnyObject, TurnEvent } from "./json";
+import { anyObject, TurnEvent } from "./json";
 import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
-import { bounded } from "./read";
+import { bounded, given } from "./read";
 import { session } from "./session";
 import { turnStream } from "./turn-events";
 import { FILES_MAX, withFiles } from "./uploads";
@@ -30,7 +30,7 @@ const Fields = {
   parent_id: t.Optional(t.Union([t.String(), t.Null()], { description: "The message to go below; absent: the head." })),
   model: t.Optional(t.String({ maxLength: MODEL_NAME_MAX })),
   system_prompt: t.Optional(t.String()),
-  parameters: t.Optional(t.Object({}, { ...AnyObject, description: "Sent to the model as they are." })),
+  parameters: t.Optional(anyObject({ description: "Sent to the model as they are." })),
   stop_running: t.Optional(
     t.Boolean({ description: "Stop the turn that runs in the thread instead of being refused." }),
   ),
@@ -78,22 +78,12 @@ export function messageRoutes(core: Core) {
       if (body.regenerate && body.content) {
         throw new AppError("invalid", "Give content, or ask to regenerate: not both.");
       }
-      const content = body.regenerate ? null : (body.content ?? "");
-      const asked: TurnRequest = {
-        content,
-        ...(body.thread_id && { threadId: body.thread_id }),
-        ...(body.parent_id !== undefined && { parentId: body.parent_id }),
-        ...(body.model && { model: body.model }),
-        ...(body.system_prompt && { systemPrompt: body.system_prompt }),
-        ...(body.parameters && { parameters: body.parameters as JsonObject }),
-        ...(body.stop_running && { stopRunning: true }),
-        ...(body.key && { key: body.key }),
-      };
+      const { content = "", regenerate, files = [], parent_id: parentId, ...fields } = body;
+      const place = parentId === undefined ? {} : { parentId };
+      const asked = { ...given(fields), ...place, content: regenerate ? null : content };
       // Taken first: a refusal must come before there is a turn.
       return withSlot(core, user.username, async (slot) => {
-        const turn = await withFiles(core, user, body.files ?? [], (files) =>
-          core.turns.start(user, { ...asked, files }),
-        );
+        const turn = await withFiles(core, user, files, (files) => core.turns.start(user, { ...asked, files }));
         return turnStream(core, request, server, user, turn.id, 0, slot);
       });
     },

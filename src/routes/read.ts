@@ -2,6 +2,7 @@
 
 import type { TObject } from "@sinclair/typebox";
 import { isForm, readFields, readJson } from "../basics/body";
+import { type InCamelCase, inCamelCase } from "../basics/names";
 
 type Reading = (context: { readonly request: Request }) => Promise<unknown>;
 
@@ -21,4 +22,11 @@ async function readAny({ request }: { readonly request: Request }): Promise<unkn
   return isForm(request.headers.get("content-type") ?? "")
     ? Object.fromEntries(await readFields(request))
     : readJson(request);
+}
+
+/** What was given of a body or a query, under the names of the code. An empty text gives nothing: a form sends one for each field. */
+export function given<Fields extends object>(fields: Fields): InCamelCase<Fields> {
+  return inCamelCase(
+    Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== "")),
+  ) as InCamelCase<Fields>;
 }

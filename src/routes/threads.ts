@@ -1,14 +1,14 @@
 /** Threads: list, messages, rename and other fields, branches, forks, archive. */
 
-import { Elysia, type Static, t } from "elysia";
+import { Elysia, t } from "elysia";
 import { MODEL_NAME_MAX } from "../basics/allowed";
 import { AppError } from "../basics/errors";
-import type { Core, JsonObject } from "../protocols";
+import type { Core } from "../protocols";
 import { showBranch } from "../turn/branch";
 import { requireModel, requirePrompt } from "../turn/start";
-import { AnyObject, MessageAnswer, messageJson, ThreadAnswer, threadJson } from "./json";
+import { anyObject, MessageAnswer, messageJson, ThreadAnswer, threadJson } from "./json";
 import { answers, json, takes } from "./openapi";
-import { bounded } from "./read";
+import { bounded, given } from "./read";
 import { withRemovedFiles } from "./removed-files";
 import { session } from "./session";
 
@@ -28,11 +28,11 @@ const ThreadChanges = t.Object({
   title: t.Optional(t.String({ minLength: 1, maxLength: 500, pattern: "\\S", description: "Not blank." })),
   model: t.Optional(t.String({ minLength: 1, maxLength: MODEL_NAME_MAX })),
   system_prompt: t.Optional(t.String({ minLength: 1, maxLength: 500 })),
-  parameters: t.Optional(AnyObject),
+  parameters: t.Optional(anyObject()),
   archived: t.Optional(t.Boolean()),
   pinned: t.Optional(t.Boolean()),
   tags: t.Optional(t.Array(t.String())),
-  metadata: t.Optional(t.Object({}, { ...AnyObject, description: "Merged key by key; null removes." })),
+  metadata: t.Optional(anyObject({ description: "Merged key by key; null removes." })),
 });
 
 /** The core cleans tags before it counts them. */
@@ -47,21 +47,10 @@ export function threadRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1" })
     .use(session(core))
     .guard({ user: true })
-    .get(
-      "/threads",
-      async ({ query, user }) => {
-        const { limit, before, archived, tag, pinned_first: pinnedFirst } = query;
-        const page = {
-          ...(limit && { limit }),
-          ...(before && { before }),
-          ...(archived && { archived }),
-          ...(tag && { tag }),
-          ...(pinnedFirst && { pinnedFirst }),
-        };
-        return (await core.thread.list(user.username, page)).map(threadJson);
-      },
-      { query: ListPage, detail: answers(json(t.Array(ThreadAnswer))) },
-    )
+    .get("/threads", async ({ query, user }) => (await core.thread.list(user.username, given(query))).map(threadJson), {
+      query: ListPage,
+      detail: answers(json(t.Array(ThreadAnswer))),
+    })
     .get("/tags", ({ user }) => core.thread.tags(user.username), { detail: answers(json(t.Array(t.String()))) })
     .get(
       "/threads/:id",
@@ -72,9 +61,7 @@ export function threadRoutes(core: Core) {
       "/threads/:id/messages",
       async ({ params, query, user }) => {
         found(await core.thread.get(user.username, params.id));
-        const { limit, before } = query;
-        const path = { ...(limit && { limit }), ...(before && { before }) };
-        const messages = await core.thread.messages(user.username, params.id, path);
+        const messages = await core.thread.messages(user.username, params.id, given(query));
         return (await withRemovedFiles(core, user.username, messages)).map(messageJson);
       },
       { query: t.Object(Page), detail: answers(json(t.Array(MessageAnswer)), 404) },
@@ -84,7 +71,7 @@ export function threadRoutes(core: Core) {
       async ({ params, body, user }) => {
         if (body.system_prompt !== undefined) await requirePrompt(core, body.system_prompt);
         if (body.model !== undefined) await requireModel(core, user, body.model);
-        const thread = await core.thread.update(user.username, params.id, fieldsOf(body));
+        const thread = await core.thread.update(user.username, params.id, given(body));
         return threadJson(found(thread));
       },
       { ...bounded(ThreadChanges), detail: { ...takes(json(Described)), ...answers(json(ThreadAnswer), 404) } },
@@ -109,20 +96,6 @@ export function threadRoutes(core: Core) {
       },
       { detail: answers(json(t.Object({ archived: t.Literal(true) })), 404) },
     );
-}
-
-function fieldsOf(body: Static<typeof ThreadChanges>) {
-  const { title, model, system_prompt: systemPrompt, parameters, archived, pinned, tags, metadata } = body;
-  return {
-    ...(title !== undefined && { title }),
-    ...(model !== undefined && { model }),
-    ...(systemPrompt !== undefined && { systemPrompt }),
-    ...(archived !== undefined && { archived }),
-    ...(pinned !== undefined && { pinned }),
-    ...(tags && { tags }),
-    ...(parameters && { parameters: parameters as JsonObject }),
-    ...(metadata && { metadata: metadata as JsonObject }),
-  };
 }
 
 function found<T>(value: T | null): T {
