@@ -2,11 +2,10 @@
 
 import type { ChatData, Html, StatusData, Thread, User, ViewsProtocol, Words } from "../src/protocols";
 import { composer } from "./composer";
-import { viewer } from "./files";
 import { html } from "./html";
 import { icon } from "./icon";
-import { keys } from "./keys";
 import { layout } from "./page";
+import { viewer } from "./part";
 import { searchForm } from "./thread-list";
 
 export function chatPage(chat: ChatData, words: Words, views: ViewsProtocol): Html {
@@ -103,4 +102,23 @@ function live({ thread, cursor, factCursor, user, asset }: ChatData): Html {
   const followed = cursor !== null && thread ? { t: thread.id, after: cursor } : {};
   const query = new URLSearchParams({ ...followed, facts: factCursor, user: user.username });
   return html`<div id="live" data-worker="${asset("live-worker.js")}" hx-sse:connect="/live?${query.toString()}" hx-sse:close="signed-out" hx-trigger="load, again, every 10s, online from:window, visibilitychange from:document" hx-config="sse.reconnectDelay:200ms, sse.reconnectMaxDelay:5s" hx-sync="this:drop" hx-swap="none"></div>`;
+}
+
+/** The list of keys. The letters are access keys, which browsers know without a script; the others are the script's. */
+function keys({ keys: words, chat, composer }: Words): Html {
+  const list: readonly (readonly [keys: readonly string[], does: string])[] = [
+    [[words.enter], composer.send],
+    [[words.shift, words.enter], words.newLine],
+    [[words.alt, "S"], words.sendOrStop],
+    [[words.alt, "M"], words.messageBox],
+    [[words.alt, "K"], words.search],
+    [[words.alt, "N"], chat.newChat],
+    [["?"], words.thisList],
+    [[words.escape], words.closeOpen],
+  ];
+  return html`<dialog id="keys" class="keys" popover aria-labelledby="keys-title">
+<header><h2 id="keys-title">${words.title}</h2><button class="icon-button" type="button" popovertarget="keys" popovertargetaction="hide" aria-label="${words.close}" autofocus>${icon("cross")}</button></header>
+<dl>${list.map(([names, does]) => html`<div><dt>${names.map((name, at) => html`${at > 0 && " + "}<kbd>${name}</kbd>`)}</dt><dd>${does}</dd></div>`)}</dl>
+<p>${words.elsewhere}</p>
+</dialog>`;
 }

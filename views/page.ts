@@ -1,7 +1,8 @@
 /** The document around every page: head, files, warnings. No inline script or style: the policy of the page refuses both. */
 
-import type { Html, PageData, Words } from "../src/protocols";
+import type { Html, PageData, PluginPageData, Words } from "../src/protocols";
 import { html } from "./html";
+import { icon } from "./icon";
 
 export interface LayoutData {
   readonly page: PageData;
@@ -46,3 +47,17 @@ const htmxConfig = html`<meta name="htmx-config" content="${JSON.stringify({
   morphIgnore: ["data-htmx-powered", "open", "selected"],
   includeIndicatorCSS: false,
 })}">`;
+
+/** A page of a plugin in the look of the others: a bar with the way back and the title, and below it whatever the plugin shows. */
+export function pluginPage(page: PluginPageData, words: Words): Html {
+  const { title, body, head } = page;
+  return layout({
+    page,
+    words,
+    title,
+    name: "sheet",
+    ...(head && { head }),
+    body: html`<header class="bar"><a class="back" href="/">${icon("chevron")}${words.chat.chats}</a><h1>${title}</h1></header>
+<main class="content">${body}</main>`,
+  });
+}

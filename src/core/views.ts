@@ -5,14 +5,12 @@
 
 import { chatPage, main, pageTitle, status, title } from "../../views/chat";
 import { go, models, sendKey } from "../../views/composer";
-import { fileChip, fileReport } from "../../views/files";
 import { html } from "../../views/html";
 import { errorPage, loginPage, setupPage } from "../../views/login";
 import { join, markdown, openMarkdown, plain } from "../../views/markdown";
-import { message, messageItems, messages } from "../../views/message";
-import { messageFoot, messageMenu } from "../../views/message-foot";
-import { part, partSummary } from "../../views/part";
-import { pluginPage } from "../../views/plugin-page";
+import { message, messageFoot, messageItems, messageMenu, messages } from "../../views/message";
+import { pluginPage } from "../../views/page";
+import { fileChip, fileReport, part, partSummary } from "../../views/part";
 import { threadForm, threadGroup, threadItem, threadItems, threadList } from "../../views/thread-list";
 import { languages } from "../../views/words";
 import { errorOf } from "../basics/errors";

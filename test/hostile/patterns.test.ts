@@ -21,7 +21,7 @@ import { createGrowingText } from "../../src/routes/reply/growing-text";
 import { titleFrom } from "../../src/turn/start";
 import { isSafeUrl } from "../../views/html";
 import { markdown, openMarkdown } from "../../views/markdown";
-import { highlight } from "../../views/markdown/highlight";
+import { highlight } from "../../views/markdown/code";
 import { mend } from "../../views/markdown/mend";
 import { en } from "../../views/words/en";
 import { testViews } from "../support/chat-data";

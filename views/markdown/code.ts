@@ -1,9 +1,14 @@
-/** Code as a figure with the name of its language and what can be done with it. Coloured once it is complete. */
+/**
+ * Code as a figure with the name of its language and what can be done with it, and coloured once it is complete: its comments, strings,
+ * numbers and words, in one pass from left to right. An own lexer, because a reply is hostile and is rendered in the event loop: each
+ * pattern consumes all that it looked at, so no code costs more than in proportion to its length
+ * (docs/decisions/0012-own-highlighter.md).
+ */
 
 import type { Token } from "markdown-it";
 import type { Words } from "../../src/protocols";
 import { escapeHtml } from "../html";
-import { highlight } from "./highlight";
+import { findLanguage, type Language } from "./languages";
 
 export function code(token: Token | undefined, words: Words["markdown"]): string {
   const content = token?.content ?? "";
@@ -68,4 +73,114 @@ function fileName(language: string): string {
   if (Object.hasOwn(WHOLE_NAMES, name)) return WHOLE_NAMES[name] ?? "";
   if (Object.hasOwn(ENDINGS, name)) return `code.${ENDINGS[name]}`;
   return `code.${/^[a-z0-9]{1,10}$/.test(name) ? name : "txt"}`;
+}
+
+/** Characters. Longer code is rather looked through than read. */
+const MAX_LENGTH = 20_000;
+
+/** Markup of the code, with `<span class="hl-…">` around what has a meaning; only escaped when the language is not known. */
+export function highlight(code: string, language: string): string {
+  const known = code.length > MAX_LENGTH ? null : findLanguage(language);
+  if (known === null) return escapeHtml(code);
+  return known === "markup" ? paintMarkup(code) : paint(code, lexerOf(known));
+}
+
+interface Lexer {
+  readonly pattern: RegExp;
+  /** Class of each group of the pattern; a word's is found by what it says. */
+  readonly kinds: readonly string[];
+  readonly keywords: ReadonlySet<string>;
+  readonly language: Language;
+}
+
+const lexers = new WeakMap<Language, Lexer>();
+
+function lexerOf(language: Language): Lexer {
+  const known = lexers.get(language);
+  if (known) return known;
+  const rules = rulesOf(language);
+  const lexer = {
+    pattern: new RegExp(rules.map(([, pattern]) => `(${pattern})`).join("|"), "gm"),
+    kinds: rules.map(([kind]) => kind),
+    keywords: new Set(language.keywords?.split(" ")),
+    language,
+  };
+  lexers.set(language, lexer);
+  return lexer;
+}
+
+/** A comment or a string that is not closed goes on to the end, so that nothing is looked at twice. */
+function rulesOf({ line = [], block = [], long = [], strings = "", hasChars, first = [] }: Language) {
+  const rules: (readonly [kind: string, pattern: string])[] = [];
+  for (const [open, close] of block)
+    rules.push(["comment", `${RegExp.escape(open)}[^]*?(?:${RegExp.escape(close)}|(?![^]))`]);
+  for (const quote of long) {
+    const mark = RegExp.escape(quote);
+    rules.push(["string", `${mark}(?:[^\\\\]|\\\\[^]?)*?(?:${mark}|(?![^]))`]);
+  }
+  rules.push(...first);
+  for (const mark of line) rules.push(["comment", `${RegExp.escape(mark)}.*`]);
+  for (const quote of strings)
+    rules.push(["string", `${quote}[^${quote}\\\\\\n]*(?:\\\\.[^${quote}\\\\\\n]*)*${quote}?`]);
+  if (hasChars) rules.push(["string", "'(?:[^'\\\\\\n]|\\\\[^\\n][^'\\n]{0,8})'"]);
+  rules.push(["number", "\\b(?:0[xXbBoO][\\da-fA-F_]+|\\d[\\d_]*(?:\\.\\d[\\d_]*)?(?:[eE][+-]?\\d+)?)\\w*"]);
+  rules.push(["word", "[A-Za-z_$\\u00c0-\\uffff][\\w$\\u00c0-\\uffff]*"]);
+  return rules;
+}
+
+function paint(code: string, lexer: Lexer): string {
+  const { pattern, kinds } = lexer;
+  let markup = "";
+  let end = 0;
+  for (const match of code.matchAll(pattern)) {
+    const text = match[0];
+    if (text === "") continue;
+    const group = match.findIndex((it, index) => index > 0 && it !== undefined);
+    const kind = kinds[group - 1] ?? "";
+    const name = kind === "word" ? kindOfWord(text, code[match.index + text.length] ?? "", lexer) : kind;
+    if (name === "") continue;
+    markup += escapeHtml(code.slice(end, match.index)) + span(name, text);
+    end = match.index + text.length;
+  }
+  return markup + escapeHtml(code.slice(end));
+}
+
+function kindOfWord(word: string, next: string, { keywords, language }: Lexer): string {
+  if (keywords.has(language.ignoresCase ? word.toLowerCase() : word)) return "keyword";
+  if (!language.hasNames) return "";
+  if (next === "(") return "title";
+  return /^[A-Z].*[a-z]/.test(word) ? "type" : "";
+}
+
+const MARKUP_PART =
+  /(<!--[\s\S]*?(?:-->|(?![\s\S])))|(<[/!?]?[A-Za-z][^\s/>"'<]*)((?:"[^"]*(?:"|(?![\s\S]))|'[^']*(?:'|(?![\s\S]))|[^"'<>])*)(>?)|(&#?\w{1,31};)/g;
+const ATTRIBUTE = /([^\s"'=/]+)|("[^"]*"?|'[^']*'?)/g;
+
+function paintMarkup(code: string): string {
+  let markup = "";
+  let end = 0;
+  for (const match of code.matchAll(MARKUP_PART)) {
+    const [text, comment, tag, attributes = "", close = "", entity] = match;
+    markup += escapeHtml(code.slice(end, match.index));
+    end = match.index + text.length;
+    if (comment !== undefined) markup += span("comment", comment);
+    else if (entity !== undefined) markup += span("number", entity);
+    else if (tag !== undefined)
+      markup += span("keyword", tag) + paintAttributes(attributes) + (close && span("keyword", close));
+  }
+  return markup + escapeHtml(code.slice(end));
+}
+
+function paintAttributes(text: string): string {
+  let markup = "";
+  let end = 0;
+  for (const match of text.matchAll(ATTRIBUTE)) {
+    markup += escapeHtml(text.slice(end, match.index)) + span(match[1] === undefined ? "string" : "attr", match[0]);
+    end = match.index + match[0].length;
+  }
+  return markup + escapeHtml(text.slice(end));
+}
+
+function span(kind: string, text: string): string {
+  return `<span class="hl-${kind}">${escapeHtml(text)}</span>`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { markdown as renderIn } from "../../../views/markdown";
-import { highlight } from "../../../views/markdown/highlight";
+import { highlight } from "../../../views/markdown/code";
 import { en } from "../../../views/words/en";
 import { cpuMs } from "../../support/cpu";
 
