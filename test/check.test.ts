@@ -58,6 +58,22 @@ test("each fault is said below its file, and the exit code is 1", async () => {
   ]);
 });
 
+test("of functions that cannot be tools check names the file, the type and what to write, beside those that can", async () => {
+  const { code, lines } = await check({
+    "tools/trip.ts": `import type { Place } from "./_places";
+export function plan(place: Place) { return place; }
+export function roll(sides: number) { return sides; }`,
+    "tools/_places.ts": "export interface Place { city: string }",
+  });
+  expect(code).toBe(1);
+  expect(lines).toEqual([
+    "tools/trip.ts",
+    "  FAULT Function plan, parameter place: the type Place (line 2) is imported from ./_places; copy it into this file, or write the tool as an object with a schema.",
+    "tools/trip.ts",
+    "  ok    trip: tools roll",
+  ]);
+});
+
 test("a provider that does not keep its contract is told which promise it breaks", async () => {
   const deaf = `export default { name: "deaf", provide: { bus: (core, base) => ({ ...base, publish: async () => {} }) } };`;
   const { code, lines } = await check({ "core/deaf.ts": deaf, "tools/b.ts": "throw 1;" }, ["core/deaf.ts"]);

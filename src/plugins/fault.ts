@@ -15,6 +15,8 @@ export interface FaultSource {
 export interface FaultKind {
   /** What was there before stays in use. */
   readonly isReplacing?: boolean;
+  /** It is in use, without what the fault names. */
+  readonly isPartial?: boolean;
   /** The server does not start without it. */
   readonly isRequired?: boolean;
 }
@@ -41,7 +43,7 @@ export function createFaults({ log, folder, isLenient = false }: FaultOptions): 
   const faults = new Map<string, PluginFault>();
   let isStarting = !isLenient;
   return {
-    add(source, cause, { isReplacing = false, isRequired = false } = {}) {
+    add(source, cause, { isReplacing = false, isPartial = false, isRequired = false } = {}) {
       const { name: plugin, file } = source;
       const message = sentenceOf(cause);
       const fault = { plugin, file, message };
@@ -50,7 +52,7 @@ export function createFaults({ log, folder, isLenient = false }: FaultOptions): 
       faults.set(keyOf(source), fault);
       const fields = { plugin, file: file ?? undefined, reason: fault.message };
       if (isReplacing) log.error("A changed plugin cannot be used; what was there before stays in use", fields);
-      else log.warn("A plugin is quarantined", fields);
+      else log.warn(isPartial ? "A part of a plugin cannot be used" : "A plugin is quarantined", fields);
     },
     clear: (source) => void faults.delete(keyOf(source)),
     list: () => [...faults.values()],

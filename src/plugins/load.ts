@@ -2,9 +2,9 @@
 
 import { isUtf8 } from "node:buffer";
 import type { Plugin } from "../protocols";
-import type { Faults } from "./fault";
+import type { FaultKind, Faults } from "./fault";
 import { type Seen, whyUnreadable } from "./files";
-import { type Exports, withFunctions } from "./function-tools";
+import { type Exports, type WithFunctions, withFunctions } from "./function-tools";
 import { type Patience, within } from "./patience";
 import { mayBeRequired } from "./required";
 import type { SettingsFile } from "./settings";
@@ -47,20 +47,25 @@ export async function load(
 ): Promise<PluginEntry> {
   const { file, path, size, identity, unusable } = seen;
   let exported: unknown;
+  const addFault = (cause: unknown, kind: FaultKind) => {
+    const known = readableOf(exported);
+    const name = nameOf(seen, known.name);
+    const isRequired = mayBeRequired(seen, known) || settings.required().includes(name);
+    faults.add({ name, file }, cause, { ...kind, isRequired });
+  };
   faults.clear({ name: "", file });
   try {
     if (unusable !== null) throw new Error(unusable);
     if (size > FILE_MAX) throw new Error(`It cannot be loaded: it is larger than ${FILE_MAX / 1024 ** 2} MiB.`);
     if (!isUtf8(await bytesOf(path))) throw new Error("It cannot be loaded: it is no text in UTF-8; save it as such.");
-    exported = await importPlugin(path, file, patience);
+    const { plugin: found, refused } = await importPlugin(path, file, patience);
+    exported = found;
     const plugin = withDefaults(checkPlugin(exported), file, settings);
+    if (refused.length > 0) addFault(new Error(refused.join(" ")), { isPartial: true });
     return { identity, plugin, isBroken: false };
   } catch (error) {
     const plugin = before?.plugin ?? null;
-    const known = readableOf(exported);
-    const name = nameOf(seen, known.name);
-    const isRequired = mayBeRequired(seen, known) || settings.required().includes(name);
-    faults.add({ name, file }, error, { isReplacing: plugin !== null, isRequired });
+    addFault(error, { isReplacing: plugin !== null });
     return { identity, plugin, isBroken: true };
   }
 }
@@ -91,12 +96,14 @@ async function bytesOf(path: string): Promise<Uint8Array> {
 }
 
 /** What a file exports as default; in tools/ its exported functions are tools too. */
-async function importPlugin(path: string, file: string, { loadS }: Patience): Promise<unknown> {
+async function importPlugin(path: string, file: string, { loadS }: Patience): Promise<WithFunctions> {
   const exports = await importFile(path, loadS).catch((error) => {
     throw new Error(`It cannot be loaded: ${whyUnloadable(error, path)}`);
   });
-  const plugin = file.startsWith("tools/") ? await withFunctions(exports, path, file) : exports.default;
-  if (plugin !== undefined) return plugin;
+  const found = file.startsWith("tools/")
+    ? await withFunctions(exports, path, file)
+    : { plugin: exports.default, refused: [] };
+  if (found.plugin !== undefined) return found;
   throw new Error("It has no default export; export the plugin object as default, or functions if it is in tools/.");
 }
 

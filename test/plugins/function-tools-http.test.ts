@@ -3,8 +3,8 @@ import { startWithTools } from "../support/library";
 
 const TRIP = `
 import type { Turn } from "skeleton";
-import type { Place } from "./_places";
 
+interface Place { city: string }
 enum Way { Foot = "foot", Train = "train" }
 
 /** Plans a trip. @param day When to leave. */
@@ -22,10 +22,7 @@ export async function fail(): Promise<never> {
 let server: Awaited<ReturnType<typeof startWithTools>>;
 
 beforeAll(async () => {
-  server = await startWithTools([], {
-    "tools/trip.ts": TRIP,
-    "tools/_places.ts": "export interface Place { city: string }",
-  });
+  server = await startWithTools([], { "tools/trip.ts": TRIP });
 });
 
 test("a model calls an exported function, whose progress, remarks and result everybody gets", async () => {

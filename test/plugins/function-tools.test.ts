@@ -146,10 +146,30 @@ const refused: [parameters: string, message: string | RegExp, declarations?: str
   ["value: () => void", /^the type \(\) => void \(line 2\) is nothing that JSON has; use string, number, /],
   ["value: Map<string, number>", /^the type Map<string, number> \(line 2\) is generic; /],
   ["value: Partial<{ a: 1 }>", /^the type Partial<{ a: 1 }> \(line 2\) is generic; /],
-  ["value: Box<string>", /^the type Box<string> \(line 2\) is generic; write it out\.$/, "type Box<T> = { in: T };"],
-  ["value: Box", /^the type Box \(line 2\) is generic; write it out\.$/, "interface Box<T = string> { in: T };"],
-  ["value: Missing", /^the type Missing \(line 2\) is not found in this file, nor where /],
-  ["value: Foreign", /^the type Foreign \(line 2\) is not found /, "import type { Foreign } from 'elsewhere';"],
+  ["value: Box<string>", /^the type Box<string> \(line 2\) is generic; /, "type Box<T> = { in: T };"],
+  [
+    "value: Box",
+    /^the type Box \(line 2\) is generic; .* must be written out\.$/,
+    "interface Box<T = string> { in: T };",
+  ],
+  ["value: Missing", /^the type Missing \(line 2\) is not found in this file\.$/],
+  [
+    "value: Foreign[]",
+    "the type Foreign (line 2) is imported from elsewhere; copy it into this file, or write the tool as an object with a schema.",
+    "import type { Foreign } from 'elsewhere';",
+  ],
+  [
+    "value: { a: Near }",
+    /^the type Near \(line 2\) is imported from \.\/_near\.ts; copy it into this file, /,
+    "import { type Far as Near } from './_near.ts';",
+  ],
+  ["value: all.Near", /^the type all\.Near \(line 2\) is imported; copy it /, "import type * as all from './_near';"],
+  [
+    "value: Place",
+    /^the type Near \(line 1\) is imported from \.\/_near; copy it /,
+    "import type { Near } from './_near'; interface Place extends Near { city: string }",
+  ],
+  ["value: User", /^the type User \(line 2\) is imported from skeleton; /, "import type { User } from 'skeleton';"],
   ["value: Thing", /^the type Thing \(line 2\) is not found /, "class Thing {}"],
   [
     "value: keyof Place",
@@ -165,22 +185,22 @@ const refused: [parameters: string, message: string | RegExp, declarations?: str
   ["value: bigint", /^the type bigint \(line 2\) is nothing /],
   ["value: 1n", /^the type 1n \(line 2\) is nothing /],
   ["value: undefined", /^the type undefined \(line 2\) is nothing /],
-  ["value: [string, number?]", /^the type number\? \(one.ts line 2\) is nothing /],
-  ["value: [...string[]]", /^the type \.\.\.string\[\] \(one.ts line 2\) is nothing /],
-  ["value: { go(): void }", /^the type go\(\): void \(one\.ts line 2\) is nothing /],
+  ["value: [string, number?]", /^the type number\? \(line 2\) is nothing /],
+  ["value: [...string[]]", /^the type \.\.\.string\[\] \(line 2\) is nothing /],
+  ["value: { go(): void }", /^the type go\(\): void \(line 2\) is nothing /],
   [
     "value: Place",
-    /^the type go: \(\) => void \(one.ts line 1\)|^the type \(\) => void/,
+    /^the type go: \(\) => void \(line 1\)|^the type \(\) => void/,
     "interface Place { go: () => void }",
   ],
-  ["value: { a: 1 } & string", /^the type string \(one.ts line 2\) is no object type, and only those can be joined\.$/],
+  ["value: { a: 1 } & string", /^the type string \(line 2\) is no object type, and only those can be joined\.$/],
   [
     "value: Late",
     /^the type B = 'x'\.length \(line 1\) has a value that is computed; /,
     "enum Late { B = 'x'.length }",
   ],
-  ["value: Tree", /^the type Tree \(one.ts line 1\) refers to itself\.$/, "interface Tree { left: Tree | null }"],
-  ["value: A", /^the type A \(one.ts line 1\) refers to itself\.$/, "type A = B[]; type B = { a: A };"],
+  ["value: Tree", /^the type Tree \(line 1\) refers to itself\.$/, "interface Tree { left: Tree | null }"],
+  ["value: A", /^the type A \(line 1\) refers to itself\.$/, "type A = B[]; type B = { a: A };"],
   ["größe: string", /^endpoints take 1 to 64 of a-z, A-Z, 0-9 and _ only\.$/],
 ];
 
@@ -206,7 +226,7 @@ describe("a function is refused that", () => {
     [
       "is made by another",
       "const make = () => () => 1; export const look = make();",
-      /^Function look: its types are not found; write it as `export function look\(…\)`\.$/,
+      /^Function look: its types are not found; write it in this file as `export function look\(…\)`\.$/,
     ],
     [
       "has a name of other letters",
@@ -237,8 +257,6 @@ describe("what is exported", () => {
         function hidden() {}
         function renamed(a: number) {}
         export { renamed as called };
-        export { elsewhere, other as further } from "./_helper";
-        export * from "./_stars";
         export function constructor() {}
         export function __proto__() {}
         export class Thing {}
@@ -247,19 +265,33 @@ describe("what is exported", () => {
         export type Name = string;
         export interface Place { city: string }
       `,
-      "tools/_helper.ts":
-        "export function helper() {}\nexport const elsewhere = (a: string) => a;\nexport function other() {}",
-      "tools/_stars.ts": "export * from './_stars'; export * from './allForms'; export function star(a: number) {}",
+      "tools/_helper.ts": "export function helper() {}",
     });
     expect(wrong).toEqual([]);
     expect(plugins.map(({ name }) => name)).toEqual(["all-forms"]);
-    expect(tools.map(({ name }) => name).sort()).toEqual(
-      ["__proto__", "arrow", "called", "constructor", "elsewhere", "expression", "further", "later", "plain"].concat(
-        "progress",
-        "star",
-      ),
-    );
+    const names = ["__proto__", "arrow", "called", "constructor", "expression", "later", "plain", "progress"];
+    expect(tools.map(({ name }) => name).sort()).toEqual(names);
     expect(tools.find(({ name }) => name === "called")?.parameters).toMatchObject({ properties: { a: number } });
+  });
+
+  test("from another file is refused, and the others are tools", async () => {
+    const { tools, wrong } = await load({
+      "tools/one.ts": `
+        import { helper } from "./_helper";
+        function elsewhere() {}
+        export { helper };
+        export { elsewhere } from "./_helper";
+        export * from "./_stars";
+        export function own(a: number) {}
+      `,
+      "tools/_helper.ts": "export function helper() {}\nexport const elsewhere = (a: string) => a;",
+      "tools/_stars.ts": "export * from './one'; export function star(a: number) {}\nexport class Thing {}",
+    });
+    expect(tools.map(({ name }) => name)).toEqual(["own"]);
+    const said = ["elsewhere", "helper", "star"].map(
+      (name) => `Function ${name}: its types are not found; write it in this file as \`export function ${name}(…)\`.`,
+    );
+    expect(wrong).toEqual([["tools/one.ts", said.join(" ")]]);
   });
 
   test("may be a plugin beside functions, with tools of its own, listed or asked for", async () => {
@@ -348,23 +380,6 @@ describe("the words of the comment", () => {
   });
 });
 
-test("types are found where relative imports lead, and named in the file that they are in", async () => {
-  const shared = {
-    "tools/_types.ts":
-      "export type { Level as Degree } from './_deep';\nexport interface Place { city: string }\nexport type Bad = () => void;",
-    "tools/_deep.ts": "export enum Level { Low = 'low', High = 'high' }",
-  };
-  const imports = "import { type Place, type Degree as D, type Bad } from './_types.ts';";
-  const tool = await only(`${imports}\nexport function look(place: Place, level: D) {}`, shared);
-  expect(propertiesOf(tool)).toEqual({
-    place: object({ city: string }, ["city"]),
-    level: { type: "string", enum: ["low", "high"] },
-  });
-  expect(await refusal(`${imports}\nexport function look(bad: Bad) {}`, shared)).toMatch(
-    /^Function look, parameter bad: the type \(\) => void \(_types\.ts line 3\) is nothing/,
-  );
-});
-
 describe("a call", () => {
   const turn = { id: "t1", threadId: "here" } as Turn;
 
@@ -444,14 +459,34 @@ describe("a hostile file", () => {
     expect(plugins.map(({ name }) => name)).toEqual(["bundled"]);
   });
 
-  test("that cannot be used leaves the others as they are", async () => {
-    const { tools, wrong } = await load({
-      "tools/a.ts": "export function bad(x: never) {}\nexport function good() {}",
+  test("of which nothing can be used leaves the others as they are", async () => {
+    const { plugins, tools, wrong } = await load({
+      "tools/a.ts": "export function bad(x: never) {}",
       "tools/b.ts": "export function fine() {}",
     });
-    expect(tools.map(({ name }) => name)).toEqual(["fine"]);
+    expect([plugins.map(({ name }) => name), tools.map(({ name }) => name)]).toEqual([["b"], ["fine"]]);
     expect(wrong).toEqual([["tools/a.ts", expect.stringMatching(/^Function bad, parameter x: the type never /)]]);
   });
+});
+
+test("a function that cannot be a tool is named, and what else its file has is in use", async () => {
+  const functions =
+    "import type { Far } from './_far';\nexport function bad(x: Far) {}\nexport function good() {}\nexport function worse(y) {}";
+  const { plugins, tools, wrong } = await load({
+    "tools/a.ts": functions,
+    "tools/b.ts": `${functions.replaceAll("good", "better")}\nexport default { name: "mine", hooks: { postCall() {} } };`,
+    "tools/c.ts":
+      "import type { Far } from './_far';\nexport default { name: 'bare' };\nexport function only(x: Far) {}",
+  });
+  expect(plugins.map(({ name }) => name)).toEqual(["a", "mine", "bare"]);
+  expect(tools.map(({ name }) => name)).toEqual(["good", "better"]);
+  const bad = "parameter x: the type Far (line 2) is imported from ./_far; copy it into this file, ";
+  const worse = "Function worse, parameter y: it has no type; write one, such as `name: string`.";
+  expect(wrong).toEqual([
+    ["tools/a.ts", expect.stringContaining(`Function bad, ${bad}`)],
+    ["tools/b.ts", expect.stringContaining(worse)],
+    ["tools/c.ts", expect.stringMatching(/^Function only, parameter x: /)],
+  ]);
 });
 
 test("code that the parser and the runtime judge differently is no obstacle", async () => {

@@ -1,7 +1,9 @@
 /** What a TypeScript file declares, imports and exports: of functions and types, and without running it. */
 
-import type { Expression, File } from "@babel/parser";
-import { type Doc, readDoc } from "./doc";
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import type { Expression, File, ParserPlugin } from "@babel/parser";
+import { messageOf } from "../../basics/errors";
 
 type Statement = File["program"]["body"][number];
 type Declared<Type extends Statement["type"]> = Extract<Statement, { readonly type: Type }>;
@@ -18,86 +20,98 @@ export interface DeclaredFunction {
 }
 
 export interface SourceFile {
-  /** The real one. */
-  readonly path: string;
   readonly text: string;
-  readonly functions: Map<string, DeclaredFunction>;
-  readonly types: Map<string, TypeDeclaration>;
-  readonly classes: Map<string, Declared<"ClassDeclaration">>;
-  /** By local name. */
-  readonly imports: Map<string, { readonly from: string; readonly name: string }>;
-  /** By the name outside; `from` is null for what the file itself has under that name. */
-  readonly exports: Map<string, { readonly from: string | null; readonly name: string }>;
-  /** What `export * from` names. */
-  readonly stars: string[];
+  readonly functions: ReadonlyMap<string, DeclaredFunction>;
+  readonly types: ReadonlyMap<string, TypeDeclaration>;
+  /** By the name inside. */
+  readonly imports: ReadonlyMap<string, { readonly from: string; readonly name: string }>;
+  /** From the name outside to the name inside, of what the file has itself. */
+  readonly exports: ReadonlyMap<string, string>;
 }
 
-export function createSource(path: string, text: string, { program }: File): SourceFile {
-  const source: SourceFile = {
-    path,
-    text,
-    functions: new Map(),
-    types: new Map(),
-    classes: new Map(),
-    imports: new Map(),
-    exports: new Map(),
-    stars: [],
-  };
-  for (const statement of program.body) {
-    if (statement.type === "ImportDeclaration") addImports(source, statement);
-    else if (statement.type === "ExportAllDeclaration") source.stars.push(statement.source.value);
-    else if (statement.type === "ExportNamedDeclaration") addExports(source, statement);
-    else addDeclaration(source, statement, readDoc(statement.leadingComments));
+const PLUGINS: ParserPlugin[] = ["typescript", "decorators", "decoratorAutoAccessors"]; // What the runtime takes.
+const TEXT_MAX = 200_000; // Characters: some 400 ms of a busy core, in which nothing else happens; by hand nobody writes as many.
+
+/** Throws an Error whose message says why the file cannot be read. */
+export async function readSource(path: string): Promise<SourceFile> {
+  const text = readFileSync(path, "utf8");
+  if (text.length > TEXT_MAX) throw new Error(`The types in ${basename(path)} cannot be read: it is too long.`);
+  const functions = new Map<string, DeclaredFunction>();
+  const types = new Map<string, TypeDeclaration>();
+  const imports = new Map<string, { from: string; name: string }>();
+  const exports = new Map<string, string>();
+  for (const outer of await parseFile(path, text)) {
+    const isExport = outer.type === "ExportNamedDeclaration";
+    const statement = (isExport && outer.declaration) || outer;
+    if (isTypeDeclaration(statement)) types.set(statement.id.name, statement);
+    for (const [name, node] of functionsOf(statement)) {
+      functions.set(name, { node, doc: readDoc(outer.leadingComments) });
+      if (isExport) exports.set(name, name);
+    }
+    for (const it of isExport && !outer.source ? outer.specifiers : []) {
+      if (it.type === "ExportSpecifier") exports.set(nameOf(it.exported), nameOf(it.local));
+    }
+    for (const it of outer.type === "ImportDeclaration" ? outer.specifiers : []) {
+      const name = it.type === "ImportSpecifier" ? nameOf(it.imported) : "default";
+      imports.set(it.local.name, { from: (outer as Declared<"ImportDeclaration">).source.value, name });
+    }
   }
-  return source;
+  return { text, functions, types, imports, exports };
 }
 
-function addImports({ imports }: SourceFile, { source, specifiers }: Declared<"ImportDeclaration">): void {
-  for (const specifier of specifiers) {
-    if (specifier.type === "ImportSpecifier") {
-      imports.set(specifier.local.name, { from: source.value, name: nameOf(specifier.imported) });
-    } else imports.set(specifier.local.name, { from: source.value, name: "default" });
+/** The runtime has loaded the file already, so what Babel finds wrong and can pass over is left to it. */
+async function parseFile(path: string, text: string): Promise<readonly Statement[]> {
+  const { parse } = await import("@babel/parser");
+  try {
+    return parse(text, { sourceType: "module", plugins: PLUGINS, errorRecovery: true }).program.body;
+  } catch (error) {
+    const why = error instanceof RangeError ? "it nests too deep." : messageOf(error);
+    throw new Error(`The types in ${basename(path)} cannot be read: ${why}`);
   }
 }
 
-function addExports(source: SourceFile, statement: Declared<"ExportNamedDeclaration">): void {
-  for (const specifier of statement.specifiers) {
-    if (specifier.type !== "ExportSpecifier") continue;
-    const from = statement.source?.value ?? null;
-    source.exports.set(nameOf(specifier.exported), { from, name: nameOf(specifier.local) });
-  }
-  if (!statement.declaration) return;
-  for (const name of addDeclaration(source, statement.declaration, readDoc(statement.leadingComments))) {
-    source.exports.set(name, { from: null, name });
-  }
+function isTypeDeclaration(statement: Statement): statement is TypeDeclaration {
+  return ["TSTypeAliasDeclaration", "TSInterfaceDeclaration", "TSEnumDeclaration"].includes(statement.type);
 }
 
-/** Returns the names that are of interest. */
-function addDeclaration(source: SourceFile, statement: Statement, doc: Doc): string[] {
-  switch (statement.type) {
-    case "TSTypeAliasDeclaration":
-    case "TSInterfaceDeclaration":
-    case "TSEnumDeclaration":
-      source.types.set(statement.id.name, statement);
-      return [statement.id.name];
-    case "ClassDeclaration":
-      if (statement.id) source.classes.set(statement.id.name, statement);
-      return statement.id ? [statement.id.name] : [];
-    case "FunctionDeclaration":
-      if (statement.id) source.functions.set(statement.id.name, { node: statement, doc });
-      return statement.id ? [statement.id.name] : [];
-    case "VariableDeclaration":
-      return statement.declarations.flatMap(({ id, init }) => {
-        if (id.type !== "Identifier") return [];
-        const isFunction = init?.type === "FunctionExpression" || init?.type === "ArrowFunctionExpression";
-        if (isFunction) source.functions.set(id.name, { node: init, doc });
-        return [id.name];
-      });
-    default:
-      return [];
-  }
+function functionsOf(statement: Statement): [string, FunctionNode][] {
+  if (statement.type === "FunctionDeclaration") return statement.id ? [[statement.id.name, statement]] : [];
+  if (statement.type !== "VariableDeclaration") return [];
+  return statement.declarations.flatMap(({ id, init }) => {
+    const isFunction = init?.type === "FunctionExpression" || init?.type === "ArrowFunctionExpression";
+    return isFunction && id.type === "Identifier" ? [[id.name, init]] : [];
+  });
 }
 
 function nameOf(node: { readonly type: string; readonly name?: string; readonly value?: unknown }): string {
   return node.name ?? String(node.value);
+}
+
+/** What a JSDoc comment says before its first tag, and in its `@param` tags. Other tags are nothing to a model. */
+export interface Doc {
+  readonly description: string;
+  readonly params: ReadonlyMap<string, string>;
+}
+
+/** Of the comments before a piece of code the last JSDoc one counts; empty when there is none. */
+export function readDoc(
+  comments: readonly { readonly type: string; readonly value: string }[] | null | undefined,
+): Doc {
+  const last = comments?.findLast(({ type, value }) => type === "CommentBlock" && value.startsWith("*"));
+  const text = last?.value.replace(/^\*+|^[^\S\n]*\*(?!\*)/gm, "") ?? "";
+  // In a comment of one line a `@param` may stand within it.
+  const [description = "", ...tags] = text.split(/^\s*@(?=\w)|\s@(?=param\s)/m);
+  return { description: joinLines(description), params: new Map(tags.flatMap(readParam)) };
+}
+
+/** `@param {type} name - text`; the type is that of the code, and `[name=1]` is how JSDoc writes an optional one. */
+function readParam(tag: string): [string, string][] {
+  const match = /^param\s+(?:\{[^}]*\}\s*)?\[?([^\s\]=[]+)(?:=[^\]]*)?\]?\s*(?:-\s*)?/.exec(tag);
+  return match?.[1] ? [[match[1], joinLines(tag.slice(match[0].length))]] : [];
+}
+
+/** Lines are broken for the width of an editor; an empty one parts paragraphs. */
+function joinLines(text: string): string {
+  const paragraphs = text.split(/\n\s*\n/).map((it) => it.trim().replace(/\s+/g, " "));
+  return paragraphs.filter((it) => it !== "").join("\n\n");
 }
