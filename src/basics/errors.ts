@@ -93,3 +93,8 @@ export function errorOf(thrown: unknown): Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The code of a thrown error, an AppError's, the system's or SQLite's; empty when it has none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

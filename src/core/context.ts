@@ -4,8 +4,9 @@
  * that nobody edited has no records at all.
  */
 
-import { AppError, isAppError } from "../basics/errors";
+import { AppError } from "../basics/errors";
 import { applyEdit, type ContextEdit, toContext } from "../basics/messages";
+import { addIfAbsent } from "../basics/records";
 import type {
   ContextMessage,
   ContextProtocol,
@@ -142,11 +143,5 @@ async function mutate(core: Core, username: string, threadId: string, expected?:
 async function countUp(core: Core, username: string, threadId: string, count: number): Promise<boolean> {
   const fields = { mutations: count + 1 };
   if (count > 0) return core.store.update(username, "context_counts", threadId, fields, { mutations: count });
-  return core.store.add(username, "context_counts", fields, threadId).then(
-    () => true,
-    (error) => {
-      if (isAppError(error) && error.code === "conflict") return false;
-      throw error;
-    },
-  );
+  return addIfAbsent(core.store, username, "context_counts", fields, threadId);
 }

@@ -4,7 +4,7 @@
  * too: whatever an earlier owner still writes names an older one, and is refused.
  */
 
-import { isAppError } from "../basics/errors";
+import { addIfAbsent } from "../basics/records";
 import type { Core, StoreFields, StoreRecord } from "../protocols";
 
 const CLAIMS: StoreFields = {
@@ -32,16 +32,10 @@ export async function declareClaims(core: Core): Promise<void> {
 }
 
 /** False when a turn runs in the thread already. */
-export async function addClaim(core: Core, claim: Claim, processId: string): Promise<boolean> {
+export function addClaim(core: Core, claim: Claim, processId: string): Promise<boolean> {
   const { threadId, username, turnId, epoch } = claim;
   const fields = { username, turn_id: turnId, process_id: processId, epoch };
-  try {
-    await core.store.add(null, "turn_claims", fields, threadId);
-    return true;
-  } catch (error) {
-    if (isAppError(error) && error.code === "conflict") return false;
-    throw error;
-  }
+  return addIfAbsent(core.store, null, "turn_claims", fields, threadId);
 }
 
 /** Frees the thread for the next turn; does nothing when somebody else has taken the turn over. */

@@ -1,5 +1,6 @@
 /** How turns lie in the store: a record per turn for its user, its events in the collection `log`. */
 
+import { findAnyOf } from "../basics/records";
 import type {
   Core,
   JsonObject,
@@ -109,15 +110,9 @@ export async function listTurns(
   parentIds?: readonly string[],
 ): Promise<TurnInfo[]> {
   if (!parentIds) return (await core.store.find(username, "turns", { where: { thread_id: threadId } })).map(toTurn);
-  const records: StoreRecord[] = [];
-  for (let from = 0; from < parentIds.length; from += IDS_PER_QUERY) {
-    const where = { thread_id: threadId, parent_id: { in: parentIds.slice(from, from + IDS_PER_QUERY) } };
-    records.push(...(await core.store.find(username, "turns", { where })));
-  }
-  return records.map(toTurn);
+  const asked = { field: "parent_id", values: parentIds, where: { thread_id: threadId }, to: toTurn };
+  return findAnyOf(core.store, username, "turns", asked);
 }
-
-const IDS_PER_QUERY = 1000; // The most that a StoreAnyOf takes.
 
 function toTurn(record: StoreRecord): TurnInfo {
   return {

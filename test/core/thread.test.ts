@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { createBus } from "../../src/core/bus";
 import { createThread, declareThreadStores } from "../../src/core/thread";
-import { snippetOf } from "../../src/core/thread/snippet";
+import { snippetOf } from "../../src/core/thread/search";
 import type { Core, NewMessage } from "../../src/protocols";
 import { storeCore } from "./store/support";
 

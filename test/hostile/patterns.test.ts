@@ -13,7 +13,7 @@ import { createInlinePictures } from "../../src/core/model/inline-pictures";
 import { createSseReader } from "../../src/core/model/sse-reader";
 import { createThinkFilter } from "../../src/core/model/think";
 import { searchable, wordsOf } from "../../src/core/store/search-index";
-import { snippetOf } from "../../src/core/thread/snippet";
+import { snippetOf } from "../../src/core/thread/search";
 import type { Core } from "../../src/protocols";
 import { takesGzip } from "../../src/routes/compress";
 import { chooseWords, zoneOf } from "../../src/routes/reader";

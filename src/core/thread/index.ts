@@ -5,10 +5,14 @@
 
 import { AppError } from "../../basics/errors";
 import { publishFact, userTopic } from "../../basics/facts";
+import { pathTo } from "../../basics/messages";
 import { createQueues } from "../../basics/queues";
+import { requireRoom } from "../../basics/quota";
+import { findAnyOf } from "../../basics/records";
 import type {
   Core,
   Message,
+  MessagePath,
   NewMessage,
   Thread,
   ThreadFields,
@@ -16,11 +20,8 @@ import type {
   ThreadState,
   ThreadWhere,
 } from "../../protocols";
-import { forkThread } from "./fork";
-import { listTags, listThreads } from "./list";
-import { readPath } from "./path";
-import { placeOf, placeTags, updatePlaced } from "./place";
-import { fromMessage, fromThread, mergeMetadata, toMessage, toNode, toThread } from "./records";
+import { listTags, listThreads, placeOf, placeTags, updatePlaced } from "./list";
+import { EMPTY, fromMessage, fromThread, mergeMetadata, toMessage, toNode, toThread } from "./records";
 import { searchThreads } from "./search";
 
 export { declareThreadStores } from "./records";
@@ -69,23 +70,30 @@ export function createThread(core: Core): ThreadProtocol {
   };
 }
 
+const WHOLE = 1000; // Messages. More at once would hold everything else up: a longer thread is read in lots, as a part of one is.
+
+/** The branch from the root to a head: its texts alone, of a long thread, which costs a second reading of ids and parents. */
+async function readPath(core: Core, username: string, threadId: string, path: MessagePath): Promise<Message[]> {
+  const head = path.head ?? (await core.thread.get(username, threadId))?.headId;
+  if (!head) return [];
+  if (path.limit === undefined && path.before === undefined) {
+    const query = { where: { thread_id: threadId }, limit: WHOLE + 1 };
+    const records = await core.store.find(username, "messages", query);
+    if (records.length <= WHOLE) return pathTo(records.map(toMessage), head);
+  }
+  const nodes = pathTo(path.tree ?? (await core.thread.tree(username, threadId)), head);
+  const end = path.before === undefined ? nodes.length : nodes.findIndex(({ id }) => id === path.before);
+  const start = path.limit === undefined ? 0 : Math.max(0, end - path.limit);
+  const values = end < 0 ? [] : nodes.slice(start, end).map(({ id }) => id);
+  const messages = await findAnyOf(core.store, username, "messages", { field: "id", values, to: toMessage });
+  const byId = new Map(messages.map((message) => [message.id, message]));
+  return values.flatMap((id) => byId.get(id) ?? []);
+}
+
 async function createRecord(core: Core, username: string, fields: ThreadFields): Promise<Thread> {
   const now = new Date().toISOString();
   const id = Bun.randomUUIDv7();
-  const record = {
-    title: "",
-    model: null,
-    system_prompt: null,
-    parameters: {},
-    head_id: null,
-    pinned: false,
-    tags: [],
-    metadata: {},
-    ...fromThread(fields),
-    created: now,
-    updated: now,
-    archived: false,
-  };
+  const record = { title: "", ...EMPTY, ...fromThread(fields), created: now, updated: now, archived: false };
   const thread = toThread({ ...record, id });
   await core.store.add(username, "threads", { ...record, place: placeOf(thread) }, id);
   await placeTags(core, username, thread);
@@ -123,8 +131,7 @@ async function updateRecord(
 ): Promise<Thread | null> {
   if (fields.headId !== undefined && (await core.thread.get(username, threadId)))
     await requireMessage(core, username, threadId, fields.headId);
-  const given = fromThread(fields);
-  if (fields.title !== undefined) given.updated = new Date().toISOString();
+  const given = { ...fromThread(fields), ...(fields.title !== undefined && { updated: new Date().toISOString() }) };
   const changed = await updatePlaced(core, username, threadId, (record) => {
     if (where && record.title !== where.title) return null;
     if (!fields.metadata) return given;
@@ -142,4 +149,48 @@ async function tellChanged(core: Core, username: string, threadId: string): Prom
 async function requireMessage(core: Core, username: string, threadId: string, id: string): Promise<void> {
   const record = await core.store.get(username, "messages", id);
   if (record?.thread_id !== threadId) throw new AppError("notFound", "There is no such message.");
+}
+
+const COPIES_AT_ONCE = 100; // They share a transaction; other people's streams go on between two lots.
+
+/** A new thread that begins as a copy of another's branch. The copies are messages of their own; nothing is shared. */
+async function forkThread(core: Core, username: string, threadId: string, messageId: string): Promise<Thread> {
+  const thread = await core.thread.get(username, threadId);
+  const path = await core.thread.messages(username, threadId, { head: messageId });
+  if (!thread || path.length === 0) throw new AppError("notFound", "There is no such message in this thread.");
+  await requireRoom(core, username, bytesOf(path));
+  const fork = await core.thread.create(username, {
+    title: thread.title,
+    parameters: thread.parameters,
+    metadata: { forked_from: threadId },
+    ...(thread.model !== null && { model: thread.model }),
+    ...(thread.systemPrompt !== null && { systemPrompt: thread.systemPrompt }),
+  });
+  const copies = copiesOf(path, fork.id);
+  for (let from = 0; from < copies.length; from += COPIES_AT_ONCE) {
+    const some = copies.slice(from, from + COPIES_AT_ONCE);
+    await Promise.all(some.map((copy) => core.store.add(username, "messages", fromMessage(copy), copy.id)));
+  }
+  const headId = copies.at(-1)?.id;
+  // The head last: until then a crash leaves copies that no branch shows. They carry their old times; the fork itself is new.
+  const shown = { title: thread.title, ...(headId !== undefined && { headId }) };
+  return (await core.thread.update(username, fork.id, shown)) ?? fork;
+}
+
+/** About what the copies take: what a message has beside its texts is little. */
+function bytesOf(path: readonly Message[]): number {
+  const texts = path.flatMap(({ content, arguments: args = "", error = "", opaque }) => {
+    return [content, args, error, opaque ? JSON.stringify(opaque) : ""];
+  });
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+}
+
+/** One below the other, as the path is. */
+function copiesOf(path: readonly Message[], threadId: string): Message[] {
+  let parentId: string | null = null;
+  return path.map((message) => {
+    const copy: Message = { ...message, id: Bun.randomUUIDv7(), threadId, parentId };
+    parentId = copy.id;
+    return copy;
+  });
 }

@@ -2,15 +2,12 @@
 
 import { AppError } from "../../basics/errors";
 import { isTooDeep, LEVELS_MAX } from "../../basics/json";
+import { fromRecord, inSnakeCase } from "../../basics/names";
 import type {
   Core,
-  FileInfo,
-  Json,
   JsonObject,
   Message,
   MessageNode,
-  Opaque,
-  Role,
   StoreFields,
   StoreRecord,
   Thread,
@@ -67,35 +64,21 @@ export async function declareThreadStores(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists("messages", MESSAGES);
 }
 
-export function toThread(record: StoreRecord): Thread {
-  return {
-    id: record.id,
-    title: String(record.title),
-    created: String(record.created),
-    updated: String(record.updated),
-    model: textOrNull(record.model),
-    systemPrompt: textOrNull(record.system_prompt),
-    parameters: (record.parameters ?? {}) as JsonObject,
-    headId: textOrNull(record.head_id),
-    archived: record.archived === true,
-    pinned: record.pinned === true,
-    tags: (record.tags ?? []) as string[],
-    metadata: (record.metadata ?? {}) as JsonObject,
-  };
+/** What a thread has from its beginning, and one from before there were these fields. */
+export const EMPTY = { parameters: {}, metadata: {}, tags: [], pinned: false, archived: false };
+
+export function toThread({ place: _, ...record }: StoreRecord): Thread {
+  return { ...EMPTY, ...fromRecord<Thread>(record, ["model", "systemPrompt", "headId"]) };
 }
 
-export function fromThread(fields: ThreadFields & ThreadState): Record<string, Json> {
-  const record: Record<string, Json> = {};
-  if (fields.title !== undefined) record.title = fields.title;
-  if (fields.model !== undefined) record.model = fields.model;
-  if (fields.systemPrompt !== undefined) record.system_prompt = fields.systemPrompt;
-  if (fields.parameters !== undefined) record.parameters = shallow("parameters", fields.parameters);
-  if (fields.metadata !== undefined) record.metadata = mergeMetadata({}, fields.metadata);
-  if (fields.pinned !== undefined) record.pinned = fields.pinned;
-  if (fields.tags !== undefined) record.tags = checkedTags(fields.tags);
-  if (fields.headId !== undefined) record.head_id = fields.headId;
-  if (fields.archived !== undefined) record.archived = fields.archived;
-  return record;
+/** The fields that are given. Throws AppError("invalid") for what is too long, too much or too deep. */
+export function fromThread({ parameters, metadata, tags, ...plain }: ThreadFields & ThreadState): JsonObject {
+  return {
+    ...recordOf(THREADS, plain),
+    ...(parameters && { parameters: shallow("parameters", parameters) }),
+    ...(metadata && { metadata: mergeMetadata({}, metadata) }),
+    ...(tags && { tags: checkedTags(tags) }),
+  };
 }
 
 const METADATA_MAX = 16_000; // The protocol's bound. Each list of threads holds all of it.
@@ -125,58 +108,19 @@ function checkedTags(given: readonly string[]): string[] {
 }
 
 export function toNode(record: StoreRecord): MessageNode {
-  return {
-    id: record.id,
-    parentId: textOrNull(record.parent_id),
-    role: record.role as Role,
-    turnId: String(record.turn_id),
-  };
+  return fromRecord<MessageNode>(record, ["parentId"]);
 }
 
 export function toMessage(record: StoreRecord): Message {
-  return {
-    ...toNode(record),
-    threadId: String(record.thread_id),
-    type: record.type as Message["type"],
-    content: String(record.content),
-    timestamp: String(record.timestamp),
-    step: Number(record.step),
-    ...(record.model !== null && { model: String(record.model) }),
-    ...(record.duration_ms !== null && { durationMs: Number(record.duration_ms) }),
-    ...(record.files !== null && { files: record.files as unknown as readonly FileInfo[] }),
-    ...(record.call_id !== null && { callId: String(record.call_id) }),
-    ...(record.name !== null && { name: String(record.name) }),
-    ...(record.arguments !== null && { arguments: String(record.arguments) }),
-    ...(record.error !== null && { error: String(record.error) }),
-    ...(record.opaque !== null && { opaque: record.opaque as unknown as Opaque }),
-    ...(record.approved !== null && { approved: record.approved === true }),
-    ...(record.cut !== null && { cut: record.cut as NonNullable<Message["cut"]> }),
-  };
+  return fromRecord<Message>(record, ["parentId"]);
 }
 
-export function fromMessage(message: Message): Record<string, Json> {
-  return {
-    thread_id: message.threadId,
-    parent_id: message.parentId,
-    role: message.role,
-    type: message.type,
-    content: message.content,
-    timestamp: message.timestamp,
-    turn_id: message.turnId,
-    step: message.step,
-    model: message.model ?? null,
-    duration_ms: message.durationMs ?? null,
-    files: message.files ? (message.files as unknown as readonly JsonObject[]) : null,
-    call_id: message.callId ?? null,
-    name: message.name ?? null,
-    arguments: message.arguments ?? null,
-    error: message.error ?? null,
-    opaque: message.opaque ? (message.opaque as unknown as JsonObject) : null,
-    approved: message.approved ?? null,
-    cut: message.cut ?? null,
-  };
+export function fromMessage(message: Message): JsonObject {
+  return recordOf(MESSAGES, message);
 }
 
-function textOrNull(value: Json | undefined): string | null {
-  return value === null || value === undefined ? null : String(value);
+/** Whatever else an object has is not kept. */
+function recordOf(store: StoreFields, fields: object): JsonObject {
+  const named = Object.entries(inSnakeCase(fields));
+  return Object.fromEntries(named.filter(([name]) => Object.hasOwn(store, name)));
 }
