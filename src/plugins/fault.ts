@@ -31,6 +31,9 @@ export interface Faults {
   started(): void;
 }
 
+/** How the log begins to tell of a plugin that is in use without a part of it. */
+export const PARTLY_USED = "A part of a plugin cannot be used";
+
 export interface FaultOptions {
   readonly log: Log;
   /** Where the files are, for the line that ends the start. */
@@ -52,7 +55,7 @@ export function createFaults({ log, folder, isLenient = false }: FaultOptions): 
       faults.set(keyOf(source), fault);
       const fields = { plugin, file: file ?? undefined, reason: fault.message };
       if (isReplacing) log.error("A changed plugin cannot be used; what was there before stays in use", fields);
-      else log.warn(isPartial ? "A part of a plugin cannot be used" : "A plugin is quarantined", fields);
+      else log.warn(isPartial ? PARTLY_USED : "A plugin is quarantined", fields);
     },
     clear: (source) => void faults.delete(keyOf(source)),
     list: () => [...faults.values()],

@@ -6,6 +6,7 @@
 
 import { createApp } from "../../app";
 import { messageOf } from "../../basics/errors";
+import { PARTLY_USED } from "../../plugins/fault";
 import { within } from "../../plugins/patience";
 import type { Core, ModelCall, ModelEvent, Plugin, PluginInfo, Tool, TurnEvent, User } from "../../protocols";
 import { wrongInSchema } from "./schema";
@@ -134,13 +135,16 @@ function withheldFrom(events: readonly TurnEvent[], hasCalled: boolean): readonl
   return missing.map((type) => `Its filterStream does not pass ${type} on.`);
 }
 
-/** What the server would write into its log of the plugin; how long something takes depends on the machine and is not told. */
+/**
+ * What the server would write into its log of the plugin. How long something takes depends on the machine and is not told; what was left
+ * out of its file is told with the file.
+ */
 function faultsLogged(entries: readonly LogEntry[], name: string): readonly string[] {
   const faults = entries.filter(
     ({ level, fields }) => fields.plugin === name && (level === "warn" || level === "error"),
   );
   const sentences = faults
-    .filter(({ message }) => !message.includes("held up"))
+    .filter(({ message }) => !message.includes("held up") && message !== PARTLY_USED)
     .map(({ message, fields: { hook, error, reason } }) => {
       const why = String(error instanceof Error ? error.message : (error ?? reason ?? ""))
         .replace(/\s+/g, " ")
