@@ -172,7 +172,10 @@
   // A moment comes in UTC, and is shown in the person's zone and way. One that a swap brings has no title yet.
   const moments = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
   let [messages, text, focused] = [];
-  on("focusin", (event) => ({ target: focused } = event));
+  on("focusin", ({ target }) => {
+    focused = target;
+    target.removeAttribute("autofocus"); // Else htmx would focus it again whenever what is around it is swapped.
+  });
   function arrive() {
     showFiles();
     for (const time of document.querySelectorAll("time:not([title])"))
@@ -211,6 +214,14 @@
     if (target.closest(".version, .jump, .messages summary")) isAtEnd = target.closest(".jump") !== null;
     if (target.closest(".jump")) toEnd();
     if (target.closest(".as-text")) await putBack(target.closest(".as-text"));
+  });
+
+  // All windows of a person hear of a change in the same moment. The one that they look at fetches its list at once, the others spread out.
+  const SPREAD_MS = 500;
+  on("threads-reload threads-changed threads-active", (event) => {
+    if (event.detail?.isDue || document.hasFocus()) return;
+    event.stopImmediatePropagation();
+    setTimeout(() => htmx.trigger(document.body, event.type, { isDue: true }), Math.random() * SPREAD_MS);
   });
 
   // The server groups chats by the person's days, and has no other way to know their zone. htmx starts after this script.

@@ -1,6 +1,6 @@
 /**
- * `#threads`: the list of chats, or what a search found. The live channel moves entries in the list of all; the others, and
- * a list that has to be made anew, fetch themselves again with their search, their filter and as far as they are shown.
+ * `#threads`: the list of chats, or what a search found. When the live channel says that something changed, it fetches itself again
+ * with its search, its filter and as far as it is shown; an entry that is being edited stays as it is.
  */
 
 import type {
@@ -16,9 +16,9 @@ import { html } from "./html";
 import { icon } from "./icon";
 
 export function threadList(list: ThreadListData, words: Words, views: ViewsProtocol): Html {
-  const events = ["threads-reload", "threads-changed", "threads-active"];
-  const heard = events.slice(0, list.query ? 2 : isFiltered(list.filter) ? 3 : 1);
-  return html`<nav id="threads" class="threads" aria-label="${words.chat.chats}" hx-get="/threads" hx-include="#search, #threads > [name], #list-end [name], #threads [name=change]" hx-trigger="${heard.map((event) => `${event} from:body`).join(", ")}" hx-swap="outerMorph">
+  // What a search found does not change by what is written.
+  const heard = ["threads-reload", "threads-changed", ...(list.query ? [] : ["threads-active"])];
+  return html`<nav id="threads" class="threads" aria-label="${words.chat.chats}" hx-get="/threads" hx-include="#search, #threads > [name], #list-end [name], #threads [name=change]" hx-trigger="${heard.map((event) => `${event} from:body`).join(", ")}" hx-swap="outerMorph" hx-sync="#search:queue last">
 <input type="hidden" name="current" value="${list.currentId}">
 ${list.filter.archived && html`<input type="hidden" name="archived" value="true">`}${list.filter.tag !== null && html`<input type="hidden" name="tag" value="${list.filter.tag}">`}
 ${list.query ? found(list, words, views) : html`${filterMenu(list, words)}<ul>${views.threadItems(list, words)}</ul>`}
@@ -77,7 +77,7 @@ function isUnseen({ thread: { metadata, headId }, isCurrent }: ThreadItemData): 
   return !isCurrent && typeof metadata.seen === "string" && metadata.seen !== headId;
 }
 
-/** Filtered lists have ids of their own: the live channel places entries among those of all alone. */
+/** Of the list of all, or of another one. */
 function itemId({ thread, filter, hit }: ThreadItemData): string {
   return `${hit || isFiltered(filter) ? "f" : "c"}-${thread.id}`;
 }
@@ -87,7 +87,7 @@ export function threadForm({ thread, filter, query, hit }: ThreadItemData, words
   const back = queryOf(filter, { q: hit ? query : "" });
   const include = html`hx-include="#search, #threads > [name], #list-end [name]"`;
   const moving = thread.archived ? "restore" : "archive";
-  return html`<li id="e-${thread.id}" class="thread-form"><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
+  return html`<li id="e-${thread.id}" class="thread-form" hx-morph-skip><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
 <input type="hidden" name="change" value="${thread.id}"><input type="hidden" name="back" value="${back}">
 <label>${words.list.title}<input name="title" value="${thread.title}" maxlength="500" autocomplete="off" dir="auto" required autofocus></label>
 <label>${words.list.tags}<input name="tags" value="${thread.tags.join(", ")}" placeholder="${words.list.tagsHint}" maxlength="1200" autocomplete="off" dir="auto"></label>

@@ -336,6 +336,50 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
   );
 
   test(
+    "what is typed, where the focus is and how far the list is scrolled stay when the list changes",
+    async () => {
+      const ids: string[] = [];
+      for (let number = 0; number < 40; number++) ids.push(await addChat(`Chat ${number}.`));
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      const focused = () => page.evaluate("document.activeElement.name");
+      let changes = 0;
+      const change = async () => {
+        await core.thread.update("ann", ids[39] ?? "", { title: `Changed ${++changes}` });
+        await page.waitForSelector(`.thread >> text=Changed ${changes}`);
+      };
+      await edit(page, "Chat 20.");
+      await page.fill(".thread-form [name=tags]", "half a ta");
+      await page.fill(".thread-form [name=title]", "Half a ti");
+      await page.evaluate("document.querySelector('.thread-form [name=title]').setSelectionRange(2, 4)");
+      const top = await page.$eval("#threads", (list) => list.scrollTop);
+      expect(top).toBeGreaterThan(0);
+      await change();
+      expect(await focused()).toBe("title");
+      expect(await page.$eval("#threads", (list) => list.scrollTop)).toBe(top);
+      const selected = "((it) => [it.selectionStart, it.selectionEnd])(document.activeElement)";
+      expect(await page.evaluate(selected)).toEqual([2, 4]);
+      await page.fill("#text", "Meanwhile");
+      await core.thread.update("ann", ids[20] ?? "", { title: "Renamed elsewhere" });
+      await change();
+      expect(await focused()).toBe("content");
+      const typed = () =>
+        page.$$eval(".thread-form [type=text], .thread-form input:not([type])", (all) =>
+          all.map((it) => (it as unknown as { value: string }).value),
+        );
+      expect(await typed()).toEqual(["Half a ti", "half a ta"]);
+      await page.click(".thread-form .cancel");
+      await page.waitForSelector(".thread >> text=Renamed elsewhere");
+      await page.fill(".search input", "changed");
+      await page.waitForSelector(".threads > ul > li:only-child");
+      await change();
+      expect(await page.inputValue(".search input")).toBe("changed");
+      await eventually(() => page.locator(".thread").count(), 1);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "days are those of the person's zone",
     async () => {
       // In one of the two it is another day than in the other, whenever this runs.

@@ -20,7 +20,7 @@ export interface ThreadFeed {
   readonly isEmpty: boolean;
 }
 
-type Put = (message: Uint8Array) => void;
+export type Put = (message: Uint8Array) => void;
 
 /** A reply that tells of itself, until `leave`. */
 interface Followed {
@@ -114,7 +114,7 @@ function withReply(branch: Branch, reply: MessageData): Branch {
 }
 
 /** Runs `work` when called; calls meanwhile lead to one more run after it. */
-function oneAtATime(work: () => Promise<void>): () => void {
+export function oneAtATime(work: () => Promise<void>): () => void {
   let isBusy = false;
   let isAsked = false;
   return async () => {

@@ -18,7 +18,7 @@ import { factJournals } from "../fact-journal";
 import { pageData } from "../page-data";
 import type { Reader } from "../reader";
 import { type Branch, loadBranch } from "./branch";
-import { type ListRequest, loadThreadList } from "./list-data";
+import { type ListRequest, loadThreadList } from "./list";
 import type { WindowQuery } from "./window";
 
 /** What a person asked to see, by the address of the page. */

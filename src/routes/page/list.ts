@@ -1,18 +1,27 @@
 /**
- * The list of chats as fragments, and what is done to its entries. A form's answer is the list made anew, so that it shows the
- * effect even where the live channel cannot place it.
+ * The list of chats: what it shows, a page of it grouped by the reader's days or what a search found; its fragments; and what is done
+ * to its entries. A form's answer is the list made anew, so that it shows the effect at once.
  */
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../../basics/errors";
-import type { Core, Html, ThreadFields, ThreadState } from "../../protocols";
+import type {
+  Core,
+  Html,
+  Thread,
+  ThreadFields,
+  ThreadFilter,
+  ThreadGroup,
+  ThreadListData,
+  ThreadState,
+} from "../../protocols";
+import { factJournals } from "../fact-journal";
 import { partial } from "../partial";
 import { insidePath } from "../public-path";
 import type { Reader } from "../reader";
 import { htmlResponse, ownPath, seeOther } from "../respond";
 import { session } from "../session";
 import { form, Id, isFromHtmx, readForm } from "./form";
-import { type ListRequest, loadThreadList } from "./list-data";
 
 /** What the address of a page, or a fragment, says of the list. */
 export const ListQuery = {
@@ -34,15 +43,16 @@ export function listAsked({ q, archived, tag, change, list, shown }: ListFields)
 }
 
 export function listRoutes(core: Core) {
+  const listFor = keptLists(core);
   return new Elysia()
     .use(session(core))
     .get(
       "/threads",
-      async ({ reader, words, query }) => {
-        const data = await loadThreadList(core, reader, { ...listAsked(query), currentId: query.current || null });
-        if (data.isNextPage) return htmlResponse(core.views.threadItems(data, words));
-        const isInstead = query.list !== undefined && { "hx-retarget": "#threads", "hx-reswap": "outerMorph" };
-        return htmlResponse(core.views.threadList(data, words), 200, { ...isInstead });
+      async ({ reader, query }) => {
+        const { markup, isNextPage } = await listFor(reader, query);
+        const isInstead = query.list !== undefined && !isNextPage;
+        const headers = { "hx-retarget": "#threads", "hx-reswap": "outerMorph" };
+        return htmlResponse(markup, 200, isInstead ? headers : {});
       },
       { reader: true, query: FragmentQuery },
     )
@@ -95,6 +105,37 @@ export function listRoutes(core: Core) {
     );
 }
 
+interface ListFragment {
+  readonly markup: Html;
+  readonly isNextPage: boolean;
+}
+
+type FragmentFields = ListFields & { readonly current?: string | undefined };
+
+const KEPT_MS = 1000; // Windows fetch their lists within half a second.
+
+/** All windows of a reader fetch the same list after a change: it is read once for all of them, and made once for each chat that they show. */
+function keptLists(core: Core): (reader: Reader, query: FragmentFields) => Promise<ListFragment> {
+  const kept = new Map<string, Promise<unknown>>();
+  const once = <T>(key: string, make: () => Promise<T>): Promise<T> => {
+    const known = kept.get(key) ?? make();
+    if (!kept.has(key)) setTimeout(() => kept.delete(key), KEPT_MS).unref();
+    kept.set(key, known);
+    return known as Promise<T>;
+  };
+  return async (reader, { current, ...query }) => {
+    const { user, words, zone } = reader;
+    const change = await factJournals(core).position(user.username);
+    const key = JSON.stringify([user, words.language, zone, query, change]);
+    const list = await once(key, () => loadThreadList(core, reader, { ...listAsked(query), currentId: null }));
+    return once(`${key} ${current}`, async () => {
+      const { threadItems, threadList } = core.views;
+      const shown = { ...list, currentId: current || null };
+      return { markup: (list.isNextPage ? threadItems : threadList)(shown, words), isNextPage: list.isNextPage };
+    });
+  };
+}
+
 interface ThreadChange {
   readonly request: Request;
   readonly id: string;
@@ -128,12 +169,7 @@ function pageBehind({ config }: Core, request: Request, back: string): string {
   return ownPath(/^\/(?:t\/[^/]+)?$/.test(path) ? path + back : "/");
 }
 
-async function editForm(
-  core: Core,
-  reader: Reader,
-  id: string,
-  query: ListFields & { readonly current?: string | undefined },
-): Promise<Html> {
+async function editForm(core: Core, reader: Reader, id: string, query: FragmentFields): Promise<Html> {
   const thread = await core.thread.get(reader.user.username, id);
   if (!thread) throw noChat();
   const { archived = false, tag = null } = listAsked(query);
@@ -153,4 +189,136 @@ function titleOf(text: string): string {
 
 function noChat(): AppError {
   return new AppError("notFound", "There is no such chat.", { reason: "noChat" });
+}
+
+const THREADS_PER_PAGE = 50;
+const SHOWN_AT_MOST = 1000; // A list that was scrolled further is made anew up to here.
+
+export interface ListRequest {
+  readonly currentId: string | null;
+  readonly query?: string | undefined;
+  readonly archived?: boolean | undefined;
+  readonly tag?: string | undefined;
+  readonly editedId?: string | undefined;
+  /** The `before` of a list that was loaded: what comes below it, instead of the newest. */
+  readonly before?: string | undefined;
+  /** How many the list shows already: above `before`, or to be made anew. */
+  readonly shown?: number | undefined;
+}
+
+interface LoadedList extends ThreadListData {
+  /** True when it goes on below `before`. False, if that was asked for: what stood there has moved, and this is the list as a whole. */
+  readonly isNextPage: boolean;
+}
+
+export async function loadThreadList(core: Core, reader: Reader, asked: ListRequest): Promise<LoadedList> {
+  const { user } = reader;
+  const query = (asked.query ?? "").trim();
+  const filter: ThreadFilter = { archived: asked.archived ?? false, tag: asked.tag || null };
+  const [runningIds, tags] = await Promise.all([core.turns.running(user), core.thread.tags(user.username)]);
+  const { currentId, editedId = null } = asked;
+  const common = { query, filter, tags, currentId, runningIds, editedId };
+  if (query !== "") {
+    const hits = await core.thread.search(user.username, query);
+    return { ...common, groups: [], hits, before: null, shown: 0, isNextPage: false };
+  }
+  const shown = asked.shown ?? 0;
+  const next = asked.before ? await loadNextPage(core, reader, filter, asked.before) : null;
+  const wanted = asked.before ? shown + THREADS_PER_PAGE : shown;
+  const limit = Math.min(Math.max(wanted, THREADS_PER_PAGE), SHOWN_AT_MOST);
+  const { groups, before, count } = next ?? (await loadPage(core, reader, filter, limit, null));
+  const edited = await missingThread(core, reader, editedId, groups);
+  return {
+    ...common,
+    groups: edited ? [{ id: "edited", threads: [edited], isContinued: true }, ...groups] : groups,
+    hits: [],
+    before,
+    shown: (next ? shown : 0) + count,
+    isNextPage: next !== null,
+  };
+}
+
+/** Null when the thread below which it goes on is not where it was: what follows it now may be shown already, or above it. */
+async function loadNextPage(core: Core, reader: Reader, filter: ThreadFilter, before: string) {
+  const [id = ""] = before.split(" ");
+  const last = await core.thread.get(reader.user.username, id);
+  if (!last) return null;
+  const page = await loadPage(core, reader, filter, THREADS_PER_PAGE, last);
+  // Looked at once more, for it may have moved while the page was read.
+  const now = await core.thread.get(reader.user.username, id);
+  return now && placeOf(last) === before && placeOf(now) === before ? page : null;
+}
+
+/** Differs as soon as the thread stands elsewhere in its list. */
+function placeOf({ id, updated, pinned, archived }: Thread): string {
+  return [id, updated, pinned ? "pinned" : "", archived ? "archived" : ""].join(" ").trim();
+}
+
+async function loadPage(
+  core: Core,
+  reader: Reader,
+  { archived, tag }: ThreadFilter,
+  limit: number,
+  last: Thread | null,
+) {
+  const page = {
+    limit: limit + 1,
+    pinnedFirst: true,
+    archived,
+    ...(tag !== null && { tag }),
+    ...(last && { before: last.id }),
+  };
+  const threads = await core.thread.list(reader.user.username, page);
+  const shown = threads.slice(0, limit);
+  const end = shown.at(-1);
+  return {
+    groups: groupThreads(shown, reader, last),
+    before: threads.length > limit && end ? placeOf(end) : null,
+    count: shown.length,
+  };
+}
+
+function groupThreads(threads: readonly Thread[], { zone }: Reader, cursor: Thread | null): ThreadGroup[] {
+  const dayOf = daysOf(zone);
+  const today = dayOf(Date.now());
+  const idOf = ({ pinned, updated }: Thread) => (pinned ? "pinned" : groupOf(dayOf(Date.parse(updated)), today));
+  const groups: { id: string; threads: Thread[]; isContinued: boolean }[] = [];
+  for (const thread of threads) {
+    const id = idOf(thread);
+    const last = groups.at(-1);
+    if (last?.id === id) last.threads.push(thread);
+    else groups.push({ id, threads: [thread], isContinued: !last && cursor !== null && idOf(cursor) === id });
+  }
+  return groups;
+}
+
+/** Without script, a thread of a later page is changed at the top of the first. */
+async function missingThread(core: Core, { user }: Reader, id: string | null, groups: readonly ThreadGroup[]) {
+  if (id === null || groups.some(({ threads }) => threads.some((thread) => thread.id === id))) return null;
+  return core.thread.get(user.username, id);
+}
+
+/** On which day something was, in the calendar of whoever reads it. */
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** Gives the number of the day on which a moment falls in the zone, from 1970 on; days of any zone count alike. No moment is on the first. */
+export function daysOf(zone: string): (ms: number) => number {
+  const parts = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
+  const format = new Intl.DateTimeFormat("en", { timeZone: zone, calendar: "gregory", ...parts });
+  return (ms) => {
+    if (Number.isNaN(ms)) return 0;
+    const numbers = format.formatToParts(ms).map(({ type, value }) => [type, Number(value)] as const);
+    const { year = 0, month = 0, day = 0 } = Object.fromEntries(numbers);
+    return Date.UTC(year, month - 1, day) / DAY_MS;
+  };
+}
+
+/** The group of a day in a list that is read on the day `today`: `today`, `yesterday`, `week` (the rest of this one, from Monday), or its month. */
+export function groupOf(day: number, today: number): string {
+  // A clock that went ahead makes days to come; for the reader they are now.
+  if (day >= today) return "today";
+  if (day === today - 1) return "yesterday";
+  const monday = today - ((today + 3) % 7);
+  return day >= monday ? "week" : new Date(day * DAY_MS).toISOString().slice(0, 7);
 }

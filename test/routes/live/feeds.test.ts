@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Core, Plugin, User } from "../../../src/protocols";
 import { factJournals } from "../../../src/routes/fact-journal";
-import { createFeeds, type Feeds } from "../../../src/routes/live/feeds";
-import type { OpenPage } from "../../../src/routes/live/list";
+import { createFeeds, type Feeds, type OpenPage } from "../../../src/routes/live/feeds";
 import type { Reader } from "../../../src/routes/reader";
 import { en } from "../../../views/words/en";
 import { atEnd } from "../../support/at-end";
@@ -118,29 +117,17 @@ test("pages of one chat are sent the same bytes, and a page that comes late has 
   for (const { leave } of [...pages, late]) leave();
 });
 
-test("a page's own chat is marked in its list, and in no other page's", async () => {
-  const core = await start();
-  const [a, b] = [await core.thread.create("ann", { title: "A" }), await core.thread.create("ann", { title: "B" })];
-  const feeds = createFeeds(core);
-  const [onA, onB, onNone] = [await openPage(feeds, a.id), await openPage(feeds, b.id), await openPage(feeds, null)];
-  await core.thread.update("ann", a.id, { title: "Renamed" });
-  for (const page of [onA, onB, onNone]) await until(() => page.text().includes(`c-${a.id}`));
-  expect(onA.text()).toMatch(new RegExp(`c-${a.id}[^>]*>.*aria-current`));
-  for (const page of [onB, onNone]) expect(page.text()).not.toContain("aria-current");
-  for (const { leave } of [onA, onB, onNone]) leave();
-});
-
 test("a page that comes with a place hears what it missed, and one whose place is not known makes its list anew", async () => {
   const core = await start();
   const feeds = createFeeds(core);
   const place = await factJournals(core).position("ann");
   const thread = await core.thread.create("ann", { title: "Missed" });
   const [knows, lost] = [await openPage(feeds, null, place), await openPage(feeds, null, "of another process.7")];
-  await until(() => knows.text().includes("Missed"));
-  expect(knows.text()).not.toContain("threads-reload");
-  expect(lost.text()).toContain("threads-reload");
+  expect(knows.text()).toBe("event: threads-changed\ndata: \n\n");
+  expect(lost.text()).toBe("event: threads-reload\ndata: \n\n");
   await core.thread.update("ann", thread.id, { title: "Heard" });
-  for (const page of [knows, lost]) await until(() => page.text().includes("Heard"));
+  for (const page of [knows, lost]) await until(() => page.told.length === 2);
+  for (const page of [knows, lost]) expect(page.text()).toMatch(/event: threads-changed\ndata: \n\nfacts: \S+\n\n$/);
   for (const { leave } of [knows, lost]) leave();
 });
 

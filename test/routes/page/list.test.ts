@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { daysOf, groupOf } from "../../../src/routes/page/list";
 import { type Client, startServer } from "../../support/server";
 
 const server = await startServer();
@@ -120,6 +121,30 @@ describe("the list of chats", () => {
     expect((await core.thread.get("ann", id))?.title).toBe("mine");
   });
 
+  test("is made once for windows that fetch it at one time, marks each one's own chat, and is made anew after a change", async () => {
+    const [id, other] = [await create("Fetched"), await create("Beside it")];
+    const list = core.thread.list;
+    let reads = 0;
+    Object.assign(core.thread, {
+      list: (...args: Parameters<typeof list>) => {
+        reads++;
+        return list(...args);
+      },
+    });
+    const [first, same, beside] = [
+      await get(ann, `/threads?current=${id}`),
+      await get(ann, `/threads?current=${id}`),
+      await get(ann, `/threads?current=${other}`),
+    ];
+    expect([reads, same]).toEqual([1, first]);
+    const currentOf = (markup: string) => /href="\/t\/([^"]+)" aria-current/.exec(markup)?.[1];
+    expect([currentOf(first), currentOf(beside)]).toEqual([id, other]);
+    await core.thread.update("ann", id, { title: "Fetched anew" });
+    expect(await get(ann, "/threads")).toContain("Fetched anew");
+    Object.assign(core.thread, { list });
+    expect(await get(bob, "/threads")).not.toContain("Fetched");
+  });
+
   test("days are those of the zone in the cookie, and a cookie that makes no sense is passed over", async () => {
     const id = await create("zoned");
     const message = { parentId: null, role: "user", type: "text", content: "x", turnId: "t", step: 0 } as const;
@@ -140,5 +165,41 @@ describe("the list of chats", () => {
     for (const zone of ["Nowhere/Land", "../../etc", "x".repeat(500), "%00"]) {
       expect((await ann.fetch("/threads", { headers: { ...PAGE, cookie: `zone=${zone}` } })).status).toBe(200);
     }
+  });
+});
+
+describe("the calendar of a reader", () => {
+  const now = "2026-07-16T10:00:00Z"; // A Thursday.
+  const groups: [iso: string, zone: string, group: string][] = [
+    ["2026-07-16T00:00:00Z", "UTC", "today"],
+    ["2026-07-17T09:00:00Z", "UTC", "today"],
+    ["2026-07-15T23:59:59.999Z", "UTC", "yesterday"],
+    ["2026-07-15T23:59:59.999Z", "Europe/Berlin", "today"],
+    ["2026-07-16T06:00:00Z", "America/Los_Angeles", "yesterday"],
+    ["2026-07-14T12:00:00Z", "UTC", "week"],
+    ["2026-07-13T00:00:00Z", "UTC", "week"],
+    ["2026-07-12T23:59:59Z", "UTC", "2026-07"],
+    ["2026-06-30T23:00:00Z", "Europe/Berlin", "2026-07"],
+    ["2026-06-30T23:00:00Z", "UTC", "2026-06"],
+    ["1999-12-31T12:00:00Z", "UTC", "1999-12"],
+    ["not a time", "UTC", "1970-01"],
+  ];
+  test.each(groups)("%s in %s is in the group %s", (iso, zone, group) => {
+    const dayOf = daysOf(zone);
+    expect(groupOf(dayOf(Date.parse(iso)), dayOf(Date.parse(now)))).toBe(group);
+  });
+
+  test("on a Monday the week has only that day", () => {
+    const [saturday = 0, sunday = 0, monday = 0] = ["2026-07-11", "2026-07-12", "2026-07-13"].map((date) =>
+      daysOf("UTC")(Date.parse(date)),
+    );
+    expect([groupOf(sunday, monday), groupOf(saturday, monday)]).toEqual(["yesterday", "2026-07"]);
+  });
+
+  test("days follow each other over a change of the clocks", () => {
+    const days = ["2026-03-28T22:30:00Z", "2026-03-29T21:30:00Z", "2026-03-30T21:30:00Z"].map((iso) =>
+      daysOf("Europe/Berlin")(Date.parse(iso)),
+    );
+    expect(days.map((day) => day - (days[0] ?? 0))).toEqual([0, 1, 2]);
   });
 });
