@@ -14,7 +14,7 @@ const RUN_BY: Partial<Record<ProtocolName, string>> = {
   bus: "test/core/bus.test.ts",
   file: "test/core/file.test.ts",
   limit: "test/core/limit.test.ts",
-  model: "test/core/model.test.ts",
+  model: "test/core/model/model.test.ts",
   store: "test/core/store/store.test.ts",
   systemPrompt: "test/core/system-prompt.test.ts",
   views: "test/core/views.test.ts",

@@ -36,6 +36,10 @@ export interface JsonShape {
   parts: number;
   /** The deepest so far. */
   levels: number;
+  /** How many are open; below zero where more were closed than opened. */
+  level: number;
+  /** Whether the end is within a text. */
+  isText: boolean;
   add(bytes: Uint8Array): void;
 }
 
@@ -44,12 +48,15 @@ const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /** What a JSON text is made of, before it is parsed. Of a text that is no JSON the counts mean nothing, and nothing is made of it. */
 export function countShape(): JsonShape {
-  let [level, isText, isEscaped] = [0, false, false];
+  let isEscaped = false;
   return {
     parts: 0,
     levels: 0,
-    // By index, which is six times as fast as an iterator.
+    level: 0,
+    isText: false,
     add(bytes) {
+      let { parts, levels, level, isText } = this;
+      // By index, which is six times as fast as an iterator.
       for (let at = 0; at < bytes.length; at++) {
         const byte = bytes[at];
         if (isEscaped) isEscaped = false;
@@ -57,12 +64,13 @@ export function countShape(): JsonShape {
           if (byte === BACKSLASH) isEscaped = true;
           else if (byte === QUOTE) isText = false;
         } else if (byte === QUOTE) isText = true;
-        else if (byte === COMMA) this.parts++;
+        else if (byte === COMMA) parts++;
         else if (byte === LIST || byte === OBJECT) {
-          this.parts++;
-          if (++level > this.levels) this.levels = level;
+          parts++;
+          if (++level > levels) levels = level;
         } else if (byte === LIST_END || byte === OBJECT_END) level--;
       }
+      Object.assign(this, { parts, levels, level, isText });
     },
   };
 }

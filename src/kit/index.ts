@@ -33,8 +33,8 @@ export { callEndpoint, type EndpointCall, type ReplyReader } from "../core/model
 export { plainCalls } from "../core/model/calls";
 export { StreamFault } from "../core/model/failure";
 export { createFileParts, type FilePart, type FilePartsOptions } from "../core/model/file-parts";
-export { toFinishReason } from "../core/model/finish-reason";
 export { createLists, type Lister, type Lists } from "../core/model/lists";
+export { toFinishReason } from "../core/model/reply";
 export { fetchEndpoint } from "../core/model/send";
 export { toolSchema } from "../core/model/tool-schema";
 export type * from "../protocols";

@@ -9,9 +9,8 @@ import redact from "../../plugin_library/functions/redact-secrets";
 import { htmlToMarkdown } from "../../src/basics/html-to-markdown";
 import { cleanName, cleanType } from "../../src/core/file/claims";
 import { StreamFault, toFailure } from "../../src/core/model/failure";
-import { createInlinePictures } from "../../src/core/model/inline-pictures";
 import { createSseReader } from "../../src/core/model/sse-reader";
-import { createThinkFilter } from "../../src/core/model/think";
+import { createTextReader } from "../../src/core/model/text";
 import { searchable, wordsOf } from "../../src/core/store/search-index";
 import { snippetOf } from "../../src/core/thread/search";
 import type { Core } from "../../src/protocols";
@@ -69,38 +68,38 @@ const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces:
   ],
   "thinking in tags": [
     (text) => {
-      const filter = createThinkFilter();
-      filter.push("<think>");
-      inPieces(text, 50, filter.push);
+      const reader = createTextReader(() => {});
+      reader.push("<think>");
+      inPieces(text, 50, reader.push);
     },
     500_000,
     ["<", "</think", "</think><think>", " "],
   ],
   "a text that may have thinking in it": [
     (text) => {
-      const filter = createThinkFilter();
-      filter.push("So: ");
-      inPieces(text, 50, filter.push);
-      filter.end();
+      const reader = createTextReader(() => {});
+      reader.push("So: ");
+      inPieces(text, 50, reader.push);
+      reader.end();
     },
     100_000,
     ["<", "</think", "</think> ", "```\n"],
   ],
   "a text that may have pictures in it": [
     (text) => {
-      const filter = createInlinePictures();
-      inPieces(text, 50, filter.push);
-      filter.end();
+      const reader = createTextReader(() => {});
+      inPieces(text, 50, reader.push);
+      reader.end();
     },
     100_000,
     ["!", "![", "![](data:image/png;base64,", "![](data:image/png;base64,A)"],
   ],
   "a reply in channels": [
     (text) => {
-      const filter = createThinkFilter();
-      filter.push("<|channel|>");
-      inPieces(text, 50, filter.push);
-      filter.end();
+      const reader = createTextReader(() => {});
+      reader.push("<|channel|>");
+      inPieces(text, 50, reader.push);
+      reader.end();
     },
     100_000,
     ["<|", "<|message|>", "<|channel|>final<|message|>a"],

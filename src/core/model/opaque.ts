@@ -10,6 +10,11 @@ import type { Endpoint } from "./endpoint";
 
 export type JsonRecord = Record<string, unknown>;
 
+/** Names under which thinking comes as a plain text. */
+export const THINKING_FIELDS = ["reasoning_content", "reasoning", "thinking", "reasoning_text", "thought"];
+/** LiteLLM's place for what its own form does not have. */
+export const NESTED = "provider_specific_fields";
+
 export interface OpaqueCollector {
   /** A piece of the message. */
   message(delta: JsonRecord): void;
@@ -76,7 +81,7 @@ export function createOpaque(): OpaqueCollector {
   };
 
   return {
-    message: (delta) => add(message, delta, OF_MESSAGE),
+    message: (delta) => add(message, withoutThinking(delta), OF_MESSAGE),
     call(at, delta) {
       const call = calls[at] ?? {};
       calls[at] = call;
@@ -113,6 +118,16 @@ export function createOpaque(): OpaqueCollector {
       };
     },
   };
+}
+
+/** Plain thinking is kept once; lists of it, with their signatures, as they are. */
+function withoutThinking(delta: JsonRecord): JsonRecord {
+  const others = Object.entries(delta).filter(
+    ([name, value]) => typeof value !== "string" || !THINKING_FIELDS.includes(name),
+  );
+  return Object.fromEntries(
+    others.map(([name, value]) => [name, name === NESTED && isRecord(value) ? withoutThinking(value) : value]),
+  );
 }
 
 /** Names of texts that grow by pieces, of which two may be the same. Other texts are whole, or repeated, or go on. */

@@ -1,99 +1,82 @@
 /**
- * Puts a model's reply together from the chunks of its stream. Text and thinking go out as they come; tool calls, usage
- * and the finish when the stream has ended, because endpoints send them in any order and in pieces.
+ * Puts a model's reply together from the messages of its stream, in whichever of the usual forms its server sends them. Text and thinking
+ * go out as they come; tool calls, usage and the finish when the stream has ended, because endpoints send them in any order and in pieces.
  */
 
-import { isRecord, isTooDeep } from "../../basics/json";
+import { isRecord } from "../../basics/json";
 import type { FinishReason, ModelEvent, Usage } from "../../protocols";
 import type { ReplyReader } from "./call";
-import { pictureEvent, readContent, THINKING_FIELDS, textIn, textOf } from "./content";
 import { StreamFault } from "./failure";
-import { toFinishReason } from "./finish-reason";
-import { createInlinePictures, type InlinePictures } from "./inline-pictures";
-import { createOpaque, type Giver, type JsonRecord, learn, type OpaqueCollector } from "./opaque";
-import { createThinkFilter, type ThinkFilter, type ThinkPiece } from "./think";
+import {
+  createOpaque,
+  type Giver,
+  type JsonRecord,
+  learn,
+  NESTED,
+  type OpaqueCollector,
+  THINKING_FIELDS,
+} from "./opaque";
+import { createPictures, isPicture } from "./pictures";
+import { createTextReader } from "./text";
 import { createToolCalls, type ToolCalls } from "./tool-calls";
 
 /** Notes in `giver` what it gives that must go back to it. */
 export function createReply(giver: Giver): ReplyReader {
-  const parts: DeltaParts = {
-    think: createThinkFilter(),
-    inline: createInlinePictures(),
-    calls: createToolCalls(),
-    opaque: createOpaque(),
-    pictures: new Set(),
-    hasDelta: false,
-    hasPlainThinking: false,
-    giver,
-  };
-  let finish: FinishReason | null = null;
-  /** How the endpoint says that the reply is broken off: told when the stream ends, after what came with it. */
-  let fault: StreamFault | null = null;
-  let usage: Usage | null = null;
-  let hasChoice = false;
-  /** Of a message that is no part of a reply: if all are such, it is what went wrong. */
-  let odd: unknown = null;
-
-  const readChoice = (choice: JsonRecord): ModelEvent[] => {
-    hasChoice = true;
-    const events = readDelta(deltaOf(choice, parts), parts);
-    try {
-      const error = choice.error || fieldOf(choice.delta, "error");
-      if (error) throw new StreamFault("reported", { detail: error });
-      // Some say `stop` again after a word that says more.
-      if (finish === null || finish === "stop") finish = toFinishReason(choice.finish_reason) ?? finish;
-    } catch (error) {
-      if (!(error instanceof StreamFault)) throw error;
-      fault ??= error;
-    }
-    return events;
-  };
-
+  let events: ModelEvent[] = [];
+  const reply = beginReply(giver, (event) => void events.push(event));
   return {
     push(message) {
-      const [only] = Array.isArray(message) && message.length === 1 ? message : [];
-      const chunk: unknown = isRecord(only) && Array.isArray(only.choices) ? only : message;
-      const reported = reportIn(chunk);
-      if (reported) throw new StreamFault("reported", { detail: reported });
-      if (!isRecord(chunk)) throw new StreamFault("malformed");
-      const choice = firstChoice(chunk.choices);
-      usage = usageOf(chunk.usage) ?? usageOf(choice?.usage) ?? usageOf(fieldOf(chunk.x_groq, "usage")) ?? usage;
-      if (!choice) odd = oddIn(chunk) ?? odd;
-      return choice ? readChoice(choice) : [];
+      events = [];
+      readMessage(reply, message);
+      return events;
     },
-    kept: () => parts.think.held() + parts.inline.held() + parts.calls.size(),
-    isFinished: () => finish !== null || fault !== null,
+    kept: () => reply.length + (reply.calls?.size() ?? 0),
+    isFinished: () => reply.finish !== null || reply.fault !== null,
     end() {
-      if (fault) throw fault;
-      if (odd && finish === null) throw new StreamFault("reported", { detail: odd });
-      if (!hasChoice) throw new StreamFault("malformed");
-      const calls = parts.calls.end();
-      const events: ModelEvent[] = [...toEvents(parts.think.end(), parts), ...parts.inline.end()] as ModelEvent[];
-      for (const { call } of calls) events.push({ type: "toolCall", ...call });
-      const at = calls.map((call) => call.at);
-      const opaque = parts.opaque.end(giver.from, at);
-      if (opaque) {
-        learn(giver, opaque);
-        events.push(opaque);
-      }
-      if (usage) events.push({ type: "usage", ...usage });
-      events.push({ type: "finish", reason: finish ?? "stop" });
+      events = [];
+      end(reply);
       return events;
     },
   };
 }
 
-interface DeltaParts {
-  readonly think: ThinkFilter;
-  readonly inline: InlinePictures;
-  readonly calls: ToolCalls;
-  readonly opaque: OpaqueCollector;
-  /** Hashes or numbers of the pictures that events have told. */
-  readonly pictures: Set<string | number | bigint>;
-  hasDelta: boolean;
-  /** Then what lists say of it is the same again. */
-  hasPlainThinking: boolean;
-  readonly giver: Giver;
+type ReplyState = ReturnType<typeof beginReply>;
+
+function beginReply(giver: Giver, tell: (event: ModelEvent) => void) {
+  const addPicture = createPictures(tell);
+  return {
+    giver,
+    tell,
+    addPicture,
+    text: createTextReader((piece) => (piece.type === "picture" ? addPicture(piece.url) : tell(piece))),
+    calls: null as ToolCalls | null,
+    opaque: null as OpaqueCollector | null,
+    /** Characters of text and thinking so far. */
+    length: 0,
+    hasChoice: false,
+    hasDelta: false,
+    /** Then what lists say of it is the same again. */
+    hasPlainThinking: false,
+    finish: null as FinishReason | null,
+    /** How the endpoint says that the reply is broken off: told when the stream ends, after what came with it. */
+    fault: null as StreamFault | null,
+    usage: null as Usage | null,
+    /** Of a message that is no part of a reply: if all are such, it is what went wrong. */
+    odd: null as unknown,
+  };
+}
+
+function readMessage(reply: ReplyState, message: unknown): void {
+  const [only] = Array.isArray(message) && message.length === 1 ? message : [];
+  const chunk: unknown = isRecord(only) && Array.isArray(only.choices) ? only : message;
+  const reported = reportIn(chunk);
+  if (reported) throw new StreamFault("reported", { detail: reported });
+  if (!isRecord(chunk)) throw new StreamFault("malformed");
+  const choice = firstChoice(chunk.choices);
+  const usage = usageOf(chunk.usage) ?? usageOf(choice?.usage) ?? usageOf(fieldOf(chunk.x_groq, "usage"));
+  if (usage) reply.usage = usage;
+  if (choice) readChoice(reply, choice);
+  else reply.odd = oddIn(chunk) ?? reply.odd;
 }
 
 /** What an endpoint says instead of a reply, in one of the forms in which servers and gateways say it; null when it says nothing such. */
@@ -111,134 +94,213 @@ function reportIn(chunk: unknown): unknown {
 }
 
 /** What a message without a choice may say in a field that successful ones have too, or that nothing else is made of. */
-function oddIn(chunk: JsonRecord): unknown {
-  const { message, msg, fault, base_resp, reason } = chunk;
-  const status = fieldOf(base_resp, "status_msg");
-  return (
-    [message, msg, fault, status, reason].find((it) => (typeof it === "string" ? it !== "" : isRecord(it))) ?? null
-  );
+function oddIn({ message, msg, fault, base_resp, reason }: JsonRecord): unknown {
+  const said = [message, msg, fault, fieldOf(base_resp, "status_msg"), reason];
+  return said.find((it) => (typeof it === "string" ? it !== "" : isRecord(it))) ?? null;
 }
 
 /** One reply is read; a server that was told to give more sends them all at once. */
-function firstChoice(choices: unknown): JsonRecord | null {
-  if (!Array.isArray(choices)) return null;
-  return choices.filter(isRecord).find(({ index }) => typeof index !== "number" || index === 0) ?? null;
+function firstChoice(choices: unknown): JsonRecord | undefined {
+  if (!Array.isArray(choices)) return undefined;
+  return choices.find((it) => isRecord(it) && (typeof it.index !== "number" || it.index === 0));
+}
+
+function readChoice(reply: ReplyState, choice: JsonRecord): void {
+  reply.hasChoice = true;
+  readDelta(reply, deltaOf(reply, choice));
+  try {
+    const error = choice.error || fieldOf(choice.delta, "error");
+    if (error) throw new StreamFault("reported", { detail: error });
+    // Some say `stop` again after a word that says more.
+    if (reply.finish === null || reply.finish === "stop")
+      reply.finish = toFinishReason(choice.finish_reason) ?? reply.finish;
+  } catch (error) {
+    if (!(error instanceof StreamFault)) throw error;
+    reply.fault ??= error;
+  }
 }
 
 /** `message` is what an endpoint that does not stream sends, and some at the end once more; `text` is of the older protocol. */
-function deltaOf({ delta, message, text }: JsonRecord, parts: DeltaParts): JsonRecord {
+function deltaOf(reply: ReplyState, { delta, message, text }: JsonRecord): JsonRecord {
   if (isRecord(delta)) {
-    parts.hasDelta = true;
+    reply.hasDelta = true;
     return delta;
   }
-  if (isRecord(message)) return parts.hasDelta ? {} : message;
+  if (isRecord(message)) return reply.hasDelta ? {} : message;
   return { content: text };
 }
 
-function readDelta(delta: JsonRecord, parts: DeltaParts): ModelEvent[] {
-  const { think, calls, opaque } = parts;
-  if (isTextAlone(delta)) return toEvents(think.push(delta.content), parts);
-  const events: ModelEvent[] = [];
-  const addThinking = (text: string) => text !== "" && events.push({ type: "thinking", text });
-  addThinking(thinkingIn(delta, parts));
-  opaque.message(withoutThinking(delta));
-  const pictures: unknown[] = [delta.images, delta.image].flat().filter(Boolean);
-  for (const piece of readContent(delta.content, opaque.part)) {
-    if (piece.type === "picture") pictures.push(piece.value);
-    else if (piece.type === "thinking") addThinking(piece.text);
-    else events.push(...toEvents(think.push(piece.text), parts));
+function readDelta(reply: ReplyState, delta: JsonRecord): void {
+  if (isTextAlone(delta)) {
+    addText(reply, delta.content);
+    return;
   }
-  if (!delta.content) events.push(...toEvents(think.push(textOf(delta.refusal)), parts));
-  for (const picture of pictures) events.push(...toEvents(think.flush(), parts), ...readPicture(picture, parts));
+  reply.opaque ??= createOpaque();
+  const { opaque } = reply;
+  addThinking(reply, thinkingIn(delta, reply));
+  opaque.message(delta);
+  const pictures: unknown[] = [delta.images, delta.image].flat().filter(Boolean);
+  for (const part of [delta.content].flat()) {
+    if (!isRecord(part)) addText(reply, part);
+    else if (part.thought === true || /think|reason|thought/i.test(textOf(part.type))) {
+      opaque.part(part);
+      addThinking(reply, textIn(part));
+    } else {
+      const text = textIn(part);
+      if (text === "" && isPicture(part)) pictures.push(part);
+      addText(reply, text);
+    }
+  }
+  if (!delta.content) addText(reply, delta.refusal);
+  for (const picture of pictures) {
+    reply.text.flush();
+    reply.addPicture(picture);
+  }
   // `function_call` is the form before `tool_calls`, which a few servers still speak.
   const made = isRecord(delta.function_call) ? [{ index: 0, function: delta.function_call }] : [];
-  const pieces = [delta.tool_calls ?? []].flat();
-  if (pieces.length + made.length > 0) calls.push([...pieces, ...made], opaque.call);
-  return events;
+  const pieces = [delta.tool_calls ?? [], made].flat();
+  if (pieces.length === 0) return;
+  reply.calls ??= createToolCalls();
+  reply.calls.push(pieces, opaque.call);
 }
 
-/** What nearly all deltas of a stream are: what follows here is work for each token. */
-function isTextAlone(delta: JsonRecord): delta is { readonly content: string } {
+/** What nearly all deltas of a stream are: what follows is work for each token. */
+function isTextAlone(delta: JsonRecord): boolean {
   for (const name in delta) {
     if (name !== "content" && name !== "role" && delta[name] !== null) return false;
   }
-  return typeof delta.content === "string";
+  return typeof delta.content !== "object" || delta.content === null;
 }
 
-/** Without the pictures that are written into the text. */
-function toEvents(pieces: readonly ThinkPiece[], parts: DeltaParts): ModelEvent[] {
-  return pieces.flatMap((piece): ModelEvent[] => {
-    const read = piece.type === "text" ? parts.inline.push(piece.text) : [...parts.inline.end(), piece];
-    return read.flatMap((it) => (it.type === "picture" ? readPicture(it.url, parts) : [it]));
-  });
+function addText(reply: ReplyState, text: unknown): void {
+  if (typeof text !== "string" || text === "") return;
+  reply.length += text.length;
+  reply.text.push(text);
+}
+
+function addThinking(reply: ReplyState, text: string): void {
+  if (text === "") return;
+  reply.length += text.length;
+  reply.tell({ type: "thinking", text });
 }
 
 const THINKING_LISTS = ["reasoning_details", "thinking_blocks"];
 
 /** Some endpoints send the same thinking under several names. */
-function thinkingIn(delta: JsonRecord, parts: DeltaParts): string {
-  for (const name of parts.hasPlainThinking ? THINKING_FIELDS : [...THINKING_FIELDS, ...THINKING_LISTS]) {
+function thinkingIn(delta: JsonRecord, reply: ReplyState): string {
+  for (const name of reply.hasPlainThinking ? THINKING_FIELDS : [...THINKING_FIELDS, ...THINKING_LISTS]) {
     const text = textIn(delta[name]);
     if (text === "") continue;
-    parts.think.hasThinking();
+    reply.text.hasThinking();
     if (typeof delta[name] === "string") {
-      parts.hasPlainThinking = true;
-      parts.opaque.thinking(name, text);
-      parts.giver.thinking = name;
+      reply.hasPlainThinking = true;
+      reply.giver.thinking = name;
+      reply.opaque?.thinking(name, text);
     }
     return text;
   }
-  // LiteLLM's place for what its own form does not have.
   const nested = delta[NESTED];
-  return isRecord(nested) ? thinkingIn({ ...nested, [NESTED]: null }, parts) : "";
+  return isRecord(nested) ? thinkingIn({ ...nested, [NESTED]: null }, reply) : "";
 }
 
-const NESTED = "provider_specific_fields";
+const TEXT_FIELDS = ["text", "thinking", "reasoning", "thought", "summary", "content", "refusal", "value"];
+const TEXT_LEVELS = 6; // A list in a part in a list is the deepest seen.
 
-/** Plain thinking is kept once; lists of it, with their signatures, as they are. */
-function withoutThinking(delta: JsonRecord): JsonRecord {
-  const others = Object.entries(delta).filter(
-    ([name, value]) => typeof value !== "string" || !THINKING_FIELDS.includes(name),
-  );
-  return Object.fromEntries(
-    others.map(([name, value]) => [name, name === NESTED && isRecord(value) ? withoutThinking(value) : value]),
-  );
+/** The text in a value of any form; empty when there is none. */
+function textIn(value: unknown, levels = TEXT_LEVELS): string {
+  if (typeof value === "string") return value;
+  if (levels === 0) return "";
+  if (Array.isArray(value)) return value.map((item) => textIn(item, levels - 1)).join("");
+  if (!isRecord(value)) return "";
+  for (const name of TEXT_FIELDS) {
+    const text = textIn(value[name], levels - 1);
+    if (text !== "") return text;
+  }
+  return "";
 }
 
-const MAX_PICTURES = 20; // Of one reply; vendors make four at most.
-
-function readPicture(picture: unknown, { pictures }: DeltaParts): ModelEvent[] {
-  if (isTooDeep(picture)) throw new StreamFault("malformed");
-  const key = Bun.hash(JSON.stringify(picture));
-  // Some send them again with the last chunk.
-  if (pictures.has(key) || pictures.size >= MAX_PICTURES) return [];
-  pictures.add(key);
-  return [pictureEvent(picture, pictures.size)];
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
+
+function end({ giver, text, calls, opaque, tell, ...reply }: ReplyState): void {
+  if (reply.fault) throw reply.fault;
+  if (reply.odd && reply.finish === null) throw new StreamFault("reported", { detail: reply.odd });
+  if (!reply.hasChoice) throw new StreamFault("malformed");
+  text.end();
+  const made = calls?.end() ?? [];
+  for (const { call } of made) tell({ type: "toolCall", ...call });
+  const numbers = made.map(({ at }) => at);
+  const given = opaque?.end(giver.from, numbers);
+  if (given) learn(giver, given);
+  if (given) tell(given);
+  if (reply.usage) tell({ type: "usage", ...reply.usage });
+  tell({ type: "finish", reason: reply.finish ?? "stop" });
+}
+
+/** Under which names, or paths of two names, endpoints tell a number of tokens. */
+const COUNTS = {
+  inputTokens: ["prompt_tokens", "input_tokens"],
+  outputTokens: ["completion_tokens", "output_tokens"],
+  cachedTokens: ["prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cached_tokens"],
+  reasoningTokens: ["completion_tokens_details.reasoning_tokens", "reasoning_tokens"],
+};
 
 function usageOf(usage: unknown): Usage | null {
   if (!isRecord(usage)) return null;
-  const input = countIn(usage, "prompt_tokens", "input_tokens");
-  const output = countIn(usage, "completion_tokens", "output_tokens");
-  if (input === null || output === null) return null;
-  const [of, made] = [usage.prompt_tokens_details, usage.completion_tokens_details].map((it) =>
-    isRecord(it) ? it : {},
-  );
-  const cached = countIn(of, "cached_tokens") ?? countIn(usage, "prompt_cache_hit_tokens", "cached_tokens");
-  const reasoning = countIn(made, "reasoning_tokens") ?? countIn(usage, "reasoning_tokens");
-  return {
-    inputTokens: input,
-    outputTokens: output,
-    ...(cached !== null && { cachedTokens: cached }),
-    ...(reasoning !== null && { reasoningTokens: reasoning }),
-  };
-}
-
-function countIn(usage: JsonRecord | undefined, ...names: string[]): number | null {
-  const count = names.map((name) => usage?.[name]).find((it) => Number.isSafeInteger(it) && Number(it) >= 0);
-  return count === undefined ? null : Number(count);
+  const found: { -readonly [Name in keyof Usage]?: number } = {};
+  for (const [name, paths] of Object.entries(COUNTS)) {
+    const counts = paths.map((path) => path.split(".").reduce(fieldOf, usage as unknown));
+    const count = counts.find((it) => Number.isSafeInteger(it) && Number(it) >= 0);
+    if (count !== undefined) found[name as keyof Usage] = Number(count);
+  }
+  const { inputTokens, outputTokens } = found;
+  return inputTokens === undefined || outputTokens === undefined ? null : { ...found, inputTokens, outputTokens };
 }
 
 function fieldOf(value: unknown, field: string): unknown {
   return isRecord(value) ? value[field] : undefined;
 }
+
+const DONE = new Set(
+  (
+    "stop stopped stop_sequence stop_str stop_string_found stop_token stop_word stop_words eos eos_token eos_found end end_turn end_of_turn turn_end tool_call tool_calls tool_use " +
+    "tool function_call function_calls done complete completed finish finished success normal null none"
+  )
+    .split(" ")
+    .map(plain),
+);
+const CUT = /length|(?:max|limit|output)[_-]?\w*tokens|tokens?[_-](?:limit|max)|context[_-]window/;
+const FILTERED =
+  /filter|safety|refus|recitation|block|prohibit|sensitive|moderat|guardrail|censor|flagged|spii|policy|harm|intervened/;
+
+/**
+ * Null while there is no word. Throws StreamFault for one that says that the reply is broken off, and for one that nobody knows: what
+ * may be half a reply must not look like a whole one.
+ *
+ * @example
+ * ```ts
+ * toFinishReason("end_turn"); // "stop"
+ * toFinishReason("max_tokens"); // "length"
+ * toFinishReason(null); // null
+ * ```
+ */
+export function toFinishReason(word: unknown): FinishReason | null {
+  if (typeof word !== "string" || word.trim() === "") return null;
+  const known = word
+    .trim()
+    .toLowerCase()
+    .slice(0, MAX_WORD)
+    .replace(/^finish_?reason_?/, "");
+  if (DONE.has(plain(known))) return "stop";
+  if (CUT.test(known)) return "length";
+  if (FILTERED.test(known)) return "filtered";
+  throw new StreamFault("ended", { detail: word });
+}
+
+/** Vendors write one word as `end_turn`, `END_TURN`, `end-turn` and `endTurn`. */
+function plain(word: string): string {
+  return word.replace(/[_-]/g, "");
+}
+
+const MAX_WORD = 100; // Characters. The longest known has 29.

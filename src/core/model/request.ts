@@ -22,10 +22,9 @@ import type {
 } from "../../protocols";
 import { mergeNeighbours, OF_TOOLS_RESULT } from "./adapt";
 import { picturesApart, plainCalls, type SentMessage } from "./calls";
-import { THINKING_FIELDS } from "./content";
 import type { Endpoint } from "./endpoint";
 import { createFileParts, type FilePart } from "./file-parts";
-import { type Giver, only } from "./opaque";
+import { type Giver, only, THINKING_FIELDS } from "./opaque";
 import { toolSchema } from "./tool-schema";
 
 export interface Target {

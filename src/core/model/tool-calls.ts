@@ -3,7 +3,7 @@
  * them in one piece or many, one after the other or in turns, and some send all of them again at the end.
  */
 
-import { isRecord, isTooDeep } from "../../basics/json";
+import { countShape, isRecord, isTooDeep, type JsonShape } from "../../basics/json";
 import type { ToolCall } from "../../protocols";
 import { StreamFault } from "./failure";
 import type { JsonRecord } from "./opaque";
@@ -24,10 +24,9 @@ interface GrowingCall {
   readonly index: number | null;
   id: string;
   name: string;
-  pieces: string[];
-  /** Of all pieces, in characters. */
-  length: number;
-  braces: Braces;
+  /** Of its arguments, as far as they came. */
+  text: string;
+  shape: JsonShape;
   /** Which delta began it. */
   readonly begunIn: number;
 }
@@ -46,7 +45,7 @@ export function createToolCalls(): ToolCalls {
 
   const begin = ({ index, id, name }: Piece): GrowingCall => {
     if (calls.length >= MAX_CALLS) throw new StreamFault("malformed");
-    const call = { index, id, name, pieces: [], length: 0, braces: createBraces(), begunIn: deltaCount };
+    const call = { index, id, name, text: "", shape: countShape(), begunIn: deltaCount };
     calls.push(call);
     size += id.length + name.length;
     return call;
@@ -54,19 +53,18 @@ export function createToolCalls(): ToolCalls {
 
   const take = (piece: Piece): GrowingCall => {
     const known = find(calls, piece);
-    const isRepeated = known?.braces.isClosed() && piece.text !== "" && isSame(known, piece);
+    const isRepeated = known && isClosed(known.shape) && piece.text !== "" && isSame(known, piece);
     // Whole and the same again, in a later delta: the server says once more what it said.
-    if (known && isRepeated && known.begunIn < deltaCount) return known;
+    if (isRepeated && known.begunIn < deltaCount) return known;
     const call = known && goesOn(known, piece, deltaCount) ? known : begin(piece);
     call.name = joinedName(call, piece);
     call.id ||= piece.id;
     if (isLonger(call, piece)) {
-      size -= call.length;
-      Object.assign(call, { pieces: [], length: 0, braces: createBraces() });
+      size -= call.text.length;
+      Object.assign(call, { text: "", shape: countShape() });
     }
-    if (piece.text !== "") call.pieces.push(piece.text);
-    call.length += piece.text.length;
-    call.braces.add(piece.text);
+    call.text += piece.text;
+    call.shape.add(Buffer.from(piece.text));
     size += piece.text.length;
     if (size > MAX_CHARACTERS) throw new StreamFault("malformed");
     return call;
@@ -81,9 +79,9 @@ export function createToolCalls(): ToolCalls {
     end() {
       const used = new Set<string>();
       return calls.flatMap((growing, at) => {
-        const args = growing.pieces.join("");
         // Some servers end with a piece that says nothing.
-        return growing.name === "" && args.trim() === "" ? [] : { at, call: toToolCall(growing, args, used) };
+        const isNothing = growing.name === "" && growing.text.trim() === "";
+        return isNothing ? [] : { at, call: toToolCall(growing, used) };
       });
     },
   };
@@ -116,15 +114,15 @@ function goesOn(call: GrowingCall, piece: Piece, deltaCount: number): boolean {
   if (name !== call.name) return false;
   const isOther = id !== "" && call.id !== "" && id !== call.id;
   // Arguments begin again: a second call, in turns with the first. Some servers make a new id for each piece.
-  if (isOther && call.length > 0 && text.startsWith("{")) return false;
+  if (isOther && call.text !== "" && text.startsWith("{")) return false;
   // The name again: with every piece, or of a second call of the same tool once the first is whole.
-  return !call.braces.isClosed() || (id === call.id && text === "");
+  return !isClosed(call.shape) || (id === call.id && text === "");
 }
 
 /** Whether it is the next piece of a name that came in pieces: of the same call, before its arguments. */
 function isNamePiece(call: GrowingCall, { index, id, name }: Piece): boolean {
   const isSameCall = id === "" ? index !== null && index === call.index : id === call.id;
-  return isSameCall && call.length === 0 && name !== call.name;
+  return isSameCall && call.text === "" && name !== call.name;
 }
 
 /** A server may say the name again, whole or longer by what came since. */
@@ -134,54 +132,28 @@ function joinedName(call: GrowingCall, { name }: Piece): string {
 
 /** Whether it is all that came once more, and what follows. One that ends more than it begins goes on with an object of the same beginning. */
 function isLonger(call: GrowingCall, { text }: Piece): boolean {
-  if (call.length === 0 || text.length <= call.length || !text.startsWith("{")) return false;
-  if (!text.startsWith(call.pieces.join(""))) return false;
-  const braces = createBraces();
-  braces.add(text);
-  return !braces.isOverclosed();
+  if (call.text === "" || text.length <= call.text.length || !text.startsWith("{")) return false;
+  if (!text.startsWith(call.text)) return false;
+  const shape = countShape();
+  shape.add(Buffer.from(text));
+  return shape.level >= 0;
 }
 
 function isSame(call: GrowingCall, { id, name, text }: Piece): boolean {
   if ((id !== "" && id !== call.id) || (name !== "" && name !== call.name)) return false;
-  return text.length === call.length && text === call.pieces.join("");
+  return text === call.text;
 }
 
-function toToolCall({ id, name }: GrowingCall, args: string, used: Set<string>): ToolCall {
+function toToolCall({ id, name, text }: GrowingCall, used: Set<string>): ToolCall {
   // Without hyphens it has 37 characters: OpenAI takes back 40.
   const callId = id === "" || used.has(id) ? `call_${crypto.randomUUID().replaceAll("-", "")}` : id;
   used.add(callId);
-  return { callId, name, arguments: args };
+  return { callId, name, arguments: text };
 }
 
-interface Braces {
-  add(text: string): void;
-  /** Whether what came is one value with brackets, from the first to the one that closes it. */
-  isClosed(): boolean;
-  /** Whether more was closed than opened. */
-  isOverclosed(): boolean;
-}
-
-/** Looks at each character once, where parsing what came so far with each piece would take longer each time. */
-function createBraces(): Braces {
-  let [level, hasOpened, isText, isEscaped] = [0, false, false, false];
-  return {
-    add(text) {
-      for (let at = 0; at < text.length; at++) {
-        const character = text[at];
-        if (isEscaped) isEscaped = false;
-        else if (isText) {
-          if (character === "\\") isEscaped = true;
-          else if (character === '"') isText = false;
-        } else if (character === '"') isText = true;
-        else if (character === "{" || character === "[") {
-          level++;
-          hasOpened = true;
-        } else if (character === "}" || character === "]") level--;
-      }
-    },
-    isClosed: () => hasOpened && level <= 0 && !isText,
-    isOverclosed: () => level < 0,
-  };
+/** Whether what came is one value with brackets, from the first to the one that closes it. */
+function isClosed({ levels, level, isText }: JsonShape): boolean {
+  return levels > 0 && level <= 0 && !isText;
 }
 
 function textOf(value: unknown): string {

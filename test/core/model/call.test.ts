@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { createSseReader } from "../../src/core/model/sse-reader";
-import { growth } from "../support/cost";
+import { createSseReader } from "../../../src/core/model/sse-reader";
+import { growth } from "../../support/cost";
 
 /** The events of a body that arrives in the given pieces. */
 function eventsOf(pieces: readonly Uint8Array[]): string[] {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ModelProtocol } from "../../src/protocols";
-import { deadUrl, gate, httpError, startUpstream, type Upstream } from "../support/upstream";
-import { modelCall, modelCore, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
+import type { ModelProtocol } from "../../../src/protocols";
+import { deadUrl, gate, httpError, startUpstream, type Upstream } from "../../support/upstream";
+import { modelCall, modelCore, modelOf, OWNER_KEY, openaiCore } from "../../support/upstream-core";
 
 let first: Upstream;
 let second: Upstream;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createToolCalls } from "../../src/core/model/tool-calls";
+import { createToolCalls } from "../../../src/core/model/tool-calls";
 
 const A = '{"a":1}';
 const B = '{"a":2}';

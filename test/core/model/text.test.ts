@@ -1,11 +1,27 @@
 import { expect, test } from "bun:test";
-import { createThinkFilter } from "../../src/core/model/think";
+import { createTextReader, type TextPiece } from "../../../src/core/model/text";
+
+/** A reader, and what it has told so far. */
+function textReader() {
+  const pieces: TextPiece[] = [];
+  const reader = createTextReader((piece) => pieces.push(piece));
+  const read = (text: string) => {
+    reader.push(text);
+    return pieces.splice(0);
+  };
+  const end = () => {
+    reader.end();
+    return pieces.splice(0);
+  };
+  return { read, end };
+}
 
 /** Text and thinking of a reply whose deltas are the given pieces. */
 function filtered(pieces: readonly string[]): { thinking: string; text: string } {
-  const filter = createThinkFilter();
+  const { read, end } = textReader();
   const result = { thinking: "", text: "" };
-  for (const piece of [...pieces.flatMap((text) => filter.push(text)), ...filter.end()]) {
+  for (const piece of [...pieces.flatMap(read), ...end()]) {
+    if (piece.type === "picture") throw new Error("a picture");
     if (piece.type === "wasThinking") {
       result.thinking += result.text;
       result.text = "";
@@ -98,9 +114,38 @@ for (const [name, reply, thinking, text] of CASES) {
 }
 
 test("plain text is passed on at once, and thinking but for what may be the closing tag", () => {
-  const filter = createThinkFilter();
-  expect(filter.push("Hello")).toEqual([{ type: "text", text: "Hello" }]);
-  const thinking = createThinkFilter();
-  expect(thinking.push("<think>one <")).toEqual([{ type: "thinking", text: "one " }]);
-  expect(thinking.push(" two")).toEqual([{ type: "thinking", text: "< two" }]);
+  const { read } = textReader();
+  expect(read("Hello")).toEqual([{ type: "text", text: "Hello" }]);
+  const thinking = textReader();
+  expect(thinking.read("<think>one <")).toEqual([{ type: "thinking", text: "one " }]);
+  expect(thinking.read(" two")).toEqual([{ type: "thinking", text: "< two" }]);
+});
+
+/** The text, and the pictures in it as their addresses between brackets. */
+function withPictures(pieces: readonly string[]): string {
+  const { read, end } = textReader();
+  const told = [...pieces.flatMap(read), ...end()];
+  return told
+    .map((piece) => (piece.type === "picture" ? `<${piece.url}>` : "text" in piece ? piece.text : ""))
+    .join("");
+}
+
+const PICTURES: [text: string, read: string][] = [
+  ["See ![a cat](data:image/png;base64,iVBO+/8=) there", "See <data:image/png;base64,iVBO+/8=> there"],
+  [
+    "![](data:image/webp;base64,AA)![](data:image/png;base64,BB)",
+    "<data:image/webp;base64,AA><data:image/png;base64,BB>",
+  ],
+  ["!![x](data:image/png;base64,AA)", "!<data:image/png;base64,AA>"],
+  ["Wow! ![a](https://x.example/a.png) ![b] [c](d)!", "Wow! ![a](https://x.example/a.png) ![b] [c](d)!"],
+  ["![a](data:image/png;base64,iVBO…)", "![a](data:image/png;base64,iVBO…)"],
+  ["![a](data:image/png;base64,iVBO", "![a](data:image/png;base64,iVBO"],
+  ["![a](data:text/html;base64,AA)", "![a](data:text/html;base64,AA)"],
+  ["![a\nb](data:image/png;base64,AA)", "![a\nb](data:image/png;base64,AA)"],
+  ["the end!", "the end!"],
+];
+
+test.each(PICTURES)("%s is the same however it is split", (text, expected) => {
+  for (let at = 0; at <= text.length; at++) expect(withPictures([text.slice(0, at), text.slice(at)])).toBe(expected);
+  expect(withPictures([...text])).toBe(expected);
 });

@@ -1,66 +1,37 @@
-/** What a delta or message says: text, thinking and pictures, in whichever of the usual forms its server sends them. */
+/** The pictures of a reply, in whichever of the usual forms its server sends them. */
 
 import { imageTypeOf } from "../../basics/image";
-import { isRecord } from "../../basics/json";
+import { isRecord, isTooDeep } from "../../basics/json";
 import type { ModelEvent } from "../../protocols";
+import { StreamFault } from "./failure";
 import type { JsonRecord } from "./opaque";
 
-/** Names under which thinking comes as a plain text. */
-export const THINKING_FIELDS = ["reasoning_content", "reasoning", "thinking", "reasoning_text", "thought"];
+const MAX_PICTURES = 20; // Of one reply; vendors make four at most.
 
-export type ContentPiece =
-  | { readonly type: "text" | "thinking"; readonly text: string }
-  | { readonly type: "picture"; readonly value: unknown };
-
-/** `content`: a text, or a list of parts. `onPart` gets the parts that are thinking, as they came. */
-export function readContent(content: unknown, onPart: (part: JsonRecord) => void): ContentPiece[] {
-  if (!Array.isArray(content))
-    return isRecord(content) ? readContent([content], onPart) : piece("text", textOf(content));
-  return content.flatMap((part: unknown): ContentPiece[] => {
-    if (!isRecord(part)) return piece("text", textOf(part));
-    if (part.thought === true || /think|reason|thought/i.test(textOf(part.type))) {
-      onPart(part);
-      return piece("thinking", textIn(part));
-    }
-    const text = textIn(part);
-    return text === "" && isPicture(part) ? [{ type: "picture", value: part }] : piece("text", text);
-  });
-}
-
-function piece(type: "text" | "thinking", text: string): ContentPiece[] {
-  return text === "" ? [] : [{ type, text }];
-}
-
-const TEXT_FIELDS = ["text", "thinking", "reasoning", "thought", "summary", "content", "refusal", "value"];
-const TEXT_LEVELS = 6; // A list in a part in a list is the deepest seen.
-
-/** The text in a value of any form; empty when there is none. */
-export function textIn(value: unknown, levels = TEXT_LEVELS): string {
-  if (typeof value === "string") return value;
-  if (levels === 0) return "";
-  if (Array.isArray(value)) return value.map((item) => textIn(item, levels - 1)).join("");
-  if (!isRecord(value)) return "";
-  for (const name of TEXT_FIELDS) {
-    const text = textIn(value[name], levels - 1);
-    if (text !== "") return text;
-  }
-  return "";
-}
-
-export function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
+/** A function that tells a picture, or why there is none, unless it was told before. */
+export function createPictures(tell: (event: ModelEvent) => void): (picture: unknown) => void {
+  /** Hashes of those that were told. */
+  const told = new Set<string | number | bigint>();
+  return (picture) => {
+    if (isTooDeep(picture)) throw new StreamFault("malformed");
+    const key = Bun.hash(JSON.stringify(picture));
+    // Some send them again with the last chunk.
+    if (told.has(key) || told.size >= MAX_PICTURES) return;
+    told.add(key);
+    tell(pictureEvent(picture, told.size));
+  };
 }
 
 const PICTURE_FIELDS = ["image_url", "b64_json", "image", "inline_data", "inlineData", "image_base64"];
 /** Of a part that says that it is one. */
 const ADDRESS_FIELDS = [...PICTURE_FIELDS, "url", "data", "source"];
 
-function isPicture(part: JsonRecord): boolean {
-  return /image|picture/i.test(textOf(part.type)) || PICTURE_FIELDS.some((name) => name in part);
+export function isPicture(part: JsonRecord): boolean {
+  return /image|picture/i.test(String(part.type)) || PICTURE_FIELDS.some((name) => name in part);
 }
 
 /** A picture as an event: a file when its bytes are there, else a link, as this server fetches nothing for a model. */
-export function pictureEvent(picture: unknown, number: number): ModelEvent {
+function pictureEvent(picture: unknown, number: number): ModelEvent {
   const { address, type } = addressIn(picture);
   if (/^https?:\/\//i.test(address)) {
     const url = URL.parse(address)?.href.replace(/[()]/g, (it) => (it === "(" ? "%28" : "%29"));
@@ -74,6 +45,10 @@ export function pictureEvent(picture: unknown, number: number): ModelEvent {
   if (!bytes || !known) return { type: "notice", text: "The model sent a picture that cannot be read." };
   const name = `picture-${number}.${known.replace(/^.*\//, "").replace(/\W.*$/, "").replace("jpeg", "jpg")}`;
   return { type: "file", name, data: new Blob([bytes], { type: known }) };
+}
+
+function isType(value: unknown): value is string {
+  return typeof value === "string" && /^\w+\/[\w.+-]+$/.test(value);
 }
 
 /** Pictures of these types are told by their bytes. */
@@ -99,9 +74,7 @@ const ADDRESS_LEVELS = 4;
 function addressIn(value: unknown, levels = ADDRESS_LEVELS): { readonly address: string; readonly type: string } {
   if (typeof value === "string") return { address: value, type: "image/png" };
   if (isRecord(value) && levels > 0) {
-    const claimed = [value.mime_type, value.mimeType, value.media_type]
-      .map(textOf)
-      .find((it) => /^\w+\/[\w.+-]+$/.test(it));
+    const claimed = [value.mime_type, value.mimeType, value.media_type].find(isType);
     for (const name of ADDRESS_FIELDS) {
       const found = addressIn(value[name], levels - 1);
       if (found.address !== "") return { address: found.address, type: claimed ?? found.type };

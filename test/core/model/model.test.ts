@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { isAppError } from "../../src/basics/errors";
-import { modelContract } from "../../src/contracts/model";
-import type { Config, ModelCall, ModelEvent, ModelProtocol } from "../../src/protocols";
+import { isAppError } from "../../../src/basics/errors";
+import { modelContract } from "../../../src/contracts/model";
+import type { Config, ModelCall, ModelEvent, ModelProtocol } from "../../../src/protocols";
 import {
   deadUrl,
   FAULTS,
@@ -13,8 +13,8 @@ import {
   startUpstream,
   toolCall,
   type Upstream,
-} from "../support/upstream";
-import { modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
+} from "../../support/upstream";
+import { modelCall, modelOf, OWNER_KEY, openaiCore } from "../../support/upstream-core";
 
 let upstream: Upstream;
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
-import { createFileParts } from "../../src/core/model/file-parts";
-import type { FileInfo, FileText, ModelCall, ModelMessage, Tool } from "../../src/protocols";
-import { PIXEL, PIXEL_BASE64 } from "../support/pixel";
+import { createFileParts } from "../../../src/core/model/file-parts";
+import type { FileInfo, FileText, ModelCall, ModelMessage, Tool } from "../../../src/protocols";
+import { PIXEL, PIXEL_BASE64 } from "../../support/pixel";
 import {
   behindDeadProxy,
   httpError,
@@ -12,8 +12,8 @@ import {
   startUpstream,
   type Upstream,
   type UpstreamBody,
-} from "../support/upstream";
-import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../support/upstream-core";
+} from "../../support/upstream";
+import { fileInfo, modelCall, modelOf, OWNER_KEY, openaiCore } from "../../support/upstream-core";
 
 let upstream: Upstream;
 
