@@ -3,33 +3,26 @@
 import { Elysia, type InternalRoute } from "elysia";
 import { isProduction } from "elysia/error";
 import type { Core } from "./protocols";
-import { assetRoutes } from "./routes/assets";
-import { catalogueRoutes } from "./routes/catalogue";
-import { sentPage } from "./routes/compress";
-import { corsHeaders, preflight } from "./routes/cors";
-import { failureOf, failureResponse, wrongMethod } from "./routes/failure";
-import { fileRoutes } from "./routes/files";
-import { passGate } from "./routes/gate";
-import { healthRoutes } from "./routes/health";
-import { signInAgain } from "./routes/kept-form";
+import { fileRoutes } from "./routes/api/files";
+import { healthRoutes } from "./routes/api/health";
+import { liveEventRoutes } from "./routes/api/live-events";
+import { messageRoutes } from "./routes/api/message";
+import { openapiRoutes } from "./routes/api/openapi";
+import { catalogueRoutes, searchRoutes, threadRoutes } from "./routes/api/threads";
+import { turnRoutes } from "./routes/api/turns";
+import { comeIn, goOut, pathOf, publicPath } from "./routes/http/address";
+import { assetRoutes } from "./routes/http/assets";
+import { failureOf, failureResponse, methodsAt, wrongMethod } from "./routes/http/failure";
+import { pluginPageRoutes } from "./routes/http/plugin-pages";
+import { SECURITY_HEADERS, sentPage } from "./routes/http/respond";
 import { liveRoutes } from "./routes/live";
-import { liveEventRoutes } from "./routes/live-events";
-import { loginRoutes } from "./routes/login";
-import { messageRoutes } from "./routes/message";
-import { openapiRoutes } from "./routes/openapi";
 import { pageRoutes } from "./routes/page";
-import { pluginPageRoutes } from "./routes/plugin-pages";
-import { comeIn, goOut } from "./routes/public-path";
-import { searchRoutes } from "./routes/search";
-import { SECURITY_HEADERS } from "./routes/security-headers";
-import { keepPeer } from "./routes/session";
-import { setupRoutes } from "./routes/setup";
-import { threadRoutes } from "./routes/threads";
-import { turnRoutes } from "./routes/turns";
-import { methodsAt, pathOf, publicPath } from "./routes/url";
+import { corsHeaders, passGate, preflight } from "./routes/session/gate";
+import { loginRoutes, setupRoutes, signInAgain } from "./routes/session/login";
+import { keepPeer } from "./routes/session/session";
 
-export { BODY_MAX_BYTES } from "./routes/gate";
-export { closeStreams } from "./routes/stream";
+export { closeStreams } from "./routes/http/stream";
+export { BODY_MAX_BYTES } from "./routes/session/gate";
 
 export interface AppOptions {
   /** Opens /setup; null = there is nothing to set up. */

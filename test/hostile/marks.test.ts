@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { allowedParameters } from "../../src/basics/allowed";
 import { normaliseName } from "../../src/core/auth/accounts";
 import { searchable, wordsOf } from "../../src/core/store/search-index";
-import { accountKey } from "../../src/routes/sign-in";
+import { accountKey } from "../../src/routes/session/sign-in";
 import { cpuMs } from "../support/cpu";
 
 const LENGTH = 10_000; // Half a second, where it is normalised as it comes.

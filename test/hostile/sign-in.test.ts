@@ -3,7 +3,7 @@
 import { describe, expect, setSystemTime, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Plugin } from "../../src/protocols";
-import { accountKey, networkOf } from "../../src/routes/sign-in";
+import { accountKey, networkOf } from "../../src/routes/session/sign-in";
 import { PASSWORD, startServer, type TestServer } from "../support/server";
 
 const RATE = { max: 5, windowS: 60 };

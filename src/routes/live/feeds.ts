@@ -9,10 +9,10 @@ import { allowedModels } from "../../basics/allowed";
 import { errorOf } from "../../basics/errors";
 import { encodeNote, encodeSse } from "../../basics/sse";
 import type { Core, Fact, Words } from "../../protocols";
-import { factJournals, type Told } from "../fact-journal";
+import { factJournals, type Told } from "../api/live-events";
+import { partial } from "../http/respond";
 import { daysOf } from "../page/list";
-import { partial } from "../partial";
-import type { Reader } from "../reader";
+import type { Reader } from "../session/session";
 import { createThreadFeed, oneAtATime, type Put, type ThreadFeed } from "./thread";
 
 /** One page that listens. */

@@ -8,12 +8,10 @@ import { Elysia } from "elysia";
 import { encodeNote, encodeSse } from "../../basics/sse";
 import { takeSlot } from "../../basics/stream-slots";
 import type { Core, Words } from "../../protocols";
-import { partial } from "../partial";
-import { outsideBytes } from "../public-path";
-import { type Reader, wordsFor, zoneOf } from "../reader";
-import { findUser } from "../session";
-import { type StreamClient, streamResponse } from "../stream";
-import { urlOf } from "../url";
+import { outsideBytes, urlOf } from "../http/address";
+import { partial } from "../http/respond";
+import { type StreamClient, streamResponse } from "../http/stream";
+import { findUser, type Reader, wordsFor, zoneOf } from "../session/session";
 import { createFeeds, type Feeds } from "./feeds";
 
 const PAGES = 50; // Of one stream. The script asks for no more.

@@ -5,8 +5,8 @@
  */
 
 import type { Core, MessageData, Words } from "../../protocols";
+import { partial } from "../http/respond";
 import { type Branch, fingerprint } from "../page/branch";
-import { partial } from "../partial";
 
 export interface PageState {
   /** Fingerprints of its messages; null = not known. */

@@ -8,8 +8,8 @@ import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData } from "../../protocols";
 import { type Branch, loadBranch } from "../page/branch";
 import { noteSeen } from "../page/seen";
-import type { Reader } from "../reader";
 import { type LiveReply, openReply } from "../reply/live-reply";
+import type { Reader } from "../session/session";
 import { difference, type PageState, shownAfter, shownOf, withLast } from "./shown";
 
 export interface ThreadFeed {

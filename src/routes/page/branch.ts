@@ -4,10 +4,10 @@
  */
 
 import type { Core, Html, LiveTurn, Message, MessageData, MessagesData, Thread, Words } from "../../protocols";
-import type { Reader } from "../reader";
-import { withRemovedFiles } from "../removed-files";
+import { withRemovedFiles } from "../api/files";
 import { isMarkdown } from "../reply/part-data";
 import { renderAll, whenFinished } from "../reply/rendered";
+import type { Reader } from "../session/session";
 import { messageData } from "./message-data";
 import { chooseWindow, type WindowQuery } from "./window";
 

@@ -14,9 +14,9 @@ import type {
   User,
 } from "../../protocols";
 import { CONTENT_MAX } from "../../turn/start";
-import { factJournals } from "../fact-journal";
-import { pageData } from "../page-data";
-import type { Reader } from "../reader";
+import { factJournals } from "../api/live-events";
+import { pageData } from "../http/assets";
+import type { Reader } from "../session/session";
 import { type Branch, loadBranch } from "./branch";
 import { type ListRequest, loadThreadList } from "./list";
 import type { WindowQuery } from "./window";

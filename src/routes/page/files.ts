@@ -4,9 +4,9 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../../basics/errors";
 import { inlineTypeOf, scaledDown } from "../../basics/image";
 import type { Core, User } from "../../protocols";
-import { htmlResponse } from "../respond";
-import { session } from "../session";
-import { uploadOf } from "../uploads";
+import { uploadOf } from "../api/files";
+import { htmlResponse } from "../http/respond";
+import { session } from "../session/session";
 import { form, Id, readForm } from "./form";
 
 const GONE = "There is no such file.";

@@ -4,9 +4,8 @@ import { t } from "elysia";
 import { readFields } from "../../basics/body";
 import { AppError } from "../../basics/errors";
 import type { Core, StatusData, User } from "../../protocols";
-import { partial } from "../partial";
-import type { Reader } from "../reader";
-import { seeOther } from "../respond";
+import { partial, seeOther } from "../http/respond";
+import type { Reader } from "../session/session";
 
 /** Path of a form about one thread. */
 export const Id = t.Object({ id: t.String() });

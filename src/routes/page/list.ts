@@ -15,12 +15,10 @@ import type {
   ThreadListData,
   ThreadState,
 } from "../../protocols";
-import { factJournals } from "../fact-journal";
-import { partial } from "../partial";
-import { insidePath } from "../public-path";
-import type { Reader } from "../reader";
-import { htmlResponse, ownPath, seeOther } from "../respond";
-import { session } from "../session";
+import { factJournals } from "../api/live-events";
+import { insidePath, ownPath } from "../http/address";
+import { htmlResponse, partial, seeOther } from "../http/respond";
+import { type Reader, session } from "../session/session";
 import { form, Id, isFromHtmx, readForm } from "./form";
 
 /** What the address of a page, or a fragment, says of the list. */

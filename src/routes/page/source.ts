@@ -4,7 +4,7 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../../basics/errors";
 import { newestEnd, pathTo } from "../../basics/messages";
 import type { Core, Message, User } from "../../protocols";
-import { session } from "../session";
+import { session } from "../session/session";
 import { Id } from "./form";
 
 export function sourceRoutes(core: Core) {

@@ -6,12 +6,10 @@
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
 import type { Core, FileInfo, StatusData, TurnRequest } from "../../protocols";
-import { sentenceOf } from "../failure";
-import { partial } from "../partial";
-import type { Reader } from "../reader";
-import { htmlResponse, seeOther } from "../respond";
-import { session } from "../session";
-import { withFiles } from "../uploads";
+import { withFiles } from "../api/files";
+import { sentenceOf } from "../http/failure";
+import { htmlResponse, partial, seeOther } from "../http/respond";
+import { type Reader, session } from "../session/session";
 import { loadChat } from "./chat-data";
 import { done, form, Id, isArchived, isFromHtmx, plainText, readForm, requireTurn, saying } from "./form";
 

@@ -5,7 +5,7 @@
 
 import { formulasOfText } from "../../formulas";
 import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
-import { partial } from "../partial";
+import { partial } from "../http/respond";
 import { addedTo, endTags } from "./append";
 import { isSumOfBlocks, keepRendered, rendered } from "./rendered";
 

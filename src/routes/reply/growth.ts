@@ -2,7 +2,7 @@
 
 import type { Core, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
 import { createReplyParts, type ReplyPart } from "../../turn/reply-parts";
-import { partial } from "../partial";
+import { partial } from "../http/respond";
 import { createGrowingText, type GrowingText } from "./growing-text";
 import { isMarkdown, partId } from "./part-data";
 import { rendered } from "./rendered";

@@ -6,9 +6,9 @@
 
 import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData, NumberedEvent, TurnInfo, User, Words } from "../../protocols";
+import { partial } from "../http/respond";
 import { loadBranch } from "../page/branch";
-import { partial } from "../partial";
-import type { Reader } from "../reader";
+import type { Reader } from "../session/session";
 import { createGrowth } from "./growth";
 
 export interface LiveReply {

@@ -6,7 +6,7 @@
 import type { ChatData, Core, MessageData, TurnInfo } from "../../protocols";
 import { loadChat } from "../page/chat-data";
 import { noteSeen } from "../page/seen";
-import type { Reader } from "../reader";
+import type { Reader } from "../session/session";
 import { storedPart } from "./part-data";
 import { createWriting } from "./writing";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { Core, Plugin, User } from "../../../src/protocols";
-import { factJournals } from "../../../src/routes/fact-journal";
+import { factJournals } from "../../../src/routes/api/live-events";
 import { createFeeds, type Feeds, type OpenPage } from "../../../src/routes/live/feeds";
-import type { Reader } from "../../../src/routes/reader";
+import type { Reader } from "../../../src/routes/session/session";
 import { en } from "../../../views/words/en";
 import { atEnd } from "../../support/at-end";
 import { startCore } from "../../support/test-core";

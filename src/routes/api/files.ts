@@ -1,0 +1,141 @@
+/**
+ * Files: upload, list, download, removal, what can be read of them, and those that come with a message. A download never runs in the
+ * browser as a page of ours. Files that messages hold and that their user has removed since stay in them as they were, and say so.
+ */
+
+import { Elysia, t } from "elysia";
+import { AppError, isAppError } from "../../basics/errors";
+import { imageTypeOfFile } from "../../basics/image";
+import type { Core, FileInfo, Message, NewFile, User } from "../../protocols";
+import { bounded, given } from "../session/gate";
+import { session } from "../session/session";
+import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
+import { answers, Bytes, json, takes, upload } from "./openapi";
+
+const Page = {
+  limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000 })),
+  before: t.Optional(t.String({ description: "Id of the last one of the page before." })),
+};
+
+export function fileRoutes(core: Core) {
+  return new Elysia({ prefix: "/api/v1/files" })
+    .use(session(core))
+    .guard({ user: true })
+    .post(
+      "/",
+      async ({ body, user }) => {
+        return fileJson(await core.file.put(user.username, await uploadOf(body.file)));
+      },
+      {
+        ...bounded(t.Object({ file: t.File() })),
+        detail: { ...answers(json(FileAnswer)), ...takes(upload(t.Object({ file: Bytes }))) },
+      },
+    )
+    .get("/", async ({ query, user }) => (await core.file.list(user.username, given(query))).map(fileJson), {
+      query: t.Object(Page),
+      detail: answers(json(t.Array(FileAnswer))),
+    })
+    .delete(
+      "/:id",
+      async ({ params, user }) => {
+        const info = await core.file.get(user.username, params.id);
+        if (!info || !(await core.file.remove(user.username, info.id))) throw noFile();
+        return fileJson({ ...info, isRemoved: true });
+      },
+      { detail: answers(json(FileAnswer), 404) },
+    )
+    .get(
+      "/:id",
+      async ({ params, user, set }) => {
+        const info = await core.file.get(user.username, params.id);
+        const data = info && (await core.file.open(user.username, params.id));
+        if (!info || !data) throw noFile();
+        set.headers["content-security-policy"] = "default-src 'none'; sandbox";
+        return new Response(data, {
+          headers: {
+            "content-type": info.type,
+            "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(info.name)}`,
+            "cache-control": "private, max-age=31536000, immutable",
+          },
+        });
+      },
+      { detail: answers({ "*/*": { schema: Bytes } }, 404) },
+    )
+    .get(
+      "/:id/text",
+      async ({ params, user }) => {
+        const read = await core.file.text(user.username, params.id);
+        if (!read) throw noFile();
+        return fileTextJson(read);
+      },
+      { detail: answers(json(FileTextAnswer), 404) },
+    );
+}
+
+function noFile(): AppError {
+  return new AppError("notFound", "There is no such file.");
+}
+
+const IDS_PER_QUERY = 1000; // The most that `file.list` takes.
+
+/** The messages with `isRemoved` on those of their files that are gone; read in as few questions as can be. */
+export async function withRemovedFiles(core: Core, username: string, messages: readonly Message[]): Promise<Message[]> {
+  const ids = [...new Set(messages.flatMap(({ files = [] }) => files.map(({ id }) => id)))];
+  const there = new Set<string>();
+  for (let from = 0; from < ids.length; from += IDS_PER_QUERY) {
+    const some = await core.file.list(username, { ids: ids.slice(from, from + IDS_PER_QUERY) });
+    for (const { id } of some) there.add(id);
+  }
+  const marked = (file: FileInfo): FileInfo => (there.has(file.id) ? file : { ...file, isRemoved: true });
+  return messages.map((message) => (message.files ? { ...message, files: message.files.map(marked) } : message));
+}
+
+export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
+
+/** Sends with the files. What was uploaded for a message that is refused goes again: whoever sent it still has it. */
+export async function withFiles<Sent>(
+  core: Core,
+  user: User,
+  files: readonly unknown[],
+  send: (files: readonly FileInfo[]) => Promise<Sent>,
+): Promise<Sent> {
+  if (files.length > FILES_MAX) {
+    const sentence = `A message may have ${FILES_MAX} files; these are ${files.length}.`;
+    throw new AppError("invalid", sentence, { reason: "manyFiles" });
+  }
+  const infos: FileInfo[] = [];
+  const uploaded: FileInfo[] = [];
+  try {
+    for (const file of files) {
+      if (file instanceof File) {
+        const info = await core.file.put(user.username, await uploadOf(file));
+        uploaded.push(info);
+        infos.push(info);
+      } else infos.push(await known(core, user, file));
+    }
+    return await send(infos);
+  } catch (error) {
+    // After a failure of another kind the message may be stored, and name them.
+    if (isAppError(error)) for (const { id } of uploaded) await core.file.remove(user.username, id);
+    throw error;
+  }
+}
+
+/** What a browser says of a file's type is a guess by its name; what a picture is, its bytes say. */
+export async function uploadOf(file: File): Promise<NewFile> {
+  const type = await imageTypeOfFile(file);
+  if (type === "image/heic") {
+    const sentence = "Pictures in HEIC format, as phones take them, cannot be shown. Save it as JPEG first.";
+    throw new AppError("invalid", sentence, { reason: "heic" });
+  }
+  const claimed =
+    file.type.startsWith("image/") && file.type !== "image/svg+xml" ? "application/octet-stream" : file.type;
+  // Bun gives a part with an empty file name none at all.
+  return { name: file.name ?? "", type: type ?? claimed, data: file };
+}
+
+async function known(core: Core, user: User, id: unknown): Promise<FileInfo> {
+  const info = typeof id === "string" ? await core.file.get(user.username, id) : null;
+  if (!info) throw new AppError("invalid", "There is no such file.");
+  return info;
+}

@@ -1,0 +1,166 @@
+/**
+ * GET /api/v1/live: what concerns the user, as it happens. A client that comes back with the last id it saw gets what it
+ * missed; when that is not known any more, it is told to reload by a `reset`. What was told lately is in a journal, which begins when the
+ * first client listens and is forgotten some minutes after the last one left. Ids name the journal, so that one of an earlier
+ * journal or of another process is known to be of no use here.
+ */
+
+import { Elysia } from "elysia";
+import { EVERYBODY, userTopic } from "../../basics/facts";
+import { encodePlace, encodeSse } from "../../basics/sse";
+import { takeSlot } from "../../basics/stream-slots";
+import type { Core, Fact, Json } from "../../protocols";
+import { streamResponse } from "../http/stream";
+import { findUser, session } from "../session/session";
+import { LiveEvent, told } from "./json";
+import { answers, eventStream, resumes } from "./openapi";
+
+export function liveEventRoutes(core: Core) {
+  const journals = factJournals(core);
+  return new Elysia().use(session(core)).get(
+    "/api/v1/live",
+    ({ user, request, server }) => {
+      return streamResponse({
+        core,
+        slot: takeSlot(core, user.username),
+        counted: "streams_live",
+        request,
+        server,
+        async begin({ send }) {
+          const lastEventId = request.headers.get("last-event-id");
+          const after = lastEventId ?? (await journals.position(user.username));
+          // Else a client that is cut off before the first event would come back without a place, and miss what was between.
+          if (lastEventId === null) send(encodePlace(after));
+          return journals.listen(user.username, after, (told) => send(encode(told)));
+        },
+        isAllowed: async () => (await findUser(core, request)) !== null,
+      });
+    },
+    { user: true, detail: { ...answers(eventStream(LiveEvent), 429), ...resumes } },
+  );
+}
+
+function encode({ id, fact }: Told): Uint8Array {
+  const message = { id, data: JSON.stringify(told(fact ?? { type: "reset" })) };
+  return encodeSse(fact ? message : { ...message, event: "reset" });
+}
+
+const KEPT = 500; // Facts. A client that missed more reloads faster than it catches up.
+const KEPT_MS = 10 * 60_000; // After the last client left: a laptop's short sleep.
+
+export type Told = { readonly id: string; readonly fact: Fact } | { readonly id: string; readonly fact: null };
+
+interface FactJournals {
+  /**
+   * Tells facts after the one with the id `after` (null = from now on), and then as they come, until the function returned is
+   * called. A null fact comes first when `after` cannot be served: reload everything.
+   */
+  listen(username: string, after: string | null, tell: (told: Told) => void): Promise<() => void>;
+  /** Id of the last fact until now: what happens after this moment is told after it. */
+  position(username: string): Promise<string>;
+}
+
+interface Journal {
+  readonly name: string;
+  readonly told: { readonly number: number; readonly fact: Fact }[];
+  last: number;
+  readonly listeners: Set<(told: Told) => void>;
+  forget: Timer | null;
+  readonly end: () => void;
+}
+
+const known = new WeakMap<Core, FactJournals>();
+
+/** Those of the server, which its pages and its API share. */
+export function factJournals(core: Core): FactJournals {
+  const journals = known.get(core) ?? createFactJournals(core);
+  known.set(core, journals);
+  return journals;
+}
+
+function createFactJournals(core: Core): FactJournals {
+  const journals = new Map<string, Promise<Journal>>();
+
+  const open = (username: string): Promise<Journal> => {
+    const already = journals.get(username);
+    if (already) return already;
+    const opened = startJournal(core, username);
+    journals.set(username, opened);
+    opened.catch(() => journals.delete(username));
+    return opened;
+  };
+
+  const leave = (username: string, journal: Journal): void => {
+    if (journal.listeners.size > 0) return;
+    if (journal.forget) clearTimeout(journal.forget);
+    journal.forget = setTimeout(() => {
+      journals.delete(username);
+      journal.end();
+    }, KEPT_MS);
+    journal.forget.unref();
+  };
+
+  return {
+    async position(username) {
+      const journal = await open(username);
+      leave(username, journal);
+      return idOf(journal, journal.last);
+    },
+
+    async listen(username, after, tell) {
+      const journal = await open(username);
+      if (journal.forget) clearTimeout(journal.forget);
+      const position = positionOf(journal, after);
+      if (position === null) tell({ id: idOf(journal, journal.last), fact: null });
+      for (const { number, fact } of journal.told) {
+        if (number > (position ?? journal.last)) tell({ id: idOf(journal, number), fact });
+      }
+      journal.listeners.add(tell);
+      return () => {
+        journal.listeners.delete(tell);
+        leave(username, journal);
+      };
+    },
+  };
+}
+
+async function startJournal(core: Core, username: string): Promise<Journal> {
+  const ends: (() => void)[] = [];
+  const journal: Journal = {
+    name: Bun.randomUUIDv7(),
+    told: [],
+    last: 0,
+    listeners: new Set(),
+    forget: null,
+    end: () => {
+      for (const end of ends) end();
+    },
+  };
+  const tell = (message: Json): void => {
+    journal.last += 1;
+    const fact = message as unknown as Fact;
+    journal.told.push({ number: journal.last, fact });
+    if (journal.told.length > KEPT) journal.told.shift();
+    for (const listener of [...journal.listeners]) listener({ id: idOf(journal, journal.last), fact });
+  };
+  for (const topic of [userTopic(username), EVERYBODY]) ends.push(await core.bus.subscribe(topic, tell));
+  return journal;
+}
+
+function idOf({ name }: Journal, number: number): string {
+  return `${name}.${number}`;
+}
+
+/** The number to go on after, or null when what follows is not known any more. */
+function positionOf(journal: Journal, after: string | null): number | null {
+  if (after === null) return journal.last;
+  const [name, digits] = after.split(".", 2);
+  const number = Number(digits);
+  const isKnown = name === journal.name && Number.isSafeInteger(number) && number >= 0 && number <= journal.last;
+  return isKnown && !isTooFarBack(journal, number) ? number : null;
+}
+
+function isTooFarBack({ told, last }: Journal, number: number): boolean {
+  const oldest = told[0]?.number ?? last + 1;
+  return number + 1 < oldest;
+}

@@ -1,0 +1,126 @@
+/**
+ * Turns: look at, stop, continue, answer calls that wait for the user, and follow. Events are encoded once, however many clients follow
+ * a turn.
+ */
+
+import { Elysia, t } from "elysia";
+import { AppError } from "../../basics/errors";
+import { sseText } from "../../basics/sse";
+import { type StreamSlot, withSlot } from "../../basics/stream-slots";
+import type { Core, NumberedEvent, User } from "../../protocols";
+import { type IdleTimer, streamResponse } from "../http/stream";
+import { bounded } from "../session/gate";
+import { findUser, session } from "../session/session";
+import { eventJson, TurnAnswer, TurnEvent, turnJson } from "./json";
+import { answers, eventStream, json, resumes } from "./openapi";
+
+const Approval = t.Object({ approve: t.Boolean({ description: "Whether the call may run." }) });
+
+export function turnRoutes(core: Core) {
+  return new Elysia({ prefix: "/api/v1/turns/:id" })
+    .use(session(core))
+    .guard({ user: true })
+    .get("/", async ({ params, user }) => turnJson(found(await core.turns.get(user, params.id))), {
+      detail: answers(json(TurnAnswer), 404),
+    })
+    .delete(
+      "/",
+      async ({ params, user }) => {
+        found((await core.turns.stop(user, params.id)) || null);
+        return turnJson(found(await core.turns.get(user, params.id)));
+      },
+      { detail: answers(json(TurnAnswer), 404) },
+    )
+    .get(
+      "/events",
+      async ({ params, query, headers, user, request, server }) => {
+        // A browser that comes back asks for the same address again, with the place that it has reached since.
+        const lastEventId = headers["last-event-id"];
+        const after = lastEventId ? cursorOf(lastEventId) : (query.after ?? 0);
+        return withSlot(core, user.username, (slot) => turnStream(core, request, server, user, params.id, after, slot));
+      },
+      {
+        query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }),
+        detail: { ...answers(eventStream(TurnEvent), 404, 429), ...resumes },
+      },
+    )
+    .post(
+      "/tools/:call_id",
+      async ({ params: { id, call_id: callId }, body: { approve }, user }) => {
+        found((await core.turns.approve(user, id, callId, approve)) || null);
+        return { approve };
+      },
+      { ...bounded(Approval), detail: answers(json(Approval), 404, 409) },
+    )
+    .post(
+      "/continue",
+      ({ params, user, request, server }) =>
+        withSlot(core, user.username, async (slot) => {
+          const turn = await core.turns.continue(user, params.id);
+          return turnStream(core, request, server, user, turn.id, 0, slot);
+        }),
+      { detail: answers(eventStream(TurnEvent), 404, 409, 429) },
+    );
+}
+
+/** An id that is none of ours cannot be served, which the stream says; so it may be any number. */
+function cursorOf(lastEventId: string): number {
+  return /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : Number.MAX_SAFE_INTEGER;
+}
+
+function found<T>(value: T | null): T {
+  if (value === null) throw new AppError("notFound", "There is no such turn.");
+  return value;
+}
+
+/** Follows the turn after position `after`. Throws AppError("notFound") when there is none that the user may see. */
+export async function turnStream(
+  core: Core,
+  request: Request,
+  server: IdleTimer | null,
+  user: User,
+  turnId: string,
+  after: number,
+  slot: StreamSlot,
+): Promise<Response> {
+  if (!(await core.turns.get(user, turnId))) throw new AppError("notFound", "There is no such turn.");
+  return streamResponse({
+    core,
+    counted: "streams_turn",
+    slot,
+    request,
+    server,
+    async begin({ send, end }) {
+      const take = (events: readonly NumberedEvent[]) => send(encode(events));
+      const stop = await core.turns.listen(user, turnId, after, { take, end });
+      // Nobody can have deleted it: there is no way to.
+      if (!stop) throw new Error("A turn is gone.");
+      return stop;
+    },
+    isAllowed: async () => (await findUser(core, request)) !== null,
+  });
+}
+
+const encoder = new TextEncoder();
+
+/** By what was heard at once, which is the same array for all who follow in this process. */
+const encoded = new WeakMap<readonly NumberedEvent[], Uint8Array>();
+
+function encode(events: readonly NumberedEvent[]): Uint8Array {
+  const known = encoded.get(events);
+  if (known) return known;
+  const bytes = encoder.encode(events.map(textOf).join(""));
+  encoded.set(events, bytes);
+  return bytes;
+}
+
+function textOf(numbered: NumberedEvent): string {
+  const json = eventJson(numbered);
+  if (!json) return "";
+  const isReset = numbered.event.type === "reset";
+  return sseText({
+    data: JSON.stringify(json),
+    // A browser's EventSource must not take the position of a reset for its own.
+    ...(isReset ? { event: "reset", id: 0 } : { id: numbered.seq }),
+  });
+}

@@ -1,0 +1,274 @@
+/**
+ * A response that streams messages, Server-Sent Events as a rule, to a client for as long as either wants. What the client has not read waits in
+ * the response itself, bounded: one that does not read is let go and may come back. Quiet connections are kept alive, and
+ * all end in order when the server does.
+ */
+
+import { errorOf } from "../../basics/errors";
+import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../../basics/sse";
+import type { StreamSlot } from "../../basics/stream-slots";
+import type { Core } from "../../protocols";
+
+export interface StreamOptions {
+  readonly core: Core;
+  /** Under which name of `core.counts` it is counted while it is open. */
+  readonly counted: "streams_page" | "streams_turn" | "streams_live";
+  readonly request: Request;
+  /** The user's, given back when the stream ends, however it does; absent for somebody who is not signed in. */
+  readonly slot?: StreamSlot;
+  /** Where the server is asked not to cut the connection when it is idle; null in tests without one. */
+  readonly server: IdleTimer | null;
+  /** Called once. Resolves with what is called when the client is gone or was let go. */
+  readonly begin: (client: StreamClient) => Promise<() => void>;
+  /** Asked twice a second: false ends the stream, because the session did. */
+  readonly isAllowed?: () => Promise<boolean>;
+  /** The last of a stream whose session has ended; absent = as of one that the server ends. */
+  readonly signedOut?: () => Uint8Array;
+  /** Default HEARTBEAT_MS. */
+  readonly heartbeatMs?: number;
+  /** Seconds without progress after which the rest of an ended stream is given up. Default REST_S. */
+  readonly restS?: number;
+  /** What is streamed; absent = Server-Sent Events. */
+  readonly format?: StreamFormat;
+}
+
+export interface StreamFormat {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Says nothing, and keeps the connection open. */
+  readonly heartbeat: Uint8Array;
+  /** The last of a stream that the server ends early. */
+  readonly goodbye: () => Uint8Array;
+}
+
+const SSE: StreamFormat = { headers: SSE_HEADERS, heartbeat: HEARTBEAT, goodbye: encodeRetry };
+
+export interface StreamClient {
+  /** Sends encoded messages. Nothing happens once the client is gone. */
+  send(messages: Uint8Array): void;
+  /** Ends the response after what was sent; with an error it is cut, which is all the answer there is after the first byte. */
+  end(error?: Error): void;
+}
+
+export interface IdleTimer {
+  timeout(request: Request, seconds: number): void;
+}
+
+const REST_S = 60; // Else a client that reads nothing more would hold its connection, and what waits in it, for ever.
+const UNREAD_BYTES = 2 * 1024 * 1024; // Many minutes of a fast model.
+
+/** A chunk's size is its bytes. None are asked for ahead, because Bun would reserve memory for that in each connection. */
+const BY_BYTES: QueuingStrategy<Uint8Array> = { highWaterMark: 0, size: (bytes) => bytes?.byteLength ?? 0 };
+
+/** A `begin` that sends what an iterable gives, and then ends. */
+export function sendAll(messages: (signal: AbortSignal) => AsyncIterable<Uint8Array>): StreamOptions["begin"] {
+  return async ({ send, end }) => {
+    const gone = new AbortController();
+    const all = async () => {
+      for await (const message of messages(gone.signal)) send(message);
+    };
+    all().then(
+      () => end(),
+      (error) => end(errorOf(error)),
+    );
+    return () => gone.abort();
+  };
+}
+
+/** Ends every stream of the server, asking its client to connect again in a moment. */
+export function closeStreams(core: Core): void {
+  for (const stream of [...streamsOf(core)]) stream.close();
+}
+
+/** The same response, a stream that somebody else makes and that is cut when `isAllowed`, asked twice a second, says no. */
+export function guardedResponse(core: Core, response: Response, isAllowed: () => Promise<boolean>): Response {
+  const reader = response.body?.getReader();
+  if (!reader) return response;
+  const open = keepLooking(core, HEARTBEAT_MS);
+  let refuse = (): void => {};
+  // When the server ends, so does whoever makes the stream.
+  const stream = watched(core, { isAllowed, beatMs: HEARTBEAT_MS, beat() {}, close() {}, refuse: () => refuse() });
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        open.add(stream);
+        refuse = () => {
+          if (!open.delete(stream)) return;
+          controller.error(new Error("The session has ended."));
+          reader.cancel().catch(() => {}); // Nobody hears of it any more.
+        };
+      },
+      async pull(controller) {
+        const next = await reader.read().catch((error: unknown) => {
+          open.delete(stream);
+          throw error;
+        });
+        if (!open.has(stream)) return;
+        if (!next.done) return controller.enqueue(next.value);
+        open.delete(stream);
+        controller.close();
+      },
+      cancel() {
+        open.delete(stream);
+        return reader.cancel();
+      },
+    },
+    BY_BYTES,
+  );
+  return new Response(body, response);
+}
+
+export function streamResponse(options: StreamOptions): Response {
+  const { request, server, slot, format = SSE } = options;
+  if (request.method === "HEAD") {
+    slot?.release();
+    return new Response(null, { headers: format.headers });
+  }
+  server?.timeout(request, 0);
+  let leave = (): void => {};
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        leave = openStream(options, controller);
+      },
+      cancel: () => leave(),
+    },
+    BY_BYTES,
+  );
+  return new Response(body, { headers: format.headers });
+}
+
+/** Returns what is called when the client is gone. */
+function openStream(options: StreamOptions, controller: ReadableStreamDefaultController<Uint8Array>): () => void {
+  const { core, counted, begin, heartbeatMs = HEARTBEAT_MS, restS = REST_S, format = SSE } = options;
+  let isGone = false;
+  let stop = (): void => {};
+  const unreadBytes = () => -(controller.desiredSize ?? 0);
+
+  const leave = (): void => {
+    if (isGone) return;
+    isGone = true;
+    core.counts.add(counted, -1);
+    options.slot?.release();
+    streamsOf(core).delete(stream);
+    stop();
+  };
+  const send = (messages: Uint8Array): void => {
+    if (isGone || messages.length === 0) return;
+    // What is sent at once may be more than that: one who has read all the rest is not slow.
+    if (unreadBytes() > UNREAD_BYTES) end();
+    else controller.enqueue(messages);
+  };
+  const end = (error?: Error): void => {
+    if (isGone) return;
+    leave();
+    if (error) core.log.error("A stream failed", { error });
+    if (unreadBytes() > 0) options.server?.timeout(options.request, restS);
+    if (error) controller.error(error);
+    else controller.close();
+  };
+  const close = (last = format.goodbye): void => {
+    send(last());
+    end();
+  };
+  const stream = watched(core, {
+    isAllowed: options.isAllowed,
+    beatMs: heartbeatMs,
+    beat() {
+      if (unreadBytes() <= 0) send(format.heartbeat);
+    },
+    close,
+    refuse: () => close(options.signedOut),
+  });
+  keepLooking(core, heartbeatMs).add(stream);
+  core.counts.add(counted);
+  // The first bytes carry the headers to a client that waits for them.
+  send(format.heartbeat);
+  begin({ send, end }).then(
+    (begun) => {
+      stop = begun;
+      if (isGone) stop();
+    },
+    (error) => end(errorOf(error)),
+  );
+  return leave;
+}
+
+interface OpenStream {
+  dueMs: number;
+  /** Looks at the session, and sends a heartbeat when it is time. */
+  look(): void;
+  close(): void;
+}
+
+interface Watched {
+  readonly isAllowed: StreamOptions["isAllowed"];
+  readonly beatMs: number;
+  beat(): void;
+  close(): void;
+  refuse(): void;
+}
+
+function watched(core: Core, { isAllowed, beatMs, beat, close, refuse }: Watched): OpenStream {
+  let beatDueMs = performance.now() + beatMs;
+  let isAsking = false;
+  let hasFailed = false;
+  const ask = async (): Promise<void> => {
+    // A provider that is slow is not asked again before it has answered.
+    if (!isAllowed || isAsking) return;
+    isAsking = true;
+    try {
+      if (!(await isAllowed())) refuse();
+      hasFailed = false;
+    } catch (error) {
+      if (!hasFailed) core.log.error("A stream's session could not be looked at", { error: errorOf(error) });
+      hasFailed = true;
+    } finally {
+      isAsking = false;
+    }
+  };
+  return {
+    dueMs: performance.now() + lookMs(beatMs),
+    look() {
+      void ask();
+      if (beatDueMs > performance.now()) return;
+      beatDueMs = performance.now() + beatMs;
+      beat();
+    },
+    close,
+  };
+}
+
+/** Those that are open, of each server of this process, the next to look at first. */
+const streams = new WeakMap<Core, Set<OpenStream>>();
+
+function streamsOf(core: Core): Set<OpenStream> {
+  const known = streams.get(core) ?? new Set();
+  streams.set(core, known);
+  return known;
+}
+
+/** One timer looks which are due: ten thousand timers would cost more than the streams. */
+function keepLooking(core: Core, beatMs: number): Set<OpenStream> {
+  const open = streamsOf(core);
+  if (open.size > 0) return open;
+  const everyMs = lookMs(beatMs);
+  const timer = setInterval(() => {
+    if (open.size === 0) clearInterval(timer);
+    for (const stream of open) {
+      if (stream.dueMs > performance.now()) break;
+      stream.dueMs = performance.now() + everyMs;
+      open.delete(stream);
+      open.add(stream);
+      stream.look();
+    }
+  }, everyMs / LOOKS_SPREAD);
+  return open;
+}
+
+const LOOK_MS = 500; // A file of users is up to 300 ms old, and within a second whoever was removed is out.
+const LOOKS_SPREAD = 10; // So that many streams are not looked at all at once.
+
+/** How often a stream is looked at; tests have quicker heartbeats. */
+function lookMs(beatMs: number): number {
+  return Math.min(LOOK_MS, beatMs);
+}

@@ -1,0 +1,148 @@
+/**
+ * What a request must pass before any of it is read: an address that can be read and leads here, a body of bounded size, and a person who
+ * is signed in, except where the path is for everybody. Elysia reads and checks bodies before it asks who sends them.
+ */
+
+import { hostname } from "node:os";
+import type { TObject } from "@sinclair/typebox";
+import { boundBody, checkLength, isForm, readFields, readJson } from "../../basics/body";
+import { AppError } from "../../basics/errors";
+import { type InCamelCase, inCamelCase } from "../../basics/names";
+import type { Config, Core } from "../../protocols";
+import { pathOf, urlOf } from "../http/address";
+import { lastOf, listedOrigin, requireSameOrigin, requireUser } from "./session";
+
+const KIB = 1024;
+/** The largest file and some fields around it. */
+export const BODY_MAX_BYTES = 64 * KIB * KIB;
+
+/** For everybody; those of plugins and the live channel look at the session themselves. */
+const PUBLIC = /^\/(?:health|login|logout|setup|live|openapi(?:\/json)?|static\/.*|_plugin\/.*)?$/;
+
+/** Bytes of a body, by the first path that fits; those who are not signed in reach the three small ones alone, and pages of plugins. */
+const BODY_LIMITS: readonly (readonly [path: RegExp, json: number, form: number])[] = [
+  [/^\/api\/v1\/message$/, 2 * KIB * KIB, BODY_MAX_BYTES],
+  [/^(?:\/api\/v1)?\/files$/, 0, BODY_MAX_BYTES],
+  [/^\/t(?:\/[^/]+\/messages)?$/, 0, BODY_MAX_BYTES],
+  [/^\/t\/[^/]+\/edit$/, 0, KIB * KIB], // The longest message, in any script, encoded as a form.
+  [/^\/(?:login|logout|setup)$/, 16 * KIB, 16 * KIB],
+  [/^/, 64 * KIB, 64 * KIB],
+];
+
+/** Of JSON; what is meant has some hundred. */
+export const PARTS_MAX = 20_000;
+
+export function isPublic(path: string): boolean {
+  return PUBLIC.test(path);
+}
+
+/** Throws AppError: "invalid", "forbidden", "tooLarge", "unauthenticated". */
+export async function passGate(core: Core, request: Request): Promise<void> {
+  const url = urlOf(request);
+  if (!url) throw new AppError("invalid", "The Host header or the address of the request cannot be read.");
+  requireOwnHost(core, request);
+  await requireSameOrigin(core, request);
+  if (!isPublic(url.pathname)) await requireUser(core, request);
+  // What a page of a plugin may be sent depends on who sends it, and is decided there.
+  if (!url.pathname.startsWith("/_plugin/"))
+    boundBody(request, { bytes: limitOf(request, url.pathname), parts: PARTS_MAX });
+  checkLength(request);
+}
+
+/**
+ * In ephemeral mode anybody may sign in, and so may the page of another site that has its own name lead to this machine: its browser
+ * then takes the server for that site. So only names are answered that nobody else can have. Throws AppError("misdirected").
+ */
+function requireOwnHost({ config }: Core, request: Request): void {
+  if (config.mode !== "ephemeral") return;
+  const forwarded = config.trustProxy ? lastOf(request.headers.get("x-forwarded-host")) : null;
+  // HTTP/1.0 knows no Host, and no browser speaks it.
+  const hosts = [request.headers.get("host"), forwarded].filter((host) => host !== null);
+  if (!hosts.every((host) => isOwnHost(config, host)))
+    throw new AppError("misdirected", OTHER_HOST, { reason: "otherHost" });
+}
+
+const OTHER_HOST =
+  "In ephemeral mode, where anybody may sign in, the server answers only to addresses and names of its own network. Set PUBLIC_URL to the address at which people reach it.";
+
+/** Of networks at home and in companies; nobody can register a name below them. */
+const PRIVATE_DOMAINS = /\.(?:local|lan|home\.arpa|internal)$/;
+
+export function isOwnHost({ host: listens, publicUrl }: Pick<Config, "host" | "publicUrl">, host: string): boolean {
+  const name = nameOf(host);
+  if (name === null) return false;
+  const isAddress = /^(?:\[.*\]|[\d.]+)$/.test(name);
+  if (isAddress || !name.includes(".") || PRIVATE_DOMAINS.test(name)) return true;
+  return [hostname(), listens, URL.parse(publicUrl ?? "")?.host].some(
+    (own) => own !== undefined && nameOf(own) === name,
+  );
+}
+
+/** Without port and last dot, and in one spelling; null for what is no host. */
+function nameOf(host: string): string | null {
+  if (!/^[\w.:[\]-]+$/.test(host)) return null;
+  return URL.parse(`http://${host}`)?.hostname.replace(/\.$/, "") || null;
+}
+
+function limitOf(request: Request, path: string): number {
+  const [, json, form] = BODY_LIMITS.find(([pattern]) => pattern.test(path)) ?? [null, 0, 0];
+  const type = request.headers.get("content-type") ?? "";
+  return isForm(type) ? form : json;
+}
+
+/** The API, and pages of plugins, which are APIs as well. */
+const SHARED = /^\/(?:api\/v1|_plugin)\//;
+const PREFLIGHT_S = 600; // Browsers keep a yes for that long.
+
+/** What an answer needs to be shown to the page that asks; empty for all others. */
+export function corsHeaders(core: Core, request: Request): Record<string, string> {
+  if (core.config.corsOrigins === null || !SHARED.test(pathOf(request))) return {};
+  const origin = listedOrigin(core, request);
+  // Said to everybody, so that no cache gives one page what was answered to another.
+  const vary = { vary: "origin" };
+  if (origin === null) return vary;
+  // Without `allow-credentials`, so that no browser shows a page what was sent with a cookie of ours.
+  const exposed = "retry-after, x-request-id";
+  return { ...vary, "access-control-allow-origin": origin, "access-control-expose-headers": exposed };
+}
+
+/** The answer to a browser that asks whether its page may send a request; null for other requests, and for pages that may not. */
+export function preflight(core: Core, request: Request): Response | null {
+  const isAsking = request.method === "OPTIONS" && request.headers.has("access-control-request-method");
+  const headers = isAsking ? corsHeaders(core, request) : {};
+  if (!("access-control-allow-origin" in headers)) return null;
+  const allowed = {
+    "access-control-allow-methods": "GET, POST, DELETE",
+    // Clients add headers of their own, which nothing here reads.
+    "access-control-allow-headers": request.headers.get("access-control-request-headers") ?? "",
+    "access-control-max-age": String(PREFLIGHT_S),
+  };
+  return new Response(null, { status: 204, headers: { ...headers, ...allowed } });
+}
+
+type Reading = (context: { readonly request: Request }) => Promise<unknown>;
+
+/** For the options of a route. What it takes is described by the schema, or in `detail` where it takes more. */
+export function bounded<Schema extends TObject>(body: Schema, read: Reading = readAny) {
+  return { body, parse: [async (context: Parameters<Reading>[0]) => knownFields(body, await read(context))] };
+}
+
+/** Elysia takes away fields that the schema does not have, but not `constructor`, `__proto__` and others that any object seems to have. */
+function knownFields({ properties }: TObject, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => Object.hasOwn(properties, name)));
+}
+
+/** JSON, or the fields of a form. */
+async function readAny({ request }: { readonly request: Request }): Promise<unknown> {
+  return isForm(request.headers.get("content-type") ?? "")
+    ? Object.fromEntries(await readFields(request))
+    : readJson(request);
+}
+
+/** What was given of a body or a query, under the names of the code. An empty text gives nothing: a form sends one for each field. */
+export function given<Fields extends object>(fields: Fields): InCamelCase<Fields> {
+  return inCamelCase(
+    Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== "")),
+  ) as InCamelCase<Fields>;
+}

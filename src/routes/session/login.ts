@@ -1,0 +1,233 @@
+/**
+ * Signing in and out: for programs, JSON in and out; for the page's form, a redirect, or the form again with what was wrong.
+ */
+
+import { Elysia, t } from "elysia";
+import { boundBody } from "../../basics/body";
+import { AppError, errorOf, HTTP_STATUS, isAppError } from "../../basics/errors";
+import { isSameSecret } from "../../basics/secret";
+import type { AuthSetup, Core, LoginData, PageData, User } from "../../protocols";
+import { TokenAnswer } from "../api/json";
+import { answers, form as formBody, json, page, takes } from "../api/openapi";
+import { ownPath, publicPath, urlOf } from "../http/address";
+import { pageData } from "../http/assets";
+import { sentenceOf } from "../http/failure";
+import { htmlResponse, PAGE_HEADERS, seeOther, wantsPage, withCookies } from "../http/respond";
+import { loadChat } from "../page/chat-data";
+import { plainText, readForm } from "../page/form";
+import { bounded } from "./gate";
+import { endedCookies, findUser, ownOrigin, tokensOf, wordsFor, zoneOf } from "./session";
+import { admit, signIn } from "./sign-in";
+
+const Credentials = t.Object({
+  username: t.String(),
+  password: t.String(),
+  next: t.Optional(t.String({ description: "Of the form: the path to go to." })),
+  draft: t.Optional(t.String({ description: "Of the form: a text to find there." })),
+});
+
+const SignedOut = t.Object({
+  status: t.Literal("signed out"),
+  ended: t.Boolean({ description: "False when a token that was sent goes on until it expires." }),
+});
+
+export function loginRoutes(core: Core) {
+  const form = (request: Request, asked: Omit<LoginData, keyof PageData>) =>
+    core.views.loginPage({ ...pageData(core, null), ...asked }, wordsFor(core, request));
+  return new Elysia()
+    .get(
+      "/login",
+      async ({ query, request }) => {
+        const next = ownPath(query.next);
+        if (await findUser(core, request)) return seeOther(next);
+        return htmlResponse(form(request, { username: "", error: null, next }));
+      },
+      { query: t.Object({ next: t.Optional(t.String()) }), detail: answers(page, 303) },
+    )
+    .post(
+      "/login",
+      async ({ body: { username, password, ...asked }, request, server, set }) => {
+        const enter = () => signIn(core, request, server, { username, password });
+        if (!wantsPage(request)) {
+          const { token, cookies } = await enter();
+          set.headers["set-cookie"] = [...cookies];
+          return { access_token: token, token_type: "bearer" };
+        }
+        const [next, draft] = [ownPath(asked.next), asked.draft];
+        try {
+          const { user, cookies } = await enter();
+          const shown = draft ? await pageWithDraft(core, request, { user, next, draft }) : seeOther(next);
+          return withCookies(shown, cookies);
+        } catch (error) {
+          // The form again, with the name kept; anything unexpected is the app's to catch.
+          if (!isAppError(error)) throw error;
+          const again = { username, error: sentenceOf(error, wordsFor(core, request)), next, ...(draft && { draft }) };
+          return htmlResponse(form(request, again), HTTP_STATUS[error.code]);
+        }
+      },
+      {
+        ...bounded(Credentials),
+        detail: {
+          ...takes({ ...json(Credentials), ...formBody(Credentials) }),
+          ...answers({ ...json(TokenAnswer), ...page }, 303, 401, 429),
+        },
+      },
+    )
+    .post(
+      "/logout",
+      async ({ request, set }) => {
+        const ended = await endTokens(core, request);
+        const cookies = endedCookies(core, request);
+        if (!wantsPage(request)) {
+          set.headers["set-cookie"] = cookies;
+          return { status: "signed out", ended };
+        }
+        const elsewhere = core.auth.signOutUrl?.() ?? null;
+        if (ended || elsewhere !== null)
+          return withCookies(elsewhere === null ? seeOther("/login") : leave(core, request, elsewhere), cookies);
+        const error = wordsFor(core, request).signIn.sessionLasts;
+        return withCookies(htmlResponse(form(request, { username: "", error, next: "/" })), cookies);
+      },
+      { detail: answers({ ...json(SignedOut), ...page }, 303) },
+    );
+}
+
+/** Ends what the request was signed in by. False when something of it lasts, and whoever signs out should know. */
+async function endTokens(core: Core, request: Request): Promise<boolean> {
+  let areEnded = true;
+  for (const token of tokensOf(core, request)) {
+    try {
+      if (core.auth.endToken) await core.auth.endToken(token);
+      else if (await core.auth.verifyToken(token)) areEnded = false;
+    } catch (error) {
+      // The cookie should go all the same, on a full disk too.
+      core.log.error("A token could not be ended", { error: errorOf(error) });
+      areEnded = false;
+    }
+  }
+  return areEnded;
+}
+
+/** Our own pages' policy lets a form lead to this server alone, redirects included; a refresh is none. */
+function leave(core: Core, request: Request, address: string): Response {
+  // A path is one of the host, and not below that of PUBLIC_URL: it is the proxy that has it.
+  const before = publicPath(core.config) === "" ? "" : ownOrigin(core, request);
+  if (ownPath(address) === address) return seeOther(before + address);
+  return new Response(null, { headers: { ...PAGE_HEADERS, refresh: `0; url=${address}` } });
+}
+
+const NewAdmin = t.Object({ token: t.String(), username: t.String(), password: t.String() });
+
+/** What the built-in `auth` takes; it says itself what is wrong with another one. */
+const Described = t.Object({
+  token: t.String(),
+  username: t.String({
+    minLength: 1,
+    maxLength: 64,
+    pattern: "^[^\\s\\x00-\\x1f\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*[^\\s\\x00-\\x1f\\x7f-\\x9f])?$",
+    description: "Without control characters, and without a space at its ends.",
+  }),
+  password: t.String({ minLength: 8, description: "Up to 4,096 bytes." }),
+});
+
+/** `token` is null when there is nothing to set up. */
+export function setupRoutes(core: Core, setupToken: string | null) {
+  let token = setupToken;
+  const requireToken = async (given: string): Promise<AuthSetup> => {
+    const { setup } = core.auth;
+    if (!setup || token === null || !isSameSecret(given, token) || !(await setup.needed())) {
+      throw new AppError("notFound", "This set-up link is not valid any more. Restart the server for another one.");
+    }
+    return setup;
+  };
+  const form = (request: Request, username: string, error: string | null) =>
+    core.views.setupPage({ ...pageData(core, null), token: token ?? "", username, error }, wordsFor(core, request));
+  return new Elysia()
+    .get(
+      "/setup",
+      async ({ query, request }) => {
+        await requireToken(query.token ?? "");
+        return htmlResponse(form(request, "", null));
+      },
+      { query: t.Object({ token: t.Optional(t.String()) }), detail: answers(page, 404) },
+    )
+    .post(
+      "/setup",
+      async ({ body: { token: given, username, password }, request, server, set }) => {
+        const setup = await requireToken(given);
+        try {
+          const user = await setup.createAdmin(username, password);
+          token = null;
+          const { token: created, cookies } = await admit(core, request, server, user);
+          if (wantsPage(request)) return withCookies(seeOther("/"), cookies);
+          set.headers["set-cookie"] = [...cookies];
+          return { access_token: created, token_type: "bearer" };
+        } catch (error) {
+          if (!wantsPage(request) || !isAppError(error)) throw error;
+          return htmlResponse(
+            form(request, username, sentenceOf(error, wordsFor(core, request))),
+            HTTP_STATUS[error.code],
+          );
+        }
+      },
+      {
+        ...bounded(NewAdmin),
+        detail: {
+          ...takes({ ...json(Described), ...formBody(Described) }),
+          ...answers(json(TokenAnswer), 303, 404, 409),
+        },
+      },
+    );
+}
+
+const PLACE = /^\/t(?:\/([^/]+)\/(messages|edit))?$/;
+const KIB = 1024;
+const READ_MAX_BYTES = 320 * KIB; // The longest text of a message, of characters of three bytes each, and some fields around it.
+const CARRIED_MAX_BYTES = 12 * KIB; // Beside name and password in the 16 KiB that a sign-in may have.
+
+/** The page to sign in; null when the request is none that has a text to keep. */
+export async function signInAgain(core: Core, request: Request): Promise<Response | null> {
+  const { pathname = "", searchParams } = urlOf(request) ?? {};
+  const place = PLACE.exec(pathname);
+  const isForm = request.method === "POST" && wantsPage(request) && !request.headers.has("hx-request");
+  // Nobody knows who sends it, so little is read of it.
+  if (!place || !isForm || !(Number(request.headers.get("content-length") ?? Infinity) <= READ_MAX_BYTES)) return null;
+  boundBody(request, { bytes: READ_MAX_BYTES, parts: 0 });
+  const field = await readForm(request).catch(() => null); // It is refused anyway.
+  const draft = field?.("content");
+  if (!draft) return null;
+  const [, id, kind] = place;
+  const edited = kind === "edit" ? `?edit=${encodeURIComponent(searchParams?.get("message") ?? "")}` : "";
+  const next = id === undefined ? "/" : `/t/${id}${edited}`;
+  const words = wordsFor(core, request);
+  const { expired, expiredLong, chooseAgain } = words.signIn;
+  // A form sends a line break as two bytes.
+  const isLong =
+    draft.length > CARRIED_MAX_BYTES || Buffer.byteLength(draft.replace(/\r?\n/g, "\r\n")) > CARRIED_MAX_BYTES;
+  const said = isLong ? expiredLong : expired;
+  const error = field?.files("files").length ? `${said} ${chooseAgain}` : said;
+  const kept = isLong ? { toCopy: plainText(draft) } : { draft };
+  const form = { ...pageData(core, null), username: "", error, next, ...kept };
+  return htmlResponse(core.views.loginPage(form, words), 401);
+}
+
+/** The page `next` with the text in it. A chat that another account signed in to see is a new one. */
+async function pageWithDraft(core: Core, request: Request, returned: Returned): Promise<Response> {
+  const { user, next, draft } = returned;
+  const reader = { user, words: wordsFor(core, request), zone: zoneOf(request) };
+  const { pathname, searchParams } = new URL(next, "http://localhost");
+  const threadId = /^\/t\/([^/]+)$/.exec(pathname)?.[1] ?? null;
+  const edit = searchParams.get("edit");
+  const asked = edit ? { window: { edit }, editDraft: draft } : { draft };
+  const chat =
+    (await loadChat(core, reader, { threadId, ...asked })) ?? (await loadChat(core, reader, { threadId: null, draft }));
+  if (!chat) throw new Error("There is always a new chat.");
+  return htmlResponse(core.views.chatPage(chat, reader.words));
+}
+
+interface Returned {
+  readonly user: User;
+  /** A path of this server. */
+  readonly next: string;
+  readonly draft: string;
+}
