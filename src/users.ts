@@ -7,19 +7,18 @@
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { AppError, isAppError, messageOf } from "./basics/errors";
+import { AppError, codeOf, isAppError, messageOf } from "./basics/errors";
 import {
   type Accounts,
+  compileMask,
   isRole,
   normaliseName,
   parseAccounts,
   problemWithName,
-  problemWithParts,
 } from "./core/auth/accounts";
 import { countRecords, giveData, giveKept, type KeptData, keepData, listKept } from "./core/auth/kept-data";
 import { hashPassword, PASSWORD_CHARACTERS, requireGoodPassword } from "./core/auth/passwords";
-import { programToken } from "./core/auth/program-token";
-import { createSecretFile } from "./core/auth/secret";
+import { createSecretFile, createTokens, readSecret } from "./core/auth/tokens";
 import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
 import { requireDataFolder } from "./core/data-folder";
 import type { Config, Log, StoreProtocol } from "./protocols";
@@ -126,8 +125,7 @@ function withoutSynonyms(values: Values): Values {
 
 /** A folder that is locked is said as that, and not as the file in it that could not be written. */
 function whyFailed(error: unknown, config: Config): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (!/^E(ACCES|PERM|ROFS|EXIST|NOTDIR|LOOP)$/.test(code)) return messageOf(error);
+  if (!/^E(ACCES|PERM|ROFS|EXIST|NOTDIR|LOOP)$/.test(codeOf(error))) return messageOf(error);
   try {
     requireDataFolder(config);
     return messageOf(error);
@@ -136,7 +134,26 @@ function whyFailed(error: unknown, config: Config): string {
   }
 }
 
-const ACTIONS = ["list", "delete", "kept", "give-to", "token", "validate", "generate-jwt", "user"];
+/** An action of the command as it was given. */
+interface UsersCall {
+  readonly file: string;
+  /** What stands behind the action: a name, or a file. */
+  readonly given: string;
+  readonly values: Values;
+  readonly io: UsersIo;
+}
+
+/** Each gives the exit code; nothing = 0. */
+const ACTIONS: { readonly [name: string]: (call: UsersCall) => Promise<number | undefined> } = {
+  list: listUsers,
+  delete: deleteUser,
+  kept: ({ io }) => withStore(io, (store) => tellKept(store, io)),
+  "give-to": giveFrom,
+  token: makeToken,
+  validate: validateFile,
+  "generate-jwt": generateSecret,
+  user: setUser,
+};
 const ONLY_WITH: Record<string, string> = {
   password: "user",
   role: "user",
@@ -146,10 +163,10 @@ const ONLY_WITH: Record<string, string> = {
 };
 
 async function runAction(values: Values, io: UsersIo): Promise<number> {
-  const file = resolve(values.file ?? io.config.usersFile);
-  const given = ACTIONS.filter((name) => Object.hasOwn(values, name));
+  const given = Object.keys(ACTIONS).filter((name) => Object.hasOwn(values, name));
   const actions = given.includes("delete") ? given.filter((name) => name !== "give-to") : given;
-  const misplaced = Object.keys(values).filter((name) => name in ONLY_WITH && ONLY_WITH[name] !== actions[0]);
+  const [action = ""] = actions;
+  const misplaced = Object.keys(values).filter((name) => name in ONLY_WITH && ONLY_WITH[name] !== action);
   if (values.help) {
     io.out(USAGE);
     return 0;
@@ -160,21 +177,10 @@ async function runAction(values: Values, io: UsersIo): Promise<number> {
       io,
       `--${misplaced.join(" and --")} only make sense with --${ONLY_WITH[misplaced[0] ?? ""]} NAME.`,
     );
-  if (values.list) return listUsers(file, io);
-  if (values.validate) return validateFile(file, io);
-  const receiver = values["give-to"] === undefined ? null : normaliseName(values["give-to"]);
-  if (values.delete !== undefined) return deleteUser(file, normaliseName(values.delete), receiver, io);
-  if (values.kept) return withStore(io, (store) => tellKept(store, io));
-  if (receiver !== null && values.from === undefined) return misunderstood(io, "--give-to needs --from; see --kept.");
-  if (receiver !== null && values.from !== undefined) return giveFrom(file, values.from, receiver, io);
-  if (values.token !== undefined) {
-    io.out(await programToken(io.config, io.log, await readAccounts(file), { ...values, token: values.token }));
-    return 0;
-  }
-  if (values["generate-jwt"] !== undefined)
-    return generateSecret(resolve(values["generate-jwt"]), values.force === true, io);
-  if (values.user !== undefined) return setUser(file, normaliseName(values.user), values, io);
-  return misunderstood(io, USAGE);
+  const run = ACTIONS[action];
+  if (!run) return misunderstood(io, USAGE);
+  const file = resolve(values.file ?? io.config.usersFile);
+  return (await run({ file, given: String(values[action as keyof Values]), values, io })) ?? 0;
 }
 
 function misunderstood(io: UsersIo, message: string): number {
@@ -182,7 +188,7 @@ function misunderstood(io: UsersIo, message: string): number {
   return 2;
 }
 
-async function listUsers(file: string, io: UsersIo): Promise<number> {
+async function listUsers({ file, io }: UsersCall): Promise<undefined> {
   const accounts = await readAccounts(file);
   const users = [...accounts.byName.values()].map(({ user }) => user);
   const width = Math.max(0, ...users.map(({ username }) => username.length));
@@ -190,10 +196,9 @@ async function listUsers(file: string, io: UsersIo): Promise<number> {
     io.out(`${username.padEnd(width)}  ${role.padEnd(5)}  ${modelMask ?? "every model"}`);
   }
   for (const problem of accounts.problems) io.error(problem);
-  return 0;
 }
 
-async function validateFile(file: string, io: UsersIo): Promise<number> {
+async function validateFile({ file, io }: UsersCall): Promise<number> {
   const { byName, problems } = await readAccounts(file);
   for (const problem of problems) io.out(problem);
   if (problems.length === 0) io.out(`${file}: ${byName.size} ${byName.size === 1 ? "user" : "users"}, all good.`);
@@ -210,14 +215,16 @@ async function readAccounts(file: string): Promise<Accounts> {
  * Also for a user whose entry was taken out by hand. The entry goes first, and what the user has when a server knows of that: so
  * nothing comes after it.
  */
-async function deleteUser(file: string, name: string, receiver: string | null, io: UsersIo): Promise<number> {
+async function deleteUser({ file, given, values, io }: UsersCall): Promise<undefined> {
+  const name = normaliseName(given);
+  const receiver = values["give-to"] === undefined ? null : normaliseName(values["give-to"]);
   if (receiver !== null) await requireUser(file, receiver, name);
   if (file !== io.config.usersFile || io.config.mode === "ephemeral") {
     await removeEntry(file, name, io);
     io.out("What they have was left alone: this is not the users file of the configuration.");
-    return 0;
+    return;
   }
-  return withStore(io, async (store) => {
+  await withStore(io, async (store) => {
     const records = await countRecords(store, name);
     if (records > 0 && !store.give) {
       throw new AppError(
@@ -233,7 +240,6 @@ async function deleteUser(file: string, name: string, receiver: string | null, i
       await giveData(store, name, receiver);
       io.out(`What ${name} had is ${receiver}'s now.`);
     }
-    return 0;
   });
 }
 
@@ -258,22 +264,22 @@ function tellWhatIsKept(name: string, kept: KeptData | null, io: UsersIo): void 
   io.out(`To give them to somebody: users --give-to NAME --from ${JSON.stringify(kept.label)}`);
 }
 
-async function tellKept(store: StoreProtocol, io: UsersIo): Promise<number> {
+async function tellKept(store: StoreProtocol, io: UsersIo): Promise<void> {
   const all = await listKept(store);
   const width = Math.max(0, ...all.map(({ label }) => label.length));
   for (const kept of all) io.out(`${kept.label.padEnd(width)}  ${kept.removed}  ${chatsOf(kept)}`);
   if (all.length === 0) io.out("Nothing is kept of users who were removed.");
-  return 0;
 }
 
-async function giveFrom(file: string, label: string, receiver: string, io: UsersIo): Promise<number> {
+async function giveFrom({ file, given, values: { from: label }, io }: UsersCall): Promise<number | undefined> {
+  const receiver = normaliseName(given);
+  if (label === undefined) return misunderstood(io, "--give-to needs --from; see --kept.");
   await requireUser(file, receiver, label);
-  return withStore(io, async (store) => {
+  await withStore(io, async (store) => {
     const kept = (await listKept(store)).find((it) => it.label === label);
     if (!kept) throw new AppError("notFound", `Nothing is kept as ${JSON.stringify(label)}. See --kept.`);
     await giveKept(store, kept, receiver);
     io.out(`${chatsOf(kept)} of ${label} and all else that was kept are ${receiver}'s now.`);
-    return 0;
   });
 }
 
@@ -286,26 +292,43 @@ async function requireUser(file: string, name: string, giver: string): Promise<v
     throw new AppError("notFound", `There is no other user ${JSON.stringify(name)} in ${file}.`);
 }
 
-async function withStore(io: UsersIo, work: (store: StoreProtocol) => Promise<number>): Promise<number> {
+async function withStore(io: UsersIo, work: (store: StoreProtocol) => Promise<void>): Promise<undefined> {
   const { store, close } = await io.openStore();
   try {
-    return await work(store);
+    await work(store);
   } finally {
     await close();
   }
 }
 
-async function generateSecret(path: string, isForced: boolean, io: UsersIo): Promise<number> {
-  if (isForced) await rm(path, { force: true });
+const DAYS = 365; // Unless it is said.
+const DAYS_MAX = 3650;
+const HOURS = 24;
+
+/**
+ * A token for a program is a session that lasts longer. It is in no list; it ends with its time, with the user's password, with
+ * the user, and when it is signed out.
+ */
+async function makeToken({ file, given, values: { days = String(DAYS) }, io }: UsersCall): Promise<undefined> {
+  const count = /^\d+$/.test(days) ? Number(days) : 0;
+  if (count < 1 || count > DAYS_MAX) throw new AppError("invalid", `--days must be 1 to ${DAYS_MAX}.`);
+  const account = (await readAccounts(file)).byName.get(normaliseName(given));
+  if (!account) throw new AppError("notFound", `There is no user ${JSON.stringify(given)}.`);
+  io.out(await createTokens(readSecret(io.config, io.log), count * HOURS).sign(account, Date.now()));
+}
+
+async function generateSecret({ given, values: { force }, io }: UsersCall): Promise<undefined> {
+  const path = resolve(given);
+  if (force) await rm(path, { force: true });
   if (!createSecretFile(path)) {
     throw new AppError("conflict", `${path} exists already. --force replaces it and signs everybody out.`);
   }
   io.out(`Wrote a new secret to ${path}; only its owner can read it.`);
-  return 0;
 }
 
-async function setUser(file: string, name: string, { password, role, mask }: Values, io: UsersIo): Promise<number> {
-  const problem = problemWithName(name) ?? problemWithParts(role, mask);
+async function setUser({ file, given, values: { password, role, mask }, io }: UsersCall): Promise<undefined> {
+  const name = normaliseName(given);
+  const problem = problemWithName(name) ?? problemWithOptions(role, mask);
   if (problem !== null) throw new AppError("invalid", problem);
   const isThere = hasEntry(await readUsersFile(file), name);
   // Giving nothing but the name of somebody who is there can only mean the password.
@@ -322,7 +345,6 @@ async function setUser(file: string, name: string, { password, role, mask }: Val
   io.out(`${isThere ? "Changed" : "Added"} ${name} in ${file}.`);
   const { problems } = await readAccounts(file);
   for (const left of problems.filter((text) => text.startsWith(`${JSON.stringify(name)}:`))) io.error(left);
-  return 0;
 }
 
 const MIN_CHARACTERS = 1; // Whoever has the shell decides: short ones that people have elsewhere can be brought along.
@@ -343,4 +365,11 @@ async function askPassword(name: string, io: UsersIo): Promise<string> {
     throw new AppError("invalid", "The two passwords differ. Nothing was changed.");
   }
   return password;
+}
+
+/** What is wrong with the role and the mask; null = nothing. */
+function problemWithOptions(role: string | undefined, mask: string | undefined): string | null {
+  if (role !== undefined && !isRole(role)) return `--role must be admin or user, not ${JSON.stringify(role)}.`;
+  const compiled = compileMask(mask ?? "");
+  return typeof compiled === "string" ? `--model-mask: ${compiled}` : null;
 }

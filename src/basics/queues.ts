@@ -1,7 +1,7 @@
-/** Work that is done one after the other for each key, a user's name as a rule, and beside that of all others. */
+/** Work that many ask for: done one after the other, or a few at a time, or once for all. */
 
 export interface Queues {
-  /** Settles as the job does, which begins when all have settled that were given before. */
+  /** Settles as the job does, which begins when all have settled that were given before under the same key, a user's name as a rule. */
   run<Result>(key: string, job: () => Promise<Result>): Promise<Result>;
 }
 
@@ -19,5 +19,55 @@ export function createQueues(): Queues {
       void end.then(() => ends.get(key) === end && ends.delete(key));
       return done;
     },
+  };
+}
+
+export interface Lanes {
+  /** Settles as the job does, which begins when a lane is free and no other job of the same key is at work. */
+  run<Result>(key: unknown, job: () => Promise<Result>): Promise<Result>;
+  /** How many jobs have not begun. */
+  waiting(): number;
+}
+
+/** So many jobs at a time, in the order they came, and one of each key: a hundred of one user hold nobody else up. */
+export function createLanes(count: number): Lanes {
+  const line: { readonly key: unknown; readonly begin: () => void }[] = [];
+  const busy = new Set<unknown>();
+
+  const beginNext = (): void => {
+    if (busy.size >= count) return;
+    const at = line.findIndex(({ key }) => !busy.has(key));
+    const [next] = at < 0 ? [] : line.splice(at, 1);
+    if (!next) return;
+    busy.add(next.key);
+    next.begin();
+  };
+
+  return {
+    waiting: () => line.length,
+    async run(key, job) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      line.push({ key, begin: resolve });
+      beginNext();
+      await promise;
+      try {
+        return await job();
+      } finally {
+        busy.delete(key);
+        beginNext();
+      }
+    },
+  };
+}
+
+/** Gives what the job gives, which begins with the first call. One that failed begins again with the next: what was in the way may be over. */
+export function onceDone<Result>(job: () => Promise<Result>): () => Promise<Result> {
+  let done: Promise<Result> | null = null;
+  return () => {
+    done ??= job().catch((error: unknown) => {
+      done = null;
+      throw error;
+    });
+    return done;
   };
 }

@@ -2,7 +2,7 @@
 
 import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../basics/errors";
+import { codeOf, messageOf } from "../basics/errors";
 import type { Config } from "../protocols";
 
 /** Makes the folder when it is not there. Throws an Error for the owner when nothing can be written to it; a full disk is not meant. */
@@ -32,8 +32,4 @@ function why(error: unknown): string {
     ELOOP: "it is a link that leads back to itself",
   };
   return known[codeOf(error)] ?? messageOf(error);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

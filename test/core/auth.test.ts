@@ -393,7 +393,7 @@ describe("the secret", () => {
   test("is the same for several processes that start at once", async () => {
     const folder = temporaryFolder();
     const script = `
-      import { readSecret } from ${JSON.stringify(join(import.meta.dir, "../../src/core/auth/secret.ts"))};
+      import { readSecret } from ${JSON.stringify(join(import.meta.dir, "../../src/core/auth/tokens.ts"))};
       const config = { mode: "persistent", jwtSecretKey: null, jwtSecretFile: ${JSON.stringify(join(folder, "deep/jwt.secret"))} };
       console.log(readSecret(config, { info() {} }));`;
     const starts = Array.from({ length: 4 }, () => Bun.spawn([process.execPath, "-e", script]).stdout.text());

@@ -6,7 +6,7 @@
 import { messageOf } from "../../basics/errors";
 import { isRecord } from "../../basics/json";
 import type { User, UserRole } from "../../protocols";
-import { isPasswordHash } from "./passwords";
+import { isPasswordHash, kindOfHash } from "./passwords";
 
 export interface Account {
   readonly user: User;
@@ -19,9 +19,15 @@ export interface Accounts {
   readonly entries: number;
   /** What is wrong, each naming the entry, without its hash. */
   readonly problems: readonly string[];
+  /** A hash of the kind and cost that most accounts have, so that an unknown name takes as long as a wrong password. */
+  readonly decoy: string;
 }
 
-export const NO_ACCOUNTS: Accounts = { byName: new Map(), entries: 0, problems: [] };
+/** Of nothing; as dear as the hashes that the users command makes. */
+const DECOY =
+  "$argon2id$v=19$m=65536,t=2,p=1$l1pSSao4pqHFCBkldTm6czydnvStMsqbvnyC2ysZ/Tk$WzCRWqQT3/KvjFasf/B6b8qkgsoEu4Ax8/GnarHs+hc";
+
+export const NO_ACCOUNTS: Accounts = { byName: new Map(), entries: 0, problems: [], decoy: DECOY };
 
 const HASH_KEYS = ["password_hash", "password", "hash"];
 const ENTRY_KEYS = [...HASH_KEYS, "role", "model_mask"];
@@ -46,7 +52,13 @@ export function parseAccounts(content: unknown): Accounts {
     if (typeof account === "string") problems.push(`${JSON.stringify(name)}: ${account}`);
     else byName.set(name, account);
   }
-  return { byName, entries: entries.length, problems };
+  return { byName, entries: entries.length, problems, decoy: decoyOf([...byName.values()]) };
+}
+
+function decoyOf(accounts: readonly Account[]): string {
+  const byKind = Map.groupBy(accounts, ({ passwordHash }) => kindOfHash(passwordHash));
+  const [most] = [...byKind.values()].sort((a, b) => b.length - a.length);
+  return most?.[0]?.passwordHash ?? DECOY;
 }
 
 /** The same name typed on another keyboard must be the same user. What is too long to be a name stays as it is. */
@@ -113,11 +125,4 @@ function parseEntry(name: string, entry: unknown, problems: string[]): Account |
   if (unknown.length > 0)
     problems.push(`${JSON.stringify(name)}: ${unknown.join(", ")} means nothing here; the rest is used`);
   return { user: Object.freeze({ username: name, role, ...(mask !== "" && { modelMask: mask }) }), passwordHash };
-}
-
-/** What is wrong with the options for a role and a mask; null = nothing. */
-export function problemWithParts(role: string | undefined, mask: string | undefined): string | null {
-  if (role !== undefined && !isRole(role)) return `--role must be admin or user, not ${JSON.stringify(role)}.`;
-  const compiled = compileMask(mask ?? "");
-  return typeof compiled === "string" ? `--model-mask: ${compiled}` : null;
 }

@@ -6,6 +6,7 @@
 
 import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
+import { onceDone } from "../../basics/queues";
 import type { AuthProtocol, AuthSetup, Core, Log, User } from "../../protocols";
 import { createYamlFile, type YamlFile } from "../yaml-file";
 import {
@@ -17,10 +18,8 @@ import {
   parseAccounts,
   problemWithName,
 } from "./accounts";
-import { type EndedTokens, openEndedTokens } from "./ended-tokens";
-import { hashPassword, kindOfHash, requireGoodPassword, verifyPassword } from "./passwords";
-import { readSecret } from "./secret";
-import { type Claims, createTokens } from "./tokens";
+import { hashPassword, requireGoodPassword, verifyPassword } from "./passwords";
+import { type Claims, createTokens, openEndedTokens, readSecret } from "./tokens";
 
 /** Throws when there is no secret to sign sessions with; makes the secret's file at the first start. */
 export function createAuth(core: Core): AuthProtocol {
@@ -29,7 +28,12 @@ export function createAuth(core: Core): AuthProtocol {
   const isAllowed = createMaskCheck();
   const source = config.mode === "ephemeral" ? ephemeralAccounts() : accountsOnFile(config.usersFile, log);
 
-  const ended = openedOnce(core);
+  // Opened at the first need, when the store and the bus are there.
+  const ended = onceDone(() =>
+    openEndedTokens(core).catch((cause: unknown) => {
+      throw new AppError("unavailable", "Sessions cannot be looked at. See the log of the server.", { cause });
+    }),
+  );
 
   const requireAccount = (username: string): Account => {
     const account = source.find(username);
@@ -86,18 +90,6 @@ export function createAuth(core: Core): AuthProtocol {
 
 const NOBODY: Account = { user: { username: "", role: "user" }, passwordHash: "" };
 
-/** Opened at the first need, when the store and the bus are there; a failure may be over the next time. */
-function openedOnce(core: Core): () => Promise<EndedTokens> {
-  let opened: Promise<EndedTokens> | null = null;
-  return () => {
-    opened ??= openEndedTokens(core).catch((cause: unknown) => {
-      opened = null;
-      throw new AppError("unavailable", "Sessions cannot be looked at. See the log of the server.", { cause });
-    });
-    return opened;
-  };
-}
-
 interface AccountSource {
   /** False while there may be accounts and none could ever be read. */
   isReadable(): boolean;
@@ -126,7 +118,7 @@ function accountsOnFile(path: string, log: Log): AccountSource {
     async authenticate(username, password) {
       const accounts = file.get();
       const account = accounts.byName.get(normaliseName(username));
-      const isRight = await verifyPassword(password, account?.passwordHash ?? decoyHash(accounts));
+      const isRight = await verifyPassword(password, account?.passwordHash ?? accounts.decoy);
       return isRight && account ? account.user : null;
     },
     setup: createSetup(path, file),
@@ -137,23 +129,6 @@ function parseAndWarn(content: unknown, log: Log): Accounts {
   const accounts = parseAccounts(content);
   for (const problem of accounts.problems) log.warn(`users.yaml: ${problem}`);
   return accounts;
-}
-
-/** Of nothing; as dear as the hashes that the users command makes. */
-const DECOY =
-  "$argon2id$v=19$m=65536,t=2,p=1$l1pSSao4pqHFCBkldTm6czydnvStMsqbvnyC2ysZ/Tk$WzCRWqQT3/KvjFasf/B6b8qkgsoEu4Ax8/GnarHs+hc";
-const decoys = new WeakMap<Accounts, string>();
-
-/** A hash of the kind and cost that most accounts have, so that an unknown name takes as long as a wrong password. */
-function decoyHash(accounts: Accounts): string {
-  const known = decoys.get(accounts);
-  if (known !== undefined) return known;
-  const hashes = [...accounts.byName.values()].map(({ passwordHash }) => passwordHash);
-  const byKind = Object.values(Object.groupBy(hashes, kindOfHash));
-  const most = byKind.reduce((a, b) => ((b?.length ?? 0) > (a?.length ?? 0) ? b : a), []);
-  const decoy = most?.[0] ?? DECOY;
-  decoys.set(accounts, decoy);
-  return decoy;
 }
 
 function createSetup(path: string, file: YamlFile<Accounts>): AuthSetup {

@@ -3,7 +3,7 @@
  * to somebody. Works on the store alone, beside a server that runs.
  */
 
-import { isAppError } from "../../basics/errors";
+import { addIfAbsent } from "../../basics/records";
 import type { Owner, StoreProtocol, StoreRecord } from "../../protocols";
 
 export interface KeptData {
@@ -83,11 +83,8 @@ async function unfinished(store: StoreProtocol, username: string): Promise<strin
 async function takeName(store: StoreProtocol, username: string): Promise<string> {
   for (let number = 1; ; number += 1) {
     const fields = { username, removed: new Date().toISOString(), is_whole: false };
-    try {
-      return await store.add(null, STORE, fields, `${username}${MARK}${number}`);
-    } catch (error) {
-      if (!isAppError(error) || error.code !== "conflict") throw error;
-    }
+    const owner = `${username}${MARK}${number}`;
+    if (await addIfAbsent(store, null, STORE, fields, owner)) return owner;
   }
 }
 

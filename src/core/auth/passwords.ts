@@ -4,6 +4,7 @@
  */
 
 import { AppError } from "../../basics/errors";
+import { createLanes } from "../../basics/queues";
 
 const AT_ONCE = 2; // Leaves cores and memory to running turns while somebody guesses passwords.
 const MAX_WAITING = 100; // About ten seconds of work; who comes later would have given up before an answer.
@@ -65,27 +66,12 @@ async function isMatch(password: Buffer, hash: string): Promise<boolean> {
   }
 }
 
-let running = 0;
-const waiting: (() => void)[] = [];
+/** Of the process, however many servers of a test are in it: it has so many cores. */
+const lanes = createLanes(AT_ONCE);
 
 async function inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-  if (running < AT_ONCE) running += 1;
-  else await placeInLine();
-  try {
-    return await work();
-  } finally {
-    // Hands the place on rather than freeing it, so that nobody can slip in between.
-    const next = waiting.shift();
-    if (next) next();
-    else running -= 1;
-  }
-}
-
-function placeInLine(): Promise<void> {
-  if (waiting.length >= MAX_WAITING) {
-    throw new AppError("unavailable", "Too many people are signing in. Try again in a moment.", {
-      retryAfterS: RETRY_AFTER_S,
-    });
-  }
-  return new Promise((resolve) => waiting.push(resolve));
+  if (lanes.waiting() < MAX_WAITING) return lanes.run(Symbol(), work);
+  throw new AppError("unavailable", "Too many people are signing in. Try again in a moment.", {
+    retryAfterS: RETRY_AFTER_S,
+  });
 }

@@ -8,7 +8,8 @@ import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Document, isMap, parseDocument, type YAMLMap } from "yaml";
-import { AppError } from "../../basics/errors";
+import { AppError, codeOf } from "../../basics/errors";
+import { ifMissing, writeDurably } from "../../basics/files";
 import type { UserRole } from "../../protocols";
 import { entriesOf, isWrapped, normaliseName } from "./accounts";
 
@@ -148,16 +149,6 @@ async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
 async function withLock<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
   while (!(await tryLock(path))) await Bun.sleep(LOCK_RETRY_MS);
   try {
@@ -177,15 +168,4 @@ async function tryLock(path: string): Promise<boolean> {
   const lock = await stat(path).catch(ifMissing(null));
   if (lock && Date.now() - lock.mtimeMs > LOCK_STALE_MS) await rm(path, { force: true });
   return false;
-}
-
-function ifMissing<Value>(value: Value): (error: unknown) => Value {
-  return (error) => {
-    if (codeOf(error) === "ENOENT") return value;
-    throw error;
-  };
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }
