@@ -4,7 +4,7 @@ import { expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import { createFile } from "../../src/core/file";
-import { createLanes, readBeside } from "../../src/core/file/beside";
+import { readBeside } from "../../src/core/file/text";
 import type { Core } from "../../src/protocols";
 import { temporaryFolder } from "../support/temporary";
 import { storeCore } from "./store/support";
@@ -116,32 +116,4 @@ test("a document that swallows memory or time is ended, and the server goes on m
 
   const pdf = Bun.file(join(DOCUMENTS, "latex.pdf"));
   expect(await readBeside(core, pdf, "a.pdf", { timeMs: 1, memoryBytes: 1e9 })).toEqual({ fault: "tooSlow" });
-});
-
-test("two documents are read at a time, and one of each user", async () => {
-  const lanes = createLanes();
-  const log: string[] = [];
-  const gates = new Map<string, () => void>();
-  const job = (name: string) => () => {
-    log.push(name);
-    return new Promise<void>((resolve) => gates.set(name, resolve));
-  };
-  const jobs = [
-    lanes.run("ann", job("ann 1")),
-    lanes.run("ann", job("ann 2")),
-    lanes.run("bob", job("bob 1")),
-    lanes.run("cat", job("cat 1")),
-  ];
-  await Bun.sleep(0);
-  expect(log).toEqual(["ann 1", "bob 1"]);
-  gates.get("bob 1")?.();
-  await jobs[2];
-  expect(log).toEqual(["ann 1", "bob 1", "cat 1"]);
-  gates.get("ann 1")?.();
-  await jobs[0];
-  await Bun.sleep(0);
-  expect(log.at(-1)).toBe("ann 2");
-  gates.get("ann 2")?.();
-  gates.get("cat 1")?.();
-  await Promise.all(jobs);
 });

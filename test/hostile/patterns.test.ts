@@ -7,7 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import redact from "../../plugin_library/functions/redact-secrets";
 import { htmlToMarkdown } from "../../src/basics/html-to-markdown";
-import { cleanName, cleanType } from "../../src/core/file/claims";
+import { cleanName, cleanType } from "../../src/core/file";
 import { StreamFault, toFailure } from "../../src/core/model/failure";
 import { createSseReader } from "../../src/core/model/sse-reader";
 import { createTextReader } from "../../src/core/model/text";

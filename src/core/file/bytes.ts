@@ -5,7 +5,7 @@
 
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isAppError } from "../../basics/errors";
+import { codeOf } from "../../basics/errors";
 import type { Core, StoreRecord } from "../../protocols";
 
 const BYTES = "file_bytes";
@@ -73,7 +73,7 @@ export async function keep(core: Core, folder: string, { path, sha256 }: Receive
     } catch (error) {
       // Someone else has just put the same bytes: ours go back to be thrown away, and we become a user of theirs.
       await moveTo(path, join(folder, place));
-      if (!isAppError(error) || error.code !== "conflict") throw error;
+      if (codeOf(error) !== "conflict") throw error;
     }
   }
 }

@@ -3,9 +3,9 @@
  * file and removed after its last; each request looks again afterwards, so that two at once leave no file without its record, nor a record alone.
  */
 
-import { isAppError } from "../../basics/errors";
-import { createQueues } from "../../basics/queues";
+import { createQueues, onceDone } from "../../basics/queues";
 import { requireRoom } from "../../basics/quota";
+import { addIfAbsent } from "../../basics/records";
 import type { Core, FileInfo } from "../../protocols";
 
 /** The store of the files themselves. */
@@ -37,19 +37,15 @@ export interface Contents {
 }
 
 export function createContents(core: Core): Contents {
-  const counted = new Map<string, Promise<void>>();
+  const counted = new Map<string, () => Promise<void>>();
 
   const isHeld = async (username: string, sha256: string): Promise<boolean> =>
     (await core.store.find(username, FILES, { where: { sha256 }, select: [], limit: 1 })).length > 0;
 
   const add = async (username: string, { sha256, size }: Content, since: string | null): Promise<void> => {
     if (await core.store.get(username, CONTENTS, sha256)) return;
-    try {
-      await core.store.add(username, CONTENTS, { size, since }, sha256);
-    } catch (error) {
-      // Somebody else may just have added it.
-      if (!isAppError(error) || error.code !== "conflict") throw error;
-    }
+    // Somebody else may just have added it.
+    await addIfAbsent(core.store, username, CONTENTS, { size, since }, sha256);
   };
 
   const release = async (username: string, content: Content): Promise<void> => {
@@ -77,12 +73,9 @@ export function createContents(core: Core): Contents {
   /** A user without files is noted with the first file, so that a message without one writes nothing here. */
   const noteCounted = (username: string) => add(username, { sha256: COUNTED, size: 0 }, null);
   const ready = (username: string): Promise<void> => {
-    const known = counted.get(username);
-    if (known) return known;
-    const counting = countOld(username);
-    counted.set(username, counting);
-    counting.catch(() => counted.delete(username));
-    return counting;
+    const job = counted.get(username) ?? onceDone(() => countOld(username));
+    counted.set(username, job);
+    return job();
   };
 
   // One after the other, or several that have no room together would all be refused.

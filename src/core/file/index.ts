@@ -9,9 +9,10 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../basics/errors";
+import { fromRecord } from "../../basics/names";
+import { onceDone } from "../../basics/queues";
 import type { Core, FileInfo, FileProtocol, NewFile, StoreRecord } from "../../protocols";
 import { keep, prepareBytes, type Received, receive, release } from "./bytes";
-import { cleanName, cleanType } from "./claims";
 import { createContents, declareContents, FILES } from "./contents";
 import { createFileTexts, type FileTexts } from "./text";
 
@@ -19,8 +20,12 @@ const PAGE_SIZE = 50;
 const MAX_BYTES = 50 * 1024 * 1024; // The protocol's limit.
 
 export function createFile(core: Core): FileProtocol {
+  const declared = onceDone(() => declareFiles(core));
   /** The folder of the bytes. */
-  const root = onceDone(() => start(core));
+  const root = onceDone(async () => {
+    await declared();
+    return makeFolder(core);
+  });
   // Apart from the folder: a plugin that keeps files elsewhere still has them read here.
   const texts = onceDone((): Promise<FileTexts> => createFileTexts(core));
   const contents = createContents(core);
@@ -58,19 +63,19 @@ export function createFile(core: Core): FileProtocol {
     },
 
     async list(username, { limit = PAGE_SIZE, before, ids } = {}) {
-      await root();
+      await declared();
       const id = ids ? { in: ids } : before !== undefined ? { lt: before } : null;
       const query = { orderBy: "id", descending: true, ...(!ids && { limit }), ...(id && { where: { id } }) };
       return (await core.store.find(username, FILES, query)).map(infoOf);
     },
 
     async size(username) {
-      await root();
+      await declared();
       return contents.size(username);
     },
 
     async get(username, id) {
-      await root();
+      await declared();
       const record = await core.store.get(username, FILES, id);
       return record && infoOf(record);
     },
@@ -108,36 +113,15 @@ export function createFile(core: Core): FileProtocol {
   };
 }
 
-/** A failure, such as a folder without the right to write, may be over the next time. */
-function onceDone<Result>(job: () => Promise<Result>): () => Promise<Result> {
-  let done: Promise<Result> | null = null;
-  return () => {
-    done ??= job().catch((error: unknown) => {
-      done = null;
-      throw error;
-    });
-    return done;
-  };
-}
-
 function now(): string {
   return new Date().toISOString();
 }
 
-function infoOf({ id, name, type, size, sha256, created }: StoreRecord): FileInfo {
-  return {
-    id,
-    name: String(name),
-    type: String(type),
-    size: Number(size),
-    sha256: String(sha256),
-    created: String(created),
-  };
+function infoOf({ place: _, ...record }: StoreRecord): FileInfo {
+  return fromRecord<FileInfo>(record);
 }
 
-async function start(core: Core): Promise<string> {
-  const { mode, uploadDir } = core.config;
-  const folder = mode === "ephemeral" ? folderOfThisProcess() : uploadDir;
+async function declareFiles(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists(FILES, {
     name: "str",
     type: "str",
@@ -147,6 +131,11 @@ async function start(core: Core): Promise<string> {
     place: "str",
   });
   await declareContents(core);
+}
+
+async function makeFolder(core: Core): Promise<string> {
+  const { mode, uploadDir } = core.config;
+  const folder = mode === "ephemeral" ? folderOfThisProcess() : uploadDir;
   await prepareBytes(core, folder);
   return folder;
 }
@@ -155,4 +144,23 @@ function folderOfThisProcess(): string {
   const folder = mkdtempSync(join(tmpdir(), "skeleton-files-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+const MAX_NAME = 255; // Characters; what file systems take.
+const CLAIM_MAX = 1000; // Characters of a claimed name that are looked at: its end, which says what the file is.
+
+/** What a sender calls a file, made fit to be shown: the last part of a path, without what could change how the rest of a line reads. */
+export function cleanName(claimed: string): string {
+  const last = claimed.slice(-CLAIM_MAX).toWellFormed().split(/[\\/]/).at(-1) ?? "";
+  const visible = last.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, "").trim();
+  const name = Array.from(visible).slice(0, MAX_NAME).join("").trim();
+  return /^\.*$/.test(name) ? "file" : name;
+}
+
+/** A type that is none is that of bytes. */
+export function cleanType(claimed: string): string {
+  const type = claimed.split(";")[0]?.trim().toLowerCase() ?? "";
+  return /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/.test(type)
+    ? type
+    : "application/octet-stream";
 }

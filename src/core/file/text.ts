@@ -4,16 +4,19 @@
  * Worker's memory nobody can tell how much it has. What was read is kept by content, in the store.
  */
 
-import { isAppError } from "../../basics/errors";
+import { setPriority } from "node:os";
+import { join } from "node:path";
 import { imageTypeOf } from "../../basics/image";
+import { createLanes } from "../../basics/queues";
+import { addIfAbsent } from "../../basics/records";
 import type { Reading } from "../../documents";
 import { MARK_BYTES, PDF_MARK, startsWith } from "../../documents/document";
 import type { Core, FileInfo, FileText, Json, JsonObject, StoreRecord } from "../../protocols";
-import { createLanes, readBeside } from "./beside";
 
 const TEXTS = "file_texts";
 const READER = 1; // Goes up when the readers learn something: what was read before is read again.
 const RETRY_MS = 60 * 60_000; // What took too long on a busy machine is tried again after that.
+const LANES = 2; // Documents at a time, and one of each user: a folder full of documents of one holds nobody else up.
 
 export interface FileTexts {
   /** Throws only when the store or the upload folder fails. */
@@ -29,7 +32,7 @@ export async function createFileTexts(core: Core): Promise<FileTexts> {
     read: "str",
     text: "json_collection",
   });
-  const lanes = createLanes();
+  const lanes = createLanes(LANES);
   /** Readings under way, by content. */
   const reading = new Map<string, Promise<FileText>>();
 
@@ -135,13 +138,79 @@ function isCurrent({ report, reader, read }: StoreRecord): boolean {
 
 async function keep(core: Core, sha256: string, { text, ...report }: FileText): Promise<void> {
   await core.store.delete(null, TEXTS, sha256);
-  try {
-    await core.store.add(null, TEXTS, { reader: READER, read: new Date().toISOString() }, sha256);
-  } catch (error) {
-    // Another process has read the same content meanwhile, and is keeping it.
-    if (isAppError(error) && error.code === "conflict") return;
-    throw error;
-  }
+  const fields = { reader: READER, read: new Date().toISOString() };
+  // Another process may have read the same content meanwhile, and is keeping it.
+  if (!(await addIfAbsent(core.store, null, TEXTS, fields, sha256))) return;
   for (const piece of toPieces(text)) await core.store.collectionAppend(null, TEXTS, sha256, "text", [piece]);
   await core.store.update(null, TEXTS, sha256, { report: report as unknown as JsonObject });
+}
+
+interface Bounds {
+  readonly timeMs: number;
+  readonly memoryBytes: number;
+}
+
+const BOUNDS: Bounds = { timeMs: 60_000, memoryBytes: 512 * 1024 * 1024 };
+const LOOK_MS = 50; // Memory that grows by a gigabyte a second is seen before it hurts.
+const ANSWER_MAX_BYTES = 32 * 1024 * 1024;
+const NICENESS = 10; // Streams go first.
+
+const COMMAND = Bun.isStandaloneExecutable
+  ? [process.execPath]
+  : [process.execPath, join(import.meta.dir, "../../main.ts")];
+
+/** What is in the document, as a process of its own reads it, with bounds that nothing in it can lift. Never rejects. */
+export async function readBeside(core: Core, data: Blob, name: string, bounds = BOUNDS): Promise<Reading> {
+  const child = Bun.spawn([...COMMAND, "read-document", name], {
+    // Nothing of the server's: no key, no folder with a file of settings.
+    env: {},
+    cwd: "/",
+    stdin: data,
+    stdout: "pipe",
+    stderr: "ignore",
+    maxBuffer: ANSWER_MAX_BYTES,
+    timeout: bounds.timeMs,
+    killSignal: "SIGKILL",
+  });
+  const begun = performance.now();
+  let isTooLarge = false;
+  makeNice(child.pid);
+  const watch = setInterval(async () => {
+    if ((await memoryOf(child.pid)) <= bounds.memoryBytes) return;
+    isTooLarge = true;
+    child.kill("SIGKILL");
+  }, LOOK_MS);
+  const stop = () => child.kill("SIGKILL");
+  process.once("exit", stop);
+  try {
+    const [answer] = await Promise.all([child.stdout.text(), child.exited]);
+    if (child.exitCode === 0) return JSON.parse(answer) as Reading;
+    if (isTooLarge) return { fault: "tooLarge" };
+    if (performance.now() - begun >= bounds.timeMs) return { fault: "tooSlow" };
+    core.log.warn("The reader of a document ended before it had an answer", {
+      code: child.exitCode,
+      signal: child.signalCode,
+    });
+    return { fault: "broken" };
+  } finally {
+    clearInterval(watch);
+    process.off("exit", stop);
+  }
+}
+
+function makeNice(pid: number): void {
+  try {
+    setPriority(pid, NICENESS);
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** Bytes in memory; 0 once it has ended. */
+async function memoryOf(pid: number): Promise<number> {
+  if (process.platform !== "linux") return Number(await Bun.$`ps -o rss= -p ${pid}`.nothrow().quiet().text()) * 1024;
+  const status = await Bun.file(`/proc/${pid}/status`)
+    .text()
+    .catch(() => "");
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
