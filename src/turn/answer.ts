@@ -4,11 +4,15 @@
  */
 
 import { AppError } from "../basics/errors";
+import { applyEdit, fromStep } from "../basics/messages";
+import { within } from "../basics/within";
 import type {
   AnswerRequest,
+  ContextMessage,
+  ContextProtocol,
   Core,
-  FinishReason,
   Message,
+  NewContextMessage,
   SystemPromptProtocol,
   Tools,
   Turn,
@@ -16,11 +20,9 @@ import type {
   Usage,
   User,
 } from "../protocols";
-import { createAnswerContext } from "./answer-context";
-import { lengthOf } from "./numbered";
+import { lengthOf, timestamp } from "./event-log";
 import { createReplyParts } from "./reply-parts";
-import { LENGTH_MAX, TOO_LONG } from "./run";
-import { sumUsage } from "./step";
+import { LENGTH_MAX, sumUsage, TOO_LONG } from "./run";
 
 export async function* answer(
   core: Core,
@@ -55,8 +57,8 @@ export async function* answer(
   core.counts.add("turns_running");
   try {
     for (;;) {
-      const next = await nextOf(events, turn.signal);
-      if (next === "aborted") return;
+      const next = turn.signal.aborted ? null : await within(events.next(), { signal: turn.signal }, () => null);
+      if (!next) return;
       yield* waiting.splice(0);
       if (next.done) {
         ending = "done";
@@ -66,7 +68,7 @@ export async function* answer(
       const event = next.value;
       seq += lengthOf(event);
       if (seq > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
-      if (event.type !== "step") parts.add({ seq, timestamp: new Date().toISOString(), event });
+      if (event.type !== "step") parts.add({ seq, timestamp: timestamp(), event });
       else {
         const added = parts.take(event.model);
         messages.push(...added);
@@ -87,23 +89,6 @@ export async function* answer(
   }
 }
 
-type Next = IteratorResult<TurnEvent, FinishReason>;
-
-async function nextOf(events: AsyncGenerator<TurnEvent, FinishReason>, signal: AbortSignal): Promise<Next | "aborted"> {
-  const aborted = Promise.withResolvers<"aborted">();
-  const abort = () => aborted.resolve("aborted");
-  if (signal.aborted) return "aborted";
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([events.next(), aborted.promise]);
-  } catch (error) {
-    if (signal.aborted) return "aborted";
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
 function systemPromptOf(core: Core, { system }: AnswerRequest): SystemPromptProtocol {
   if (system === undefined) return core.systemPrompt;
   const prompt = { name: "default", description: "", content: system };
@@ -116,4 +101,64 @@ function toolsOf(core: Core, { tools = (installed) => installed }: AnswerRequest
     list: async (turn) => tools((await core.tools.list(turn)).filter(({ approval }) => !approval)),
     run: (call, offered, turn) => core.tools.run(call, offered, turn),
   };
+}
+
+interface AnswerContext extends ContextProtocol {
+  /** Takes the parts of one step. */
+  grow(parts: readonly Message[]): void;
+}
+
+function createAnswerContext(core: Core, threadId: string, messages: readonly NewContextMessage[]): AnswerContext {
+  let list: ContextMessage[] = messages.map(withId);
+  let mutations = 0;
+  const find = (id: string | undefined) => list.find((message) => message.id === id) ?? null;
+  const change = (changed: ContextMessage[]): true => {
+    list = changed;
+    mutations++;
+    return true;
+  };
+  const own: ContextProtocol = {
+    get: async () => [...list],
+    getMessage: async (_user, _thread, id) => find(id),
+    async add(_user, _thread, message) {
+      const added = withId(message);
+      list = [...list, added];
+      return added.id;
+    },
+    async updateMessage(_user, _thread, target, content) {
+      const message = find(target);
+      return message !== null && change(applyEdit(list, { target, kind: "text", messages: [{ ...message, content }] }));
+    },
+    async removeMessage(_user, _thread, target) {
+      return find(target) !== null && change(applyEdit(list, { target, kind: "remove", messages: [] }));
+    },
+    async replace(_user, _thread, replacing, { upTo = list.at(-1)?.id, mutationCount = mutations } = {}) {
+      const last = find(upTo);
+      if (!last) throw new AppError("notFound", "There is no such message in the context.");
+      if (mutationCount !== mutations) return false;
+      return change(applyEdit(list, { target: last.id, kind: "replace", messages: replacing.map(withId) }));
+    },
+    async regenerate() {
+      change(messages.map(withId));
+    },
+    mutationCount: async () => mutations,
+  };
+  const of = (id: string): ContextProtocol => (id === threadId ? own : core.context);
+  return {
+    get: (user, id, head) => of(id).get(user, id, head),
+    getMessage: (user, id, message) => of(id).getMessage(user, id, message),
+    add: (user, id, message) => of(id).add(user, id, message),
+    updateMessage: (user, id, message, content) => of(id).updateMessage(user, id, message, content),
+    removeMessage: (user, id, message) => of(id).removeMessage(user, id, message),
+    replace: (user, id, replacing, options) => of(id).replace(user, id, replacing, options),
+    regenerate: (user, id) => of(id).regenerate(user, id),
+    mutationCount: (user, id) => of(id).mutationCount(user, id),
+    grow(parts) {
+      list.push(...fromStep(parts));
+    },
+  };
+}
+
+function withId(message: NewContextMessage): ContextMessage {
+  return { ...message, id: Bun.randomUUIDv7() };
 }

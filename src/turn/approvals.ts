@@ -5,72 +5,77 @@
 
 import { AppError } from "../basics/errors";
 import { publishFact, userTopic } from "../basics/facts";
-import type { Core, NumberedEvent, ToolCall, User } from "../protocols";
-import { askToApprove, unreachable } from "./asks";
-import { readEvents } from "./event-log";
+import { within } from "../basics/within";
+import type { Core, NumberedEvent, ToolCall, TurnEvent, TurnInfo, User } from "../protocols";
+import { type EventLog, readEvents } from "./event-log";
 import { readTurn } from "./records";
-import { push, type RunState } from "./state";
+import { approveRemotely, unreachable } from "./remote";
 
-export interface Approvals {
-  /** See `Turn.approval`. */
-  ask(call: ToolCall): Promise<boolean>;
-  /** See `Answering.approve`. */
-  answer(callId: string, approve: boolean): Promise<boolean>;
+/** What a running turn has for its approvals. */
+export interface AskingTurn {
+  readonly core: Core;
+  readonly user: User;
+  readonly info: TurnInfo;
+  readonly signal: AbortSignal;
+  readonly log: Pick<EventLog, "save">;
+  /** Whether its end is being kept, and nothing more may be said. */
+  readonly isEnding: boolean;
+  readonly push: (event: TurnEvent) => void;
+  /** By the call's id; null = the call does not wait any more. */
+  readonly approvals: Map<string, PendingApproval | null>;
 }
 
-interface Waiting {
+export interface PendingApproval {
   readonly name: string;
   readonly resolve: (approve: boolean) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Those of one running turn. */
-export function createApprovals(state: RunState): Approvals {
-  const { core, user, info, log, signal } = state;
-  const waiting = new Map<string, Waiting>();
-  const known = new Set<string>();
-  const tell = (type: "approval-asked" | "approval-given", callId: string) =>
-    publishFact(core, userTopic(user.username), { type, threadId: info.threadId, turnId: info.id, callId });
+/** See `Turn.approval`. */
+export async function askApproval(turn: AskingTurn, { callId, name }: ToolCall): Promise<boolean> {
+  const { signal, approvals } = turn;
+  if (isOver(turn)) throw new Error("The turn has ended.");
+  // One answer, also one that is sent twice, must not let two calls run.
+  if (approvals.has(callId)) throw new Error("The user was asked about another call with the same id.");
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  approvals.set(callId, { name, resolve, reject });
+  turn.push({ type: "approvalAsked", callId, name });
+  void tell(turn, "approval-asked", callId);
+  try {
+    return await within(promise, { signal }, () => {
+      throw new Error("The turn was stopped while it waited for the user. Nothing was run.");
+    });
+  } finally {
+    approvals.set(callId, null);
+  }
+}
 
-  return {
-    async ask({ callId, name }) {
-      if (signal.aborted || state.isEnding) throw new Error("The turn has ended.");
-      // One answer, also one that is sent twice, must not let two calls run.
-      if (known.has(callId)) throw new Error("The user was asked about another call with the same id.");
-      known.add(callId);
-      const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-      const stop = () => reject(new Error("The turn was stopped while it waited for the user. Nothing was run."));
-      signal.addEventListener("abort", stop, { once: true });
-      waiting.set(callId, { name, resolve, reject });
-      push(state, { type: "approvalAsked", callId, name });
-      void tell("approval-asked", callId);
-      try {
-        return await promise;
-      } finally {
-        waiting.delete(callId);
-        signal.removeEventListener("abort", stop);
-      }
-    },
+/** See `RemoteAnswers.approve`. */
+export async function answerApproval(turn: AskingTurn, callId: string, approve: boolean): Promise<boolean> {
+  const pending = turn.approvals.get(callId);
+  if (!pending || isOver(turn)) {
+    await turn.log.save();
+    return false;
+  }
+  turn.approvals.set(callId, null);
+  turn.push({ type: "approvalGiven", callId, name: pending.name, approve });
+  try {
+    await turn.log.save();
+  } catch (error) {
+    pending.reject(new Error("The user's answer could not be saved, so nothing was run."));
+    throw error;
+  }
+  pending.resolve(approve);
+  void tell(turn, "approval-given", callId);
+  return true;
+}
 
-    async answer(callId, approve) {
-      const call = waiting.get(callId);
-      if (!call || signal.aborted || state.isEnding) {
-        await log.save();
-        return false;
-      }
-      waiting.delete(callId);
-      push(state, { type: "approvalGiven", callId, name: call.name, approve });
-      try {
-        await log.save();
-      } catch (error) {
-        call.reject(new Error("The user's answer could not be saved, so nothing was run."));
-        throw error;
-      }
-      call.resolve(approve);
-      void tell("approval-given", callId);
-      return true;
-    },
-  };
+function isOver({ signal, isEnding }: AskingTurn): boolean {
+  return signal.aborted || isEnding;
+}
+
+function tell({ core, user, info }: AskingTurn, type: "approval-asked" | "approval-given", callId: string) {
+  return publishFact(core, userTopic(user.username), { type, threadId: info.threadId, turnId: info.id, callId });
 }
 
 /** See `Turns.approve`. */
@@ -83,7 +88,7 @@ export async function approveCall(
 ): Promise<boolean> {
   const turn = await readTurn(core, user.username, turnId);
   if (!turn) return false;
-  const isTaken = turn.status === "running" ? await askToApprove(core, turnId, callId, approve) : false;
+  const isTaken = turn.status === "running" ? await approveRemotely(core, turnId, callId, approve) : false;
   if (isTaken) return true;
   const last = lastOfCall(await readEvents(core, user.username, turnId), callId);
   if (!last) throw new AppError("notFound", "There is no such call in this turn.");

@@ -1,15 +1,19 @@
-/** Begins a turn: claims its thread, stores the question and lets it run. */
+/**
+ * Begins a turn: takes the lease of its thread, stores the question and lets it run. A sender who got no answer sends again, and must
+ * not be answered twice: a send that bears a key gets a turn whose id is made of it, so that the turns themselves tell, also after a
+ * restart, which keys were there already.
+ */
 
 import { AppError } from "../basics/errors";
 import { publishFact, userTopic } from "../basics/facts";
-import type { Core, TurnInfo, User } from "../protocols";
-import { askToStop } from "./asks";
-import { type Claim, findClaim, isHeld, releaseClaim } from "./claims";
-import type { Ownership } from "./ownership";
+import { share } from "../basics/once";
+import type { Core, FileInfo, Thread, TurnInfo, TurnRequest, User } from "../protocols";
+import { findLease, isHeld, type Lease, type Leases, releaseLease } from "./lease";
+import { type Plan, titleFrom } from "./plan";
+import { addTurn, readTurn } from "./records";
 import { recoverTurn } from "./recover";
+import { stopRemotely } from "./remote";
 import { type RunningTurn, runTurn } from "./run";
-import { type Plan, titleFrom } from "./start";
-import { storeTurn } from "./store-turn";
 
 export const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
 const CLOSING = "The server is shutting down. Try again in a moment.";
@@ -19,11 +23,13 @@ export interface Engine {
   readonly core: Core;
   /** The core for one turn, which stays as it is until it is released. */
   readonly pin: () => { readonly core: Core; release(): void };
-  readonly ownership: Ownership;
+  readonly leases: Leases;
   /** Turns of this process, by id. */
   readonly running: Map<string, RunningTurn>;
-  /** Those that are claimed and stored at this moment. */
+  /** Turns that are being stored at this moment. */
   readonly beginning: Set<Promise<unknown>>;
+  /** Turns that a send with a key starts at this moment, by id. */
+  readonly starting: Map<string, Promise<TurnInfo>>;
   /** Bytes of the messages that are being checked and stored, by user. */
   readonly arriving: Map<string, number>;
   isClosing: boolean;
@@ -32,7 +38,7 @@ export interface Engine {
 
 export async function begin(engine: Engine, user: User, plan: Plan, turnId = Bun.randomUUIDv7()): Promise<TurnInfo> {
   refuseWhenClosing(engine);
-  const beginning = claimAndRun(engine, user, plan, turnId);
+  const beginning = leaseAndRun(engine, user, plan, turnId);
   engine.beginning.add(beginning);
   return beginning.finally(() => engine.beginning.delete(beginning));
 }
@@ -42,28 +48,28 @@ export function refuseWhenClosing({ isClosing }: Engine): void {
   if (isClosing) throw new AppError("unavailable", CLOSING, { retryAfterS: 1, reason: "closing" });
 }
 
-/** Claims the thread, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
-async function claimAndRun(engine: Engine, user: User, plan: Plan, turnId: string): Promise<TurnInfo> {
-  const { core, ownership, running } = engine;
+/** Takes the thread's lease, stores the user's message and lets the turn run. Whatever fails before that frees the thread again. */
+async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: string): Promise<TurnInfo> {
+  const { core, leases, running } = engine;
   const { username } = user;
   const { model, systemPrompt, parameters } = plan;
   const fields = { title: titleFrom(plan.content ?? ""), model, systemPrompt, parameters };
   const thread = plan.thread ?? (await core.thread.create(username, fields));
-  const claim: Claim = { threadId: thread.id, username, turnId, epoch: 0 };
-  const { threadId } = claim;
-  if (!(await claimThread(engine, claim, plan))) throw new AppError("conflict", BUSY, { reason: "busy" });
-  const info = await storeTurn(core, user, plan, claim).catch(async (error) => {
-    await releaseClaim(core, claim).catch(() => ownership.abandon(claim));
+  const lease: Lease = { threadId: thread.id, username, turnId, epoch: 0 };
+  const { threadId } = lease;
+  if (!(await leaseThread(engine, lease, plan))) throw new AppError("conflict", BUSY, { reason: "busy" });
+  const info = await storeTurn(core, user, plan, lease).catch(async (error) => {
+    await releaseLease(core, lease).catch(() => leases.abandon(lease));
     throw error;
   });
   // What cannot be read now is found out by the first save.
-  if (!(await isHeld(core, claim).catch(() => true))) {
+  if (!(await isHeld(core, lease).catch(() => true))) {
     // Taken from a process that stood still, by one that found no turn yet to end.
-    await recoverTurn(core, claim).catch(() => ownership.abandon(claim));
+    await recoverTurn(core, lease).catch(() => leases.abandon(lease));
     return info;
   }
   const pinned = engine.pin();
-  const turn = runTurn({ core: pinned.core, user, info, claim, ownership, isClosing: () => engine.isClosing });
+  const turn = runTurn({ core: pinned.core, user, info, lease, leases, isClosing: () => engine.isClosing });
   running.set(turnId, turn);
   warnOfLimit(engine);
   void turn.ended.then(() => {
@@ -78,16 +84,16 @@ async function claimAndRun(engine: Engine, user: User, plan: Plan, turnId: strin
 const STOPPING_MS = 5000; // Longer than many who stop one another need; a process that does not answer is given up then.
 
 /** False when a turn runs in the thread. Of several that stop what runs at the same moment, each stops the one before it. */
-async function claimThread(engine: Engine, claim: Claim, { stopRunning }: Plan): Promise<boolean> {
-  const { core, ownership } = engine;
+async function leaseThread(engine: Engine, lease: Lease, { stopRunning }: Plan): Promise<boolean> {
+  const { core, leases } = engine;
   const begun = performance.now();
   for (;;) {
-    if (await ownership.claim(claim)) return true;
+    if (await leases.take(lease)) return true;
     if (!stopRunning || performance.now() - begun > STOPPING_MS) return false;
     // A reply is not stopped for one that is refused then.
     refuseWhenClosing(engine);
-    const running = await findClaim(core, claim.threadId);
-    if (running) await askToStop(core, running.turnId);
+    const running = await findLease(core, lease.threadId);
+    if (running) await stopRemotely(core, running.turnId);
   }
 }
 
@@ -101,4 +107,103 @@ function warnOfLimit(engine: Engine): void {
   engine.hasWarned = true;
   const why = `${running.size} replies run at once, and Bun lets this process have ${most} requests under way; more will wait`;
   core.log.warn(`${why}. Set BUN_CONFIG_MAX_HTTP_REQUESTS=20000 before the start`);
+}
+
+async function storeTurn(core: Core, user: User, plan: Plan, { threadId, turnId }: Lease): Promise<TurnInfo> {
+  const { username } = user;
+  const { model, systemPrompt, parameters } = plan;
+  // Read only now that the thread is taken: the turn before this one may just have moved the head.
+  const thread = await core.thread.get(username, threadId);
+  const parentId = await storeQuestion(core, user, plan, thread, { threadId, turnId });
+  const started = new Date().toISOString();
+  const info: TurnInfo = {
+    id: turnId,
+    threadId,
+    parentId,
+    status: "running",
+    model,
+    systemPrompt,
+    parameters,
+    started,
+    error: null,
+    usage: null,
+  };
+  if (!thread || !isAsPlanned(thread, plan, parentId))
+    await core.thread.update(username, threadId, {
+      model,
+      systemPrompt,
+      parameters,
+      headId: parentId,
+      // Else what is said there would be in no list and found by no search.
+      ...(thread?.archived && { archived: false }),
+    });
+  // Last: whoever finds it may ask for what it said so far, which it answers as soon as it runs.
+  await addTurn(core, username, info);
+  return info;
+}
+
+/** The message that is answered: the user's, stored now, or one that is there already. */
+async function storeQuestion(
+  core: Core,
+  user: User,
+  { content, files, parentId: asked }: Plan,
+  thread: Thread | null,
+  { threadId, turnId }: Pick<Lease, "threadId" | "turnId">,
+): Promise<string> {
+  const parentId = (asked === undefined ? thread?.headId : asked) ?? null;
+  if (content === null && parentId !== null) return parentId;
+  const message = await core.thread.append(user.username, threadId, {
+    parentId,
+    role: "user",
+    type: "text",
+    content: content ?? "",
+    turnId,
+    step: 0,
+    ...(files.length > 0 && { files }),
+  });
+  return message.id;
+}
+
+/** Whether the thread says all that already: in most turns nothing is changed, and a question that was stored now is the head. */
+function isAsPlanned(thread: Thread, plan: Plan, parentId: string): boolean {
+  return (
+    !thread.archived &&
+    thread.model === plan.model &&
+    thread.systemPrompt === plan.systemPrompt &&
+    Bun.deepEquals(thread.parameters, plan.parameters) &&
+    (thread.headId === parentId || plan.content !== null)
+  );
+}
+
+/** Starts the turn, or gives the one that the same request started before. `start` is given the turn's id. */
+export async function startOnce(
+  engine: Engine,
+  user: User,
+  request: TurnRequest,
+  start: (turnId: string) => Promise<TurnInfo>,
+): Promise<TurnInfo> {
+  const { core, starting } = engine;
+  if (request.key === undefined) return start(Bun.randomUUIDv7());
+  // Others may use the same keys.
+  const turnId = Bun.randomUUIDv5(JSON.stringify([user.username, request.key]), "oid");
+  // One that fails leaves nothing to find.
+  const before = (await starting.get(turnId)?.catch(() => null)) ?? (await readTurn(core, user.username, turnId));
+  if (before) return (await isSame(core, user, before, request)) ? before : start(Bun.randomUUIDv7());
+  // Somebody was faster while this one read.
+  if (starting.has(turnId)) return startOnce(engine, user, request, start);
+  return share(starting, turnId, () => start(turnId));
+}
+
+/** A form that was filled in anew may still bear the key of before. */
+async function isSame(core: Core, user: User, turn: TurnInfo, request: TurnRequest): Promise<boolean> {
+  const { content, threadId, parentId } = request;
+  if (threadId !== undefined && threadId !== turn.threadId) return false;
+  if (content === null) return parentId === turn.parentId;
+  const [question] = await core.thread.messages(user.username, turn.threadId, { head: turn.parentId, limit: 1 });
+  return question?.content === content && sums(question.files).join() === sums(request.files).join();
+}
+
+/** Of the bytes: what is uploaded again has another id. */
+function sums(files: readonly FileInfo[] = []): string[] {
+  return files.map(({ sha256 }) => sha256);
 }

@@ -1,21 +1,223 @@
-/** Following a turn as an iterable, for readers that take their time. */
+/**
+ * Following a turn from any position, in whichever process it runs: a follower hears it live, has its owner save, reads the store, and
+ * goes on with what was heard since. A hole between the two (the bus lost something) is filled from the store the same way. By calls,
+ * because a turn may have ten thousand listeners, and one that waits must cost nothing; and as an iterable, for readers that take
+ * their time.
+ */
 
-import type { Core, NumberedEvent, TurnInfo } from "../protocols";
-import { createInbox } from "./inbox";
-import { listen } from "./listen";
+import { errorOf } from "../basics/errors";
+import { createCoalesced } from "../basics/once";
+import type { Core, NumberedEvent, TurnInfo, TurnListener } from "../protocols";
+import { canContinue, eventsAfter, isLast, lengthOf, readEvents, startOf, turnTopic } from "./event-log";
+import { findLease } from "./lease";
+import { readTurn } from "./records";
+import { saveRemotely } from "./remote";
 
-export async function* follow(
+const LOOK_AGAIN_MS = 1000;
+const WAITING_AT_MOST = 1_000_000; // UTF-16 units and events of one follower: 2 MB, many minutes of a fast model.
+const RESET: NumberedEvent = { seq: 0, timestamp: "", event: { type: "reset" } };
+
+/** The followers of one server. */
+export interface Followers {
+  /** Until the turn's last event, or until the function returned is called. */
+  listen(username: string, turn: TurnInfo, after: number, listener: TurnListener): Promise<() => void>;
+  follow(
+    username: string,
+    turn: TurnInfo,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly NumberedEvent[]>;
+}
+
+export function createFollowers(core: Core): Followers {
+  // Ten thousand who begin to follow at once cost a few reads. A follower that knows the turn as running is not told of its end as early
+  // as one that knows it is over.
+  const reads = createCoalesced<SavedTurn>();
+  const followers: Followers = {
+    listen: (username, turn, after, listener) =>
+      listen(core, turn, after, listener, () =>
+        reads(`${turn.id} ${turn.status}`, () => saveAndRead(core, username, turn)),
+      ),
+    async *follow(username, turn, after, signal) {
+      const inbox = createInbox(signal);
+      const stop = await followers.listen(username, turn, after, { take: inbox.put, end: inbox.end });
+      try {
+        for (let events = await inbox.take(); events; events = await inbox.take()) yield events;
+      } finally {
+        stop();
+      }
+    },
+  };
+  return followers;
+}
+
+interface SavedTurn {
+  readonly hasOwner: boolean;
+  readonly saved: readonly NumberedEvent[];
+}
+
+async function listen(
   core: Core,
-  username: string,
   turn: TurnInfo,
   after: number,
-  signal: AbortSignal,
-): AsyncGenerator<readonly NumberedEvent[]> {
-  const inbox = createInbox(signal);
-  const stop = await listen(core, username, turn, after, { take: inbox.put, end: inbox.end });
-  try {
-    for (let events = await inbox.take(); events; events = await inbox.take()) yield events;
-  } finally {
+  listener: TurnListener,
+  read: () => Promise<SavedTurn>,
+): Promise<() => void> {
+  let position = after;
+  /** Heard while the store is read; null = events are passed on as they come. */
+  let heard: NumberedEvent[] | null = [];
+  let heardLength = 0;
+  let isOver = false;
+  let lookAgain: Timer | null = null;
+
+  const stop = (): void => {
+    isOver = true;
+    heard = null;
+    if (lookAgain) clearInterval(lookAgain);
+    unsubscribe();
+  };
+
+  const end = (error?: Error): void => {
+    if (isOver) return;
     stop();
+    listener.end(error);
+  };
+
+  const pass = (events: readonly NumberedEvent[]): void => {
+    const fresh = isOver ? [] : eventsAfter(events, position);
+    const last = fresh.at(-1);
+    if (!last) return;
+    position = last.seq;
+    listener.take(fresh);
+    if (isLast(last)) end();
+  };
+
+  const unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => {
+    const events = message as unknown as readonly NumberedEvent[];
+    if (isOver) return;
+    if (heard) hear(heard, events);
+    else if (hasHole(events, position)) catchUp([...events]);
+    else pass(events);
+  });
+
+  const hear = (list: NumberedEvent[], events: readonly NumberedEvent[]): void => {
+    list.push(...events);
+    heardLength += lengthOfAll(events);
+    // A store that takes so long is in trouble; the follower may come back.
+    if (heardLength > WAITING_AT_MOST) end();
+  };
+
+  /** Reads what is saved, and what was heard meanwhile follows. Never rejects. */
+  const catchUp = async (since: NumberedEvent[], isFirst = false): Promise<void> => {
+    heard = since;
+    heardLength = 0;
+    try {
+      const { hasOwner, saved } = await read();
+      if (isOver) return;
+      // Later on the store may just be behind, where its owner cannot be asked; but a hole that covers what was told is of a crash.
+      const isBehind = !isFirst && (saved.at(-1)?.seq ?? 0) < position;
+      if (!isBehind && !canContinue(saved, position)) beginAgain();
+      // A hole in what is saved is one that a crash left.
+      pass(saved);
+      if (isOver) return;
+      if (turn.status !== "running") return end();
+      // An owner who does not answer is in a process that the bus does not reach, or dead: then the store alone tells.
+      if (!hasOwner) lookAgain ??= setInterval(() => !heard && void catchUp([]), LOOK_AGAIN_MS);
+      const beyond = eventsAfter(heard ?? [], position);
+      heard = null;
+      // Not even the store has it: the follower begins again.
+      if (hasHole(beyond, position)) end();
+      else pass(beyond);
+    } catch (error) {
+      end(errorOf(error));
+    }
+  };
+
+  const beginAgain = (): void => {
+    listener.take([RESET]);
+    position = 0;
+  };
+
+  void catchUp([], true);
+  return stop;
+}
+
+/** The owner saves first, so that what was published until now is in the store. */
+async function saveAndRead(core: Core, username: string, turn: TurnInfo): Promise<SavedTurn> {
+  // It may have ended since, and then nobody would answer.
+  const isRunning = turn.status === "running" && (await readTurn(core, username, turn.id))?.status === "running";
+  const hasOwner = isRunning && (await saveRemotely(core, turn.id));
+  const events = await readEvents(core, username, turn.id);
+  const last = events.at(-1);
+  // It is saved before the thread is free, and a follower who hears it may send the next message or read the thread at once.
+  const isEarly = turn.status === "running" && last && isLast(last) && (await isLeased(core, turn));
+  return { hasOwner, saved: isEarly ? events.slice(0, -1) : events };
+}
+
+async function isLeased(core: Core, { id, threadId }: TurnInfo): Promise<boolean> {
+  return (await findLease(core, threadId))?.turnId === id;
+}
+
+function hasHole(events: readonly NumberedEvent[], position: number): boolean {
+  let end = position;
+  for (const event of events) {
+    if (startOf(event) > end) return true;
+    end = Math.max(end, event.seq);
   }
+  return false;
+}
+
+function lengthOfAll(events: readonly NumberedEvent[]): number {
+  let length = 0;
+  for (const { event } of events) length += lengthOf(event);
+  return length;
+}
+
+/** What a reader has been told and has not read yet: bounded, so that one who does not read costs little and is dropped. */
+interface Inbox {
+  put(events: readonly NumberedEvent[]): void;
+  /** Nothing more comes; what waits is still given out, and then the error thrown. */
+  end(error?: Error): void;
+  /** All that waits, as soon as anything does. Null at the end, when the reader was dropped, or when `signal` aborted. */
+  take(): Promise<readonly NumberedEvent[] | null>;
+}
+
+function createInbox(signal: AbortSignal): Inbox {
+  let waiting: (readonly NumberedEvent[])[] = [];
+  let size = 0;
+  let isEnded = false;
+  let failure: Error | null = null;
+  let wake: (() => void) | null = null;
+  signal.addEventListener("abort", () => wake?.(), { once: true });
+
+  return {
+    put(events) {
+      if (isEnded) return;
+      size += lengthOfAll(events);
+      // What comes at once may be larger than that: one who has read everything else is not slow.
+      isEnded = size > WAITING_AT_MOST && waiting.length > 0;
+      if (isEnded) waiting = [];
+      else waiting.push(events);
+      wake?.();
+    },
+    end(error) {
+      isEnded = true;
+      failure = error ?? null;
+      wake?.();
+    },
+    async take() {
+      while (waiting.length === 0 && !isEnded && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (signal.aborted) return null;
+      if (waiting.length === 0 && failure) throw failure;
+      const [first, ...others] = waiting;
+      waiting = [];
+      size = 0;
+      if (!first) return null;
+      return others.length === 0 ? first : [first, ...others].flat();
+    },
+  };
 }

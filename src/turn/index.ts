@@ -9,17 +9,14 @@ import { requireRoom } from "../basics/quota";
 import type { Core, LiveTurn, TurnEvent, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { answer } from "./answer";
 import { approveCall } from "./approvals";
-import { askToSave, askToStop, unreachable } from "./asks";
-import { BUSY, begin, type Engine, refuseWhenClosing } from "./begin";
-import { claimedThreads, declareClaims, findClaim } from "./claims";
+import { BUSY, begin, type Engine, refuseWhenClosing, startOnce } from "./begin";
 import { readEvents } from "./event-log";
-import { follow } from "./follow";
-import { listen } from "./listen";
-import { createOnce } from "./once";
-import { createOwnership, declareProcesses } from "./ownership";
+import { createFollowers } from "./follow";
+import { createLeases, declareLeases, findLease, leasedThreads } from "./lease";
+import { checkParameters, chooseModel, planTurn } from "./plan";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
-import { checkParameters, chooseModel, planTurn } from "./start";
+import { saveRemotely, stopRemotely, unreachable } from "./remote";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
@@ -38,29 +35,29 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
   const engine: Engine = {
     core,
     pin,
-    ownership: createOwnership(core),
+    leases: createLeases(core),
     running: new Map(),
     beginning: new Set(),
+    starting: new Map(),
     arriving: new Map(),
     isClosing: false,
     hasWarned: false,
   };
-  const once = createOnce(core);
+  const followers = createFollowers(core);
   return {
     async open() {
       await declareTurnStores(core);
-      await declareClaims(core);
-      await declareProcesses(core);
-      await engine.ownership.start({
-        takeOver: (claim) => recoverTurn(core, claim),
-        running: () => [...engine.running.values()].map(({ claim }) => claim),
+      await declareLeases(core);
+      await engine.leases.start({
+        takeOver: (lease) => recoverTurn(core, lease),
+        running: () => [...engine.running.values()].map(({ lease }) => lease),
         lose: (turnId) => engine.running.get(turnId)?.cut("lost"),
       });
     },
 
     async start(user, request) {
       await ready();
-      return once(user, request, (turnId) => start(engine, user, request, turnId));
+      return startOnce(engine, user, request, (turnId) => start(engine, user, request, turnId));
     },
 
     async continue(user, turnId) {
@@ -72,18 +69,18 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
 
     list: (user, threadId, parentIds) => listTurns(core, user.username, threadId, parentIds),
 
-    running: (user) => claimedThreads(core, user.username),
+    running: (user) => leasedThreads(core, user.username),
 
     live: (user, threadId) => findLive(engine, user, threadId),
 
     async follow(user, turnId, after, signal) {
       const turn = await readTurn(core, user.username, turnId);
-      return turn && follow(core, user.username, turn, after, signal);
+      return turn && followers.follow(user.username, turn, after, signal);
     },
 
     async listen(user, turnId, after, listener) {
       const turn = await readTurn(core, user.username, turnId);
-      return turn && listen(core, user.username, turn, after, listener);
+      return turn && followers.listen(user.username, turn, after, listener);
     },
 
     approve: (user, turnId, callId, approve) => approveCall(core, user, turnId, callId, approve),
@@ -113,7 +110,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
       clearInterval(looking);
       for (const turn of engine.running.values()) turn.cut("interrupted");
       await ended();
-      await engine.ownership.stop();
+      await engine.leases.stop();
     },
   };
 }
@@ -170,7 +167,7 @@ async function takeFromLimit(core: Core, user: User): Promise<void> {
 }
 
 async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
-  if (await askToStop(core, turnId)) return;
+  if (await stopRemotely(core, turnId)) return;
   const turn = await readTurn(core, user.username, turnId);
   if (turn?.status === "running") throw unreachable();
 }
@@ -193,14 +190,14 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
 }
 
 async function findLive({ core, running }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
-  const claim = await findClaim(core, threadId);
-  if (claim?.username !== user.username) return null;
-  const ours = running.get(claim.turnId);
+  const lease = await findLease(core, threadId);
+  if (lease?.username !== user.username) return null;
+  const ours = running.get(lease.turnId);
   if (ours) return ours.live();
   // A turn that is not stored yet has said nothing, and nobody would answer.
-  if (!(await readTurn(core, user.username, claim.turnId))) return null;
-  await askToSave(core, claim.turnId);
-  const turn = await readTurn(core, user.username, claim.turnId);
+  if (!(await readTurn(core, user.username, lease.turnId))) return null;
+  await saveRemotely(core, lease.turnId);
+  const turn = await readTurn(core, user.username, lease.turnId);
   if (turn?.status !== "running") return null;
   const events = await readEvents(core, user.username, turn.id);
   const parts = unfinishedParts(turn, events);

@@ -1,18 +1,10 @@
 /** How turns lie in the store: a record per turn for its user, its events in the collection `log`. */
 
+import { fromRecord, inSnakeCase } from "../basics/names";
 import { findAnyOf } from "../basics/records";
-import type {
-  Core,
-  JsonObject,
-  StoreFields,
-  StoreRecord,
-  TurnEnding,
-  TurnFault,
-  TurnInfo,
-  TurnStatus,
-  Usage,
-} from "../protocols";
-import { type Claim, epochOf } from "./claims";
+import type { Core, StoreFields, StoreRecord, TurnInfo, Usage } from "../protocols";
+import type { TurnEnd } from "./ending";
+import { epochOf, type Lease } from "./lease";
 
 const TURNS: StoreFields = {
   thread_id: { type: "str", index: true },
@@ -37,36 +29,15 @@ export async function declareTurnStores(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists("turns", TURNS);
 }
 
+/** `turn` has just begun. */
 export async function addTurn(core: Core, username: string, turn: TurnInfo): Promise<void> {
-  const fields = {
-    thread_id: turn.threadId,
-    parent_id: turn.parentId,
-    status: turn.status,
-    model: turn.model,
-    system_prompt: turn.systemPrompt,
-    parameters: turn.parameters,
-    started: turn.started,
-    epoch: 0,
-  };
-  await core.store.add(username, "turns", fields, turn.id);
-}
-
-/** Errors of turns that a person may go on from, and that are nobody's fault. */
-export const INTERRUPTED = {
-  crash: "The server went down while it wrote this reply. Continue goes on from here.",
-  shutdown: "The server was stopped while it wrote this reply. Continue goes on from here.",
-} as const;
-
-export interface TurnEnd {
-  readonly status: Exclude<TurnStatus, "running">;
-  readonly error: string | null;
-  readonly usage: TurnInfo["usage"];
-  readonly ending?: TurnEnding | null;
-  readonly fault?: TurnFault | null;
+  const { id, threadId, parentId, status, model, systemPrompt, parameters, started } = turn;
+  const kept = { threadId, parentId, status, model, systemPrompt, parameters, started, epoch: 0 };
+  await core.store.add(username, "turns", inSnakeCase(kept), id);
 }
 
 /** Whose a turn is: what else they write of it is refused once somebody has taken it from them. */
-export type Owned = Pick<Claim, "username" | "turnId" | "epoch">;
+export type Owned = Pick<Lease, "username" | "turnId" | "epoch">;
 
 /** Fences off whoever ran the turn before. False when somebody has taken it from us since. */
 export async function takeTurn(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
@@ -84,17 +55,16 @@ export async function isOwned(core: Core, { username, turnId, epoch }: Owned): P
 
 /** False when the turn is somebody else's by now. */
 export async function endTurn(core: Core, { username, turnId, epoch }: Owned, end: TurnEnd): Promise<boolean> {
-  const fields = {
-    status: end.status,
-    error: end.error,
-    ending: end.ending ?? null,
-    fault: end.fault ? { ...end.fault } : null,
-    input_tokens: end.usage?.inputTokens ?? null,
-    output_tokens: end.usage?.outputTokens ?? null,
-    cached_tokens: end.usage?.cachedTokens ?? null,
-    reasoning_tokens: end.usage?.reasoningTokens ?? null,
+  const { usage, fault, ...fields } = end;
+  const kept = {
+    ...fields,
+    fault: fault ? { ...fault } : null,
+    inputTokens: usage?.inputTokens ?? null,
+    outputTokens: usage?.outputTokens ?? null,
+    cachedTokens: usage?.cachedTokens ?? null,
+    reasoningTokens: usage?.reasoningTokens ?? null,
   };
-  return core.store.update(username, "turns", turnId, fields, { epoch });
+  return core.store.update(username, "turns", turnId, inSnakeCase(kept), { epoch });
 }
 
 export async function readTurn(core: Core, username: string, turnId: string): Promise<TurnInfo | null> {
@@ -114,29 +84,13 @@ export async function listTurns(
   return findAnyOf(core.store, username, "turns", asked);
 }
 
-function toTurn(record: StoreRecord): TurnInfo {
-  return {
-    id: record.id,
-    threadId: String(record.thread_id),
-    parentId: String(record.parent_id),
-    status: record.status as TurnStatus,
-    model: String(record.model),
-    systemPrompt: String(record.system_prompt),
-    parameters: (record.parameters ?? {}) as JsonObject,
-    started: String(record.started),
-    error: record.error === null ? null : String(record.error),
-    usage: toUsage(record),
-    ...(record.ending !== null && { ending: record.ending as TurnEnding }),
-    ...(record.fault !== null && { fault: record.fault as unknown as TurnFault }),
-  };
-}
+type KeptTurn = Omit<TurnInfo, "usage"> & Partial<Usage> & { readonly epoch?: number };
 
-function toUsage(record: StoreRecord): Usage | null {
-  if (record.input_tokens === null) return null;
-  return {
-    inputTokens: Number(record.input_tokens),
-    outputTokens: Number(record.output_tokens),
-    ...(record.cached_tokens !== null && { cachedTokens: Number(record.cached_tokens) }),
-    ...(record.reasoning_tokens !== null && { reasoningTokens: Number(record.reasoning_tokens) }),
-  };
+function toTurn(record: StoreRecord): TurnInfo {
+  const kept = fromRecord<KeptTurn>(record, ["error"]);
+  const { epoch: _, parameters = {}, inputTokens, outputTokens = 0, cachedTokens, reasoningTokens, ...turn } = kept;
+  if (inputTokens === undefined) return { ...turn, parameters, usage: null };
+  const cached = cachedTokens !== undefined && { cachedTokens };
+  const reasoning = reasoningTokens !== undefined && { reasoningTokens };
+  return { ...turn, parameters, usage: { inputTokens, outputTokens, ...cached, ...reasoning } };
 }

@@ -1,12 +1,15 @@
-/** Ends a turn whose process died: what was saved of it becomes part of the thread, and the turn is marked interrupted. */
+/**
+ * The end of a turn whose process is not the one that ran it. Of a process that died: what was saved of the turn becomes part of the
+ * thread, and the turn is marked interrupted. In a process that only stood still and lost the turn meanwhile: its followers are told
+ * how the turn ended elsewhere.
+ */
 
 import { publishFact, userTopic } from "../basics/facts";
 import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo } from "../protocols";
-import { type Claim, releaseClaim } from "./claims";
-import { endingBySentence, endingOf } from "./ending";
-import { readEvents, turnTopic } from "./event-log";
-import { isLast } from "./numbered";
-import { endTurn, INTERRUPTED, readTurn, type TurnEnd, takeTurn } from "./records";
+import { endOfLast, INTERRUPTED } from "./ending";
+import { isLast, readEvents, turnTopic } from "./event-log";
+import { type Lease, releaseLease } from "./lease";
+import { endTurn, readTurn, takeTurn } from "./records";
 import { createReplyParts, markCut, type PartsOrigin, type ReplyParts } from "./reply-parts";
 
 // Positions that the dead process may have shown and not saved are never given again. No model writes this much in the
@@ -14,21 +17,20 @@ import { createReplyParts, markCut, type PartsOrigin, type ReplyParts } from "./
 const LOST_AT_MOST = 1_000_000;
 
 /** Does nothing when another process has taken the turn from this one meanwhile. */
-export async function recoverTurn(core: Core, claim: Claim): Promise<void> {
-  const { username, threadId, turnId } = claim;
+export async function recoverTurn(core: Core, lease: Lease): Promise<void> {
+  const { username, threadId, turnId } = lease;
   const turn = await readTurn(core, username, turnId);
   if (turn?.status === "running") {
-    // First: whoever ran it may only have stood still, and from here on writes nothing more.
-    if (!(await takeTurn(core, claim))) return;
+    // First: the process that ran it may only have stood still, and from here on writes nothing more.
+    if (!(await takeTurn(core, lease))) return;
     const saved = await readEvents(core, username, turnId);
     // The process may have died between its last event and the record that says so.
     const last = saved.at(-1);
-    if ((!last || !isLast(last)) && !(await keepWhatIsSaved(core, claim, turn, saved))) return;
-    if (!(await endTurn(core, claim, endAsSaved(last)))) return;
+    if ((!last || !isLast(last)) && !(await keepWhatIsSaved(core, lease, turn, saved))) return;
+    if (!(await endTurn(core, lease, endOfLast(last?.event)))) return;
   }
-  await releaseClaim(core, claim);
-  const events = await readEvents(core, username, turnId);
-  await core.bus.publish(turnTopic(turnId), events.slice(-1) as unknown as Json);
+  await releaseLease(core, lease);
+  await publishSaved(core, turnId, (await readEvents(core, username, turnId)).at(-1));
   await publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
   core.log.warn("A turn of a process that died was kept as interrupted", { turn: turnId });
 }
@@ -36,7 +38,7 @@ export async function recoverTurn(core: Core, claim: Claim): Promise<void> {
 /** The thread first, then the log in one write: a recovery that is interrupted in between does the same again. */
 async function keepWhatIsSaved(
   core: Core,
-  { username, epoch }: Claim,
+  { username, epoch }: Lease,
   turn: TurnInfo,
   saved: readonly NumberedEvent[],
 ): Promise<boolean> {
@@ -64,15 +66,27 @@ export function unfinishedParts(origin: PartsOrigin, events: readonly NumberedEv
   return parts;
 }
 
-function endAsSaved(last: NumberedEvent | undefined): TurnEnd {
-  const plain = { usage: null, error: null };
-  if (last?.event.type === "end") {
-    const { reason, usage } = last.event;
-    if (reason === "stopped") return { ...plain, status: "stopped", usage };
-    return { ...plain, status: "done", usage, ending: endingOf(reason) };
+const LOOK_MS = 250; // The other process ends the turn at once, unless its store fails.
+
+/** Resolves when the process that took the turn over has ended it, and followers here know, or when this server is about to end. */
+export async function awaitOtherEnd(core: Core, { username, turnId }: Lease, isClosing: () => boolean): Promise<void> {
+  core.log.warn("This process stood still for so long that another one took over a turn of it", { turn: turnId });
+  for (;;) {
+    const last = await lastOf(core, username, turnId).catch(() => null); // The store may fail for a while.
+    if (last) return publishSaved(core, turnId, last);
+    if (isClosing()) return;
+    await Bun.sleep(LOOK_MS);
   }
-  if (last?.event.type !== "error") return { ...plain, status: "interrupted", error: INTERRUPTED.crash };
-  const { message: error } = last.event;
-  const isInterruption = Object.values<string>(INTERRUPTED).includes(error);
-  return { ...plain, status: isInterruption ? "interrupted" : "failed", error, ending: endingBySentence(error) };
+}
+
+/** Null while the turn has not ended. */
+async function lastOf(core: Core, username: string, turnId: string): Promise<NumberedEvent | null> {
+  const turn = await readTurn(core, username, turnId);
+  if (turn?.status === "running") return null;
+  return (await readEvents(core, username, turnId)).at(-1) ?? null;
+}
+
+/** A last event comes after a hole, which followers fill from the store. */
+async function publishSaved(core: Core, turnId: string, last: NumberedEvent | undefined): Promise<void> {
+  await core.bus.publish(turnTopic(turnId), (last ? [last] : []) as unknown as Json);
 }

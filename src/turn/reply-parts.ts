@@ -5,7 +5,7 @@
  */
 
 import type { Message, NumberedEvent, Opaque, ToolResult, TurnEvent } from "../protocols";
-import { startOf } from "./numbered";
+import { startOf } from "./event-log";
 
 export interface ReplyParts {
   /** Takes every event of a turn, in order. `step`, `end` and `error` end the step, and `reset` begins the reply again. */

@@ -1,27 +1,39 @@
 /**
- * Runs one turn to its end, whoever listens: takes the processor's events, numbers and publishes them, and adds complete
- * parts to the thread. The only catcher of a turn's errors.
+ * Runs one turn to its end, whoever listens: takes the processor's events, numbers and publishes them, adds the parts of each step to
+ * the thread, and leaves the thread well-formed however the turn went. The only catcher of a turn's errors. A store that fails for a
+ * moment holds the turn up and does not end it, nor does it keep the turn from ending.
  */
 
-import { AppError } from "../basics/errors";
-import type { FinishReason, LiveTurn, Turn, TurnInfo } from "../protocols";
-import { type Approvals, createApprovals } from "./approvals";
-import { answerAsks } from "./asks";
-import type { Claim } from "./claims";
-import { createEventLog } from "./event-log";
-import { finish, type Outcome } from "./finish";
-import { createReplyParts } from "./reply-parts";
-import { type CutCause, push, type RunOptions, type RunState } from "./state";
-import { aborted, endStep } from "./step";
+import { AppError, errorOf, isAppError } from "../basics/errors";
+import { publishFact, userTopic } from "../basics/facts";
+import { pause, within } from "../basics/within";
+import type { Core, FinishReason, LiveTurn, Message, Turn, TurnEvent, TurnInfo, Usage, User } from "../protocols";
+import { type AskingTurn, answerApproval, askApproval } from "./approvals";
+import { endOfFailure, endOfReason, INTERRUPTED, lastEventOf, silenceOf, type TurnEnd } from "./ending";
+import { createEventLog, type EventLog } from "./event-log";
+import { type Lease, type Leases, releaseLease, takenOver } from "./lease";
+import { endTurn, isOwned } from "./records";
+import { awaitOtherEnd } from "./recover";
+import { answerRemote } from "./remote";
+import { createReplyParts, markCut, type ReplyParts } from "./reply-parts";
 
 // UTF-16 units and events, some million tokens: more than any model writes, and less than what a broken endpoint that
 // never ends would fill memory and disk with.
 export const LENGTH_MAX = 10_000_000;
 export const TOO_LONG = "The reply grew longer than any reply should and was ended.";
 
-export interface RunningTurn {
+export interface RunOptions {
+  readonly core: Core;
+  readonly user: User;
   readonly info: TurnInfo;
-  readonly claim: Claim;
+  readonly lease: Lease;
+  readonly leases: Pick<Leases, "isAwake" | "wake">;
+  /** Whether the server is about to end. */
+  readonly isClosing: () => boolean;
+}
+
+export interface RunningTurn {
+  readonly lease: Lease;
   /** As it is at this moment, saved or not; null once its record says that it has ended. */
   live(): LiveTurn | null;
   /** Resolves when the turn has ended and its thread is free; never rejects. */
@@ -31,23 +43,52 @@ export interface RunningTurn {
   isWaiting(): boolean;
 }
 
+/**
+ * Why a turn ends before its processor is done: a person stopped it, the server ends, or another process has taken the turn
+ * over, and then nothing more of it may be said or saved here.
+ */
+type CutCause = "stopped" | "interrupted" | "lost";
+
+/** How the processor ended; `cut`: it was not waited for. */
+type Outcome = FinishReason | "cut" | { readonly error: unknown };
+
+interface RunState extends RunOptions, AskingTurn {
+  readonly log: EventLog;
+  readonly parts: ReplyParts;
+  /** Complete parts that are not in the thread yet. */
+  waiting: Message[];
+  /** What the turn has added to the thread. */
+  readonly messages: Message[];
+  /** The end of a step that is under way; never rejects. */
+  stepping: Promise<unknown>;
+  isEnding: boolean;
+  /** How many model calls have ended. */
+  steps: number;
+  /** The turn's record says so. */
+  hasEnded: boolean;
+  usage: Usage | null;
+  cutCause: CutCause | null;
+  readonly cut: (cause: CutCause) => void;
+}
+
 export function runTurn(options: RunOptions): RunningTurn {
-  const { core, info } = options;
+  const { core, info, lease } = options;
   const controller = new AbortController();
   const cut = (cause: CutCause): void => {
     // A turn whose record says that it has ended cannot be lost any more, and its last event is still to be told.
     const isLost = cause === "lost" && !state.hasEnded;
-    if (isLost) log.leave();
+    if (isLost) state.log.leave();
     state.cutCause = isLost ? cause : (state.cutCause ?? cause);
     controller.abort();
   };
-  const log = createEventLog(core, options.claim, () => cut("lost"));
   const state: RunState = {
     ...options,
-    log,
+    log: createEventLog(core, lease, () => cut("lost")),
     parts: createReplyParts(info),
+    push: (event) => push(state, event),
     waiting: [],
     messages: [],
+    approvals: new Map(),
     stepping: Promise.resolve(),
     isEnding: false,
     steps: 0,
@@ -61,7 +102,13 @@ export function runTurn(options: RunOptions): RunningTurn {
   const ended = run(state)
     .catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }))
     .finally(() => core.counts.add("turns_running", -1));
-  return { info, claim: options.claim, live: () => liveOf(state), ended, cut, isWaiting: () => isWaiting(state) };
+  return { lease, live: () => liveOf(state), ended, cut, isWaiting: () => isWaiting(state) };
+}
+
+/** Parts on their way into the thread are told too: they are there, or here, or for a moment in both. */
+function liveOf({ info, log, parts, waiting, hasEnded, cutCause }: RunState): LiveTurn | null {
+  if (hasEnded || cutCause === "lost") return null;
+  return { ...info, seq: log.seq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
 }
 
 function isWaiting({ parts }: RunState): boolean {
@@ -69,45 +116,42 @@ function isWaiting({ parts }: RunState): boolean {
   return count > 0 && count === parts.missingResults().length;
 }
 
-/** What is on its way into the thread is told too: it is there, or here, or for a moment in both. */
-function liveOf({ info, log, parts, waiting, hasEnded, cutCause }: RunState): LiveTurn | null {
-  if (hasEnded || cutCause === "lost") return null;
-  return { ...info, seq: log.seq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
-}
-
 async function run(state: RunState): Promise<void> {
-  const ending = Promise.withResolvers<void>();
-  const stop = () => {
-    state.cut("stopped");
-    return ending.promise;
-  };
+  const { core, info, signal } = state;
+  const ended = Promise.withResolvers<void>();
   let stopAnswering = () => {};
-  const approvals = createApprovals(state);
   const work = async (): Promise<Outcome> => {
-    push(state, { type: "start", threadId: state.info.threadId, turnId: state.info.id });
-    const answering = { save: state.log.save, stop, approve: approvals.answer };
-    stopAnswering = await answerAsks(state.core, state.info.id, answering);
+    state.push({ type: "start", threadId: info.threadId, turnId: info.id });
+    stopAnswering = await answerRemote(core, info.id, {
+      save: state.log.save,
+      stop() {
+        state.cut("stopped");
+        return ended.promise;
+      },
+      approve: (callId, approve) => answerApproval(state, callId, approve),
+    });
     // A processor that does not look at the signal must not keep the turn from ending.
-    return Promise.race([produce(state, approvals), aborted(state.signal)]);
+    return within(produce(state), { signal }, () => "cut" as const);
   };
   try {
     await finish(state, await work().catch((error) => ({ error })));
   } finally {
-    ending.resolve();
+    ended.resolve();
     stopAnswering();
   }
 }
 
-async function produce(state: RunState, approvals: Approvals): Promise<FinishReason | "cut"> {
-  const events = state.core.messageProcessor.run(createTurn(state, approvals));
+async function produce(state: RunState): Promise<FinishReason | "cut"> {
+  const { leases, signal, log } = state;
+  const events = state.core.messageProcessor.run(turnOf(state));
   try {
     for (;;) {
       const next = await events.next();
       // It may have stood still so long that the turn is another's by now: nothing more may be shown, nor a tool begun.
-      if (!state.ownership.isAwake()) await state.ownership.wake(state.signal);
-      if (state.signal.aborted) return "cut";
+      if (!leases.isAwake()) await leases.wake(signal);
+      if (signal.aborted) return "cut";
       if (next.done) return next.value;
-      if (state.log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
+      if (log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
       if (next.value.type === "step") {
         const ended = endStep(state, next.value);
         state.stepping = ended.catch(() => {});
@@ -120,7 +164,7 @@ async function produce(state: RunState, approvals: Approvals): Promise<FinishRea
   }
 }
 
-function createTurn(state: RunState, approvals: Approvals): Turn {
+function turnOf(state: RunState): Turn {
   const { core, user, info, signal, messages } = state;
   return {
     id: info.id,
@@ -135,6 +179,158 @@ function createTurn(state: RunState, approvals: Approvals): Turn {
     notify: (text) => {
       if (!signal.aborted && !state.isEnding) push(state, { type: "notice", text });
     },
-    approval: approvals.ask,
+    approval: (call) => askApproval(state, call),
   };
+}
+
+function push({ log, parts }: RunState, event: TurnEvent): void {
+  // An empty text has no position of its own.
+  if ((event.type === "text" || event.type === "thinking") && event.text === "") return;
+  parts.add(log.push(event));
+}
+
+/** The mark that the step has ended comes after its parts: without it a recovery adds them again, with the same ids. */
+async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Promise<void> {
+  state.steps++;
+  state.waiting.push(...takeParts(state, step.model));
+  await addPatiently(state);
+  state.usage = sumUsage(state.usage, step.usage);
+  state.log.push(step);
+}
+
+/** Every call has a result by then: on the wire as in the thread. */
+function takeParts(state: RunState, model: string): Message[] {
+  for (const result of state.parts.missingResults()) push(state, result);
+  return state.parts.take(model);
+}
+
+// What passes by itself does so in this time; the end of the turn tries again for longer before a person is told.
+const STEP_PAUSES_MS = [100, 300, 1000];
+
+async function addPatiently(state: RunState): Promise<void> {
+  for (const pauseMs of STEP_PAUSES_MS) {
+    try {
+      return await addToThread(state);
+    } catch (error) {
+      // The end of the turn saves it then, and tries again by itself.
+      if (state.signal.aborted) throw error;
+      const fields = { turn: state.info.id, error: errorOf(error) };
+      state.core.log.error("A step of a turn could not be saved; trying again", fields);
+    }
+    await pause(pauseMs, state.signal);
+  }
+  await addToThread(state);
+}
+
+/**
+ * The events first: after a crash between the two the parts are added again, with the same ids, but the thread must not
+ * have what a follower cannot be told again. What fails here stays waiting, and may be tried again.
+ */
+async function addToThread(state: RunState): Promise<void> {
+  const { core, user, info, lease, log, messages, waiting } = state;
+  await log.save();
+  // All may have been saved before, and then nobody has said yet whose the turn is.
+  if (!(await isOwned(core, lease))) {
+    state.cut("lost");
+    throw takenOver();
+  }
+  for (let part = waiting[0]; part; part = waiting[0]) {
+    messages.push(await core.thread.append(user.username, info.threadId, part));
+    waiting.shift();
+  }
+}
+
+/** What two model calls used. Null when nothing is known of either; what only one of them tells counts as all. */
+export function sumUsage(a: Usage | null, b: Usage | null): Usage | null {
+  if (!a || !b) return a ?? b;
+  const counted = COUNTED.filter((name) => (a[name] ?? b[name]) !== undefined);
+  return Object.fromEntries(counted.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)])) as unknown as Usage;
+}
+
+const COUNTED = ["inputTokens", "outputTokens", "cachedTokens", "reasoningTokens"] as const;
+
+const UNSAVED = "The server could not save the end of this reply yet, and goes on trying. Its log says why.";
+
+// A lock or a full disk that somebody is clearing passes in seconds. A person should not wait longer to be told.
+const END_PAUSES_MS = [0, 100, 300, 1000, 3000];
+const LATER_MS = 5000;
+
+/** The end is tried again, followers are told, and the text is kept here until it is saved. */
+async function finish(state: RunState, outcome: Outcome): Promise<void> {
+  // A stop does not wait for the processor, but what goes into the thread goes there in order.
+  await state.stepping;
+  state.isEnding = true;
+  if (state.cutCause === "lost") return leave(state);
+  const end = endOf(state, outcome);
+  state.core.counts.add(`turns_${end.status}`);
+  const parts = [...state.waiting, ...takeParts(state, state.info.model)];
+  state.waiting = end.status === "done" ? parts : markCut(parts, end.status);
+  for (const pauseMs of END_PAUSES_MS) {
+    await Bun.sleep(pauseMs);
+    const kept = await keep(state, end);
+    if (kept === "lost") return leave(state);
+    if (kept) return state.log.publishLast();
+  }
+  await state.log.publishLast({ type: "error", message: UNSAVED });
+  void keepLater(state, end);
+}
+
+/** Order: text, then the turn's record, then the thread is free; followers hear of the end after that. */
+async function keep(state: RunState, end: TurnEnd): Promise<boolean | "lost"> {
+  const { core, info, lease } = state;
+  try {
+    if (state.waiting.length > 0) await addToThread(state);
+    await state.log.saveLast(lastEventOf(end));
+    if (!(await endTurn(core, lease, end))) return "lost";
+    state.hasEnded = true;
+    await releaseLease(core, lease);
+    return true;
+  } catch (error) {
+    if (state.cutCause === "lost") return "lost";
+    core.log.error("The end of a turn could not be saved", { turn: info.id, error: errorOf(error) });
+    return false;
+  }
+}
+
+/** Followers have been told; the text is still here, and the thread is taken until it is saved. */
+async function keepLater(state: RunState, end: TurnEnd): Promise<void> {
+  const { core, user, info, isClosing } = state;
+  let kept: boolean | "lost";
+  do {
+    await Bun.sleep(LATER_MS);
+    // What is not saved by then is recovered at the next start, as after a crash.
+    if (isClosing()) return;
+    kept = await keep(state, end);
+  } while (!kept);
+  await (kept === "lost" ? leave(state) : state.log.publishLast());
+  await publishFact(core, userTopic(user.username), { type: "turn-ended", threadId: info.threadId, turnId: info.id });
+}
+
+/** Another process has taken the turn over: nothing more of it is written here. */
+function leave({ core, lease, log, isClosing }: RunState): Promise<void> {
+  log.leave();
+  return awaitOtherEnd(core, lease, isClosing);
+}
+
+function endOf(state: RunState, outcome: Outcome): TurnEnd {
+  const { usage, cutCause } = state;
+  if (cutCause === "interrupted") return endOfFailure(INTERRUPTED.shutdown, usage);
+  if (cutCause === "stopped" || outcome === "cut") return endOfReason("stopped", usage);
+  if (typeof outcome !== "string") return endOfError(state, outcome.error);
+  const silence = silenceIn(state, outcome);
+  return silence ? endOfError(state, silence) : endOfReason(outcome, usage);
+}
+
+/** A model that was asked and said nothing has failed, however well it ended. */
+function silenceIn({ steps, messages, waiting, parts }: RunState, reason: FinishReason): AppError | null {
+  return steps === 0 ? null : silenceOf(reason, [...messages, ...waiting, ...parts.list()]);
+}
+
+function endOfError({ core, info, usage }: RunState, error: unknown): TurnEnd {
+  if (isAppError(error)) {
+    core.log.warn("A turn failed", { turn: info.id, model: info.model, code: error.code });
+    return endOfFailure(error.message, usage, error);
+  }
+  core.log.error("A turn failed by an error in the server", { turn: info.id, error: error as Error });
+  return endOfFailure("Something went wrong in the server; its log says what. Try again.", usage, error);
 }

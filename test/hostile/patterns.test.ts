@@ -17,7 +17,7 @@ import type { Core } from "../../src/protocols";
 import { takesGzip } from "../../src/routes/http/respond";
 import { createGrowingText } from "../../src/routes/reply/growing-text";
 import { chooseWords, zoneOf } from "../../src/routes/session/session";
-import { titleFrom } from "../../src/turn/start";
+import { titleFrom } from "../../src/turn/plan";
 import { isSafeUrl } from "../../views/html";
 import { markdown, openMarkdown } from "../../views/markdown";
 import { highlight } from "../../views/markdown/code";

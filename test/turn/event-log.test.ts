@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { BusProtocol, Core, NumberedEvent, Plugin, TurnEvent, TurnInfo } from "../../src/protocols";
-import { answerAsks } from "../../src/turn/asks";
-import { createEventLog, readEvents } from "../../src/turn/event-log";
-import { follow } from "../../src/turn/follow";
-import { joinText } from "../../src/turn/numbered";
+import { canContinue, createEventLog, eventsAfter, joinText, lengthOf, readEvents } from "../../src/turn/event-log";
+import { createFollowers } from "../../src/turn/follow";
 import { addTurn, endTurn } from "../../src/turn/records";
+import { answerRemote } from "../../src/turn/remote";
 import { createReplyParts } from "../../src/turn/reply-parts";
 import { createRandom, type Random } from "../support/random";
 import { sharedBus, startCore } from "../support/test-core";
@@ -63,7 +62,7 @@ async function runRound(core: Core, random: Random): Promise<void> {
   };
   await addTurn(core, "ann", info);
   const log = createEventLog(core, { username: "ann", turnId: id, epoch: 0 });
-  const stopAnswering = await answerAsks(core, id, {
+  const stopAnswering = await answerRemote(core, id, {
     save: log.save,
     stop: async () => {},
     approve: async () => false,
@@ -90,7 +89,7 @@ async function runRound(core: Core, random: Random): Promise<void> {
 async function followAll(core: Core, info: TurnInfo, random: Random): Promise<NumberedEvent[]> {
   const heard: NumberedEvent[] = [];
   for (;;) {
-    const batches = follow(core, "ann", info, heard.at(-1)?.seq ?? 0, new AbortController().signal);
+    const batches = createFollowers(core).follow("ann", info, heard.at(-1)?.seq ?? 0, new AbortController().signal);
     for await (const batch of batches) {
       expect(batch.some(({ event }) => event.type === "reset")).toBe(false);
       heard.push(...batch);
@@ -166,3 +165,80 @@ test("the events of a long turn are read without holding up others", async () =>
   );
   expect(turns).toBeGreaterThan(2);
 });
+
+describe("numbered events", () => {
+  test("text counts its UTF-16 units and every other event one", () => {
+    expect(lengthOf({ type: "text", text: "ab😀" })).toBe(4);
+    expect(lengthOf({ type: "notice", text: "long remark" })).toBe(1);
+  });
+
+  test("neighbouring texts of one kind are joined and others are left", () => {
+    const events = numbered([
+      text("a"),
+      text("b"),
+      { type: "thinking", text: "c" },
+      text("d"),
+      { type: "reset" },
+      text("e"),
+    ]);
+    expect(joinText(events).map(({ seq, event }) => [seq, "text" in event ? event.text : event.type])).toEqual([
+      [2, "ab"],
+      [3, "c"],
+      [4, "d"],
+      [5, "reset"],
+      [6, "e"],
+    ]);
+  });
+
+  test("texts on two sides of a gap are not joined", () => {
+    const [first, second] = [...numbered([text("a")]), { seq: 100, timestamp: "", event: text("b") }];
+    expect(joinText([first as NumberedEvent, second as NumberedEvent])).toHaveLength(2);
+  });
+
+  test("any cut through any joining gives the same text", () => {
+    const random = createRandom(7);
+    for (let round = 0; round < 300; round++) {
+      const pieces = Array.from({ length: random.integer(1, 8) }, () => text("x😀é→".slice(0, random.integer(1, 5))));
+      const events = numbered(pieces);
+      const whole = pieces.map((piece) => piece.text).join("");
+      const position = random.integer(0, whole.length);
+      for (const form of [events, joinText(events)]) {
+        expect(textOf(eventsAfter(form, position))).toBe(whole.slice(position));
+        expect(canContinue(form, position)).toBe(true);
+      }
+    }
+  });
+
+  test("a position past the end, or lost in a crash, cannot be continued from", () => {
+    const events: NumberedEvent[] = [
+      ...numbered([text("abc")]),
+      { seq: 1000, timestamp: "", event: { type: "error", message: "" } },
+    ];
+    expect([0, 1, 3, 999, 1000].map((position) => canContinue(events, position))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect([4, 500, 998, 1001, Number.MAX_SAFE_INTEGER].map((position) => canContinue(events, position))).toEqual(
+      Array(5).fill(false),
+    );
+  });
+});
+
+function text(content: string) {
+  return { type: "text", text: content } as const;
+}
+
+function numbered(events: readonly TurnEvent[]): NumberedEvent[] {
+  let seq = 0;
+  return events.map((event) => {
+    seq += lengthOf(event);
+    return { seq, timestamp: "", event };
+  });
+}
+
+function textOf(events: readonly NumberedEvent[]): string {
+  return events.map(({ event }) => ("text" in event ? event.text : "")).join("");
+}

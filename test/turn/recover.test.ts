@@ -1,9 +1,8 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { hostname } from "node:os";
 import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo, User } from "../../src/protocols";
-import { type Claim, releaseClaim } from "../../src/turn/claims";
-import { lengthOf } from "../../src/turn/numbered";
-import { createOwnership } from "../../src/turn/ownership";
+import { lengthOf } from "../../src/turn/event-log";
+import { createLeases, type Lease, releaseLease } from "../../src/turn/lease";
 import { addTurn, endTurn, takeTurn } from "../../src/turn/records";
 import { recoverTurn } from "../../src/turn/recover";
 import { temporaryFolder } from "../support/temporary";
@@ -164,7 +163,7 @@ describe("a turn whose process died", () => {
   test("is left to whoever took it last, by one that stood still while it recovered it", async () => {
     const core = await startCore({ dataPath });
     const threadId = await leave(core, { pid: await deadPid() });
-    const [late, last] = [1, 2].map((epoch) => ({ username: "ann", threadId, turnId: TURN, epoch })) as [Claim, Claim];
+    const [late, last] = [1, 2].map((epoch) => ({ username: "ann", threadId, turnId: TURN, epoch })) as [Lease, Lease];
     await core.store.update(null, "turn_claims", threadId, { epoch: last.epoch });
     expect(await takeTurn(core, last)).toBe(true);
     const before = await core.thread.tree("ann", threadId);
@@ -172,7 +171,7 @@ describe("a turn whose process died", () => {
     expect(await core.turns.get(ANN, TURN)).toMatchObject({ status: "running" });
     expect(await core.thread.tree("ann", threadId)).toEqual(before);
     expect(await endTurn(core, late, { status: "done", error: null, usage: null })).toBe(false);
-    await releaseClaim(core, late);
+    await releaseLease(core, late);
     expect(await core.store.get(null, "turn_claims", threadId)).not.toBeNull();
     await recoverTurn(core, last);
     await expectRecovered(core, threadId);
@@ -189,10 +188,10 @@ describe("a turn whose process died", () => {
     });
     expect(logged.join("\n")).toContain("could not be ended; trying again");
     isBroken = false;
-    const ownership = createOwnership(core);
-    ownership.abandon({ username: "ann", threadId, turnId: TURN, epoch: 1 });
-    await ownership.start({ takeOver: (claim) => recoverTurn(core, claim), running: () => [], lose: () => {} });
-    await ownership.stop();
+    const leases = createLeases(core);
+    leases.abandon({ username: "ann", threadId, turnId: TURN, epoch: 1 });
+    await leases.start({ takeOver: (lease) => recoverTurn(core, lease), running: () => [], lose: () => {} });
+    await leases.stop();
     await expectRecovered(core, threadId);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { TurnEvent } from "../../src/protocols";
-import { lengthOf } from "../../src/turn/numbered";
+import { lengthOf } from "../../src/turn/event-log";
 import { createReplyParts } from "../../src/turn/reply-parts";
 
 const ORIGIN = { id: "t", threadId: "h", parentId: "question", model: "chosen" };

@@ -7,7 +7,7 @@ import { AppError } from "../../basics/errors";
 import { LEVELS_MAX, parseJson } from "../../basics/json";
 import { withSlot } from "../../basics/stream-slots";
 import type { Core } from "../../protocols";
-import { CONTENT_MAX } from "../../turn/start";
+import { CONTENT_MAX } from "../../turn/plan";
 import { bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { FILES_MAX, withFiles } from "./files";

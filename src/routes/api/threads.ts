@@ -8,7 +8,7 @@ import { allowedModels, MODEL_NAME_MAX } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import type { Core } from "../../protocols";
 import { showBranch } from "../../turn/branch";
-import { requireModel, requirePrompt } from "../../turn/start";
+import { requireModel, requirePrompt } from "../../turn/plan";
 import { bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { withRemovedFiles } from "./files";

@@ -13,7 +13,7 @@ import type {
   Thread,
   User,
 } from "../../protocols";
-import { CONTENT_MAX } from "../../turn/start";
+import { CONTENT_MAX } from "../../turn/plan";
 import { factJournals } from "../api/live-events";
 import { pageData } from "../http/assets";
 import type { Reader } from "../session/session";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Core, TurnEvent, TurnInfo } from "../../../src/protocols";
 import { createGrowth } from "../../../src/routes/reply/growth";
-import { lengthOf } from "../../../src/turn/numbered";
+import { lengthOf } from "../../../src/turn/event-log";
 import { en } from "../../../views/words/en";
 import { testViews } from "../../support/chat-data";
 

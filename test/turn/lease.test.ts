@@ -2,37 +2,36 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Core } from "../../src/protocols";
-import { type Claim, releaseClaim } from "../../src/turn/claims";
-import { createOwnership, type TurnKeeper } from "../../src/turn/ownership";
+import { createLeases, type Lease, type LeaseKeeper, releaseLease } from "../../src/turn/lease";
 import { atEnd } from "../support/at-end";
 import { temporaryFolder } from "../support/temporary";
 import { failingStore, startCore } from "../support/test-core";
 
 const BEAT_MS = 20;
-const CLAIM: Claim = { threadId: "thread", username: "ann", turnId: "turn", epoch: 0 };
+const LEASE: Lease = { threadId: "thread", username: "ann", turnId: "turn", epoch: 0 };
 
-function keeper(takeOver: TurnKeeper["takeOver"]): TurnKeeper {
+function keeper(takeOver: LeaseKeeper["takeOver"]): LeaseKeeper {
   return { takeOver, running: () => [], lose: () => {} };
 }
 
 /** A process on another machine, of which nothing is known but its heartbeat. */
 async function elsewhere(core: Core): Promise<void> {
   await core.store.add(null, "processes", { host: "elsewhere", pid: 1, heartbeat: 0 }, "far");
-  const { threadId, username, turnId } = CLAIM;
+  const { threadId, username, turnId } = LEASE;
   await core.store.add(null, "turn_claims", { username, turn_id: turnId, process_id: "far", epoch: 0 }, threadId);
 }
 
 test("a process elsewhere is dead after four of our beats without one of its own, and not before", async () => {
   const core = await startCore({ dataPath: temporaryFolder() });
   await elsewhere(core);
-  const ownership = createOwnership(core, BEAT_MS);
-  const taken = Promise.withResolvers<Claim>();
+  const leases = createLeases(core, BEAT_MS);
+  const taken = Promise.withResolvers<Lease>();
   let heartbeat = 0;
   let isTaken = false;
-  await ownership.start(
-    keeper(async (claim) => {
+  await leases.start(
+    keeper(async (lease) => {
       isTaken = true;
-      taken.resolve(claim);
+      taken.resolve(lease);
     }),
   );
   // It lives through many times the silence that would be its end, whatever its clock says.
@@ -42,10 +41,10 @@ test("a process elsewhere is dead after four of our beats without one of its own
   }
   expect(isTaken).toBe(false);
   const silentMs = performance.now();
-  expect(await taken.promise).toMatchObject({ ...CLAIM, epoch: 1 });
+  expect(await taken.promise).toMatchObject({ ...LEASE, epoch: 1 });
   expect(performance.now() - silentMs).toBeGreaterThan(2 * BEAT_MS);
   expect(await core.store.get(null, "processes", "far")).toBeNull();
-  await ownership.stop();
+  await leases.stop();
 });
 
 test("a turn of a dead process is taken over by one of two that notice", async () => {
@@ -53,7 +52,7 @@ test("a turn of a dead process is taken over by one of two that notice", async (
   const cores = [await startCore({ dataPath }), await startCore({ dataPath })] as const;
   await elsewhere(cores[0]);
   const taken: number[] = [];
-  const owners = cores.map((core) => createOwnership(core, BEAT_MS));
+  const owners = cores.map((core) => createLeases(core, BEAT_MS));
   await Promise.all(owners.map((owner, n) => owner.start(keeper(async () => void taken.push(n)))));
   while ((await cores[0].store.find(null, "processes")).some(({ id }) => id === "far")) await Bun.sleep(BEAT_MS);
   // Beats after that find nothing more to take.
@@ -64,32 +63,32 @@ test("a turn of a dead process is taken over by one of two that notice", async (
 
 test("a process that others took a turn from learns so from its next beat, and keeps those that nobody took", async () => {
   const core = await startCore({ dataPath: temporaryFolder() });
-  const ownership = createOwnership(core, BEAT_MS);
-  const kept: Claim = { ...CLAIM, threadId: "other thread", turnId: "other turn" };
+  const leases = createLeases(core, BEAT_MS);
+  const kept: Lease = { ...LEASE, threadId: "other thread", turnId: "other turn" };
   const all: string[] = [];
-  expect([await ownership.claim(CLAIM), await ownership.claim(kept)]).toEqual([true, true]);
-  await ownership.start({
+  expect([await leases.take(LEASE), await leases.take(kept)]).toEqual([true, true]);
+  await leases.start({
     takeOver: async () => {},
-    running: () => [CLAIM, kept],
+    running: () => [LEASE, kept],
     lose: (turnId) => void all.push(turnId),
   });
   expect(all).toEqual([]);
-  await core.store.update(null, "turn_claims", CLAIM.threadId, { process_id: "far", epoch: 1 });
+  await core.store.update(null, "turn_claims", LEASE.threadId, { process_id: "far", epoch: 1 });
   await core.store.add(null, "processes", { host: "elsewhere", pid: 1, heartbeat: 0 }, "far");
-  while (!all.includes(CLAIM.turnId)) await Bun.sleep(BEAT_MS);
-  expect(new Set(all)).toEqual(new Set([CLAIM.turnId]));
-  await ownership.stop();
+  while (!all.includes(LEASE.turnId)) await Bun.sleep(BEAT_MS);
+  expect(new Set(all)).toEqual(new Set([LEASE.turnId]));
+  await leases.stop();
 });
 
 test("a process that has not beaten for long is awake again after one more beat, or when nobody waits for it", async () => {
   const core = await startCore({ dataPath: temporaryFolder() });
-  const ownership = createOwnership(core, BEAT_MS);
-  expect(ownership.isAwake()).toBe(true);
-  while (ownership.isAwake()) await Bun.sleep(BEAT_MS);
-  await ownership.wake(AbortSignal.abort());
-  expect(ownership.isAwake()).toBe(false);
-  await ownership.wake(new AbortController().signal);
-  expect(ownership.isAwake()).toBe(true);
+  const leases = createLeases(core, BEAT_MS);
+  expect(leases.isAwake()).toBe(true);
+  while (leases.isAwake()) await Bun.sleep(BEAT_MS);
+  await leases.wake(AbortSignal.abort());
+  expect(leases.isAwake()).toBe(false);
+  await leases.wake(new AbortController().signal);
+  expect(leases.isAwake()).toBe(true);
 });
 
 test("turns of a dead process are all ended, also when the store fails between two of them", async () => {
@@ -101,13 +100,13 @@ test("turns of a dead process are all ended, also when the store fails between t
   await core.store.add(null, "turn_claims", second, "second thread");
   await core.store.delete(null, "processes", "far");
   left = 2;
-  const ownership = createOwnership(core, BEAT_MS);
+  const leases = createLeases(core, BEAT_MS);
   const ended = new Set<string>();
-  const isEnding = async ({ turnId }: Claim) => void ended.add(turnId);
-  await ownership.start(keeper(isEnding)).catch(() => ownership.start(keeper(isEnding)));
+  const isEnding = async ({ turnId }: Lease) => void ended.add(turnId);
+  await leases.start(keeper(isEnding)).catch(() => leases.start(keeper(isEnding)));
   while (ended.size < 2) await Bun.sleep(BEAT_MS);
   expect(left).toBeLessThan(0);
-  await ownership.stop();
+  await leases.stop();
 });
 
 describe("a process of this machine", () => {
@@ -126,20 +125,20 @@ describe("a process of this machine", () => {
   /** Whether a thread is free at once that a process of these fields left, long before its silence would tell. */
   const isFree = async (process: { pid: number; started: string | null }): Promise<boolean> => {
     const core = await startCore({ dataPath: temporaryFolder() });
-    const ownership = createOwnership(core, 60_000);
+    const leases = createLeases(core, 60_000);
     const ended: string[] = [];
-    await ownership.start(
-      keeper(async (claim) => {
-        ended.push(claim.turnId);
-        await releaseClaim(core, claim);
+    await leases.start(
+      keeper(async (lease) => {
+        ended.push(lease.turnId);
+        await releaseLease(core, lease);
       }),
     );
     await core.store.add(null, "processes", { host: hostname(), heartbeat: 0, ...process }, "near");
-    const { threadId, username, turnId } = CLAIM;
+    const { threadId, username, turnId } = LEASE;
     await core.store.add(null, "turn_claims", { username, turn_id: turnId, process_id: "near", epoch: 0 }, threadId);
-    const isTaken = await ownership.claim({ ...CLAIM, turnId: "next" });
+    const isTaken = await leases.take({ ...LEASE, turnId: "next" });
     expect(ended).toEqual(isTaken ? [turnId] : []);
-    await ownership.stop();
+    await leases.stop();
     return isTaken;
   };
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import type { Core, Json, NumberedEvent, Plugin, TurnEvent, TurnInfo } from "../../src/protocols";
-import { answerAsks } from "../../src/turn/asks";
 import { createEventLog, turnTopic } from "../../src/turn/event-log";
-import { listen } from "../../src/turn/listen";
+import { createFollowers, type Followers } from "../../src/turn/follow";
 import { addTurn, endTurn } from "../../src/turn/records";
 import { recoverTurn } from "../../src/turn/recover";
+import { answerRemote } from "../../src/turn/remote";
 import { createRandom } from "../support/random";
 import { temporaryFolder } from "../support/temporary";
 import { sharedBus, startCore } from "../support/test-core";
@@ -24,6 +24,8 @@ interface Ear {
   until(has: () => boolean): Promise<void>;
 }
 
+const followersOf = new WeakMap<Core, Followers>();
+
 async function hear(core: Core, turn: TurnInfo, after = 0): Promise<Ear> {
   const events: NumberedEvent[] = [];
   const over = Promise.withResolvers<Error | undefined>();
@@ -32,7 +34,9 @@ async function hear(core: Core, turn: TurnInfo, after = 0): Promise<Ear> {
     events.push(...more);
     wake();
   };
-  await listen(core, "ann", turn, after, { take, end: over.resolve });
+  const followers = followersOf.get(core) ?? createFollowers(core);
+  followersOf.set(core, followers);
+  await followers.listen("ann", turn, after, { take, end: over.resolve });
   const text = () => {
     const from = events.findLastIndex(({ event }) => event.type === "reset") + 1;
     return events
@@ -78,7 +82,7 @@ test("who was told more than the crash left begins again, and has what the threa
   const question = { parentId: null, role: "user", type: "text", content: "Go", turnId: turn.id, step: 0 } as const;
   await other.thread.append("ann", threadId, { ...question, id: "question" });
   const log = createEventLog(dying, { username: "ann", turnId: turn.id, epoch: 0 });
-  const stopAnswering = await answerAsks(dying, turn.id, answering(log.save));
+  const stopAnswering = await answerRemote(dying, turn.id, answering(log.save));
   log.push({ type: "text", text: "Kept." });
   const ear = await hear(other, turn);
   await ear.until(() => ear.text() === "Kept.");
@@ -100,7 +104,7 @@ test("who begins to follow while the end is being kept hears of it when the thre
   const claim = { username: "ann", turn_id: turn.id, process_id: "this" };
   await core.store.add(null, "turn_claims", claim, turn.threadId);
   const log = createEventLog(core, { username: "ann", turnId: turn.id, epoch: 0 });
-  const stopAnswering = await answerAsks(core, turn.id, answering(log.save));
+  const stopAnswering = await answerRemote(core, turn.id, answering(log.save));
   log.push({ type: "text", text: "All." });
   await log.saveLast({ type: "end", reason: "stop", usage: null });
   const ear = await hear(core, turn);
@@ -150,7 +154,7 @@ test("what is heard while a store does not answer is bounded", async () => {
   };
   const core = await startCore({ plugins: [plugin] });
   const turn = await begin(core);
-  const stopAnswering = await answerAsks(
+  const stopAnswering = await answerRemote(
     core,
     turn.id,
     answering(async () => {}),
@@ -180,7 +184,7 @@ test("ten thousand who begin to follow at once are told all, and cost the store 
     saves++;
     return log.save();
   };
-  const stopAnswering = await answerAsks(core, turn.id, answering(save));
+  const stopAnswering = await answerRemote(core, turn.id, answering(save));
   log.push({ type: "text", text: "Before. " });
   const ears = await Promise.all(Array.from({ length: 10_000 }, () => hear(core, turn)));
   log.push({ type: "text", text: "After." });
@@ -208,7 +212,7 @@ async function runAcross(writer: Core, reader: Core, seed: number): Promise<void
   const random = createRandom(seed);
   const turn = await begin(writer);
   const log = createEventLog(writer, { username: "ann", turnId: turn.id, epoch: 0 });
-  const stopAnswering = await answerAsks(writer, turn.id, answering(log.save));
+  const stopAnswering = await answerRemote(writer, turn.id, answering(log.save));
   let pushed = "";
   const push = () => {
     const text = `${pushed.length}😀 `;

@@ -1,35 +1,67 @@
 /**
- * Which processes are dead: those that are gone from this machine, and those elsewhere that have been silent for too long. On this
- * machine a pid alone says little: a zombie keeps its own until its parent asks for it, and a later process may get it. So a
- * process is known by the time of its start too, where `/proc` tells.
+ * Which processes live. A process is dead when it is gone from this machine, or was silent for too long elsewhere. On this machine a
+ * pid alone says little: a zombie keeps its own until its parent asks for it, and a later process may get it. So a process is known
+ * by the time of its start too, where `/proc` tells.
  */
 
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import type { Core, Json, StoreRecord } from "../protocols";
-import type { HeldClaim } from "./claims";
+import type { Core, Json, StoreFields, StoreRecord } from "../protocols";
+
+const PROCESSES: StoreFields = { host: "str", pid: "int", started: "str", heartbeat: "int" };
 
 export const DEAD_AFTER_BEATS = 4; // Longer than any pause of a process that lives.
 
-/** Of this process: several cores may live in one, as in tests. */
-export const ownIds = new Set<string>();
+/** Of all servers in this process of the machine: several may live in one, as in tests. */
+const ownIds = new Set<string>();
 
-export interface Watch {
-  /** Ids of processes that are dead, also of those that only a claim still names. Called with every heartbeat of our own. */
-  findDead(claims: readonly HeldClaim[]): Promise<Set<string>>;
+export interface Heartbeat {
+  readonly processId: string;
+  /** Says that this process lives. */
+  beat(): Promise<void>;
+  /** Ids of the processes that are dead, also of those that `holders` alone names. Called with every heartbeat of our own. */
+  findDead(holders: readonly string[]): Promise<Set<string>>;
+  /** Whether the process is gone from this machine, or nothing is known of it. */
+  isGone(processId: string): Promise<boolean>;
+  forget(processId: string): Promise<void>;
+  /** Says that this process is gone. */
+  stop(): Promise<void>;
 }
 
-export function createWatch(core: Core, ownId: string): Watch {
+export async function declareProcesses(core: Core): Promise<void> {
+  await core.store.createStoreIfNotExists("processes", PROCESSES);
+}
+
+export function createHeartbeat(core: Core): Heartbeat {
+  const processId = Bun.randomUUIDv7();
+  ownIds.add(processId);
   let lastHeard = new Map<string, Heard>();
+  const forget = async (id: string): Promise<void> => {
+    await core.store.delete(null, "processes", id);
+  };
   return {
-    async findDead(claims) {
+    processId,
+    async beat() {
+      const isKnown = await core.store.update(null, "processes", processId, { heartbeat: Date.now() });
+      if (!isKnown) await core.store.add(null, "processes", myself(), processId);
+    },
+    async findDead(holders) {
       const records = await core.store.find(null, "processes");
       const known = new Set(records.map(({ id }) => id));
-      const unknown = claims.map(({ processId }) => processId).filter((id) => !known.has(id));
-      const others = records.filter(({ id }) => id !== ownId);
+      const unknown = holders.filter((id) => !known.has(id));
+      const others = records.filter(({ id }) => id !== processId);
       lastHeard = new Map(others.map((record) => [record.id, hear(record, lastHeard.get(record.id))]));
       const dead = others.filter((record) => isGone(record) || isSilent(lastHeard.get(record.id)));
       return new Set([...dead.map(({ id }) => id), ...unknown]);
+    },
+    async isGone(id) {
+      const record = await core.store.get(null, "processes", id);
+      return record === null || isGone(record);
+    },
+    forget,
+    async stop() {
+      ownIds.delete(processId);
+      await forget(processId);
     },
   };
 }
@@ -50,13 +82,13 @@ function isSilent(heard: Heard | undefined): boolean {
 }
 
 /** What others need to know of this process. */
-export function myself(): { host: string; pid: number; started: string | null; heartbeat: number } {
+function myself(): { host: string; pid: number; started: string | null; heartbeat: number } {
   const started = stateOf(process.pid)?.started ?? null;
   return { host: hostname(), pid: process.pid, started, heartbeat: Date.now() };
 }
 
 /** On this machine a process that has ended is known at once; elsewhere only its silence tells. */
-export function isGone(record: StoreRecord): boolean {
+function isGone(record: StoreRecord): boolean {
   if (record.host !== hostname()) return false;
   const pid = Number(record.pid);
   if (pid !== process.pid) return !isRunning(pid, record.started);

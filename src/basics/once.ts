@@ -1,0 +1,39 @@
+/** Work that many ask for and that is done once for all of them: for ever, while it is under way, or anew for those who come later. */
+
+/** Begins with the first who asks, and is done once. After a failure, which may be over by then, the next one begins it again. */
+export function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | null = null;
+  return () => {
+    done ??= work().catch((error: unknown) => {
+      done = null;
+      throw error;
+    });
+    return done;
+  };
+}
+
+/** What is under way for the key, or else is begun now. `running` belongs to the caller, and has it until it has ended. */
+export function share<T>(running: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const known = running.get(key);
+  if (known) return known;
+  const begun = work().finally(() => running.delete(key));
+  running.set(key, begun);
+  return begun;
+}
+
+/** As `share`, and nobody is given what began before the question: all who ask while it is under way share the next time. */
+export function createCoalesced<T>(): (key: string, work: () => Promise<T>) => Promise<T> {
+  const running = new Map<string, Promise<T>>();
+  const next = new Map<string, Promise<T>>();
+  return (key, work) => {
+    const current = running.get(key);
+    if (!current) return share(running, key, work);
+    const begin = () => {
+      next.delete(key);
+      return share(running, key, work);
+    };
+    const waiting = next.get(key) ?? current.then(begin, begin);
+    next.set(key, waiting);
+    return waiting;
+  };
+}
