@@ -1,6 +1,5 @@
 /**
  * What may shut people out: every page in light and dark by axe-core, touch targets, narrow and magnified pages, languages.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * The administrators' page of plugins in a real browser: by day and night, on a phone, and without script.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { describe, expect, test } from "bun:test";

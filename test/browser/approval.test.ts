@@ -1,6 +1,5 @@
 /**
  * Calls that wait for a person's yes or no, as they meet them: in any tab, by mouse, key and form, and after a reload.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

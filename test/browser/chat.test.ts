@@ -1,6 +1,5 @@
 /**
  * The page as a person uses it: a real Chromium, the real server, and a scripted model over HTTP.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * Where messages are written, and all that is done by keyboard.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

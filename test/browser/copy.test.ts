@@ -1,6 +1,6 @@
 /**
  * What is copied, at the address of the machine itself and at a name of it over plain HTTP, where there is no clipboard but by
- * the event `copy`. Needs the machine alone: a browser waits for the processor.
+ * the event `copy`.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * Files on the page: attached in every way there is, told what of them can be read, taken off, sent, and looked at.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,6 +1,6 @@
 /**
  * Formulas as a browser draws them, beside what LaTeX makes of the same: test/output/formulas.png and formulas-dark.png are to be
- * looked at. Needs the machine alone: a browser waits for the processor.
+ * looked at.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * A chat of 2,000 messages: opened, read to its beginning, and written in while all of it is on the page.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

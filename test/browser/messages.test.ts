@@ -1,6 +1,5 @@
 /**
  * What a person does with messages: edit, regenerate, go between versions, fork, and read a long chat.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

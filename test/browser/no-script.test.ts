@@ -1,6 +1,5 @@
 /**
  * The page without JavaScript: a browser that has it switched off, and browsers of text.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * A chat as it is read: from right to left, on paper, and where a search led.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,7 +1,6 @@
 /**
  * The pictures of the README. `bun run screenshots` takes those in docs/screenshots anew; else they go to test/output, and this shows
  * that each of their states can be reached. Look at them before you commit them.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * A reply as it is written, in a real browser: what its last event shows is what a reload shows.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

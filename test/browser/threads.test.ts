@@ -1,6 +1,5 @@
 /**
  * The list of chats as a person uses it: live in every tab, paged, filtered, searched, changed in place, by key and without script.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * Many windows of one browser: they share one connection, whichever of them is closed, hidden or signed out.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,6 +1,5 @@
 /**
  * Nothing that people, models, tools, files or plugins write runs as a script: asserted in a browser, with the policy and without.
- * Needs the machine alone: a browser waits for the processor.
  */
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";

@@ -4,6 +4,9 @@ import { join } from "node:path";
 
 export const projectFolder = join(import.meta.dir, "../..");
 
+/** For one that hangs. The usual five seconds are too short for a good one on a busy machine. */
+export const TEST_LIMIT_MS = 60_000;
+
 export interface CommandOutcome {
   readonly code: number;
   /** Standard output and standard error, in this order. */

@@ -43,25 +43,58 @@ test("the test command counts every file, also one that does not load, has no te
   expect(outcome.said[0]).toContain("Expected: 2");
 });
 
-test("files run two at a time, and one that needs the machine alone by itself", async () => {
-  const root = temporaryFolder();
-  const log = join(root, "log");
-  const text = (name: string) => `
+/** A file of one test, which writes when it begins and ends, and in which process. */
+function logging(log: string, name: string): string {
+  return `
     import { appendFileSync } from "node:fs";
     import { expect, test } from "bun:test";
     test("one", async () => {
-      appendFileSync(${JSON.stringify(log)}, "+${name} ");
+      appendFileSync(${JSON.stringify(log)}, "+${name} " + process.pid + "\\n");
       await Bun.sleep(300);
-      appendFileSync(${JSON.stringify(log)}, "-${name} ");
+      appendFileSync(${JSON.stringify(log)}, "-${name} " + process.pid + "\\n");
       expect(1).toBe(1);
     });`;
-  await Bun.write(join(root, "test/a.test.ts"), `/** It measures. Needs the machine alone. */${text("a")}`);
-  for (const name of ["b", "c"]) await Bun.write(join(root, `test/${name}.test.ts`), text(name));
+}
+
+test("two processes run at a time, one for files that share it, and one that needs the machine alone by itself", async () => {
+  const root = temporaryFolder();
+  const log = join(root, "log");
+  const write = (name: string, opening = "") =>
+    Bun.write(join(root, `test/${name}.test.ts`), opening + logging(log, name));
+  await write("a", "/** It measures. Needs the machine alone. */");
+  await write("b", "/** It changes the clock. Needs a process of its own. */");
+  for (const name of ["c", "d"]) await write(name);
 
   const outcome = await runFiles({ root, words: [], env: process.env, hasBrowser: true, print: () => {} });
 
-  expect(outcome).toMatchObject({ passed: 3, failures: [] });
-  const order = (await Bun.file(log).text()).trim().split(" ");
+  expect(outcome).toMatchObject({ passed: 4, failures: [] });
+  expect(Math.min(...outcome.seconds.values())).toBeGreaterThanOrEqual(0.3);
+  const lines = (await Bun.file(log).text()).trim().split("\n");
+  const order = lines.map((line) => line.split(" ", 1)[0]);
   expect(order.slice(0, 2).sort()).toEqual(["+b", "+c"]);
   expect(order.slice(-2)).toEqual(["+a", "-a"]);
+  const pidOf = (name: string) => lines.find((line) => line.startsWith(`+${name} `))?.split(" ")[1];
+  expect(pidOf("c")).toBe(pidOf("d"));
+  expect(new Set(["a", "b", "c"].map(pidOf)).size).toBe(3);
+});
+
+test("a file that fails only beside others is a failure, and one that fails alone is told apart from those beside it", async () => {
+  const root = temporaryFolder();
+  const start = 'import { expect, test } from "bun:test";\n';
+  await Bun.write(
+    join(root, "test/a.test.ts"),
+    `${start}globalThis.left = 1; test("leaves", () => expect(1).toBe(1));`,
+  );
+  await Bun.write(
+    join(root, "test/b.test.ts"),
+    `${start}test("finds", () => expect(globalThis.left).toBe(undefined));`,
+  );
+  const run = { root, words: [], env: process.env, hasBrowser: true, print: () => {} };
+
+  expect((await runFiles(run)).failures).toEqual([
+    "test/b.test.ts: finds (only in one process: test/a.test.ts test/b.test.ts)",
+  ]);
+
+  await Bun.write(join(root, "test/c.test.ts"), `${start}test("fails", () => expect(1).toBe(2));`);
+  expect((await runFiles(run)).failures).toEqual(["test/c.test.ts: fails"]);
 });

@@ -1,6 +1,7 @@
 /**
- * `bun run test`: installs what is missing, runs every test file, says what was left out and ends with `N passed, N failed`. Each file gets a process
- * of its own, because one that exits with 0 in the middle of a test would otherwise pass for a success of all.
+ * `bun run test`: installs what is missing, runs every test file, says what was left out and which files took longest, and ends with
+ * `N passed, N failed`. Some files share a process, since loading the server takes longer than most of them; when one of them fails, each runs
+ * once more by itself, so that what is said of a file is said of it alone.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findChromium } from "./chromium";
 import { installDependencies } from "./install";
-import { projectFolder } from "./project";
+import { projectFolder, TEST_LIMIT_MS } from "./project";
 
 export interface Outcome {
   readonly passed: number;
@@ -19,6 +20,8 @@ export interface Outcome {
   readonly failures: readonly string[];
   /** The end of what `bun test` said of each file with a failure. */
   readonly said: readonly string[];
+  /** Seconds that the tests of each file took. */
+  readonly seconds: ReadonlyMap<string, number>;
 }
 
 /** Whatever `bun test` takes for a test file, so that none is overlooked here. */
@@ -27,9 +30,11 @@ const TEST_FILES = new Bun.Glob("test/**/*{.,_}{test,spec}.{ts,tsx,mts,cts,js,js
 const FOR_WANT_OF_BROWSER = ", for want of a browser";
 const HOW_TO_GET_BROWSER = "Install Chromium, or name one in CHROMIUM, to run what was left out for want of a browser.";
 
-const LANES = 2; // As many as the processors of a small machine.
+const TOGETHER = 10; // Files in a process. What is left open of each stays so until the last has run.
+const BROWSER_TOGETHER = 4; // Fewer, because each takes long, and both lanes shall have something to do to the end.
+const SLOWEST = 10;
 const SAID_LINES = 60; // Two or three failures with their stacks.
-const FILE_LIMIT_MS = 10 * 60_000; // The slowest file takes a minute or two; one that hangs must not take CI's half hour.
+const PROCESS_LIMIT_MS = 10 * 60_000; // The slowest takes a minute or two; one that hangs must not take CI's half hour.
 
 if (import.meta.main) process.exit(await main(process.argv.slice(2)));
 
@@ -47,8 +52,9 @@ async function main(words: readonly string[]): Promise<number> {
   for (const failure of outcome.failures) console.log(`FAILED ${failure}`);
   for (const line of outcome.leftOut) console.log(`LEFT OUT ${line}`);
   if (outcome.leftOut.some((line) => line.includes(FOR_WANT_OF_BROWSER))) console.log(HOW_TO_GET_BROWSER);
-  const skipped = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : "";
-  console.log(`${outcome.passed} passed, ${outcome.failures.length} failed${skipped}`);
+  const slowest = [...outcome.seconds].sort(([, one], [, other]) => other - one).slice(0, SLOWEST);
+  console.log(`The slowest: ${slowest.map(([file, seconds]) => `${file} ${seconds.toFixed(1)} s`).join(", ")}.`);
+  console.log(`${outcome.passed} passed, ${outcome.failures.length} failed`);
   return outcome.failures.length === 0 ? 0 : 1;
 }
 
@@ -61,99 +67,164 @@ export interface TestRun {
   print(text: string): void;
 }
 
-/** Runs the test files of a project, two at a time and then those that need the machine alone, and says how each went. */
+/** Runs the test files of a project in two lanes, and then those that need the machine alone, and says how each went. */
 export async function runFiles(run: TestRun): Promise<Outcome> {
   const { root, words } = run;
-  const files = [...TEST_FILES.scanSync({ cwd: root })]
+  const names = [...TEST_FILES.scanSync({ cwd: root })]
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .sort();
-  const outcomes = new Map<string, Outcome>();
-  const isAlone = await Promise.all(files.map((file) => needsMachineAlone(join(root, file))));
-  const inLanes = async (chosen: readonly string[], lanes: number) => {
-    const left = chosen.values();
-    const lane = async () => {
-      for (const file of left) outcomes.set(file, await runShown(file, run));
-    };
-    await Promise.all(Array.from({ length: lanes }, lane));
+  const files = await Promise.all(names.map((name) => readFile(root, name)));
+  const outcomes: FileOutcome[] = [];
+  const inLane = async (next: () => readonly TestFile[] | undefined) => {
+    for (let group = next(); group; group = next()) outcomes.push(...(await runGroup(group, run)));
   };
-  await inLanes(
-    files.filter((_, at) => !isAlone[at]),
-    LANES,
-  );
-  await inLanes(
-    files.filter((_, at) => isAlone[at]),
-    1,
-  );
-  const inOrder = files.flatMap((file) => outcomes.get(file) ?? []);
+
+  const groups = groupsOf(files.filter(({ needs }) => needs !== "machine"));
+  // The lanes come from both ends, so that as long as there is anything else, one browser runs and not two.
+  await Promise.all([inLane(() => groups.shift()), inLane(() => groups.pop())]);
+  const alone = files.filter(({ needs }) => needs === "machine").map((file) => [file]);
+  await inLane(() => alone.shift());
+
+  const inOrder = outcomes.sort((one, other) => (one.file < other.file ? -1 : 1));
   return {
     passed: inOrder.reduce((sum, { passed }) => sum + passed, 0),
     skipped: inOrder.reduce((sum, { skipped }) => sum + skipped, 0),
     leftOut: inOrder.flatMap(({ leftOut }) => leftOut),
     failures: files.length > 0 ? inOrder.flatMap(({ failures }) => failures) : ["no test file was found"],
     said: inOrder.flatMap(({ said }) => said),
+    seconds: new Map(inOrder.map(({ file, seconds }) => [file, seconds])),
   };
 }
 
-/** Tests of the page ask for `noBrowser` of browser.ts. */
-async function whyLeftOut(path: string, hasBrowser: boolean): Promise<string> {
-  const asksForBrowser = /\bnoBrowser\b/.test(await Bun.file(path).text());
-  return asksForBrowser && !hasBrowser ? FOR_WANT_OF_BROWSER : "";
+interface TestFile {
+  readonly name: string;
+  /** Its opening comment says so, with the reason: it measures, or it changes what the others of its process stand on. */
+  readonly needs: "machine" | "process" | null;
+  readonly isOfBrowser: boolean;
 }
 
-/** A file says so in its opening comment, with the reason: it measures, or a browser in it waits for the processor. */
-async function needsMachineAlone(path: string): Promise<boolean> {
-  const [opening = ""] = (await Bun.file(path).text()).split("*/", 1);
-  return opening.includes("Needs the machine alone");
+async function readFile(root: string, name: string): Promise<TestFile> {
+  const text = await Bun.file(join(root, name)).text();
+  const [opening = ""] = text.split("*/", 1);
+  const [, needs = null] = /Needs (?:the (machine) alone|a (process) of its own)/.exec(opening)?.filter(Boolean) ?? [];
+  // Tests of the page ask for `noBrowser` of browser.ts.
+  return { name, needs: needs as TestFile["needs"], isOfBrowser: /\bnoBrowser\b/.test(text) };
 }
 
-async function runShown(file: string, run: TestRun): Promise<Outcome> {
-  const begun = performance.now();
-  const outcome = await runFile(file, run);
-  const { skipped } = outcome;
-  const leftOut = skipped > 0 ? [`${file}: ${skipped}${await whyLeftOut(join(run.root, file), run.hasBrowser)}`] : [];
-  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-  const failed = outcome.failures.length > 0 ? `, ${outcome.failures.length} FAILED` : "";
-  run.print(`${file}: ${outcome.passed} passed${failed} (${seconds} s)\n`);
-  return { ...outcome, leftOut };
+/** What runs in a process each: the browser's first, since they take longest. The same files give the same groups. */
+function groupsOf(files: readonly TestFile[]): (readonly TestFile[])[] {
+  const inGroups = (chosen: readonly TestFile[], size: number) =>
+    Array.from({ length: Math.ceil(chosen.length / size) }, (_, at) => chosen.slice(at * size, (at + 1) * size));
+  const shared = files.filter(({ needs }) => needs === null);
+  return [
+    ...inGroups(
+      shared.filter(({ isOfBrowser }) => isOfBrowser),
+      BROWSER_TOGETHER,
+    ),
+    ...inGroups(
+      files.filter(({ needs }) => needs === "process"),
+      1,
+    ),
+    ...inGroups(
+      shared.filter(({ isOfBrowser }) => !isOfBrowser),
+      TOGETHER,
+    ),
+  ];
+}
+
+interface FileOutcome extends Omit<Outcome, "seconds"> {
+  readonly file: string;
+  readonly seconds: number;
 }
 
 /** What tests print shows at once; what `bun test` says of them shows only when something failed. */
-async function runFile(file: string, { root, env, print }: TestRun): Promise<Omit<Outcome, "leftOut">> {
+async function runGroup(group: readonly TestFile[], run: TestRun): Promise<FileOutcome[]> {
+  const { reports, stdout, stderr } = await runProcess(group, run);
+  const isGood = reports.every(({ failures }) => failures.length === 0);
+  if (!isGood && group.length > 1) return runEachAlone(group, reports, stderr, run);
+  run.print(stdout.replace(/^bun test v.*\n/, ""));
+  if (!isGood) run.print(`${stderr}\n`);
+  const said = isGood ? [] : [stderr.trimEnd().split("\n").slice(-SAID_LINES).join("\n")];
+  return reports.map((report, at) => {
+    const { file, passed, skipped, failures, seconds } = report;
+    const failed = failures.length > 0 ? `, ${failures.length} FAILED` : "";
+    run.print(`${file}: ${passed} passed${failed} (${seconds.toFixed(1)} s)\n`);
+    const why = group[at]?.isOfBrowser && !run.hasBrowser ? FOR_WANT_OF_BROWSER : "";
+    return { ...report, said, leftOut: skipped > 0 ? [`${file}: ${skipped}${why}`] : [] };
+  });
+}
+
+/** One that fails beside others and not alone is a failure all the same: either of its own, or of one that leaves something behind. */
+async function runEachAlone(
+  group: readonly TestFile[],
+  reports: readonly Report[],
+  stderr: string,
+  run: TestRun,
+): Promise<FileOutcome[]> {
+  const outcomes: FileOutcome[] = [];
+  for (const file of group) outcomes.push(...(await runGroup([file], run)));
+  const [first, ...rest] = outcomes;
+  if (!first || outcomes.some(({ failures }) => failures.length > 0)) return outcomes;
+  run.print(`${stderr}\n`);
+  const files = group.map(({ name }) => name).join(" ");
+  const failures = reports.flatMap((report) => report.failures.map((it) => `${it} (only in one process: ${files})`));
+  return [{ ...first, failures, said: [stderr.trimEnd().split("\n").slice(-SAID_LINES).join("\n")] }, ...rest];
+}
+
+type Report = Omit<FileOutcome, "said" | "leftOut">;
+
+async function runProcess(group: readonly TestFile[], { root, env }: TestRun) {
   const folder = mkdtempSync(join(tmpdir(), "skeleton-report-"));
   const report = join(folder, "junit.xml");
+  const files = group.map(({ name }) => name);
   try {
     const child = Bun.spawn(
-      [process.execPath, "test", "--no-orphans", "--reporter=junit", `--reporter-outfile=${report}`, `./${file}`],
-      { cwd: root, env, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: FILE_LIMIT_MS },
+      [
+        ...[
+          process.execPath,
+          "test",
+          "--no-orphans",
+          `--timeout=${TEST_LIMIT_MS}`,
+          "--reporter=junit",
+          `--reporter-outfile=${report}`,
+        ],
+        ...files.map((file) => `./${file}`),
+      ],
+      { cwd: root, env, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: PROCESS_LIMIT_MS },
     );
     const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    const outcome = await readReport(file, report, child.signalCode ?? code);
-    print(stdout.replace(/^bun test v.*\n/, ""));
-    if (outcome.failures.length === 0) return { ...outcome, said: [] };
-    print(`${stderr}\n`);
-    return { ...outcome, said: [stderr.trimEnd().split("\n").slice(-SAID_LINES).join("\n")] };
+    const xml = await Bun.file(report)
+      .text()
+      .catch(() => "");
+    return { reports: readReports(files, xml, child.signalCode ?? code), stdout, stderr };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** The report alone is not believed: it lacks a file that did not load and errors between tests, and is missing after an exit. */
-async function readReport(
-  file: string,
-  report: string,
-  ended: number | NodeJS.Signals,
-): Promise<Omit<Outcome, "said" | "leftOut">> {
-  const xml = await Bun.file(report)
-    .text()
-    .catch(() => "");
-  const cases = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs)];
-  const failures = cases.filter((it) => it[2]?.includes("<failure")).map((it) => `${file}: ${plain(it[1] ?? "")}`);
-  const skipped = cases.filter((it) => it[2]?.includes("<skipped")).length;
-  const passed = cases.length - failures.length - skipped;
-  if (ended !== 0 && failures.length === 0) failures.push(`${file}: an error outside the tests (${ended})`);
-  if (ended === 0 && cases.length === 0)
-    failures.push(`${file}: ended without a report; does it have a test, or does one exit?`);
-  return { passed, skipped, failures };
+/** The report alone is not believed: it lacks files that did not load and errors between tests, and is missing after an exit. */
+function readReports(files: readonly string[], xml: string, ended: number | NodeJS.Signals): Report[] {
+  const cases = [...xml.matchAll(/<testcase name="([^"]*)"([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)].map(
+    ([, name = "", attributes = "", inner = ""]) => ({
+      name: plain(name),
+      file: plain(/ file="([^"]*)"/.exec(attributes)?.[1] ?? ""),
+      seconds: Number(/ time="([\d.]+)"/.exec(attributes)?.[1] ?? 0),
+      end: inner.includes("<failure") ? "failed" : inner.includes("<skipped") ? "skipped" : "passed",
+    }),
+  );
+  const reports = files.map((file) => {
+    const own = cases.filter((it) => it.file === file);
+    const ending = (end: string) => own.filter((it) => it.end === end);
+    const failures = ending("failed").map(({ name }) => `${file}: ${name}`);
+    if (own.length === 0 && ended === 0)
+      failures.push(`${file}: ended without a report; does it have a test, or does one exit?`);
+    const seconds = own.reduce((sum, it) => sum + it.seconds, 0);
+    return { file, passed: ending("passed").length, skipped: ending("skipped").length, failures, seconds };
+  });
+  const [first] = reports;
+  if (ended !== 0 && first && reports.every(({ failures }) => failures.length === 0))
+    first.failures.push(`${first.file}: an error outside the tests (${ended})`);
+  return reports;
 }
 
 function plain(xml: string): string {
