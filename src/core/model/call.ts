@@ -4,13 +4,10 @@
  * sign of life: comments and empty messages come from proxies as well. Plugins get it from `skeleton`.
  */
 
-import { parseJson } from "../../basics/json";
+import { isRecord } from "../../basics/json";
 import { pause } from "../../basics/within";
 import type { Config, ModelEvent } from "../../protocols";
-import { type CallFailure, type Named, StreamFault, toFailure } from "./failure";
-import { dueTurn } from "./fairness";
-import { readText } from "./read-text";
-import { createSseReader, isDone, type SseEvent } from "./sse-reader";
+import { type Named, refusalOf, StreamFault, toFailure } from "./failure";
 
 export interface EndpointCall {
   /** For sentences to people. Its key is taken out of what the endpoint says; its address is for administrators. */
@@ -29,7 +26,7 @@ export interface ReplyReader {
   /** What one message (parsed JSON) brings. Throws StreamFault for an error that it reports. */
   push(message: unknown): readonly ModelEvent[];
   /**
-   * How much it keeps that no event has told yet, such as the beginning of a call, in whatever unit: when it changes, the reply goes on.
+   * How much it has taken in, told or not, such as the beginning of a call, in whatever unit: when it changes, the reply goes on.
    * Absent = only events count.
    */
   kept?(): number;
@@ -64,18 +61,23 @@ const MAX_RETRY_WAIT_S = 20; // Longer than that a person would rather be told.
  * ```
  */
 export async function* callEndpoint(
-  { modelFirstByteTimeoutS: firstTimeoutS, modelIdleTimeoutS: idleTimeoutS, modelMaxRetries }: Config,
+  config: Config,
   call: EndpointCall,
   signal: AbortSignal,
 ): AsyncGenerator<ModelEvent> {
+  const { modelFirstByteTimeoutS: firstTimeoutS, modelIdleTimeoutS: idleTimeoutS, modelMaxRetries } = config;
   const { endpoint, model } = call;
   let retries = 0;
   while (!signal.aborted) {
     let hasStarted = false;
     try {
-      for await (const event of attempt(call, { firstTimeoutS, idleTimeoutS }, signal)) {
-        hasStarted = true;
-        yield event;
+      for await (const events of attempt(call, { firstTimeoutS, idleTimeoutS }, signal)) {
+        for (const event of events) {
+          hasStarted = true;
+          yield event;
+          const turn = dueTurn();
+          if (turn) await turn;
+        }
       }
       return;
     } catch (error) {
@@ -83,8 +85,10 @@ export async function* callEndpoint(
       if (signal.aborted) return;
       const failure = toFailure(error, { endpoint, model, firstTimeoutS, idleTimeoutS });
       if (!hasStarted && failure.status !== null && call.canAdapt?.(failure.status, bodyOf(error))) continue;
-      if (hasStarted || retries >= modelMaxRetries || !isWorthRetry(failure)) throw failure.error;
-      await pause((failure.error.retryAfterS ?? 2 ** retries / 2) * 1000, signal);
+      const { retryAfterS } = failure.error;
+      const canRetry = failure.canRetry && !hasStarted && retries < modelMaxRetries;
+      if (!canRetry || (retryAfterS ?? 0) > MAX_RETRY_WAIT_S) throw failure.error;
+      await pause((retryAfterS ?? 2 ** retries / 2) * 1000, signal);
       retries++;
     }
   }
@@ -94,177 +98,179 @@ function bodyOf(refusal: unknown): unknown {
   return (refusal as { readonly error?: unknown }).error;
 }
 
-function isWorthRetry({ canRetry, error }: CallFailure): boolean {
-  return canRetry && (error.retryAfterS ?? 0) <= MAX_RETRY_WAIT_S;
+const LOOP_MS = 4; // As long as followers wait for what one tick brings together.
+
+let nextTurn: Promise<void> | null = null;
+let sinceMs = 0;
+
+/**
+ * What to wait for before more is read, all streams alike, when the event loop is due to turn; else null. A body that always has the next
+ * bytes ready is read without the loop ever turning, and then nothing else happens: no timer, no follower, no other request.
+ */
+function dueTurn(): Promise<void> | null {
+  const nowMs = performance.now();
+  if (nextTurn === null) {
+    sinceMs = nowMs;
+    nextTurn = new Promise((resolve) =>
+      setImmediate(() => {
+        nextTurn = null;
+        resolve();
+      }),
+    );
+  }
+  return nowMs - sinceMs > LOOP_MS ? nextTurn : null;
 }
 
 const AFTER_FINISH_MS = 2_000; // For the usage that may follow; some endpoints then leave the connection open.
 
-interface Limits {
-  readonly firstTimeoutS: number;
-  readonly idleTimeoutS: number;
-}
-
 /** Which limit an endpoint is under: the reply has yet to begin, goes on, or is complete. */
 type Phase = "late" | "idle" | "finished";
 
-async function* attempt(call: EndpointCall, limits: Limits, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+/** Gives the events of what comes, a chunk of the body at a time: they are read before the next one is asked for. */
+async function* attempt(
+  call: EndpointCall,
+  { firstTimeoutS, idleTimeoutS }: { readonly firstTimeoutS: number; readonly idleTimeoutS: number },
+  signal: AbortSignal,
+): AsyncGenerator<readonly ModelEvent[]> {
   const connection = new AbortController();
+  signal.addEventListener("abort", () => connection.abort(), { signal: connection.signal });
   const reply = call.createReply();
-  const limitsMs = { late: limits.firstTimeoutS * 1000, idle: limits.idleTimeoutS * 1000, finished: AFTER_FINISH_MS };
-  let phase = "late" as Phase;
-  let isSilent = false;
+  const body = createBodyReader(reply);
+  const limit = createTimeLimit({ late: firstTimeoutS * 1000, idle: idleTimeoutS * 1000 }, () => connection.abort());
   let isOpen = false;
-  const giveUp = () => {
-    isSilent = true;
-    connection.abort();
-  };
-  let timer = setTimeout(giveUp, limitsMs.late);
-  const onProgress = () => {
-    const next = reply.isFinished() ? "finished" : "idle";
-    // Messages after the finish do not prolong the wait for them.
-    if (next === phase) return phase === "idle" ? void timer.refresh() : undefined;
-    phase = next;
-    clearTimeout(timer);
-    timer = setTimeout(giveUp, limitsMs[phase]);
-  };
-  const abort = () => connection.abort();
-  signal.addEventListener("abort", abort, { once: true });
   try {
     const response = await call.send(connection.signal);
     if (!response.ok) throw await refusalOf(response);
     isOpen = true;
-    yield* readReply(response, reply, onProgress);
-    yield* reply.end();
+    const chunks = response.body?.getReader();
+    for (let hasMore = true; hasMore; ) {
+      const next = await chunks?.read();
+      const kept = reply.kept?.();
+      const events: ModelEvent[] = [];
+      try {
+        hasMore = next?.value ? body.push(next.value, events) : body.end(events);
+      } finally {
+        // Also what came before a fault.
+        if (events.length > 0) yield events;
+      }
+      if (reply.isFinished()) limit.enter("finished");
+      else if (events.length > 0 || reply.kept?.() !== kept) limit.enter("idle");
+    }
+    yield reply.end();
   } catch (error) {
-    if (error instanceof StreamFault) throw error;
-    const fault = new StreamFault(isSilent && phase !== "finished" ? phase : "cut", { cause: error });
-    if (!reply.isFinished()) throw isOpen || isSilent ? fault : error;
+    const silence = limit.passed();
+    if (error instanceof StreamFault || (!isOpen && !silence)) throw error;
     // The finish was there: nothing that matters was still to come.
-    yield* reply.end();
+    if (reply.isFinished()) yield reply.end();
+    else throw new StreamFault(silence && silence !== "finished" ? silence : "cut", { cause: error });
   } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", abort);
-    // Also when the reader of the events left early.
+    limit.end();
+    // Also when the reader of the events left early. The body is not cancelled, as one that hangs would hold the end.
     connection.abort();
   }
 }
 
-const MAX_REFUSAL_BYTES = 256 * 1024; // Far more than any error: what is read of it is a sentence.
-
-/** An answer with an error status, as `toFailure` knows it. */
-async function refusalOf(response: Response): Promise<Error> {
-  const { status, headers } = response;
-  // One that breaks off in the middle has said enough by its status.
-  const text = (await readText(response, MAX_REFUSAL_BYTES).catch(() => null)) ?? "";
-  return Object.assign(new Error(`HTTP ${status}`), { status, headers, error: jsonIn(text) ?? text });
+/** Calls `pass` when the limit of the phase has passed. */
+function createTimeLimit(limits: { readonly late: number; readonly idle: number }, pass: () => void) {
+  const limitsMs = { ...limits, finished: AFTER_FINISH_MS };
+  let phase: Phase = "late";
+  let untilMs = performance.now() + limitsMs.late;
+  let hasPassed = false;
+  // When it is due it looks at the clock, and is not set anew for each token.
+  const watch = () => {
+    const leftMs = untilMs - performance.now();
+    hasPassed = leftMs <= 0;
+    if (hasPassed) pass();
+    else timer = setTimeout(watch, leftMs);
+  };
+  let timer = setTimeout(watch, limitsMs.late);
+  return {
+    enter(next: Phase): void {
+      // Messages after the finish do not prolong the wait for them.
+      if (next === phase && next === "finished") return;
+      untilMs = performance.now() + limitsMs[next];
+      if (next === phase) return;
+      phase = next;
+      clearTimeout(timer);
+      watch();
+    },
+    passed: () => (hasPassed ? phase : null),
+    end: () => clearTimeout(timer),
+  };
 }
 
-/** Undefined for a page or a sentence, and for what nests too deep to be an error. */
-function jsonIn(text: string): unknown {
-  try {
-    return parseJson(text);
-  } catch {
-    return undefined;
-  }
+/** Adds to `events` what comes. Whether more may follow is what it gives. */
+interface BodyReader {
+  push(bytes: Uint8Array, events: ModelEvent[]): boolean;
+  /** What the end of the body completes. Throws StreamFault where the reply is not complete. */
+  end(events: ModelEvent[]): boolean;
 }
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
 
-async function* readReply(response: Response, reply: ReplyReader, onProgress: () => void): AsyncGenerator<ModelEvent> {
-  const { begin, chunks } = await opened(response);
-  // An endpoint that does not stream answers at once, with all of it or with an error. Types are claims: how it begins shows what it is.
-  if (begin === "{" || begin === "[") return yield* readWhole(chunks, reply);
+/** What an answer brings. An endpoint that does not stream sends JSON, or an error. Types are claims: how it begins shows what it is. */
+function createBodyReader(reply: ReplyReader): BodyReader {
   const sse = createSseReader();
-  let isStream = begin === "";
-  let first: Uint8Array | null = null;
-  for await (const bytes of chunks) {
-    // A page is of a web server or proxy at the wrong address.
-    if (begin === "<") throw notStreamed(bytes);
-    first ??= bytes;
-    const kept = reply.kept?.();
-    let hasEvents = false;
-    for (const event of sse.push(bytes)) {
+  /** The first character that is no white space; empty = none yet. Some send white space until the answer is ready. */
+  let begin = "";
+  /** Of an answer that is no stream all, of another one the beginning. */
+  const kept: Uint8Array[] = [];
+  let [size, isStream] = [0, false];
+
+  const readStream = (read: readonly SseEvent[], events: ModelEvent[]): boolean => {
+    for (const event of read) {
       isStream = true;
-      if (isDone(event.data)) return;
-      for (const message of messagesIn(event, reply)) {
-        const events = reply.push(message);
-        hasEvents ||= events.length > 0;
-        yield* events;
-      }
-      const turn = dueTurn();
-      if (turn) await turn;
+      if (isDone(event.data)) return false;
+      for (const message of messagesIn(event, reply)) events.push(...reply.push(message));
     }
-    if (hasEvents || reply.kept?.() !== kept || reply.isFinished()) onProgress();
-  }
-  for (const event of sse.end()) {
-    isStream = true;
-    if (isDone(event.data)) return;
-    for (const message of messagesIn(event, reply)) yield* reply.push(message);
-  }
-  if (!reply.isFinished()) throw isStream || !first ? new StreamFault("cut") : notStreamed(first);
+    return true;
+  };
+
+  return {
+    push(bytes, events) {
+      begin ||= beginOf(bytes);
+      // A page is of a web server or proxy at the wrong address.
+      if (begin === "<") throw notStreamed(bytes);
+      const isJson = JSON_BEGINS.has(begin);
+      if (isJson || kept.length === 0) kept.push(bytes);
+      if (!isJson) return readStream(sse.push(bytes), events);
+      size += bytes.length;
+      if (size > MAX_ANSWER_BYTES) throw new StreamFault("malformed");
+      return true;
+    },
+    end(events) {
+      if (JSON_BEGINS.has(begin)) {
+        readWhole(Buffer.concat(kept).toString("utf8"), reply, events);
+      } else if (readStream(sse.end(), events) && !reply.isFinished()) {
+        throw isStream || begin === "" ? new StreamFault("cut") : notStreamed(kept[0]);
+      }
+      return false;
+    },
+  };
+}
+
+const JSON_BEGINS = new Set(["{", "["]);
+
+function beginOf(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString("latin1");
+  return text
+    .replace(/^\xef\xbb\xbf/, "")
+    .trimStart()
+    .charAt(0);
 }
 
 /** Its beginning says what it is: a page has its title there, and a sentence is not long. */
-function notStreamed(begin: Uint8Array): StreamFault {
+function notStreamed(begin: Uint8Array = new Uint8Array()): StreamFault {
   return new StreamFault("malformed", { detail: Buffer.from(begin).toString("utf8") });
 }
 
-interface Opened {
-  /** The first character that is no white space; empty = there is none. */
-  readonly begin: string;
-  /** The whole body. */
-  readonly chunks: AsyncIterable<Uint8Array>;
-}
-
-async function opened({ body }: Response): Promise<Opened> {
-  const rest = body?.[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let begin = "";
-  // Some send white space until the answer is ready.
-  for (let size = 0; begin === ""; ) {
-    const next = await rest?.next();
-    if (!next || next.done) break;
-    head.push(next.value);
-    size += next.value.length;
-    if (size > MAX_ANSWER_BYTES) throw new StreamFault("malformed");
-    begin = Buffer.from(next.value)
-      .toString("latin1")
-      .replace(/^\xef\xbb\xbf/, "")
-      .trimStart()
-      .charAt(0);
-  }
-  const chunks = async function* () {
-    try {
-      yield* head;
-      for (let next = await rest?.next(); next && !next.done; next = await rest?.next()) yield next.value;
-    } finally {
-      // Not waited for: a body that hangs must not hold the end.
-      rest?.return?.().then(undefined, () => {});
-    }
-  };
-  return { begin, chunks: chunks() };
-}
-
 /** JSON, or a line of JSON for each message. */
-async function* readWhole(chunks: AsyncIterable<Uint8Array>, reply: ReplyReader): AsyncGenerator<ModelEvent> {
-  const text = await readAll(chunks);
+function readWhole(text: string, reply: ReplyReader, events: ModelEvent[]): void {
   const whole = parsed(text);
-  if (whole !== undefined) return yield* reply.push(whole);
-  for (const line of text.split("\n")) {
-    for (const message of messagesIn({ name: "", data: line }, reply)) yield* reply.push(message);
-  }
-}
-
-async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const all: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of chunks) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new StreamFault("malformed");
-    all.push(chunk);
-  }
-  return Buffer.concat(all).toString("utf8");
+  if (whole !== undefined) events.push(...reply.push(whole));
+  else
+    for (const data of text.split("\n"))
+      for (const message of messagesIn({ name: "", data }, reply)) events.push(...reply.push(message));
 }
 
 const PING = /^:?\s*(?:ping|pong|heartbeat|keep-?alive|(?:\w+ )?processing)\W*$/i; // What servers and proxies say to keep a connection open.
@@ -274,8 +280,10 @@ function messagesIn({ name, data }: SseEvent, reply: ReplyReader): unknown[] {
   const text = data.trim();
   if (text === "" || text === "null" || PING.test(name)) return [];
   const message = parsed(text);
-  if (/^(?:error|\w*exception)$/i.test(name))
-    throw new StreamFault("reported", { detail: errorIn(message) ?? message ?? text });
+  if (/^(?:error|\w*exception)$/i.test(name)) {
+    const error = isRecord(message) ? message.error : undefined;
+    throw new StreamFault("reported", { detail: error ?? message ?? text });
+  }
   if (message !== undefined) return [message];
   const lines = text.includes("\n") ? text.split("\n").map(parsed) : [];
   if (lines.length > 0 && !lines.includes(undefined)) return lines;
@@ -287,10 +295,6 @@ function messagesIn({ name, data }: SseEvent, reply: ReplyReader): unknown[] {
 
 const PING_MAX = 100; // Characters.
 
-function errorIn(message: unknown): unknown {
-  return typeof message === "object" && message !== null ? (message as { error?: unknown }).error : undefined;
-}
-
 /** Undefined for what is no JSON. Not thrown as the parser does, whose message quotes the text. */
 function parsed(text: string): unknown {
   try {
@@ -298,4 +302,87 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+interface SseEvent {
+  /** Of its line `event:`; empty = it has none. */
+  readonly name: string;
+  readonly data: string;
+}
+
+/**
+ * Reads Server-Sent Events: bytes in, the `data` of each event out. Linear in the length of a line, however many reads bring it. A CR alone
+ * does not end a line here: no endpoint writes that.
+ */
+interface SseReader {
+  /** The events that are complete with these bytes. Throws StreamFault for an event of absurd size. */
+  push(bytes: Uint8Array): SseEvent[];
+  /** What the end of the body completes: an event without its blank line. A line without its end was cut, unless it says `[DONE]`. */
+  end(): SseEvent[];
+}
+
+/** What a line of data says. */
+function withoutName(line: string): string {
+  if (!line.startsWith("data:")) return line;
+  return line.slice(line[5] === " " ? 6 : 5);
+}
+
+function isDone(data: string): boolean {
+  return /^\s*\[DONE\]\s*$/i.test(data);
+}
+
+const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024; // Ten times the longest event seen; without a bound one line could fill the memory.
+
+export function createSseReader(): SseReader {
+  const decoder = new TextDecoder();
+  /** The line that has no end yet. */
+  let unfinished = "";
+  let size = 0;
+  let data: string[] = [];
+  let name = "";
+
+  const endEvent = (events: SseEvent[]): void => {
+    if (data.length > 0) events.push({ name, data: data.join("\n") });
+    data = [];
+    name = "";
+    size = 0;
+  };
+
+  const takeLine = (line: string, events: SseEvent[]): void => {
+    const text = line.endsWith("\r") ? line.slice(0, -1) : line;
+    if (text === "") endEvent(events);
+    else if (text.startsWith("event:")) name = text.slice(6).trim();
+    else if (text.startsWith("error:")) events.push({ name: "error", data: text.slice(6).trim() });
+    else if (text.startsWith("data:")) {
+      // A proxy that wraps a stream in another one writes the field twice.
+      const value = withoutName(withoutName(text));
+      // A server that leaves the blank line out: no JSON goes on so.
+      if (data.at(-1)?.endsWith("}") && (value.startsWith("{") || isDone(value))) endEvent(events);
+      data.push(value);
+    }
+  };
+
+  return {
+    push(bytes) {
+      const text = decoder.decode(bytes, { stream: true });
+      size += text.length;
+      if (size > MAX_EVENT_CHARACTERS) throw new StreamFault("malformed");
+      const events: SseEvent[] = [];
+      let from = 0;
+      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", from)) {
+        takeLine(unfinished + text.slice(from, end), events);
+        unfinished = "";
+        from = end + 1;
+      }
+      unfinished += text.slice(from);
+      return events;
+    },
+    end() {
+      const events: SseEvent[] = [];
+      const line = unfinished.trim();
+      const isEnd = line.startsWith("data:") && isDone(line.slice(5));
+      for (const last of isEnd ? ["", line, ""] : [""]) takeLine(last, events);
+      return events;
+    },
+  };
 }

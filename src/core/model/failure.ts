@@ -5,6 +5,7 @@
  */
 
 import { AppError, type ErrorFacts } from "../../basics/errors";
+import { parseJson } from "../../basics/json";
 import { endpointWords, withoutKeys } from "./endpoint-words";
 
 /**
@@ -53,6 +54,34 @@ export interface FailureContext {
   readonly model: string;
   readonly firstTimeoutS: number;
   readonly idleTimeoutS: number;
+}
+
+const MAX_REFUSAL_BYTES = 256 * 1024; // Far more than any error: what is read of it is a sentence.
+
+/** An answer with an error status, as `toFailure` knows it. */
+export async function refusalOf(response: Response): Promise<Error> {
+  const { status, headers } = response;
+  // One that breaks off in the middle has said enough by its status.
+  const error = await readJson(response, MAX_REFUSAL_BYTES).catch(() => "");
+  return Object.assign(new Error(`HTTP ${status}`), { status, headers, error });
+}
+
+/** What a response says: JSON, or its text where that is none, or nests too deep. Empty when it has more than `maxBytes`: the rest is not fetched. */
+export async function readJson({ body }: Response, maxBytes: number): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.length;
+    // Leaving the loop cancels the body.
+    if (size > maxBytes) return "";
+    chunks.push(chunk);
+  }
+  const text = new TextDecoder().decode(Buffer.concat(chunks));
+  try {
+    return parseJson(text);
+  } catch {
+    return text;
+  }
 }
 
 export function toFailure(cause: unknown, context: FailureContext): CallFailure {

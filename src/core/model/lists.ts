@@ -5,8 +5,7 @@
 
 import { MODEL_NAME_MAX } from "../../basics/allowed";
 import type { Log } from "../../protocols";
-import { listSentence } from "./failure";
-import { readText } from "./read-text";
+import { listSentence, readJson, refusalOf } from "./failure";
 
 /** What gives a list. Known by its identity. */
 export interface Lister {
@@ -128,24 +127,13 @@ const MAX_LIST_BYTES = 8 * 1024 * 1024; // The longest list seen, OpenRouter's w
 const MAX_IDS = 10_000;
 
 async function readList(response: Response): Promise<string[]> {
-  const text = await readText(response, MAX_LIST_BYTES);
-  const body = jsonIn(text ?? "") ?? text ?? "";
-  const { ok, status } = response;
-  if (!ok) throw Object.assign(new Error(`HTTP ${status}`), { status, error: body });
+  if (!response.ok) throw await refusalOf(response);
+  const body = await readJson(response, MAX_LIST_BYTES);
   const list = listIn(body);
   const ids = list?.map(idOf).filter(isModelId) ?? [];
   if (list === null || (list.length > 0 && ids.length === 0))
     throw Object.assign(new Error("the answer is not a list of models"), { error: body });
   return [...new Set(ids)].slice(0, MAX_IDS);
-}
-
-/** Undefined for a page or a sentence. */
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
-  } catch {
-    return undefined;
-  }
 }
 
 /** OpenAI has it under `data`; others as it is, or under a name of their own. Null when there is none. */

@@ -314,18 +314,22 @@ const FENCE = /^ {0,3}(?:```|~~~)/;
 const HEAD_LENGTH = 6;
 
 function addTo(line: MarkdownLine, text: string): void {
-  const pieces = text.split("\n");
-  for (const [at, piece] of pieces.entries()) {
-    if (at > 0) {
-      const isInFence = line.isInFence !== FENCE.test(line.head);
-      Object.assign(line, { head: "", last: "\n", ticks: 0, isBlank: true, isInFence });
-    }
-    if (piece === "") continue;
-    line.head = (line.head + piece).slice(0, HEAD_LENGTH);
-    line.last = piece.slice(-1);
-    line.ticks += piece.split("`").length - 1;
-    line.isBlank &&= piece.trim() === "";
+  let from = 0;
+  for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", from)) {
+    addPiece(line, text.slice(from, end));
+    const isInFence = line.isInFence !== FENCE.test(line.head);
+    Object.assign(line, { head: "", last: "\n", ticks: 0, isBlank: true, isInFence });
+    from = end + 1;
   }
+  addPiece(line, text.slice(from));
+}
+
+function addPiece(line: MarkdownLine, piece: string): void {
+  if (piece === "") return;
+  if (line.head.length < HEAD_LENGTH) line.head = (line.head + piece).slice(0, HEAD_LENGTH);
+  if (piece.includes("`")) line.ticks += piece.split("`").length - 1;
+  line.isBlank &&= piece.trim() === "";
+  line.last = piece.slice(-1);
 }
 
 /** In code a mark is what somebody asked about. In text it follows what came last, as in `done.</think>` and not as in `the tag </think>`. */

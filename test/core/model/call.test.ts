@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createSseReader } from "../../../src/core/model/sse-reader";
+import { createSseReader } from "../../../src/core/model/call";
 import { growth } from "../../support/cost";
 
 /** The events of a body that arrives in the given pieces. */
