@@ -1,6 +1,6 @@
 /** The HTTP side of a core: routes, headers, and the one catcher of requests' errors. Never listens. */
 
-import { Elysia, type InternalRoute } from "elysia";
+import { Elysia } from "elysia";
 import { isProduction } from "elysia/error";
 import type { Core } from "./protocols";
 import { fileRoutes } from "./routes/api/files";
@@ -12,12 +12,12 @@ import { catalogueRoutes, searchRoutes, threadRoutes } from "./routes/api/thread
 import { turnRoutes } from "./routes/api/turns";
 import { comeIn, goOut, pathOf, publicPath } from "./routes/http/address";
 import { assetRoutes } from "./routes/http/assets";
-import { failureOf, failureResponse, methodsAt, wrongMethod } from "./routes/http/failure";
+import { failureOf, failureResponse, wrongMethod } from "./routes/http/failure";
 import { pluginPageRoutes } from "./routes/http/plugin-pages";
 import { SECURITY_HEADERS, sentPage } from "./routes/http/respond";
 import { liveRoutes } from "./routes/live";
 import { pageRoutes } from "./routes/page";
-import { corsHeaders, passGate, preflight } from "./routes/session/gate";
+import { corsHeaders, createRouteTable, passGate, preflight, type RouteTable } from "./routes/session/gate";
 import { loginRoutes, setupRoutes, signInAgain } from "./routes/session/login";
 import { keepPeer } from "./routes/session/session";
 
@@ -44,8 +44,13 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
       return async (request: Request) => goOut(core.config, await answer(comeIn(core.config, request)));
     });
   }
+  let table: RouteTable | null = null;
+  const routes = (): RouteTable => {
+    table ??= createRouteTable(app.routes);
+    return table;
+  };
   return app
-    .use(boundary(core, () => app.routes))
+    .use(boundary(core, routes))
     .use(assetRoutes(core))
     .use(openapiRoutes(core, () => app.routes))
     .use(healthRoutes(core))
@@ -64,7 +69,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
 }
 
 /** What every request passes: an id, the gate, the log, and the catcher of errors. */
-function boundary(core: Core, routes: () => readonly InternalRoute[]) {
+function boundary(core: Core, routes: () => RouteTable) {
   const started = new WeakMap<Request, { readonly id: string; readonly atMs: number }>();
   return new Elysia({ name: "boundary" })
     .onRequest(async ({ request, set, server }) => {
@@ -75,11 +80,11 @@ function boundary(core: Core, routes: () => readonly InternalRoute[]) {
       const answer = preflight(core, request);
       if (answer) return answer;
       Object.assign(set.headers, corsHeaders(core, request));
-      await passGate(core, request);
+      await passGate(core, request, routes());
       return undefined;
     })
     .onError({ as: "global" }, async ({ error, code, request, set }) => {
-      const methods = code === "NOT_FOUND" ? methodsAt(routes(), pathOf(request)) : null;
+      const methods = code === "NOT_FOUND" ? routes().methods(pathOf(request)) : null;
       if (methods) {
         set.headers.allow = methods.join(", ");
         if (request.method === "OPTIONS") return new Response(null, { status: 204 });

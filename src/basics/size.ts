@@ -1,5 +1,8 @@
 /** Sizes as people write and read them: `5 GB`, in units of a thousand, or of 1,024 when they are called `GiB`. */
 
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
 const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
 const SIZE = /^(\d{1,15}(?:\.\d{1,3})?)\s?([kmgt]?i?)b?$/i;
 

@@ -59,7 +59,6 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     : createLog(config.logLevel);
   const installed = await install({ config, log, plugins });
   const app = createApp(installed.core, { setupToken: options.setupToken ?? null });
-  await app.modules;
   app.listen({ hostname: "127.0.0.1", port: 0, development: false });
   const url = `http://127.0.0.1:${app.server?.port}`;
   holdToDocument(url);

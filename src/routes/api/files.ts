@@ -7,7 +7,7 @@ import { Elysia, t } from "elysia";
 import { AppError, isAppError } from "../../basics/errors";
 import { imageTypeOfFile } from "../../basics/image";
 import type { Core, FileInfo, Message, NewFile, User } from "../../protocols";
-import { bounded, given } from "../session/gate";
+import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
@@ -27,6 +27,7 @@ export function fileRoutes(core: Core) {
         return fileJson(await core.file.put(user.username, await uploadOf(body.file)));
       },
       {
+        bodyMax: { form: BODY_MAX_BYTES },
         ...bounded(t.Object({ file: t.File() })),
         detail: { ...answers(json(FileAnswer)), ...takes(upload(t.Object({ file: Bytes }))) },
       },

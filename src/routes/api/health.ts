@@ -6,6 +6,7 @@
 import { Elysia, t } from "elysia";
 import { AppError, errorOf, isAppError } from "../../basics/errors";
 import type { Core } from "../../protocols";
+import { session } from "../session/session";
 import { answers, json } from "./openapi";
 
 const FRESH_MS = 5000; // Less than any watcher's interval that is worth having.
@@ -16,13 +17,13 @@ const UNREACHABLE = "The store cannot be read or written; the server's log says 
 
 export function healthRoutes(core: Core) {
   const look = createLook(core);
-  return new Elysia().get(
+  return new Elysia().use(session(core)).get(
     "/health",
     async () => {
       await look();
       return { status: "ok" };
     },
-    { detail: answers(json(t.Object({ status: t.Literal("ok") }))) },
+    { public: true, detail: answers(json(t.Object({ status: t.Literal("ok") }))) },
   );
 }
 

@@ -5,10 +5,11 @@ import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { isForm, readFields, readJson } from "../../basics/body";
 import { AppError } from "../../basics/errors";
 import { LEVELS_MAX, parseJson } from "../../basics/json";
+import { MIB } from "../../basics/size";
 import { withSlot } from "../../basics/stream-slots";
 import type { Core } from "../../protocols";
 import { CONTENT_MAX } from "../../turn/plan";
-import { bounded, given } from "../session/gate";
+import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { FILES_MAX, withFiles } from "./files";
 import { anyObject, TurnEvent } from "./json";
@@ -89,6 +90,7 @@ export function messageRoutes(core: Core) {
     },
     {
       user: true,
+      bodyMax: { json: 2 * MIB, form: BODY_MAX_BYTES },
       ...bounded(MessageBody, readMessage),
       detail: {
         description: "Answers with the turn's events.",

@@ -6,12 +6,8 @@
 
 import { type DocumentDecoration, Elysia, type InternalRoute, type TSchema, t } from "elysia";
 import type { Core } from "../../protocols";
-import { isPublic } from "../session/gate";
-import { sessionCookieName } from "../session/session";
+import { session, sessionCookieName } from "../session/session";
 import { ErrorAnswer } from "./json";
-
-/** What serves the page is no part of the API. */
-const OF_THE_PAGE = /^\/(?:$|t(?:\/|$)|threads(?:\/|$)|files(?:\/|$)|live$|static\/|openapi\/|_plugin\/)/;
 
 /** What an answer without a schema of its own means. */
 const STATUSES = {
@@ -61,10 +57,11 @@ export const resumes = documented({
 
 export function openapiRoutes(core: Core, routes: () => readonly InternalRoute[]) {
   let document: object | null = null;
-  return new Elysia().get("/openapi/json", () => {
+  const show = () => {
     document ??= describe(core, routes());
     return document;
-  });
+  };
+  return new Elysia().use(session(core)).get("/openapi/json", show, { public: true });
 }
 
 function describe(core: Core, routes: readonly InternalRoute[]): object {
@@ -72,7 +69,8 @@ function describe(core: Core, routes: readonly InternalRoute[]): object {
   const schemas: Record<string, unknown> = {};
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
-    if (OF_THE_PAGE.test(route.path)) continue;
+    // What serves the page says nothing of its answers, and is no part of the API.
+    if (!route.hooks.detail?.responses) continue;
     const path = route.path.replace(/\/$/, "");
     const address = path.replace(/:(\w+)/g, "{$1}");
     paths[address] ??= {};
@@ -101,7 +99,7 @@ function describe(core: Core, routes: readonly InternalRoute[]): object {
 function operation({ method, hooks }: InternalRoute, path: string): object {
   const { query, body, detail = {} } = hooks;
   const statuses: Status[] = [421, 500, 503];
-  if (!isPublic(path)) statuses.push(401);
+  if (!hooks.public) statuses.push(401);
   if (method !== "GET") statuses.push(400, 403, 413);
   if (query || body) statuses.push(422);
   const refusal = path.startsWith("/api/") ? json(ErrorAnswer) : { ...json(ErrorAnswer), ...page };
@@ -114,7 +112,7 @@ function operation({ method, hooks }: InternalRoute, path: string): object {
     ...detail,
     parameters: [...pathParameters(path), ...queryParameters(query), ...(detail.parameters ?? [])],
     responses: Object.fromEntries(responses),
-    ...(isPublic(path) && { security: [] }),
+    ...(hooks.public && { security: [] }),
   };
 }
 

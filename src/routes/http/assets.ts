@@ -4,44 +4,34 @@
  * carries the content's hash (`assetPath`) may be kept for ever; a plain one is asked about each time.
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { staticPlugin } from "@elysiajs/static";
 import { Elysia } from "elysia";
+import { AppError } from "../../basics/errors";
 import type { Core, PageData, User } from "../../protocols";
-import { urlOf } from "./address";
+import { session } from "../session/session";
+import { pathOf, urlOf } from "./address";
 import { takesGzip } from "./respond";
 
 const PREFIX = "/static/";
-const NO_ADDRESS = new URL("http://localhost/");
 
 export function assetRoutes(core: Core) {
-  return (
-    new Elysia({ name: "assets" })
-      // The plugin below registers its files at start, so what may differ per request is served before it is asked.
-      .onRequest(({ request }) => {
-        const { pathname, searchParams } = urlOf(request) ?? NO_ADDRESS;
-        if (request.method !== "GET" && request.method !== "HEAD") return;
-        if (pathname === "/") return ownersPage(core);
-        if (!pathname.startsWith(PREFIX)) return;
-        const name = pathname.slice(PREFIX.length);
-        const version = searchParams.get("v");
-        if (version === null && bundleOf(name) === null && !ownersFile(core, name)) return;
-        const asset = readAsset(core, name);
-        return asset ? assetResponse(request, asset, version) : undefined;
-      })
-      .use(
-        staticPlugin({
-          assets: PUBLIC,
-          prefix: PREFIX.slice(0, -1),
-          alwaysStatic: true,
-          indexHTML: false,
-          ignorePatterns: [/(?:^|[/\\])\./],
-          directive: "no-cache",
-          maxAge: null,
-        }),
-      )
-  );
+  return new Elysia()
+    .use(session(core))
+    .onRequest(({ request }) => {
+      // Before there is a route for it: what is not the owner's is a page of ours.
+      if (["GET", "HEAD"].includes(request.method) && pathOf(request) === "/") return ownersPage(core);
+    })
+    .get(
+      `${PREFIX}*`,
+      ({ request }) => {
+        const { pathname = "", searchParams } = urlOf(request) ?? {};
+        const asset = readAsset(core, pathname.slice(PREFIX.length));
+        if (!asset) throw new AppError("notFound", "There is nothing at this address.", { reason: "noPage" });
+        return assetResponse(request, asset, searchParams?.get("v") ?? null);
+      },
+      { public: true },
+    );
 }
 
 /** URL path of a public file with the hash of its content; changes whenever the content does. */
@@ -100,8 +90,6 @@ function readAsset(core: Core, name: string): Asset | null {
   return asset;
 }
 
-const [NAME_MAX, PATH_MAX] = [255, 1000]; // Characters; here each is one byte.
-
 function ownersFile(core: Core, name: string): string | null {
   return fileIn(join(core.config.pluginsPath, "html"), name);
 }
@@ -110,9 +98,8 @@ function ownersFile(core: Core, name: string): string | null {
 function fileIn(folder: string, name: string): string | null {
   if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(name)) return null;
   const path = join(folder, name);
-  // No file system has longer ones, and each says so in its own way.
-  if (path.length > PATH_MAX || name.split("/").some((part) => part.length > NAME_MAX)) return null;
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ? path : null;
+  // Asked first, since of a name that is too long, or that goes on below a file, only this does not throw.
+  return existsSync(path) && statSync(path).isFile() ? path : null;
 }
 
 function assetResponse(request: Request, { name, bytes, hash, packed }: Asset, version: string | null): Response {

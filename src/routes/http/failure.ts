@@ -65,32 +65,6 @@ export function wrongMethod(request: Request, methods: readonly string[]): Error
   return { status: 405, detail, cause: null };
 }
 
-/** The methods that can be used at a path, or null where no route is. */
-export function methodsAt(routes: readonly Route[], pathname: string): string[] | null {
-  const path = partsOf(pathname);
-  const methods = routes.filter((route) => isAt(partsOf(route.path), path)).map(({ method }) => method);
-  if (methods.length === 0) return null;
-  return [...new Set([...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"])];
-}
-
-interface Route {
-  readonly method: string;
-  readonly path: string;
-}
-
-/** A slash at the end makes no difference. */
-function partsOf(path: string): string[] {
-  return path.replace(/(?<=.)\/$/, "").split("/");
-}
-
-function isAt(route: readonly string[], path: readonly string[]): boolean {
-  const isLong = route.at(-1) === "*" && path.length > route.length;
-  return (
-    (isLong || path.length === route.length) &&
-    route.every((part, at) => part === "*" || part === path[at] || (part.startsWith(":") && path[at] !== ""))
-  );
-}
-
 const BROKEN = {
   status: 500,
   detail: "Something went wrong in the server; its log says what.",

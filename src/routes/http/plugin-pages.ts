@@ -10,7 +10,7 @@ import { releaseSlotOf, takeSlotFor } from "../../basics/stream-slots";
 import type { Core, InstalledPage, Look, User } from "../../protocols";
 import { watchHeldUp } from "../../tools/held-up";
 import { PARTS_MAX } from "../session/gate";
-import { findUser, requireUser, wordsFor } from "../session/session";
+import { findUser, requireUser, session, wordsFor } from "../session/session";
 import { outsideMarkup, outsidePath, pathOf, urlOf } from "./address";
 import { pageData } from "./assets";
 import { failureResponse } from "./failure";
@@ -41,7 +41,7 @@ export function pluginPageRoutes(core: Core) {
     server?.timeout(request, SEND_S);
     return response;
   };
-  return new Elysia().all("/_plugin/:name", serve, UNREAD).all("/_plugin/:name/*", serve, UNREAD);
+  return new Elysia().use(session(core)).all("/_plugin/:name", serve, OPEN).all("/_plugin/:name/*", serve, OPEN);
 }
 
 const SEND_S = 30; // For a client to take something of an answer; one that went away must not hold its connection.
@@ -49,7 +49,8 @@ const SEND_S = 30; // For a client to take something of an answer; one that went
 /** What `readJson` takes from somebody who is not signed in: two to five milliseconds of work. */
 const ANONYMOUS = { bytes: 1024 * 1024, parts: PARTS_MAX };
 
-const UNREAD = { parse: "none" } as const;
+/** Who may open a page, and what it may be sent, depends on the page and on who asks. */
+const OPEN = { public: true, bodyMax: null, parse: "none" } as const;
 
 interface Called {
   readonly params: { readonly name: string };

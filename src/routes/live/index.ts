@@ -11,33 +11,37 @@ import type { Core, Words } from "../../protocols";
 import { outsideBytes, urlOf } from "../http/address";
 import { partial } from "../http/respond";
 import { type StreamClient, streamResponse } from "../http/stream";
-import { findUser, type Reader, wordsFor, zoneOf } from "../session/session";
+import { findUser, type Reader, session, wordsFor, zoneOf } from "../session/session";
 import { createFeeds, type Feeds } from "./feeds";
 
 const PAGES = 50; // Of one stream. The script asks for no more.
 
 export function liveRoutes(core: Core) {
   const feeds = createFeeds(core);
-  return new Elysia().get("/live", async ({ request, server }) => {
-    const [user, words] = [await findUser(core, request), wordsFor(core, request)];
-    const pages = pagesOf(request);
-    const farewell = Buffer.concat(pages.map(({ noted }) => noted(signedOut(core, words))));
-    return streamResponse({
-      core,
-      ...(user && { slot: takeSlot(core, user.username) }),
-      counted: "streams_page",
-      request,
-      server,
-      isAllowed: async () => !user || (await findUser(core, request)) !== null,
-      signedOut: () => farewell,
-      async begin(client) {
-        if (user) return joinAll(core, feeds, { user, words, zone: zoneOf(request) }, pages, client);
-        client.send(farewell);
-        client.end();
-        return () => {};
-      },
-    });
-  });
+  return new Elysia().use(session(core)).get(
+    "/live",
+    async ({ request, server }) => {
+      const [user, words] = [await findUser(core, request), wordsFor(core, request)];
+      const pages = pagesOf(request);
+      const farewell = Buffer.concat(pages.map(({ noted }) => noted(signedOut(core, words))));
+      return streamResponse({
+        core,
+        ...(user && { slot: takeSlot(core, user.username) }),
+        counted: "streams_page",
+        request,
+        server,
+        isAllowed: async () => !user || (await findUser(core, request)) !== null,
+        signedOut: () => farewell,
+        async begin(client) {
+          if (user) return joinAll(core, feeds, { user, words, zone: zoneOf(request) }, pages, client);
+          client.send(farewell);
+          client.end();
+          return () => {};
+        },
+      });
+    },
+    { public: true },
+  );
 }
 
 /** A page as it asks for what it is to change. */

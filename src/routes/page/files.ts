@@ -7,7 +7,7 @@ import type { Core, User } from "../../protocols";
 import { uploadOf } from "../api/files";
 import { htmlResponse } from "../http/respond";
 import { session } from "../session/session";
-import { form, Id, readForm } from "./form";
+import { form, Id, readForm, upload } from "./form";
 
 const GONE = "There is no such file.";
 
@@ -23,7 +23,7 @@ export function attachmentRoutes(core: Core) {
         const info = await core.file.put(reader.user.username, await uploadOf(file));
         return htmlResponse(core.views.fileChip({ file: info, isPasted: field("pasted") !== "" }, reader.words));
       },
-      form,
+      upload,
     )
     .get(
       "/:id/report",

@@ -5,6 +5,7 @@ import { readFields } from "../../basics/body";
 import { AppError } from "../../basics/errors";
 import type { Core, StatusData, User } from "../../protocols";
 import { partial, seeOther } from "../http/respond";
+import { BODY_MAX_BYTES } from "../session/gate";
 import type { Reader } from "../session/session";
 
 /** Path of a form about one thread. */
@@ -12,6 +13,9 @@ export const Id = t.Object({ id: t.String() });
 
 // Elysia would parse text that looks like JSON, and people do paste JSON.
 export const form = { reader: true, parse: "none" } as const;
+
+/** One with files. */
+export const upload = { ...form, bodyMax: { form: BODY_MAX_BYTES } } as const;
 
 export function isFromHtmx(request: Request): boolean {
   return request.headers.has("hx-request");

@@ -65,6 +65,7 @@ export function pageRoutes(core: Core) {
     .use(listRoutes(core))
     .use(attachmentRoutes(core))
     .get("/", ({ reader, query }) => show(reader, { threadId: null, list: listAsked(query) }), {
+      public: true, // An index.html of the owner's in its place is for everybody (http/assets.ts).
       reader: true,
       query: Asked,
     })

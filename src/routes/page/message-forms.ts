@@ -2,6 +2,7 @@
 
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
+import { MIB } from "../../basics/size";
 import type { Core, MessageData } from "../../protocols";
 import { showBranch } from "../../turn/branch";
 import { sentenceOf } from "../http/failure";
@@ -72,6 +73,7 @@ function formRoutes(core: Core) {
       {
         ...form,
         ...one,
+        bodyMax: { form: MIB }, // The longest message, in any script, encoded as a form.
       },
     )
     .post(

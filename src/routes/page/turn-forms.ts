@@ -11,18 +11,18 @@ import { sentenceOf } from "../http/failure";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
 import { loadChat } from "./chat-data";
-import { done, form, Id, isArchived, isFromHtmx, plainText, readForm, requireTurn, saying } from "./form";
+import { done, form, Id, isArchived, isFromHtmx, plainText, readForm, requireTurn, saying, upload } from "./form";
 
 export function turnFormRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
     .use(turnForms(core))
-    .post("/t", async ({ reader, request }) => send(core, reader, request, { threadId: null, isWhole: true }), form)
+    .post("/t", async ({ reader, request }) => send(core, reader, request, { threadId: null, isWhole: true }), upload)
     .post(
       "/t/:id/messages",
       async ({ reader, request, params: { id }, query: { whole } }) =>
         send(core, reader, request, { threadId: id, isWhole: whole !== undefined }),
-      { ...form, params: Id, query: t.Object({ whole: t.Optional(t.String()) }) },
+      { ...upload, params: Id, query: t.Object({ whole: t.Optional(t.String()) }) },
     );
 }
 

@@ -1,51 +1,90 @@
 /**
  * What a request must pass before any of it is read: an address that can be read and leads here, a body of bounded size, and a person who
- * is signed in, except where the path is for everybody. Elysia reads and checks bodies before it asks who sends them.
+ * is signed in, except where the route is for everybody. Elysia reads and checks bodies before it asks who sends them, so what routes say of
+ * themselves is looked up here. Beside it: pages of other sites that may come in, and how a route reads its fields.
  */
 
 import { hostname } from "node:os";
 import type { TObject } from "@sinclair/typebox";
+import type { InternalRoute } from "elysia";
 import { boundBody, checkLength, isForm, readFields, readJson } from "../../basics/body";
 import { AppError } from "../../basics/errors";
 import { type InCamelCase, inCamelCase } from "../../basics/names";
+import { KIB, MIB } from "../../basics/size";
 import type { Config, Core } from "../../protocols";
 import { pathOf, urlOf } from "../http/address";
-import { lastOf, listedOrigin, requireSameOrigin, requireUser } from "./session";
+import { type BodyMax, lastOf, listedOrigin, type RouteAccess, requireSameOrigin, requireUser } from "./session";
 
-const KIB = 1024;
 /** The largest file and some fields around it. */
-export const BODY_MAX_BYTES = 64 * KIB * KIB;
+export const BODY_MAX_BYTES = 64 * MIB;
 
-/** For everybody; those of plugins and the live channel look at the session themselves. */
-const PUBLIC = /^\/(?:health|login|logout|setup|live|openapi(?:\/json)?|static\/.*|_plugin\/.*)?$/;
-
-/** Bytes of a body, by the first path that fits; those who are not signed in reach the three small ones alone, and pages of plugins. */
-const BODY_LIMITS: readonly (readonly [path: RegExp, json: number, form: number])[] = [
-  [/^\/api\/v1\/message$/, 2 * KIB * KIB, BODY_MAX_BYTES],
-  [/^(?:\/api\/v1)?\/files$/, 0, BODY_MAX_BYTES],
-  [/^\/t(?:\/[^/]+\/messages)?$/, 0, BODY_MAX_BYTES],
-  [/^\/t\/[^/]+\/edit$/, 0, KIB * KIB], // The longest message, in any script, encoded as a form.
-  [/^\/(?:login|logout|setup)$/, 16 * KIB, 16 * KIB],
-  [/^/, 64 * KIB, 64 * KIB],
-];
+/** Where a route says nothing of it. */
+const BODY_MAX: BodyMax = { json: 64 * KIB, form: 64 * KIB };
 
 /** Of JSON; what is meant has some hundred. */
 export const PARTS_MAX = 20_000;
 
-export function isPublic(path: string): boolean {
-  return PUBLIC.test(path);
+export interface RouteTable {
+  /** What the route of a request says of itself. Of a path that has none of that method, what one of the others says; without any, nothing. */
+  find(method: string, pathname: string): RouteAccess;
+  /** The methods that can be used at a path, or null where no route is. */
+  methods(pathname: string): string[] | null;
+}
+
+/** The routes of an app, once all are there; the one that Elysia would take first. */
+export function createRouteTable(routes: readonly InternalRoute[]): RouteTable {
+  const table = routes
+    .map(({ method, path, hooks }) => ({ method, parts: partsOf(path), access: hooks as RouteAccess }))
+    .sort((one, other) => (rankOf(one.parts) < rankOf(other.parts) ? -1 : 1));
+  const at = (pathname: string) => {
+    const path = partsOf(pathname);
+    return table.filter(({ parts }) => isAt(parts, path));
+  };
+  return {
+    find(method, pathname) {
+      const found = at(pathname);
+      const wanted = method === "HEAD" ? "GET" : method;
+      return (found.find((route) => route.method === wanted || route.method === "ALL") ?? found[0])?.access ?? {};
+    },
+    methods(pathname) {
+      const methods = at(pathname).map(({ method }) => method);
+      if (methods.length === 0) return null;
+      return [...new Set([...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"])];
+    },
+  };
+}
+
+/** A slash at the end makes no difference. */
+function partsOf(path: string): string[] {
+  return path.replace(/(?<=.)\/$/, "").split("/");
+}
+
+/** Part by part, a name comes before a parameter, and that before whatever follows. */
+function rankOf(parts: readonly string[]): string {
+  return parts.map((part) => (part === "*" ? "2" : part.startsWith(":") ? "1" : "0")).join("");
+}
+
+function isAt(route: readonly string[], path: readonly string[]): boolean {
+  const isLong = route.at(-1) === "*" && path.length > route.length;
+  return (
+    (isLong || path.length === route.length) &&
+    route.every((part, at) => part === "*" || part === path[at] || (part.startsWith(":") && path[at] !== ""))
+  );
 }
 
 /** Throws AppError: "invalid", "forbidden", "tooLarge", "unauthenticated". */
-export async function passGate(core: Core, request: Request): Promise<void> {
+export async function passGate(core: Core, request: Request, routes: RouteTable): Promise<void> {
   const url = urlOf(request);
   if (!url) throw new AppError("invalid", "The Host header or the address of the request cannot be read.");
   requireOwnHost(core, request);
   await requireSameOrigin(core, request);
-  if (!isPublic(url.pathname)) await requireUser(core, request);
-  // What a page of a plugin may be sent depends on who sends it, and is decided there.
-  if (!url.pathname.startsWith("/_plugin/"))
-    boundBody(request, { bytes: limitOf(request, url.pathname), parts: PARTS_MAX });
+  const access = routes.find(request.method, url.pathname);
+  if (!access.public) await requireUser(core, request);
+  const { bodyMax = BODY_MAX } = access;
+  if (bodyMax) {
+    const kind = isForm(request.headers.get("content-type") ?? "") ? "form" : "json";
+    boundBody(request, { bytes: bodyMax[kind] ?? 0, parts: PARTS_MAX });
+  }
   checkLength(request);
 }
 
@@ -82,12 +121,6 @@ export function isOwnHost({ host: listens, publicUrl }: Pick<Config, "host" | "p
 function nameOf(host: string): string | null {
   if (!/^[\w.:[\]-]+$/.test(host)) return null;
   return URL.parse(`http://${host}`)?.hostname.replace(/\.$/, "") || null;
-}
-
-function limitOf(request: Request, path: string): number {
-  const [, json, form] = BODY_LIMITS.find(([pattern]) => pattern.test(path)) ?? [null, 0, 0];
-  const type = request.headers.get("content-type") ?? "";
-  return isForm(type) ? form : json;
 }
 
 /** The API, and pages of plugins, which are APIs as well. */

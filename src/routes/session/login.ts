@@ -6,6 +6,7 @@ import { Elysia, t } from "elysia";
 import { boundBody } from "../../basics/body";
 import { AppError, errorOf, HTTP_STATUS, isAppError } from "../../basics/errors";
 import { isSameSecret } from "../../basics/secret";
+import { KIB } from "../../basics/size";
 import type { AuthSetup, Core, LoginData, PageData, User } from "../../protocols";
 import { TokenAnswer } from "../api/json";
 import { answers, form as formBody, json, page, takes } from "../api/openapi";
@@ -16,8 +17,12 @@ import { htmlResponse, PAGE_HEADERS, seeOther, wantsPage, withCookies } from "..
 import { loadChat } from "../page/chat-data";
 import { plainText, readForm } from "../page/form";
 import { bounded } from "./gate";
-import { endedCookies, findUser, ownOrigin, tokensOf, wordsFor, zoneOf } from "./session";
+import { endedCookies, findUser, ownOrigin, session, tokensOf, wordsFor, zoneOf } from "./session";
 import { admit, signIn } from "./sign-in";
+
+/** What anybody may send. */
+const FORM_MAX_BYTES = 16 * KIB;
+const SIGNED_OUT = { public: true, bodyMax: { json: FORM_MAX_BYTES, form: FORM_MAX_BYTES } } as const;
 
 const Credentials = t.Object({
   username: t.String(),
@@ -35,6 +40,7 @@ export function loginRoutes(core: Core) {
   const form = (request: Request, asked: Omit<LoginData, keyof PageData>) =>
     core.views.loginPage({ ...pageData(core, null), ...asked }, wordsFor(core, request));
   return new Elysia()
+    .use(session(core))
     .get(
       "/login",
       async ({ query, request }) => {
@@ -42,7 +48,7 @@ export function loginRoutes(core: Core) {
         if (await findUser(core, request)) return seeOther(next);
         return htmlResponse(form(request, { username: "", error: null, next }));
       },
-      { query: t.Object({ next: t.Optional(t.String()) }), detail: answers(page, 303) },
+      { public: true, query: t.Object({ next: t.Optional(t.String()) }), detail: answers(page, 303) },
     )
     .post(
       "/login",
@@ -66,6 +72,7 @@ export function loginRoutes(core: Core) {
         }
       },
       {
+        ...SIGNED_OUT,
         ...bounded(Credentials),
         detail: {
           ...takes({ ...json(Credentials), ...formBody(Credentials) }),
@@ -88,7 +95,7 @@ export function loginRoutes(core: Core) {
         const error = wordsFor(core, request).signIn.sessionLasts;
         return withCookies(htmlResponse(form(request, { username: "", error, next: "/" })), cookies);
       },
-      { detail: answers({ ...json(SignedOut), ...page }, 303) },
+      { ...SIGNED_OUT, detail: answers({ ...json(SignedOut), ...page }, 303) },
     );
 }
 
@@ -143,13 +150,14 @@ export function setupRoutes(core: Core, setupToken: string | null) {
   const form = (request: Request, username: string, error: string | null) =>
     core.views.setupPage({ ...pageData(core, null), token: token ?? "", username, error }, wordsFor(core, request));
   return new Elysia()
+    .use(session(core))
     .get(
       "/setup",
       async ({ query, request }) => {
         await requireToken(query.token ?? "");
         return htmlResponse(form(request, "", null));
       },
-      { query: t.Object({ token: t.Optional(t.String()) }), detail: answers(page, 404) },
+      { public: true, query: t.Object({ token: t.Optional(t.String()) }), detail: answers(page, 404) },
     )
     .post(
       "/setup",
@@ -171,6 +179,7 @@ export function setupRoutes(core: Core, setupToken: string | null) {
         }
       },
       {
+        ...SIGNED_OUT,
         ...bounded(NewAdmin),
         detail: {
           ...takes({ ...json(Described), ...formBody(Described) }),
@@ -181,9 +190,8 @@ export function setupRoutes(core: Core, setupToken: string | null) {
 }
 
 const PLACE = /^\/t(?:\/([^/]+)\/(messages|edit))?$/;
-const KIB = 1024;
 const READ_MAX_BYTES = 320 * KIB; // The longest text of a message, of characters of three bytes each, and some fields around it.
-const CARRIED_MAX_BYTES = 12 * KIB; // Beside name and password in the 16 KiB that a sign-in may have.
+const CARRIED_MAX_BYTES = FORM_MAX_BYTES - 4 * KIB; // Beside name and password.
 
 /** The page to sign in; null when the request is none that has a text to keep. */
 export async function signInAgain(core: Core, request: Request): Promise<Response | null> {

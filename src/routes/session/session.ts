@@ -18,12 +18,28 @@ export function sessionCookieName({ auth }: Core): string {
   return auth.installation === undefined ? BARE_COOKIE : `${BARE_COOKIE}_${auth.installation}`;
 }
 
+/** What a route says of itself. One that says nothing is for whoever is signed in, and takes a small body. The gate holds every request to it. */
+export interface RouteAccess {
+  /** For everybody. Such a route looks at the session itself where it has to know who asks. */
+  readonly public?: true;
+  /** Null = the route bounds it itself. */
+  readonly bodyMax?: BodyMax | null;
+}
+
+/** In bytes: of a form, and of what is read as JSON. Absent = 0. */
+export interface BodyMax {
+  readonly json?: number;
+  readonly form?: number;
+}
+
 /**
- * Gives routes the macros `user`, `reader` and `admin`: with one of them, `user` is there and everybody else is refused. `reader`
- * is for pages: it has the words for them, too.
+ * Gives routes the options of RouteAccess, and the macros `user`, `reader` and `admin`: with one of them, `user` is there and everybody else is
+ * refused. `reader` is for pages: it has the words for them, too.
  */
 export function session(core: Core) {
   return new Elysia({ name: "session" }).macro({
+    public: (_: RouteAccess["public"]) => ({}),
+    bodyMax: (_: RouteAccess["bodyMax"]) => ({}),
     user: { resolve: async ({ request }) => ({ user: await requireUser(core, request) }) },
     reader: {
       resolve: async ({ request }) => {

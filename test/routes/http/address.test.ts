@@ -275,7 +275,6 @@ test("every address from the root that stands in a view is in an attribute that 
 test("the segments that a path may not begin with are those of the routes", async () => {
   const { core } = await startServer();
   const app = createApp(core);
-  await app.modules;
   const segments = app.routes
     .map(({ path }) => path.split("/")[1] ?? "")
     .filter((segment) => segment !== "" && segment !== "*");

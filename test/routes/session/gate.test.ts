@@ -3,7 +3,8 @@ import { rmSync } from "node:fs";
 import { connect } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { isOwnHost } from "../../../src/routes/session/gate";
+import type { InternalRoute } from "elysia";
+import { createRouteTable, isOwnHost } from "../../../src/routes/session/gate";
 import { type Client, PASSWORD, startServer, type TestServer } from "../../support/server";
 import { temporaryFolder } from "../../support/temporary";
 
@@ -109,6 +110,34 @@ describe("before a request is read", () => {
     rmSync(join(dataPath, "users.yaml"));
     while (!(await fresh.core.auth.setup?.needed())) await Bun.sleep(50);
     expect((await create()).status).toBe(404);
+  });
+});
+
+describe("what a route says of itself", () => {
+  const small = { bodyMax: { json: 1 } };
+  const { find, methods } = createRouteTable([
+    { method: "GET", path: "/a/:id", hooks: { public: true } },
+    { method: "POST", path: "/a/:id", hooks: small },
+    { method: "GET", path: "/a/b", hooks: {} },
+    { method: "ALL", path: "/p/*", hooks: { public: true, bodyMax: null } },
+  ] as unknown as InternalRoute[]);
+
+  test("holds for its method and path alone", () => {
+    expect(find("GET", "/a/x")).toEqual({ public: true });
+    expect(find("HEAD", "/a/x/")).toEqual({ public: true });
+    expect(find("POST", "/a/x")).toEqual(small);
+    expect(find("PATCH", "/p/x/y")).toEqual({ public: true, bodyMax: null });
+  });
+
+  test("is nothing where a route says nothing, also beside one that does, and where there is none", () => {
+    expect(find("GET", "/a/b")).toEqual({});
+    expect(find("GET", "/nowhere")).toEqual({});
+    expect(find("GET", "/a/x/y")).toEqual({});
+  });
+
+  test("its methods are told by its path", () => {
+    expect(methods("/a/x")).toEqual(["GET", "POST", "HEAD", "OPTIONS"]);
+    expect(methods("/nowhere")).toBeNull();
   });
 });
 
