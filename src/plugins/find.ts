@@ -1,145 +1,187 @@
 /**
- * The plugins that there are: those of the folder, loaded anew when their files or settings change. A file that cannot be used is
- * a fault, never an end.
+ * The plugin files of a folder, each in the state that it and all that it imports by a relative path are in. Imports are read from the
+ * text and found without Bun's resolver, which remembers what was not there.
  */
 
-import type { Plugin } from "../protocols";
-import { look, type Seen } from "./files";
-import { createImports } from "./imports";
-import { type LoadedPlugin, type LoadOptions, load, type PluginEntry, withDefaults } from "./load";
-import { isRequired, mayBeRequired } from "./required";
-import { checkPlugin } from "./shape";
+import { type BigIntStats, readFileSync, statSync } from "node:fs";
+import { lstat, readdir, realpath } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { messageOf } from "../basics/errors";
 
-const SETTLE_MS = 50; // A file that changed this recently may be half written, or about to be renamed into place.
-const SETTLE_MAX_MS = 500; // But one that keeps changing is read in the end.
+/** Folders that are looked into; the object, not the folder, says what a plugin does. */
+const FOLDERS = ["core", "functions", "tools"];
 
-export interface FinderOptions extends LoadOptions {
-  /** Null = none. */
-  readonly folder: string | null;
-  /** More plugins, as if they were files. */
-  readonly given: readonly Plugin[];
-  /** Names that no plugin may have: those of the built-ins. */
-  readonly taken?: readonly string[];
+/** A plugin file as it is now, or what somebody may take for one. */
+export interface FoundFile {
+  /** Path below the plugins folder; `.` for that itself. */
+  readonly file: string;
+  /** Differs when the file, or one that it imports, was changed, added or removed. */
+  readonly identity: string;
+  /** When any of them last changed; milliseconds since 1970. */
+  readonly changedAt: number;
+  /** Real paths, so that imports are found where the file is and not where a link is: its own, and those of all that it imports. */
+  readonly paths: readonly string[];
+  /** Why it cannot be used, as far as can be seen without opening it; null = it may be a plugin. */
+  readonly unusable: string | null;
 }
 
-export interface Finder {
-  /**
-   * The plugins that can be used: those given, and those of the folder in the order of their file names. Null when nothing
-   * has changed since the last time. `isForced`: takes files as they are this moment, and tries again what failed.
-   */
-  find(isForced?: boolean): Promise<readonly LoadedPlugin[] | null>;
+interface FileState {
+  readonly identity: string;
+  readonly changedAt: number;
+  /** Paths. */
+  readonly imports: readonly string[];
 }
 
-export function createFinder({ folder, given, taken = [], settings, faults, patience }: FinderOptions): Finder {
-  const imports = createImports();
-  const gifts = given.map((plugin) => withDefaults(checkPlugin(plugin), null, settings));
-  const hideTwins = createTwinCheck({ faults, settings }, taken);
-  let entries: ReadonlyMap<string, PluginEntry> | null = null;
-  let version: unknown = null;
+const TEXT_MAX = 1_000_000; // Bytes. What is longer is a bundle, and has its imports in it.
 
-  const changeSince = (before: ReadonlyMap<string, PluginEntry>, seen: readonly Seen[], isForced: boolean) => {
-    const hasSettings = settings.version(isForced) !== version;
-    const changed = seen.filter(({ file, identity }) => {
-      const entry = before.get(file);
-      if (entry?.identity !== identity || (entry.isBroken && (isForced || hasSettings))) return true;
-      return hasSettings && entry.plugin !== null && settings.differ(entry.plugin);
-    });
-    const gone = [...before].filter(([file, { identity }]) => identity !== GONE && !isThere(file, seen));
-    return { changed, gone: gone.map(([file]) => file) };
+/** Looks at the folder each time it is called; a text is read again only when its file has changed. Null = there is no folder. */
+export function createFinder(folder: string | null): () => Promise<FoundFile[]> {
+  const known = new Map<string, FileState>();
+
+  const look = (path: string): FileState => {
+    const stats = statOf(path);
+    const file = stats?.isFile() ? stats : null;
+    const identity = file ? [file.dev, file.ino, file.size, file.ctimeNs].join(" ") : "missing";
+    const before = known.get(path);
+    if (before?.identity === identity) return before;
+    const isRead = file !== null && file.size <= TEXT_MAX && /\.[cm]?[jt]sx?$/.test(path);
+    const state = { identity, changedAt: Number(file?.ctimeMs ?? 0), imports: isRead ? importsOf(path) : [] };
+    known.set(path, state);
+    return state;
   };
 
-  /** The server does not run without it, unless it only moved to another file. */
-  const keptWithoutFile = ({ plugin }: PluginEntry, others: readonly PluginEntry[]): PluginEntry | null => {
-    if (!plugin || !isRequired(plugin, settings) || others.some((it) => it.plugin?.name === plugin.name)) return null;
-    faults.add(plugin, new Error(GONE_WHY), { isReplacing: true });
-    return { identity: GONE, plugin, isBroken: true };
+  const addTree = (path: string, tree: Map<string, FileState>): Map<string, FileState> => {
+    if (tree.has(path)) return tree;
+    const state = look(path);
+    tree.set(path, state);
+    for (const it of state.imports) addTree(it, tree);
+    return tree;
   };
 
-  /** Waits for whoever is writing. */
-  const settle = async (isForced: boolean) => {
-    const end = Date.now() + SETTLE_MAX_MS;
-    for (let round = 0; ; round++) {
-      const seen = await look(folder, imports);
-      const change = changeSince(entries ?? new Map(), seen, isForced);
-      // What is gone may be about to come back: some editors save like that.
-      const isFresh = change.changed.some(isBeingWritten) || (change.gone.length > 0 && round === 0);
-      if (isForced || entries === null || !isFresh || Date.now() > end) return { seen, ...change };
-      await Bun.sleep(SETTLE_MS);
+  const stateOf = async (file: string): Promise<FoundFile> => {
+    try {
+      const path = await realpath(join(folder ?? "", file));
+      // To open a pipe would wait for whoever writes to it.
+      if (!statOf(path)?.isFile()) return unusable(file, "It cannot be loaded: it is not a file.");
+      const tree = [...addTree(path, new Map())];
+      const identity = tree.map(([name, state]) => `${name} ${state.identity}`).join("\n");
+      const changedAt = Math.max(...tree.map(([, state]) => state.changedAt));
+      return { file, identity, changedAt, paths: tree.map(([name]) => name), unusable: null };
+    } catch (error) {
+      return unusable(file, `It cannot be loaded: ${whyUnreadable(error)}.`);
     }
   };
 
+  return async () => {
+    if (folder === null) return [];
+    const { unread, files, strays } = await list(folder);
+    return [...unread, ...(await Promise.all(files.map(stateOf))), ...strays];
+  };
+}
+
+/** By their names, whatever their folder: paths of what is taken for plugins, whether it can be used or not. */
+export async function pluginFilesIn(folder: string): Promise<readonly string[]> {
+  return (await list(folder)).files;
+}
+
+/** What the system says, for people. */
+export function whyUnreadable(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") return "it is a link to a file that is not there";
+  if (code === "ELOOP") return "it is a link that leads back to itself";
+  if (code === "EACCES" || code === "EPERM") return "the user that runs the server may not read it";
+  return messageOf(error);
+}
+
+function unusable(file: string, why: string): FoundFile {
+  return { file, identity: why, changedAt: 0, paths: [], unusable: why };
+}
+
+const ELSEWHERE = `It is not used: plugins are in the folders ${FOLDERS.join(", ")}. Move it there, or put _ before the name of what is none.`;
+const OTHER_ENDING =
+  "It is not used: a plugin's file ends in .ts. Rename it, or put _ before the name of what others import.";
+
+/** `unread`: folders that cannot be read; `strays`: what a person may take for a plugin, where or as it is none. */
+async function list(folder: string) {
+  const [top, ...ours] = await Promise.all(["", ...FOLDERS].map((name) => contentsOf(folder, name)));
+  const isOther = (name: string) =>
+    ![...FOLDERS, "html"].includes(name) && !/[.]|^_|^node_modules$|^lost\+found$/.test(name);
+  const names = top?.names ?? [];
+  const others = await Promise.all(names.filter(isOther).map((name) => contentsOf(folder, name)));
+  const inOurs = ours.flatMap((it) => it.names);
+  const elsewhere = [...names, ...others.flatMap((it) => it.names)].filter(isPluginFile);
+  const scripts = inOurs.filter((file) => /\/[^._][^/]*\.(?:[cm]?js|jsx|tsx|[cm]ts)$/.test(file));
   return {
-    async find(isForced = false) {
-      const { seen, changed, gone } = await settle(isForced);
-      if (entries !== null && changed.length + gone.length === 0) return null;
-      version = settings.version(isForced);
-      imports.forget(
-        changed.flatMap(({ path }) => path ?? []),
-        isForced,
-      );
-      const next = new Map<string, PluginEntry>();
-      for (const state of seen) {
-        const before = entries?.get(state.file) ?? null;
-        const entry = changed.includes(state) ? await load(state, before, { settings, faults, patience }) : before;
-        if (entry) next.set(state.file, entry);
-      }
-      for (const [file, entry] of entries ?? []) {
-        if (next.has(file)) continue;
-        const kept = isThere(file, seen) ? entry : keptWithoutFile(entry, [...next.values()]);
-        if (kept) next.set(file, kept);
-        else faults.clear({ name: "", file });
-      }
-      entries = next;
-      return hideTwins([...gifts, ...[...next.values()].flatMap(({ plugin }) => plugin ?? [])]);
-    },
+    unread: [top, ...ours, ...others].flatMap((it) => it?.unread ?? []),
+    files: inOurs.filter(isPluginFile).sort((a, b) => baseName(a).localeCompare(baseName(b), "en")),
+    strays: [
+      ...elsewhere.map((file) => unusable(file, ELSEWHERE)),
+      ...scripts.filter((file) => !/\.(?:d|test)\.\w+$/.test(file)).map((file) => unusable(file, OTHER_ENDING)),
+    ],
   };
 }
 
-const GONE = "gone";
-const GONE_WHY =
-  "Its file is not there any more, and it is required: it stays in use until the server starts again, which then goes without it.";
-
-/** Whether the file may be there: nobody knows what is in a folder that cannot be read. */
-function isThere(file: string, seen: readonly Seen[]): boolean {
-  return seen.some(
-    (it) => it.file === file || (it.kind === "folder" && (it.file === "." || file.startsWith(`${it.file}/`))),
-  );
+interface Contents {
+  /** Paths below the plugins folder. */
+  readonly names: readonly string[];
+  /** The folder, when it cannot be read. */
+  readonly unread: FoundFile | null;
 }
 
-/** From low priority to high, equal ones as they were, so that a later one wraps an earlier one. */
-export function sortPlugins(plugins: readonly LoadedPlugin[]): LoadedPlugin[] {
-  return plugins.toSorted((a, b) => a.priority - b.priority);
+/** Of a folder below. `readdir` and not a glob, because globs skip symlinks, by which library plugins are installed. */
+async function contentsOf(folder: string, below: string): Promise<Contents> {
+  const path = join(folder, below);
+  try {
+    return { names: (await readdir(path)).map((name) => join(below, name)), unread: null };
+  } catch (error) {
+    const stats = await lstat(path).catch(() => null);
+    // No plugins, or a file without an ending beside the folders.
+    const isNothing = stats === null ? isMissing(error) : stats.isFile() && ![...FOLDERS, ""].includes(below);
+    if (isNothing) return { names: [], unread: null };
+    const why = stats?.isFile() ? "it is not a folder" : whyUnreadable(error);
+    return { names: [], unread: unusable(below || ".", `It cannot be read: ${why}.`) };
+  }
 }
 
-function isBeingWritten({ changedAt }: Seen): boolean {
-  const now = Date.now();
-  return now >= changedAt && now - changedAt < SETTLE_MS;
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
-/**
- * Of plugins with one name the one that has been in use goes on, at the start the first, and a built-in comes before all: another file
- * must not take a plugin's place by its name.
- */
-function createTwinCheck(
-  { faults, settings }: Pick<FinderOptions, "faults" | "settings">,
-  taken: readonly string[],
-): (plugins: readonly LoadedPlugin[]) => LoadedPlugin[] {
-  let twins: readonly LoadedPlugin[] = [];
-  let holders: ReadonlyMap<string, string | null> = new Map();
-  return (plugins) => {
-    const before = twins;
-    const first = new Map(plugins.toReversed().map((plugin) => [plugin.name, plugin]));
-    for (const plugin of plugins) if (holders.get(plugin.name) === plugin.file) first.set(plugin.name, plugin);
-    const used = plugins.filter((plugin) => first.get(plugin.name) === plugin && !taken.includes(plugin.name));
-    holders = new Map(used.map(({ name, file }) => [name, file]));
-    twins = plugins.filter((plugin) => !used.includes(plugin));
-    for (const twin of before) if (!twins.includes(twin)) faults.clear(twin);
-    for (const twin of twins) {
-      const other = taken.includes(twin.name) ? "a built-in plugin" : first.get(twin.name)?.file;
-      const why = `The name ${twin.name} is taken by ${other}. Give one of them another name.`;
-      const isLacking = isRequired(twin, settings) || mayBeRequired({ file: twin.file ?? "", kind: "file" }, twin);
-      faults.add(twin, new Error(why), { isRequired: isLacking });
-    }
-    return used;
-  };
+function isPluginFile(file: string): boolean {
+  const name = baseName(file);
+  return name.endsWith(".ts") && !name.endsWith(".d.ts") && !name.endsWith(".test.ts") && !/^[._]/.test(name);
+}
+
+function baseName(file: string): string {
+  return file.slice(file.indexOf("/") + 1);
+}
+
+/** In strings and comments too, which costs a look and nothing else. */
+const RELATIVE = /\b(?:from|import|require)\s*\(?\s*(["'])(\.{1,2}\/[^"'\n]+)\1/g;
+const ENDINGS = ["", ".ts", ".tsx", ".js", ".mjs", ".json", "/index.ts", "/index.js"];
+
+/** Of what is not there, all that it could be: it may come. */
+function importsOf(path: string): string[] {
+  return [...textOf(path).matchAll(RELATIVE)].flatMap((match) => {
+    const paths = ENDINGS.map((ending) => resolve(dirname(path), match[2] ?? "") + ending);
+    return paths.find((it) => statOf(it)?.isFile()) ?? paths;
+  });
+}
+
+/** None of a file that may not be read: importing it says so, with its name. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Null when there is nothing, or nothing that this user may look at: a loop of links, a folder that is locked. */
+function statOf(path: string): BigIntStats | null {
+  try {
+    return statSync(path, { throwIfNoEntry: false, bigint: true }) ?? null;
+  } catch {
+    return null;
+  }
 }

@@ -3,28 +3,22 @@
  * same object; its parts are exchanged, and running turns keep those that they began with.
  */
 
-import { messageOf } from "../basics/errors";
+import { errorOf, messageOf } from "../basics/errors";
 import { EVERYBODY, publishFact } from "../basics/facts";
+import { within } from "../basics/within";
 import type { Config, Core, Log, Plugin, PluginFault } from "../protocols";
 import { createBackground } from "../tools/background";
 import { createTurns } from "../turn";
-import { assemble, type Workshop } from "./assemble";
 import { builtIns } from "./built-ins";
-import { createCounts } from "./counts";
-import { createFaults } from "./fault";
-import { look } from "./files";
-import { createFinder } from "./find";
-import { createGenerations } from "./generations";
-import { createImports } from "./imports";
-import { pluginsOf, tellLoaded, tellWinners } from "./info";
-import { type LoadedPlugin, withDefaults } from "./load";
-import { type CoreParts, createCore } from "./parts";
+import { createCounts, createDraft } from "./core";
+import { requireSettings } from "./fault";
+import { pluginFilesIn } from "./find";
+import { build, type Generation, type Workshop } from "./generation";
+import { createPlugins, tellChanges, traceLoaded } from "./info";
+import { createLoad, entriesOf, type LoadedPlugin } from "./load";
 import { PATIENCE, type Patience } from "./patience";
-import { createReloader } from "./reload";
-import { holdToNames, holdToSettings } from "./required";
 import { createSettingsFile, type SettingsFile } from "./settings";
-import type { Runnings } from "./start";
-import { registerModules } from "./virtual";
+import { type Stage, stopAll, stopPlugin } from "./start";
 
 export interface Installed {
   readonly core: Core;
@@ -53,125 +47,181 @@ export interface InstallOptions {
 export async function install({
   config,
   log,
-  plugins = [],
-  isLenient,
+  plugins: given = [],
+  isLenient = false,
   isServing = true,
   ...options
 }: InstallOptions): Promise<Installed> {
-  registerModules();
-  const patience = { ...PATIENCE, ...options.patience };
-  const faults = createFaults({ log, folder: config.pluginsPath, isLenient: isLenient === true });
-  const settings = createSettingsFile(config.dataPath, log);
-  const running: Runnings = new Map();
-  const background = createBackground(log);
-  const generations = createGenerations({ log, running, patience, background });
   const folder = config.skipPlugins ? null : config.pluginsPath;
-  const finder = createFinder({
-    folder,
-    given: plugins,
-    taken: builtIns.map(({ name }) => name),
-    settings,
-    faults,
-    patience,
-  });
-  const core = createCore(() => generations.current()?.parts ?? shop.building);
-  const own = builtIns.map((plugin) => ({
-    ...withDefaults({ priority: 0, ...plugin }, null, settings),
-    isBuiltIn: true,
-  }));
+  const settings = createSettingsFile(config.dataPath, log);
+  const patience = { ...PATIENCE, ...options.patience };
+  const stage: Stage = { running: new Map(), background: createBackground(log), patience, log };
+  const exchange = createExchange(stage);
+  const load = createLoad({ folder, settings, patience });
+  const first = createDraft(() => exchange.current()?.core ?? null);
+  const { core } = first;
 
-  let wanted: readonly LoadedPlugin[] = [];
-  let missing: readonly string[] = [];
+  /** Builds the next generation when anything has changed, and exchanges it for the one in use. */
   const change = async (isForced: boolean): Promise<void> => {
-    const found = await finder.find(isForced);
-    wanted = found ?? wanted;
-    if (folder !== null) missing = holdToNames(settings, [...own, ...wanted], faults, missing);
-    if (found === null) return;
-    if (isForced) shop.failed = new WeakSet();
-    const before = generations.current();
-    const next = await assemble(shop, own, wanted).catch((error) => {
-      if (before) generations.sweep();
-      throw error;
-    });
-    generations.commit(next);
+    const before = exchange.current();
+    const entries = await load(before?.entries ?? entriesOf(builtIns, given, settings), isForced);
+    if (entries === null) return;
+    const draft = before ? createDraft(() => exchange.current()?.core ?? null) : first;
+    const next = await build(shop, draft, entries, before);
+    exchange.commit(next);
+    draft.parts = null;
+    tellChanges(log, before, next);
+    if (config.tracePlugins) traceLoaded(log, before, next, stage.running);
     const unread = folder === null ? [] : settings.unread(next.plugins);
     if (unread.length > 0) log.warn(`plugins.yaml: no plugin reads the settings of ${unread.join(", ")}`);
-    tellWinners(log, before, next);
-    if (config.tracePlugins) tellLoaded(log, before, next, running);
-    if (before && before.parts.model !== next.parts.model)
-      await publishFact(core, EVERYBODY, { type: "models-changed" });
+    if (before && before.core.model !== next.core.model) await publishFact(core, EVERYBODY, { type: "models-changed" });
   };
 
-  const reloader = createReloader(change, log);
-  const turns = createTurns(core, { ready: reloader.ready, pin: generations.pin });
+  const watch = createWatch(change, log);
+  const turns = createTurns(core, { ready: watch.ready, pin: exchange.pin });
+  const plugins = createPlugins({ current: exchange.current, running: stage.running, settings, reload: watch.reload });
+  const counts = createCounts();
   const shop: Workshop = {
-    config,
-    log,
-    faults,
+    ...stage,
+    given: { config, log, turns, plugins, counts },
     settings,
-    patience,
-    turns,
-    background,
-    counts: createCounts(),
-    plugins: pluginsOf(generations, running, { faults, settings, reload: reloader.reload }),
-    generations,
-    running,
-    made: new WeakMap(),
-    shown: new WeakMap(),
-    failed: new WeakSet(),
-    held: new Set(),
-    building: {} as CoreParts,
+    isLenient: isLenient || folder === null,
+    safe: new WeakMap(),
   };
   const close = async () => {
-    await generations.stopAll();
+    await stopAll(stage);
     await core.bus.close();
     await core.store.close();
   };
   if (folder === null) await tellSkipped(config, settings, log);
-  else holdToSettings(settings, config, isLenient === true ? faults : null);
+  else if (!isLenient) requireSettings(settings, config);
   try {
     await change(false);
-    if (isServing)
-      await turns.open().catch((error) => {
-        throw new Error(`Turns of earlier could not be looked for: ${messageOf(error)}${keepersOf(core)}`, {
-          cause: error,
-        });
-      });
+    if (isServing) await openTurns(core, turns);
   } catch (error) {
     await close().catch(() => {}); // The first error is the one to mend.
     throw error;
   }
-  faults.started();
-  if (isServing && folder !== null) reloader.start();
+  if (isServing && folder !== null) watch.start();
   return {
     core,
     get faults() {
-      return faults.list();
+      return plugins.faults();
     },
     get unread() {
-      return settings.unread(generations.current()?.plugins ?? []);
+      return settings.unread(exchange.current()?.plugins ?? []);
     },
     async stop(graceMs) {
-      await reloader.stop();
+      await watch.stop();
       if (isServing) await turns.shutdown(graceMs);
-      await background.end();
+      await stage.background.end();
       await close();
     },
   };
 }
 
-/** Whose store and bus it is, when they are not ours. */
-function keepersOf({ plugins }: Core): string {
-  const { store = "store", bus = "bus" } = plugins.winners();
-  const others = Object.entries({ store, bus }).filter(([protocol, name]) => name !== protocol);
-  return others.map(([protocol, name]) => ` (${protocol} is provided by the plugin ${name})`).join("");
+const STOP_AFTER_MS = 1000; // Calls that came from elsewhere than a turn are over by then.
+
+/** Which generation is in use. A turn keeps the one that it began with, and a plugin is stopped when no generation in use has it. */
+function createExchange(stage: Stage) {
+  const { running } = stage;
+  /** How many turns use each. */
+  const pins = new Map<Generation, number>();
+  let current: Generation | null = null;
+  const isIdle = (plugin: LoadedPlugin) => ![current, ...pins.keys()].some((it) => it?.plugins.includes(plugin));
+  const sweep = (): void => {
+    const idle = [...running.keys()].filter(isIdle);
+    const stop = () => {
+      for (const plugin of idle) if (running.has(plugin) && isIdle(plugin)) void stopPlugin(stage, plugin);
+    };
+    if (idle.length > 0) setTimeout(stop, STOP_AFTER_MS).unref();
+  };
+  return {
+    current: () => current,
+    commit(next: Generation): void {
+      current = next;
+      sweep();
+    },
+    pin() {
+      const generation = current;
+      if (!generation) throw new Error("Nothing is installed yet.");
+      pins.set(generation, (pins.get(generation) ?? 0) + 1);
+      const release = (): void => {
+        const left = (pins.get(generation) ?? 1) - 1;
+        if (left > 0) pins.set(generation, left);
+        else pins.delete(generation);
+        if (generation !== current) sweep();
+      };
+      return { core: generation.core, release };
+    },
+  };
+}
+
+const LOOK_MS = 50; // Nobody saves a file and sends a message in less; a thousand turns a second cost twenty looks.
+const EVERY_MS = 1000;
+const READY_MS = 1000; // A plugin that starts a server of its own takes longer; a turn after this one has it.
+
+/**
+ * When plugins are looked at again: before a turn starts, so that it has what was saved before it, and every second for all that
+ * happens outside of turns. By looking and not by watching, which misses links, network disks and folders that come later.
+ */
+function createWatch(change: (isForced: boolean) => Promise<void>, log: Log) {
+  let changing: Promise<void> | null = null;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let timer: Timer | undefined;
+  let isStopped = false;
+
+  /** One at a time. */
+  const run = (isForced: boolean): Promise<void> => {
+    if (isStopped) return Promise.resolve();
+    const next = (changing ?? Promise.resolve())
+      .then(() => {
+        lookedAt = performance.now();
+        return change(isForced);
+      })
+      .catch((error) =>
+        log.error("Plugins could not be loaded anew; those before stay in use", { error: errorOf(error) }),
+      )
+      .finally(() => {
+        if (changing === next) changing = null;
+      });
+    changing = next;
+    return next;
+  };
+  const look = () => changing ?? (performance.now() - lookedAt < LOOK_MS ? null : run(false));
+
+  return {
+    /** Resolves when what was saved before is in use; at the latest when it has taken so long that a person would notice. */
+    async ready(): Promise<void> {
+      const looking = look();
+      if (looking) await within(looking, { ms: READY_MS }, () => {});
+    },
+    reload: () => run(true),
+    start(): void {
+      timer = setInterval(look, EVERY_MS).unref();
+    },
+    /** Resolves when nothing is being changed any more. */
+    async stop(): Promise<void> {
+      isStopped = true;
+      clearInterval(timer);
+      await changing;
+    },
+  };
+}
+
+/** A failure says whose store and bus it is, when they are not ours. */
+async function openTurns({ plugins }: Core, turns: ReturnType<typeof createTurns>): Promise<void> {
+  await turns.open().catch((error) => {
+    const { store = "store", bus = "bus" } = plugins.winners();
+    const others = Object.entries({ store, bus }).filter(([protocol, name]) => name !== protocol);
+    const keepers = others.map(([protocol, name]) => ` (${protocol} is provided by the plugin ${name})`).join("");
+    throw new Error(`Turns of earlier could not be looked for: ${messageOf(error)}${keepers}`, { cause: error });
+  });
 }
 
 /** Without its plugins a server may show what it should not, and take people in whom it should not. */
 async function tellSkipped({ pluginsPath }: Config, settings: SettingsFile, log: Log): Promise<void> {
-  const files = (await look(pluginsPath, createImports()))
-    .filter(({ kind }) => kind === "file")
-    .map(({ file }) => file);
+  const files = await pluginFilesIn(pluginsPath);
   const required = settings.required();
   if (files.length + required.length === 0) return;
   log.error("SKELETON_SKIP_PLUGINS: the server runs without any of its plugins, also those that guard it", {

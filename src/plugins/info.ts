@@ -1,56 +1,90 @@
-/** `core.plugins`: what is installed, for people to see; and what the log says of it. */
+/** `core.plugins`: what is installed, for people to see; and what the log says of it when it has changed. */
 
-import type { Log, PluginInfo, Plugins, Tool } from "../protocols";
-import type { Faults } from "./fault";
-import type { Generation, Generations } from "./generations";
+import type { Log, PluginFault, PluginInfo, Plugins } from "../protocols";
+import { isRequired, PARTLY_USED } from "./fault";
+import { type Generation, winnersOf } from "./generation";
 import type { LoadedPlugin } from "./load";
-import { missingOf, nowOf, type Offer } from "./offers";
-import { winnersOf } from "./provide";
-import { isRequired } from "./required";
+import { missingOf, namesIn } from "./offers";
 import type { SettingsFile } from "./settings";
-import type { Runnings } from "./start";
+import type { Stage } from "./start";
 
-export function pluginsOf(generations: Generations, running: Runnings, { faults, settings, reload }: Kept): Plugins {
-  const current = () => generations.current()?.plugins ?? [];
+export interface InfoOptions {
+  readonly current: () => Generation | null;
+  readonly running: Stage["running"];
+  readonly settings: SettingsFile;
+  readonly reload: () => Promise<void>;
+}
+
+export function createPlugins({ current, running, settings, reload }: InfoOptions): Plugins {
+  const plugins = () => current()?.plugins ?? [];
   return {
-    list: () => current().map((plugin) => ({ ...infoOf(plugin, running), isRequired: isRequired(plugin, settings) })),
-    faults: faults.list,
-    winners: () => Object.fromEntries([...winnersOf(current())].map(([protocol, { name }]) => [protocol, name])),
+    list: () => plugins().map((plugin) => ({ ...infoOf(plugin, running), isRequired: isRequired(plugin, settings) })),
+    faults: () => publicFaults(current()),
+    winners: () => Object.fromEntries([...winnersOf(plugins())].map(([protocol, { name }]) => [protocol, name])),
     page(name) {
-      const plugin = current().find((it) => it.name === name);
+      const plugin = plugins().find((it) => it.name === name);
       return (plugin && running.get(plugin)?.page) ?? null;
     },
     reload,
   };
 }
 
-interface Kept {
-  readonly faults: Faults;
-  readonly settings: SettingsFile;
-  readonly reload: () => Promise<void>;
+export function publicFaults(generation: Generation | null): PluginFault[] {
+  return (generation?.faults ?? []).map(({ plugin, file, message }) => ({ plugin, file, message }));
 }
 
-function infoOf(plugin: LoadedPlugin, running: Runnings): Omit<PluginInfo, "isRequired"> {
+function infoOf(plugin: LoadedPlugin, running: Stage["running"]): Omit<PluginInfo, "isRequired"> {
   const { name, priority, file, provide = {}, hooks = {}, page, access = "user", settings } = plugin;
+  const offer = running.get(plugin)?.offer;
   return {
     name,
     priority,
     file,
     provides: Object.keys(provide),
     hooks: Object.keys(hooks),
-    tools: toolsOf(running.get(plugin)?.offer).map((tool) => tool.name),
-    missing: missingOf(running.get(plugin)?.offer),
+    tools: namesIn(offer),
+    missing: missingOf(offer),
     access: page ? access : null,
     hasSettings: settings !== undefined,
   };
 }
 
-function toolsOf(offer: Offer | undefined): readonly Tool[] {
-  return offer ? [...offer.fixed, ...nowOf(offer, new Set(), () => {})] : [];
+/** Of the first generation all, of later ones what is another. */
+export function tellChanges(log: Log, before: Generation | null, after: Generation): void {
+  tellFaults(log, before, after);
+  const earlier = winnersOf(before?.plugins ?? []);
+  for (const [protocol, plugin] of winnersOf(after.plugins)) {
+    if (earlier.get(protocol) !== plugin) {
+      log.info(`${protocol} is provided by ${plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name)}`);
+    }
+  }
+  if (!before) return;
+  const added = after.plugins.filter((plugin) => !before.plugins.includes(plugin)).map(({ name }) => name);
+  const names = new Set(after.plugins.map(({ name }) => name));
+  const removed = before.plugins.filter(({ name }) => !names.has(name)).map(({ name }) => name);
+  if (added.length + removed.length === 0) return;
+  log.info("Plugins have changed", { loaded: added.join(" ") || undefined, removed: removed.join(" ") || undefined });
+}
+
+function tellFaults(log: Log, before: Generation | null, { faults, plugins }: Generation): void {
+  for (const { plugin, file, message, isPartial } of faults) {
+    const isOfIt = (it: PluginFault) => it.file === file && (file !== null || it.plugin === plugin);
+    if (before?.faults.some((it) => it.message === message && isOfIt(it))) continue;
+    const stays = plugins.some((it) => (file === null ? it.name === plugin : it.file === file));
+    const fields = { plugin, file: file ?? undefined, reason: message };
+    if (isPartial) log.warn(PARTLY_USED, fields);
+    else if (stays) log.error("A changed plugin cannot be used; what was there before stays in use", fields);
+    else log.warn("A plugin is quarantined", fields);
+  }
 }
 
 /** For `SKELETON_TRACE_PLUGINS`: what each plugin that was loaded gives. */
-export function tellLoaded(log: Log, before: Generation | null, { plugins }: Generation, running: Runnings): void {
+export function traceLoaded(
+  log: Log,
+  before: Generation | null,
+  { plugins }: Generation,
+  running: Stage["running"],
+): void {
   for (const plugin of plugins) {
     if (plugin.isBuiltIn || before?.plugins.includes(plugin)) continue;
     const { name, file, provides, hooks, tools } = infoOf(plugin, running);
@@ -60,20 +94,4 @@ export function tellLoaded(log: Log, before: Generation | null, { plugins }: Gen
     ]);
     log.info("Trace", { plugin: name, file, ...Object.fromEntries(given) });
   }
-}
-
-/** Of the first generation all, of later ones what is another. */
-export function tellWinners(log: Log, before: Generation | null, { plugins }: Generation): void {
-  const earlier = winnersOf(before?.plugins ?? []);
-  for (const [protocol, plugin] of winnersOf(plugins)) {
-    if (earlier.get(protocol) !== plugin) {
-      log.info(`${protocol} is provided by ${plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name)}`);
-    }
-  }
-  if (!before) return;
-  const added = plugins.filter((plugin) => !before.plugins.includes(plugin)).map(({ name }) => name);
-  const names = new Set(plugins.map(({ name }) => name));
-  const removed = before.plugins.filter(({ name }) => !names.has(name)).map(({ name }) => name);
-  if (added.length + removed.length === 0) return;
-  log.info("Plugins have changed", { loaded: added.join(" ") || undefined, removed: removed.join(" ") || undefined });
 }

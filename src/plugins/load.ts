@@ -1,18 +1,17 @@
-/** Imports a plugin file, checks what it exports, and gives it its settings. */
+/**
+ * What became of each plugin file: loaded anew when it, what it imports or its settings have changed, and else as it was. A file that
+ * cannot be used is a fault, never an end, and what was good of it before stays.
+ */
 
 import { isUtf8 } from "node:buffer";
 import type { Plugin } from "../protocols";
-import type { FaultKind, Faults } from "./fault";
-import { type Seen, whyUnreadable } from "./files";
-import { type Exports, type WithFunctions, withFunctions } from "./function-tools";
-import { type Patience, within } from "./patience";
-import { mayBeRequired } from "./required";
+import { type Fault, faultOf, isFixed, isRequired, keyOf } from "./fault";
+import { createFinder, type FoundFile, whyUnreadable } from "./find";
+import { withFunctions } from "./function-tools";
+import { forget, importFile } from "./import";
+import type { Patience } from "./patience";
 import type { SettingsFile } from "./settings";
 import { checkPlugin, isName } from "./shape";
-import { whyUnloadable } from "./unloadable";
-
-const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
-const FILE_MAX = 16 * 1024 ** 2; // Bytes. The largest bundle is a tenth of it, and to parse 60 MiB stops the server for 10 s.
 
 /** One that is loaded: the same object as long as neither its files nor its settings change. */
 export interface LoadedPlugin extends Plugin {
@@ -23,51 +22,154 @@ export interface LoadedPlugin extends Plugin {
   readonly isBuiltIn: boolean;
   /** What `core.settings` gives; undefined for a plugin without a schema. */
   readonly values: unknown;
+  /** Its providers by protocol, each with what it was made around. */
+  readonly made: Map<string, { readonly base: unknown; readonly provider: unknown }>;
 }
 
-/** What became of a file. */
+/** What became of a file, or of a plugin that is none. */
 export interface PluginEntry {
-  readonly identity: string;
-  /** In use; null = the file was never good. */
+  /** Null for one that is no file, and never changes. */
+  readonly found: FoundFile | null;
+  /** As it was last good; null = it never was. */
   readonly plugin: LoadedPlugin | null;
-  readonly isBroken: boolean;
+  /** Why what was found is not used. */
+  readonly fault: Fault | null;
 }
+
+/** By file, or by name where there is none, in the order in which plugins of one priority wrap one another. */
+export type Entries = ReadonlyMap<string, PluginEntry>;
 
 export interface LoadOptions {
+  /** Null = none. */
+  readonly folder: string | null;
   readonly settings: SettingsFile;
-  readonly faults: Faults;
   readonly patience: Patience;
 }
 
-/** A file that cannot be used is a fault; what was good `before` stays in use. */
-export async function load(
-  seen: Seen,
-  before: PluginEntry | null,
-  { settings, faults, patience }: LoadOptions,
-): Promise<PluginEntry> {
-  const { file, path, size, identity, unusable } = seen;
-  let exported: unknown;
-  const addFault = (cause: unknown, kind: FaultKind) => {
-    const known = readableOf(exported);
-    const name = nameOf(seen, known.name);
-    const isRequired = mayBeRequired(seen, known) || settings.required().includes(name);
-    faults.add({ name, file }, cause, { ...kind, isRequired });
+const SETTLE_MS = 50; // A file that changed this recently may be half written, or about to be renamed into place.
+const SETTLE_MAX_MS = 500; // But one that keeps changing is read in the end.
+
+/**
+ * Gives what became of all that there is, or null when nothing has changed since the last time. `isForced`: takes files as they are this
+ * moment, and tries again what failed.
+ */
+export type Load = (before: Entries, isForced: boolean) => Promise<Entries | null>;
+
+export function createLoad(options: LoadOptions): Load {
+  const { folder, settings } = options;
+  const find = createFinder(folder);
+  let version: unknown;
+
+  const changesSince = async (before: Entries, isForced: boolean) => {
+    const found = await find();
+    const hasSettings = settings.version(isForced) !== version;
+    const changed = found.filter(({ file, identity }) => {
+      const entry = before.get(file);
+      if (entry?.found?.identity !== identity || (isBroken(entry) && (isForced || hasSettings))) return true;
+      return hasSettings && entry.plugin !== null && settings.differ(entry.plugin);
+    });
+    const gone = [...before.values()].filter((entry) => isGone(entry, found) && entry.found?.identity !== GONE);
+    return { found, changed, gone, hasAny: hasSettings || changed.length + gone.length > 0 };
   };
-  faults.clear({ name: "", file });
+
+  /** Waits for whoever is writing. */
+  const settle = async (before: Entries, isForced: boolean) => {
+    const end = Date.now() + SETTLE_MAX_MS;
+    for (let round = 0; ; round++) {
+      const changes = await changesSince(before, isForced);
+      // What is gone may be about to come back: some editors save like that.
+      const isFresh = changes.changed.some(isBeingWritten) || (changes.gone.length > 0 && round === 0);
+      if (isForced || version === undefined || !isFresh || Date.now() > end) return changes;
+      await Bun.sleep(SETTLE_MS);
+    }
+  };
+
+  return async (before, isForced) => {
+    const { found, changed, hasAny } = await settle(before, isForced);
+    if (!hasAny) return null;
+    version = settings.version(isForced);
+    const next = new Map([...before].filter(([, entry]) => entry.found === null));
+    const same = found.filter((it) => !changed.includes(it));
+    const kept = new Set(same.flatMap(({ file, paths }) => (isBroken(before.get(file)) ? [] : paths)));
+    for (const { paths } of changed) forget(paths, kept);
+    for (const it of found) {
+      const earlier = before.get(it.file);
+      next.set(it.file, earlier && same.includes(it) ? earlier : await loadFile(it, earlier?.plugin ?? null, options));
+    }
+    for (const [file, entry] of before) {
+      const left = next.has(file) ? null : isGone(entry, found) ? entryOfGone(entry, next, settings) : entry;
+      if (left) next.set(file, left);
+    }
+    return next;
+  };
+}
+
+function isBroken(entry: PluginEntry | undefined): boolean {
+  return Boolean(entry?.fault && !entry.fault.isPartial);
+}
+
+/** Nobody knows what is in a folder that cannot be read: the file may be there. */
+function isGone({ found }: PluginEntry, all: readonly FoundFile[]): boolean {
+  if (!found) return false;
+  return !all.some(({ file }) => file === found.file || file === "." || found.file.startsWith(`${file}/`));
+}
+
+function isBeingWritten({ changedAt }: FoundFile): boolean {
+  const now = Date.now();
+  return now >= changedAt && now - changedAt < SETTLE_MS;
+}
+
+const GONE = "gone";
+const GONE_WHY =
+  "Its file is not there any more. It stays in use until the server starts again, which then goes without it.";
+
+/** The server does not run without it, unless it only moved to another file. Null = it goes. */
+function entryOfGone({ found, plugin }: PluginEntry, others: Entries, settings: SettingsFile): PluginEntry | null {
+  if (!found || !plugin) return null;
+  const hasMoved = [...others.values()].some((it) => it.plugin?.name === plugin.name);
+  if (!isFixed(plugin) && (hasMoved || !isRequired(plugin, settings))) return null;
+  return { found: { ...found, identity: GONE }, plugin, fault: faultOf(plugin, new Error(GONE_WHY), settings) };
+}
+
+const NO_DEFAULT = "It has no default export; export the plugin object as default, or functions if it is in tools/.";
+const FILE_MAX = 16 * 1024 ** 2; // Bytes. The largest bundle is a tenth of it, and to parse 60 MiB stops the server for 10 s.
+
+async function loadFile(
+  found: FoundFile,
+  earlier: LoadedPlugin | null,
+  { settings, patience }: LoadOptions,
+): Promise<PluginEntry> {
+  const { file, unusable, paths } = found;
+  const [path = ""] = paths;
+  let exported: unknown;
+  const faultFor = (cause: unknown) => {
+    const { name, ...known } = readableOf(exported);
+    const ofFile = file.replace(/^.*\/|\.ts$/g, "");
+    return faultOf({ ...known, name: isName(name) ? name : ofFile, file }, cause, settings);
+  };
   try {
     if (unusable !== null) throw new Error(unusable);
-    if (size > FILE_MAX) throw new Error(`It cannot be loaded: it is larger than ${FILE_MAX / 1024 ** 2} MiB.`);
-    if (!isUtf8(await bytesOf(path))) throw new Error("It cannot be loaded: it is no text in UTF-8; save it as such.");
-    const { plugin: found, refused } = await importPlugin(path, file, patience);
-    exported = found;
-    const plugin = withDefaults(checkPlugin(exported), file, settings);
-    if (refused.length > 0) addFault(new Error(refused.join(" ")), { isPartial: true });
-    return { identity, plugin, isBroken: false };
+    await requireText(path);
+    const exports = await importFile(path, patience.loadS);
+    const isOfTools = file.startsWith("tools/");
+    const made = isOfTools ? await withFunctions(exports, path, file) : { plugin: exports.default, refused: [] };
+    exported = made.plugin;
+    if (exported === undefined) throw new Error(NO_DEFAULT);
+    const plugin = loaded(checkPlugin(exported), file, settings);
+    const refused = made.refused.join(" ");
+    return { found, plugin, fault: refused ? { ...faultFor(new Error(refused)), isPartial: true } : null };
   } catch (error) {
-    const plugin = before?.plugin ?? null;
-    addFault(error, { isReplacing: plugin !== null });
-    return { identity, plugin, isBroken: true };
+    return { found, plugin: earlier, fault: faultFor(error) };
   }
+}
+
+async function requireText(path: string): Promise<void> {
+  const file = Bun.file(path);
+  if (file.size > FILE_MAX) throw new Error(`It cannot be loaded: it is larger than ${FILE_MAX / 1024 ** 2} MiB.`);
+  const bytes = await file.bytes().catch((error) => {
+    throw new Error(`It cannot be loaded: ${whyUnreadable(error)}.`, { cause: error });
+  });
+  if (!isUtf8(bytes)) throw new Error("It cannot be loaded: it is no text in UTF-8; save it as such.");
 }
 
 /** What can be told of a plugin that cannot be used: a member may be what throws. */
@@ -82,52 +184,17 @@ function readableOf(exported: unknown): { name?: unknown; required?: unknown; pr
   return Object.fromEntries(members);
 }
 
-/** As far as it is known: the plugin's own, or that of its file. */
-function nameOf({ file }: Seen, own: unknown): string {
-  return isName(own) ? own : file.replace(/^.*\/|\.ts$/g, "");
-}
-
-async function bytesOf(path: string): Promise<Uint8Array> {
-  try {
-    return await Bun.file(path).bytes();
-  } catch (error) {
-    throw new Error(`It cannot be loaded: ${whyUnreadable(error)}.`, { cause: error });
-  }
-}
-
-/** What a file exports as default; in tools/ its exported functions are tools too. */
-async function importPlugin(path: string, file: string, { loadS }: Patience): Promise<WithFunctions> {
-  const exports = await importFile(path, loadS).catch((error) => {
-    throw new Error(`It cannot be loaded: ${whyUnloadable(error, path)}`);
-  });
-  const found = file.startsWith("tools/")
-    ? await withFunctions(exports, path, file)
-    : { plugin: exports.default, refused: [] };
-  if (found.plugin !== undefined) return found;
-  throw new Error("It has no default export; export the plugin object as default, or functions if it is in tools/.");
-}
-
-/** How often files have been imported since they first hung. */
-const hung = new Map<string, number>();
-
-async function importFile(path: string, seconds: number): Promise<Exports> {
-  // A file that has not come to its end stays in the runtime's registry; under another name it can be run anew.
-  const round = hung.get(path);
-  if (round !== undefined) hung.set(path, round + 1);
-  const name = round === undefined ? path : `${path}?${round}`;
-  let isOver = false;
-  const importing = async () => {
-    const exports: Exports = await import(name);
-    isOver = true;
-    return exports;
-  };
-  return within(seconds, "top-level `await`", importing).finally(() => {
-    if (!isOver && round === undefined) hung.set(path, 1);
-  });
-}
+const PRIORITY = 10; // Of a plugin that does not say: over the built-ins.
 
 /** Throws an Error when the settings do not fit. */
-export function withDefaults(plugin: Plugin, file: string | null, settings: SettingsFile): LoadedPlugin {
-  const values = settings.read(plugin);
-  return { ...plugin, priority: plugin.priority ?? PRIORITY, file, isBuiltIn: false, values };
+function loaded(plugin: Plugin, file: string | null, settings: SettingsFile): LoadedPlugin {
+  const { priority = PRIORITY } = plugin;
+  return { ...plugin, priority, file, isBuiltIn: false, values: settings.read(plugin), made: new Map() };
+}
+
+/** Plugins that are no files: the built-ins, and more for tests and checks. */
+export function entriesOf(builtIns: readonly Plugin[], given: readonly Plugin[], settings: SettingsFile): Entries {
+  const own = builtIns.map((plugin) => ({ ...loaded({ priority: 0, ...plugin }, null, settings), isBuiltIn: true }));
+  const others = given.map((plugin) => loaded(checkPlugin(plugin), null, settings));
+  return new Map([...own, ...others].map((plugin) => [keyOf(plugin), { found: null, plugin, fault: null }]));
 }

@@ -3,9 +3,9 @@
  * before each model call; what it has that cannot be offered is left out and named in the log, once.
  */
 
-import { errorOf, messageOf } from "../basics/errors";
+import { messageOf } from "../basics/errors";
 import type { Log, Tool, ToolSource } from "../protocols";
-import { type Patience, within } from "./patience";
+import { inTime, type Patience } from "./patience";
 import { checkTool, checkTools } from "./shape";
 
 /** The tools of one plugin. */
@@ -39,30 +39,29 @@ export function withMore(value: unknown, more: readonly Tool[]): readonly Tool[]
 /** Of all offers, in their order, when the sources are ready or were waited for long enough. */
 export function listerOf(offers: readonly Offer[], log: Log, { toolsS }: Patience): () => Promise<readonly Tool[]> {
   const fixed = offers.flatMap((offer) => offer.fixed);
-  const sources = offers.flatMap((offer) => (offer.source ? { ...offer, source: offer.source } : []));
-  if (sources.length === 0) return async () => fixed;
+  if (offers.every(({ source }) => source === null)) return async () => fixed;
   const told = new Set<string>();
-  const warn = (plugin: string, message: string) => {
-    if (told.has(`${plugin} ${message}`)) return;
-    told.add(`${plugin} ${message}`);
-    log.warn("A plugin's tools are not all offered", { plugin, reason: message });
+  const warn = (plugin: string, reason: string) => {
+    if (told.has(`${plugin} ${reason}`)) return;
+    told.add(`${plugin} ${reason}`);
+    log.warn("A plugin's tools are not all offered", { plugin, reason });
   };
+  const ready = ({ plugin, source }: Offer) =>
+    inTime(toolsS, "ready", () => source?.ready?.()).catch((error) => warn(plugin, messageOf(error)));
   return async () => {
-    await Promise.all(
-      sources.map(({ plugin, source }) =>
-        within(toolsS, "ready", () => source.ready?.()).catch((error) => warn(plugin, messageOf(error))),
-      ),
-    );
+    await Promise.all(offers.filter(({ source }) => source).map(ready));
     const taken = new Set(fixed.map(({ name }) => name));
-    return offers.flatMap((offer) => [
-      ...offer.fixed,
-      ...nowOf(offer, taken, (message) => warn(offer.plugin, message)),
-    ]);
+    return offers.flatMap((offer) => [...offer.fixed, ...nowOf(offer, taken, (reason) => warn(offer.plugin, reason))]);
   };
 }
 
+/** The names of all that is offered at the moment. */
+export function namesIn(offer: Offer | undefined): string[] {
+  return offer ? [...offer.fixed, ...nowOf(offer, new Set(), () => {})].map(({ name }) => name) : [];
+}
+
 /** The tools that a source has now and that can be offered beside those that are taken. */
-export function nowOf({ source }: Offer, taken: Set<string>, warn: (message: string) => void): Tool[] {
+function nowOf({ source }: Offer, taken: Set<string>, warn: (message: string) => void): Tool[] {
   return listed(source, warn).filter((tool) => {
     try {
       checkTool(tool);
@@ -76,20 +75,20 @@ export function nowOf({ source }: Offer, taken: Set<string>, warn: (message: str
   });
 }
 
+function listed(source: ToolSource | null, warn: (message: string) => void): readonly Tool[] {
+  try {
+    return source?.list() ?? [];
+  } catch (error) {
+    warn(`Its list of tools failed: ${messageOf(error)}`);
+    return [];
+  }
+}
+
 /** What the source says that it cannot offer now. */
 export function missingOf(offer: Offer | undefined): readonly string[] {
   try {
     return offer?.source?.missing?.() ?? [];
   } catch (error) {
-    return [`It cannot say what is missing: ${errorOf(error).message}`];
-  }
-}
-
-function listed(source: ToolSource | null, warn: (message: string) => void): readonly Tool[] {
-  try {
-    return source?.list() ?? [];
-  } catch (error) {
-    warn(`Its list of tools failed: ${errorOf(error).message}`);
-    return [];
+    return [`It cannot say what is missing: ${messageOf(error)}`];
   }
 }

@@ -42,7 +42,7 @@ export function createSettingsFile(folder: string, log: Log): SettingsFile {
     // Defaults are not what the owner wrote.
     if (file.problem() !== null) throw new Error(`plugins.yaml cannot be used: ${file.problem()}`);
     const wrong = (what: string) => new Error(`Its settings in plugins.yaml do not fit: ${what}.`);
-    const value = Value.Default(settings, withVariables(asJson(parts[name] ?? {}, wrong), wrong));
+    const value = Value.Default(settings, asJson(parts[name] ?? {}, wrong));
     const found = misfit(closed(settings), value, matchesSetting);
     if (found !== null) throw wrong(found);
     return deepFreeze(value);
@@ -97,24 +97,22 @@ function requiredIn({ require }: SettingsParts): readonly string[] {
   return Array.isArray(require) ? require : [];
 }
 
-/** A copy. YAML can say what JSON cannot: a map that contains itself. */
+/** A copy with variables put in. YAML can say what JSON cannot: a map that contains itself. */
 function asJson(part: unknown, wrong: Wrong): unknown {
+  let text: string;
   try {
-    return JSON.parse(JSON.stringify(part));
+    text = JSON.stringify(part);
   } catch {
     throw wrong("they contain themselves");
   }
+  return JSON.parse(text, (_, value) => (typeof value === "string" ? withVariables(value, wrong) : value));
 }
 
 const VARIABLE = /(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
-/** `${NAME}` in texts; `$${NAME}` stands for itself. */
-function withVariables(value: unknown, wrong: Wrong): unknown {
-  if (Array.isArray(value)) return value.map((item) => withVariables(item, wrong));
-  if (isRecord(value))
-    return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, withVariables(it, wrong)]));
-  if (typeof value !== "string") return value;
-  return value.replace(VARIABLE, (reference: string, isEscaped: string, name: string) => {
+/** `${NAME}`; `$${NAME}` stands for itself. */
+function withVariables(text: string, wrong: Wrong): string {
+  return text.replace(VARIABLE, (reference: string, isEscaped: string, name: string) => {
     if (isEscaped) return reference.slice(1);
     const found = secretVariable(name);
     if (found === null) throw wrong(`they need the environment variable ${name}, which is not set`);
@@ -130,16 +128,13 @@ function closed(schema: TSchema): TSchema {
 
 /** By RegExp, which knows every pattern: the plugin's author wrote it, and the owner what it meets. Throws an Error for what is no pattern. */
 function matchesSetting(pattern: string, text: string): boolean {
-  try {
-    return new RegExp(pattern, "u").test(text);
-  } catch {
-    // Such as `\-`, which is an escape without the flag alone.
+  // Without the flag too, for what is an escape there alone, such as `\-`.
+  for (const flags of ["u", ""]) {
+    try {
+      return new RegExp(pattern, flags).test(text);
+    } catch {}
   }
-  try {
-    return new RegExp(pattern).test(text);
-  } catch {
-    throw new Error(`The schema of its settings has a pattern that is no regular expression: ${pattern}`);
-  }
+  throw new Error(`The schema of its settings has a pattern that is no regular expression: ${pattern}`);
 }
 
 function deepFreeze(value: unknown): unknown {

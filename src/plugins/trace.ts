@@ -3,71 +3,53 @@
 import type { Hooks, Log, ModelEvent, Plugin, Tool, Turn } from "../protocols";
 import type { Offer } from "./offers";
 
+type Filter = NonNullable<Hooks["filterStream"]>;
+// biome-ignore lint/suspicious/noExplicitAny: what a hook is given and gives is passed on as it is.
+type PlainHook = (given: any, turn: Turn) => unknown;
+
 /** The same plugin, whose hooks tell. */
-export function traced(plugin: Plugin, log: Log): Plugin {
+export function traced<Traced extends Plugin>(plugin: Traced, log: Log): Traced {
   const { name, hooks = {} } = plugin;
-  const tell = (hook: string, turn: Turn, begun: number, more = {}) =>
-    log.info("Trace", { plugin: name, hook, turn: turn.id, ms: since(begun), ...more });
-  const { preCall, filterStream, postCall } = hooks;
-  const told: Hooks = {
-    ...(preCall && {
-      async preCall(call, turn) {
-        const begun = performance.now();
-        const changed = await preCall.call(hooks, call, turn);
-        tell("preCall", turn, begun, { changed: changed !== undefined && changed !== call });
-        return changed;
-      },
-    }),
-    ...(filterStream && {
-      filterStream: (events, turn) =>
-        counted(filterStream.call(hooks, events, turn), (count, begun) => {
-          tell("filterStream", turn, begun, { events: count });
-        }),
-    }),
-    ...(postCall && {
-      async postCall(reply, turn) {
-        const begun = performance.now();
-        await postCall.call(hooks, reply, turn);
-        tell("postCall", turn, begun);
-      },
-    }),
+  const teller = (hook: string, turn: Turn) => {
+    const begun = performance.now();
+    const since = () => Math.round((performance.now() - begun) * 10) / 10;
+    return (more = {}) => log.info("Trace", { plugin: name, hook, turn: turn.id, ms: since(), ...more });
   };
-  return { ...plugin, hooks: told };
+  const plain = (hook: string, run: PlainHook) => async (given: unknown, turn: Turn) => {
+    const tell = teller(hook, turn);
+    const changed = await run.call(hooks, given, turn);
+    tell(hook === "preCall" ? { changed: changed !== undefined && changed !== given } : {});
+    return changed;
+  };
+  const filter = (run: Filter) =>
+    async function* (events: AsyncIterable<ModelEvent>, turn: Turn) {
+      const tell = teller("filterStream", turn);
+      let count = 0;
+      try {
+        for await (const event of run.call(hooks, events, turn)) {
+          count++;
+          yield event;
+        }
+      } finally {
+        tell({ events: count });
+      }
+    };
+  const told = Object.entries(hooks).map(([hook, run]) => [
+    hook,
+    hook === "filterStream" ? filter(run as Filter) : plain(hook, run),
+  ]);
+  return { ...plugin, hooks: Object.fromEntries(told) };
 }
 
 /** The same tools, which tell when they are called and how many characters their arguments have. */
 export function tracedOffer({ plugin, fixed, source }: Offer, log: Log): Offer {
-  const tell = (tool: Tool) => tracedTool(tool, plugin, log);
-  const told = source && { list: () => source.list().map(tell), ready: async () => source.ready?.() };
-  return { plugin, fixed: fixed.map(tell), source: told };
-}
-
-function tracedTool(tool: Tool, plugin: string, log: Log): Tool {
-  return {
+  const tell = (tool: Tool): Tool => ({
     ...tool,
     execute(args, turn) {
       log.info("Trace", { plugin, tool: tool.name, turn: turn.id, characters: JSON.stringify(args)?.length });
       return tool.execute(args, turn);
     },
-  };
-}
-
-async function* counted(
-  events: AsyncIterable<ModelEvent>,
-  tell: (count: number, begun: number) => void,
-): AsyncGenerator<ModelEvent> {
-  const begun = performance.now();
-  let count = 0;
-  try {
-    for await (const event of events) {
-      count++;
-      yield event;
-    }
-  } finally {
-    tell(count, begun);
-  }
-}
-
-function since(begun: number): number {
-  return Math.round((performance.now() - begun) * 10) / 10;
+  });
+  const told = source && { list: () => source.list().map(tell), ready: async () => source.ready?.() };
+  return { plugin, fixed: fixed.map(tell), source: told };
 }

@@ -1,23 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createLog } from "../../src/basics/log";
-import { createFaults } from "../../src/plugins/fault";
-import { createFinder, sortPlugins } from "../../src/plugins/find";
-import { PATIENCE } from "../../src/plugins/patience";
-import { createSettingsFile } from "../../src/plugins/settings";
-import { appending, loadPlugins, writePlugins } from "../support/plugin-files";
+import { appending, loadFiles, loadPlugins, writePlugins } from "../support/plugin-files";
 import { projectFolder } from "../support/project";
 import { temporaryFolder } from "../support/temporary";
 
 const SMALL = 'export default { name: "small" };';
 
 async function find(folder: string) {
-  const log = createLog("error");
-  const faults = createFaults({ log, folder, isLenient: true });
-  const settings = createSettingsFile(folder, log);
-  const found = (await createFinder({ folder, given: [], settings, faults, patience: PATIENCE }).find()) ?? [];
-  return { files: found.map(({ file }) => file), faults: faults.list(), found };
+  const { plugins, faults } = await loadFiles(folder);
+  return { files: plugins.map(({ file }) => file), faults, plugins };
 }
 
 describe("plugin files", () => {
@@ -109,8 +101,8 @@ describe("plugin files", () => {
     });
     mkdirSync(join(folder, "core"));
     symlinkSync(join(library, "linked.ts"), join(folder, "core", "mine.ts"));
-    const { files, found, faults } = await find(folder);
-    expect([files, found[0]?.name, faults]).toEqual([["core/mine.ts"], "linked", []]);
+    const { files, plugins, faults } = await find(folder);
+    expect([files, plugins[0]?.name, faults]).toEqual([["core/mine.ts"], "linked", []]);
   });
 
   test("a link that leads nowhere and a folder that is named like a file are faults, and the rest is found", async () => {
@@ -121,12 +113,8 @@ describe("plugin files", () => {
     const { files, faults } = await find(folder);
     expect(files).toEqual(["core/small.ts"]);
     expect(faults).toEqual([
-      {
-        plugin: "broken",
-        file: "core/broken.ts",
-        message: expect.stringContaining("a link to a file that is not there"),
-      },
-      { plugin: "folder", file: "core/folder.ts", message: "It cannot be loaded: it is not a file." },
+      { file: "core/broken.ts", message: expect.stringContaining("a link to a file that is not there") },
+      { file: "core/folder.ts", message: "It cannot be loaded: it is not a file." },
     ]);
   });
 
@@ -151,15 +139,14 @@ describe("plugin files", () => {
   });
 
   test("go from low priority to high, 10 when they do not say, equal ones by file name", async () => {
-    const folder = temporaryFolder();
-    writePlugins(folder, {
+    const { core } = await loadPlugins({
       "core/a.ts": 'export default { name: "a", priority: 20 };',
       "core/b.ts": 'export default { name: "b" };',
       "core/c.ts": 'export default { name: "c", priority: 10 };',
       "core/d.ts": 'export default { name: "d", priority: 5.5 };',
     });
-    const { found } = await find(folder);
-    expect(sortPlugins(found).map(({ name }) => name)).toEqual(["d", "b", "c", "a"]);
+    const own = core.plugins.list().filter(({ file }) => file !== null);
+    expect(own.map(({ name }) => name)).toEqual(["d", "b", "c", "a"]);
   });
 });
 

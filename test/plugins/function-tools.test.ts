@@ -1,25 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
-import { createLog } from "../../src/basics/log";
-import { createFaults } from "../../src/plugins/fault";
-import { createFinder } from "../../src/plugins/find";
-import { PATIENCE } from "../../src/plugins/patience";
-import { createSettingsFile } from "../../src/plugins/settings";
 import type { Tool, Turn } from "../../src/protocols";
 import { codeBlocks, readGuides } from "../support/guides";
-import { type Files, writePlugins } from "../support/plugin-files";
+import { type Files, loadFiles, writePlugins } from "../support/plugin-files";
 import { temporaryFolder } from "../support/temporary";
 
 /** Through the real loader: the tools of the files, and what is wrong with files. */
 async function load(files: Files) {
   const folder = temporaryFolder();
   writePlugins(folder, files);
-  const log = createLog("error", () => {});
-  const faults = createFaults({ log, folder, isLenient: true });
-  const settings = createSettingsFile(folder, log);
-  const plugins = (await createFinder({ folder, given: [], settings, faults, patience: PATIENCE }).find()) ?? [];
+  const { plugins, faults } = await loadFiles(folder);
   const tools = plugins.flatMap(({ tools }) => (Array.isArray(tools) ? (tools as Tool[]) : []));
-  return { folder, plugins, tools, wrong: faults.list().map(({ file, message }) => [file, message]) };
+  return { folder, plugins, tools, wrong: faults.map(({ file, message }) => [file, message]) };
 }
 
 /** The one tool of a file. */

@@ -77,6 +77,21 @@ describe("what is saved is used:", () => {
     expect([after.a[1] === after.b[1], after.a[1] === before.a[1], faults()]).toEqual([true, false, []]);
   });
 
+  test("a file whose top-level await failed, and a helper that another plugin imports goes on with its state", async () => {
+    const helped = (name: string, more = "") => answering(name, "born", `import { born } from "./_born";\n${more}`);
+    const { save, answers, faults } = await open({
+      "tools/a.ts": helped("a", 'await Promise.resolve().then(() => { throw new Error("no network"); });'),
+      "tools/b.ts": helped("b"),
+      "tools/_born.ts": "export const born = Math.random();",
+    });
+    const { b } = await answers();
+    expect(faults()).toEqual([["tools/a.ts", "It cannot be loaded: line 2: no network"]]);
+    await save({ "tools/a.ts": `// Two lines more.\n\n${helped("a", 'throw new Error("no luck");')}` });
+    expect(faults()).toEqual([["tools/a.ts", "It cannot be loaded: line 4: no luck"]]);
+    await save({ "tools/a.ts": helped("a") });
+    expect([await answers(), faults()]).toEqual([{ a: b, b }, []]);
+  });
+
   test("without anybody asking, also when what was missing comes later", async () => {
     const { answers, faults, folder } = await open({
       "tools/a.ts": answering("a", "later", 'import { later } from "./_lib/later";'),
@@ -107,14 +122,12 @@ describe("what is saved is used:", () => {
     expect(await answers()).toEqual({ x: 3 });
   });
 
-  test("the types of functions, also when only an import has them", async () => {
-    const { save, core } = await open({
-      "tools/go.ts": 'import type { Where } from "./_where";\nexport function go(where: Where) { return where; }',
-      "tools/_where.ts": 'export type Where = "home";',
-    });
+  test("the types of functions", async () => {
+    const text = (where: string) => `type Where = "${where}";\nexport function go(where: Where) { return where; }`;
+    const { save, core } = await open({ "tools/go.ts": text("home") });
     const schema = async () => JSON.stringify((await core.tools.list({} as never))[0]?.parameters);
     expect(await schema()).toContain('"home"');
-    await save({ "tools/_where.ts": 'export type Where = "work";' });
+    await save({ "tools/go.ts": text("work") });
     expect(await schema()).toContain('"work"');
   });
 
@@ -218,6 +231,18 @@ describe("a change that cannot be used leaves the earlier plugin in use, and say
     expect(faults()).toEqual([["core/keeper.ts", expect.stringMatching(/takes effect when the server starts again/)]]);
     expect(core.plugins.list().map(({ name }) => name)).not.toContain("keeper");
   });
+});
+
+test("a tool keeps its name when a plugin comes that is before its own and has one of that name", async () => {
+  const { save, answers, faults } = await open({ "tools/b.ts": answering("b", "1") });
+  const other = answering("b", "2").replace('name: "b", tools', 'name: "a", tools');
+  await save({ "tools/a.ts": other });
+  expect([await answers(), faults()]).toEqual([
+    { b: 1 },
+    [["tools/a.ts", "There is a tool b already, in tools/b.ts. Give one of them another name."]],
+  ]);
+  await save({ "tools/b.ts": null });
+  expect([await answers(), faults()]).toEqual([{ b: 2 }, []]);
 });
 
 describe("providers", () => {

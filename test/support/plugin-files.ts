@@ -4,6 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createLog } from "../../src/basics/log";
 import { type Installed, type InstallOptions, install } from "../../src/plugins";
+import { createLoad } from "../../src/plugins/load";
+import { PATIENCE } from "../../src/plugins/patience";
+import { createSettingsFile } from "../../src/plugins/settings";
 import type { Config, Plugin } from "../../src/protocols";
 import { atEnd } from "./at-end";
 import { temporaryFolder, testConfig } from "./temporary";
@@ -16,6 +19,18 @@ export function writePlugins(folder: string, files: Files): void {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
+}
+
+/** What becomes of the files of a folder before anything is made of them. */
+export async function loadFiles(folder: string) {
+  const settings = createSettingsFile(
+    folder,
+    createLog("error", () => {}),
+  );
+  const entries = (await createLoad({ folder, settings, patience: PATIENCE })(new Map(), false)) ?? null;
+  const all = [...(entries?.values() ?? [])];
+  const faults = all.flatMap(({ fault }) => (fault ? [{ file: fault.file, message: fault.message }] : []));
+  return { plugins: all.flatMap(({ plugin }) => plugin ?? []), faults };
 }
 
 export interface Loaded extends Installed {

@@ -7,8 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { environmentIn } from "../../config";
-import { look } from "../../plugins/files";
-import { createImports } from "../../plugins/imports";
+import { pluginFilesIn } from "../../plugins/find";
 
 const HELD_UP_S = 30; // As long as a promise may take to be kept; a machine that is busy holds nobody up for so long.
 const ALIVE_MS = 1000;
@@ -33,8 +32,8 @@ export async function checkBeside(
     print(file ?? pluginsPath);
     print(`  FAULT ${end}${file === null ? " Each is checked alone." : ""}`);
     if (file !== null) continue;
-    const seen = (await look(pluginsPath, createImports())).filter(({ kind }) => kind === "file");
-    const alone = seen.map((it) => join(pluginsPath, it.file));
+    const seen = await pluginFilesIn(pluginsPath);
+    const alone = seen.map((file) => join(pluginsPath, file));
     if (alone.length > 0) await checkBeside(alone, pluginsPath, print, heldUpS);
   }
   return hasFaults ? 1 : 0;

@@ -11,8 +11,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../../basics/errors";
 import { hideData } from "../../config";
-import { look } from "../../plugins/files";
-import { createImports } from "../../plugins/imports";
+import { pluginFilesIn } from "../../plugins/find";
 import type { Config, PluginInfo } from "../../protocols";
 import { type Checked, keepsContracts } from "./promises";
 import { type CheckLimits, onCore, temporaryConfig } from "./temporary";
@@ -94,12 +93,12 @@ async function makeFolder(): Promise<string> {
 async function* checkFolder(check: Check): AsyncGenerator<Checked> {
   const { folder, config, uncaught } = check;
   const { pluginsPath } = config;
-  const seen = (await look(pluginsPath, createImports())).filter(({ kind }) => kind === "file");
-  for (const { file } of seen) await uncaught.know(file, join(pluginsPath, file));
+  const seen = await pluginFilesIn(pluginsPath);
+  for (const file of seen) await uncaught.know(file, join(pluginsPath, file));
   const loaded = await load(check, await temporaryConfig(folder, config, pluginsPath)).catch(messageOf);
   if (typeof loaded === "string") {
     yield faulty(pluginsPath, [`All together they cannot be installed: ${loaded}`]);
-    for (const { file } of seen) yield* checkFile(check, join(pluginsPath, file), file);
+    for (const file of seen) yield* checkFile(check, join(pluginsPath, file), file);
     return;
   }
   const { plugins, faults, missing, unread } = loaded;

@@ -2,7 +2,7 @@
 
 import { AssertionError } from "node:assert";
 import { messageOf } from "../../basics/errors";
-import { within } from "../../plugins/patience";
+import { inTime } from "../../plugins/patience";
 import type { Core, PluginInfo, ProtocolName } from "../../protocols";
 import { contracts } from "..";
 import type { ContractCase } from "../contract";
@@ -55,7 +55,7 @@ async function failing(
     return await onCore(await temporaryConfig(folder, config, alone), { limits }, async ({ core }) => {
       const why = whyNotWinning(core, name, protocol);
       if (why !== null) return `It was not used, so nothing of it was tested: ${why}`;
-      await within(limits.caseS, "case", () => run(core));
+      await inTime(limits.caseS, "case", () => run(core));
       return null;
     });
   } catch (error) {

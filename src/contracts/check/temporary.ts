@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { copyFile, mkdtemp, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Installed, install } from "../../plugins";
-import { within } from "../../plugins/patience";
+import { inTime } from "../../plugins/patience";
 import type { Config, Core, Log, LogFields, Plugin } from "../../protocols";
 import { STAND_IN, standIn } from "../stand-in";
 
@@ -58,8 +58,8 @@ export async function onCore<T>(config: Config, options: SceneOptions, run: (sce
   const log: Log = { debug: entry("debug"), info: entry("info"), warn: entry("warn"), error: entry("error") };
   const patience = { startS: limits.caseS, hookS: limits.hookS };
   const installing = install({ config, log, plugins: [standIn, ...plugins], patience, isLenient: true });
-  const stop = (installed: Installed) => within(STOP_S, "end", () => installed.stop(0)).catch(() => {});
-  const installed = await within(2 * limits.caseS, "installation", () => installing).catch((error) => {
+  const stop = (installed: Installed) => inTime(STOP_S, "end", () => installed.stop(0)).catch(() => {});
+  const installed = await inTime(2 * limits.caseS, "installation", () => installing).catch((error) => {
     installing.then(stop, () => {}); // It may come to an end after all.
     throw error;
   });

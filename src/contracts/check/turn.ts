@@ -7,7 +7,7 @@
 import { createApp } from "../../app";
 import { messageOf } from "../../basics/errors";
 import { PARTLY_USED } from "../../plugins/fault";
-import { within } from "../../plugins/patience";
+import { inTime } from "../../plugins/patience";
 import type { Core, ModelCall, ModelEvent, Plugin, PluginInfo, Tool, TurnEvent, User } from "../../protocols";
 import { wrongInSchema } from "./schema";
 import { type LogEntry, onCore, type Scene, type Subject, temporaryConfig, whyUnused } from "./temporary";
@@ -95,7 +95,7 @@ async function faultsOfTurns(
   const events: TurnEvent[] = [];
   let failure: string | null = null;
   try {
-    await within(patience, "turns", async () => {
+    await inTime(patience, "turns", async () => {
       const threadId = await runTurn(core, { content: "Good morning. Say hello." }, events);
       if (faultsLogged(entries, name).length > 0) return; // What hangs would be waited for again.
       await runTurn(core, { content: "Once more, please.", threadId }, events);
@@ -164,7 +164,7 @@ async function faultsOfPage({ limits }: Subject, { core, entries }: Scene, name:
   const before = entries.length;
   const request = new Request(`http://localhost/_plugin/${name}/`, { headers: { authorization: "Bearer check" } });
   try {
-    const response = await within(limits.caseS, "page", async () => createApp(core).handle(request));
+    const response = await inTime(limits.caseS, "page", async () => createApp(core).handle(request));
     await response.body?.cancel();
     const logged = faultsLogged(entries.slice(before), name);
     if (logged.length > 0) return logged;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, jest, test } from "bun:test";
 import { createLog } from "../../../src/basics/log";
-import { createCounts } from "../../../src/plugins/counts";
+import { createCounts } from "../../../src/plugins/core";
 import type { Core, Plugin } from "../../../src/protocols";
 import { closeStreams, type StreamClient, type StreamOptions, streamResponse } from "../../../src/routes/http/stream";
 import { startServer } from "../../support/server";
