@@ -4,6 +4,7 @@
  */
 
 import { errorOf } from "../basics/errors";
+import { within } from "../basics/within";
 import type { Log } from "../protocols";
 
 const END_MS = 3000; // What looks at its signal ends in far less; what does not must not hold up the end of the server.
@@ -33,10 +34,7 @@ export function createBackground(log: Log): Background {
   const endThese = async (works: readonly Work[], why: string): Promise<void> => {
     if (works.length === 0) return;
     for (const { controller } of works) controller.abort();
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, END_MS);
-    await Promise.race([Promise.all(works.map(({ ended }) => ended.promise)), late]);
-    clearTimeout(timer);
+    await within(Promise.all(works.map(({ ended }) => ended.promise)), { ms: END_MS }, () => {});
     for (const { name } of works.filter((it) => running.has(it)))
       log.warn(`Background work of a plugin did not end when ${why} did`, { plugin: name });
   };

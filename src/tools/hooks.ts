@@ -5,8 +5,8 @@
  */
 
 import { AppError, errorOf, isAppError } from "../basics/errors";
-import type { Core, HookRunner, Log, ModelCall, ModelEvent, Plugin, Turn } from "../protocols";
-import { watchHeldUp } from "./held-up";
+import { within } from "../basics/within";
+import type { Core, HookRunner, Log, LogFields, ModelCall, ModelEvent, Plugin, Turn } from "../protocols";
 
 export interface HookOptions {
   /** How long a hook is waited for. */
@@ -85,13 +85,9 @@ interface Guard {
 async function inTime<T>({ log, name, seconds }: Guard, hook: string, call: () => T | Promise<T>): Promise<T> {
   const answer = watchHeldUp(log, () => ({ plugin: name, hook }), call);
   if (!(answer instanceof Promise)) return answer;
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`It took longer than ${seconds} seconds.`)), seconds * 1000);
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return within(answer, { ms: seconds * 1000 }, () => {
+    throw new Error(`It took longer than ${seconds} seconds.`);
+  });
 }
 
 type FilterStream = (events: AsyncIterable<ModelEvent>, turn: Turn) => AsyncIterable<ModelEvent>;
@@ -208,4 +204,17 @@ function guardFailure(plugin: string, cause: unknown): Error {
 function warn(log: Log, plugin: string, hook: string, turn: Turn, error: unknown): void {
   const cause = errorOf(error);
   log.warn("A plugin's hook failed and was left out", { plugin, hook, turn: turn.id, error: cause });
+}
+
+const HELD_UP_MS = 200; // A reader sees text stand still from about here; who computes for longer belongs into a worker.
+
+/** What `run` returns or throws. `who` is asked when it took too long. */
+export function watchHeldUp<T>(log: Log, who: () => LogFields, run: () => T): T {
+  const begun = performance.now();
+  try {
+    return run();
+  } finally {
+    const ms = Math.round(performance.now() - begun);
+    if (ms > HELD_UP_MS) log.warn("A plugin held up the whole server", { ...who(), ms });
+  }
 }

@@ -6,9 +6,10 @@
 import { isAppError, messageOf } from "../basics/errors";
 import { imageTypeOfFile } from "../basics/image";
 import { isTooDeep, LEVELS_MAX } from "../basics/json";
+import { within } from "../basics/within";
 import type { FileInfo, NewFile, Tool, ToolCall, ToolEvent, ToolOutput, Tools, Turn } from "../protocols";
-import { watchHeldUp } from "./held-up";
-import { readArguments } from "./tool-arguments";
+import { readArguments } from "./arguments";
+import { watchHeldUp } from "./hooks";
 
 const TIMEOUT_MS = 60_000; // Unless the tool says otherwise. Long enough for a slow page, short enough to wait for.
 const TIMER_MAX_MS = 2 ** 31 - 1; // 24 days. A timer that is told more, such as Infinity, fires at once.
@@ -21,7 +22,7 @@ const DENIED = "The user did not allow this call, so it was not run.";
 export function createTools(list: () => Promise<readonly Tool[]>): Tools {
   return {
     list,
-    run: (call, offered, turn) => runTool(call, offered, turn),
+    run: runTool,
   };
 }
 
@@ -145,22 +146,11 @@ function isIterator(value: unknown): value is AsyncGenerator<unknown, unknown> {
 }
 
 /** A tool that does not look at the signal must not keep the turn from going on. */
-async function orAborted<T>(promise: Promise<T>, deadline: AbortSignal, tool: Tool, turn: Turn): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => {
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal, tool: Tool, turn: Turn): Promise<T> {
+  return within(promise, { signal }, () => {
     const seconds = (tool.timeoutMs ?? TIMEOUT_MS) / 1000;
-    reject(new Error(turn.signal.aborted ? "The turn was stopped." : `It took longer than ${seconds} seconds.`));
-  };
-  if (deadline.aborted) abort();
-  deadline.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    deadline.removeEventListener("abort", abort);
-    // Whichever comes late must not count as unhandled.
-    promise.catch(() => {});
-    aborted.catch(() => {});
-  }
+    throw new Error(turn.signal.aborted ? "The turn was stopped." : `It took longer than ${seconds} seconds.`);
+  });
 }
 
 /** Not awaited: what hangs in the tool must not hang here. */

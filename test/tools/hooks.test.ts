@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/basics/log";
 import type { Core, HookRunner, Hooks, ModelCall, ModelEvent, ModelReply, Turn } from "../../src/protocols";
-import { createHookRunner } from "../../src/tools/hooks";
+import { createHookRunner, watchHeldUp } from "../../src/tools/hooks";
 
 const CALL: ModelCall = { model: "m", messages: [], tools: [], parameters: {} };
 const REPLY: ModelReply = {
@@ -265,4 +265,19 @@ test("a hook that returns what is none is named and left out", async () => {
     expect.stringMatching(/plugin=wrong hook=preCall .*It must return a model call/),
     expect.stringMatching(/plugin=wrong hook=filterStream .*It must return a stream of events/),
   ]);
+});
+
+test("what runs for long at a stretch is named, also when it throws, and what waits is not", async () => {
+  const logged: string[] = [];
+  const log = createLog("warn", (_level, line) => void logged.push(line));
+  const watch = <T>(plugin: string, run: () => T) => watchHeldUp(log, () => ({ plugin }), run);
+  expect(watch("quick", () => 1)).toBe(1);
+  expect(await watch("waiting", () => Bun.sleep(250).then(() => 2))).toBe(2);
+  expect(logged).toEqual([]);
+  const slow = () => {
+    Bun.sleepSync(250);
+    throw new Error("too late");
+  };
+  expect(() => watch("slow", slow)).toThrow("too late");
+  expect(logged).toEqual([expect.stringMatching(/held up the whole server plugin=slow ms=\d{3}$/)]);
 });

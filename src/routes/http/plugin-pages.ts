@@ -8,7 +8,7 @@ import { boundBody } from "../../basics/body";
 import { AppError, errorOf, isAppError } from "../../basics/errors";
 import { releaseSlotOf, takeSlotFor } from "../../basics/stream-slots";
 import type { Core, InstalledPage, Look, User } from "../../protocols";
-import { watchHeldUp } from "../../tools/held-up";
+import { watchHeldUp } from "../../tools/hooks";
 import { PARTS_MAX } from "../session/gate";
 import { findUser, requireUser, session, wordsFor } from "../session/session";
 import { outsideMarkup, outsidePath, pathOf, urlOf } from "./address";

@@ -9,9 +9,8 @@ import { isDeepStrictEqual } from "node:util";
 import { FormatRegistry } from "@sinclair/typebox";
 import { isRecord } from "../../basics/json";
 import { matchesPattern } from "./pattern";
-import { resolveReference } from "./reference";
 
-const DEPTH_MAX = 100; // Levels; arguments nest three or four.
+const DEPTH_MAX = 100; // Levels, of arguments and of a schema; arguments nest three or four.
 const STEPS_MAX = 100_000; // Schemas looked at for one value: enough for a long list, and an end to references in a circle.
 const PATTERNS_MS = 100; // Of all patterns for one value: a list may have many.
 const LISTED_MAX = 500; // Characters of a list of what would have been right.
@@ -200,4 +199,44 @@ function list(items: readonly unknown[], between = ", "): string {
 
 function isNumber(value: unknown): value is number {
   return typeof value === "number";
+}
+
+/**
+ * The part that a `$ref` names: `#/$defs/name`, or the `$id` of a part, as TypeBox writes them. Undefined when there is no such part; other
+ * documents are never fetched.
+ */
+function resolveReference(root: unknown, reference: string): unknown {
+  const isPointer = reference === "#" || reference.startsWith("#/");
+  return isPointer ? atPointer(root, reference) : withId(root, reference);
+}
+
+function atPointer(root: unknown, pointer: string): unknown {
+  const keys = pointer.split("/").slice(1);
+  const names = keys.map((key) => decoded(key).replaceAll("~1", "/").replaceAll("~0", "~"));
+  return names.reduce<unknown>(
+    (at, name) => (at !== null && typeof at === "object" ? ownOf(at, name) : undefined),
+    root,
+  );
+}
+
+function withId(node: unknown, id: string, depth = 0): unknown {
+  if (node === null || typeof node !== "object" || depth > DEPTH_MAX) return undefined;
+  if (ownOf(node, "$id") === id) return node;
+  for (const part of Object.values(node)) {
+    const found = withId(part, id, depth + 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function decoded(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key; // A bare % is what the name has.
+  }
+}
+
+function ownOf(value: object, name: string): unknown {
+  return Object.getOwnPropertyDescriptor(value, name)?.value;
 }

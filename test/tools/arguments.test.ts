@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readArguments } from "../../src/tools/tool-arguments";
+import { readArguments } from "../../src/tools/arguments";
 
 const NONE = { type: "object", properties: {} };
 const PLACE = { type: "object", properties: { city: { type: "string" } } };
