@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { encodeSse } from "../../src/basics/sse";
 import { createViews } from "../../src/core/views";
 import type { Core, NumberedEvent, TurnInfo } from "../../src/protocols";
-import { createGrowth } from "../../src/routes/reply/growth";
+import { createGrowth } from "../../src/routes/reply/growing-reply";
 import { startUpstream as startScripted } from "../support/upstream";
 import { median } from "./figures";
 import { fill } from "./filling";

@@ -117,12 +117,11 @@ describe("blocks in blocks in blocks", () => {
         at += length;
       }
       const { body } = growing.shown();
-      const end = growing.takeEnd("t", text);
-      const rest = end === null ? null : /<hx-partial[^>]*>([\s\S]*)<\/hx-partial>/.exec(end)?.[1];
-      const shown = rest === null ? markdown(text, en).markup : `${body.markup}${rest ?? ""}`;
+      const { rest, whole } = growing.end(text);
+      const shown = whole?.markup ?? body.markup + rest.markup;
       if (shown !== markdown(text, en).markup) throw new Error(`It differs: ${JSON.stringify(text)}`);
       // Whether what comes later changes what was told can be said only where a reference is.
-      if (end === null && !text.includes("]:")) throw new Error(`It is told twice: ${JSON.stringify(text)}`);
+      if (whole && !text.includes("]:")) throw new Error(`It is told twice: ${JSON.stringify(text)}`);
     }
   }, 60_000);
 

@@ -1,16 +1,15 @@
 /**
  * Keeps all pages that show one thread up to date: loads the state once when something happened, sends all of them what differs
- * from what they show, and while a reply is written lets that tell of itself. A page that joins is brought to that state by
- * its cursor.
+ * from what they show, with as little as will do, and while a reply is written lets that tell of itself. A page that joins is
+ * brought to that state by its cursor. State is compared, not events, so it does not matter what was missed.
  */
 
 import { encodeSse } from "../../basics/sse";
-import type { Core, MessageData } from "../../protocols";
-import { type Branch, loadBranch } from "../page/branch";
-import { noteSeen } from "../page/seen";
-import { type LiveReply, openReply } from "../reply/live-reply";
+import type { Core, MessageData, Words } from "../../protocols";
+import { partial } from "../http/respond";
+import { type Branch, fingerprint, loadBranch, noteSeen } from "../page/branch";
+import { type LiveReply, openReply } from "../reply/growing-reply";
 import type { Reader } from "../session/session";
-import { difference, type PageState, shownAfter, shownOf, withLast } from "./shown";
 
 export interface ThreadFeed {
   /** Brings the pages up to date, soon. Calls while that is under way lead to one more round. */
@@ -22,33 +21,35 @@ export interface ThreadFeed {
 
 export type Put = (message: Uint8Array) => void;
 
-/** A reply that tells of itself, until `leave`. */
-interface Followed {
-  readonly reply: LiveReply;
-  readonly leave: () => void;
-}
-
 export function createThreadFeed(core: Core, reader: Reader, threadId: string): ThreadFeed {
   const pages = new Set<Put>();
   /** Those that are not up to date yet, with their cursors. */
   const joining = new Map<Put, string>();
   let shown: PageState | null = null;
   let cursor = "";
-  let followed: Followed | null = null;
+  let reply: LiveReply | null = null;
   const isEmpty = () => pages.size + joining.size === 0;
 
   const tell = (message: Uint8Array): void => {
     for (const put of pages) put(message);
   };
-  const followReply = async (branch: Branch): Promise<Followed | null> => {
-    const base = branch.messages.messages.at(-1);
-    if (!branch.live || !base) return null;
-    const reply = await openReply({ core, reader, turn: branch.live, base });
-    return { reply, leave: reply.follow(tell) };
-  };
   const leaveReply = (): void => {
-    followed?.leave();
-    followed = null;
+    reply?.close();
+    reply = null;
+  };
+  /** The pages show the reply as it was told, or as the thread keeps it; the markup that leads them there. */
+  const endReply = async ({ messages }: Branch): Promise<string> => {
+    await reply?.ended;
+    if (!reply) return "";
+    const kept = messages.messages.find(({ id, turn }) => id === reply?.id && turn?.id === reply.turnId);
+    const end = kept ? reply.endAs(kept) : "";
+    shown = shown && withLast(shown, kept ?? reply.snapshot());
+    leaveReply();
+    return end;
+  };
+  const followReply = async ({ live, messages }: Branch): Promise<void> => {
+    const base = messages.messages.at(-1);
+    if (live && base) reply = await openReply({ core, reader, turn: live, base, tell });
   };
   const round = async (): Promise<void> => {
     // A page that comes later may know more than what is loaded now.
@@ -56,17 +57,13 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     const branch = await loadBranch(core, reader, threadId);
     if (!branch || isEmpty()) return;
     void branch.later?.then(sync);
-    if (followed && branch.live?.id !== followed.reply.turnId) {
-      await followed.reply.ended;
-      if (followed) shown = shown && withLast(shown, followed.reply.snapshot());
-      leaveReply();
-    }
-    if (followed) shown = shown && withLast(shown, followed.reply.snapshot());
-    else followed = await followReply(branch);
+    const end = reply && reply.turnId !== branch.live?.id ? await endReply(branch) : "";
+    if (reply) shown = shown && withLast(shown, reply.snapshot());
+    else await followReply(branch);
     if (isEmpty()) return leaveReply();
     // From here on nothing waits: what the reply tells must come after what is put now.
-    const now = followed ? withReply(branch, followed.reply.snapshot()) : branch;
-    const change = changeTo(now, cursor, shown);
+    const now = reply ? withReply(branch, reply.snapshot()) : branch;
+    const change = changeTo(now, cursor, shown, end);
     if (change && shown) tell(change);
     const changes = new Map<string, Uint8Array | null>();
     for (const [put, after] of asking) {
@@ -80,9 +77,9 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     shown = shownOf(now);
     if (!branch.live) await noteSeen(core, reader.user.username, branch.thread);
   };
-  /** Null when there is nothing to tell. */
-  const changeTo = (now: Branch, after: string, before: PageState | null): Uint8Array | null => {
-    const data = before ? difference(core, reader.words, before, now) : "";
+  /** Null when there is nothing to tell. `first` leads to `before`. */
+  const changeTo = (now: Branch, after: string, before: PageState | null, first = ""): Uint8Array | null => {
+    const data = first + (before ? difference(core, reader.words, before, now) : "");
     return data === "" && after === now.cursor ? null : encodeSse({ id: now.cursor, data });
   };
   const sync = oneAtATime(async () => {
@@ -108,11 +105,6 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
   };
 }
 
-function withReply(branch: Branch, reply: MessageData): Branch {
-  const messages = [...branch.messages.messages.slice(0, -1), reply];
-  return { ...branch, messages: { ...branch.messages, messages } };
-}
-
 /** Runs `work` when called; calls meanwhile lead to one more run after it. */
 export function oneAtATime(work: () => Promise<void>): () => void {
   let isBusy = false;
@@ -127,4 +119,84 @@ export function oneAtATime(work: () => Promise<void>): () => void {
     }
     isBusy = false;
   };
+}
+
+function withReply(branch: Branch, reply: MessageData): Branch {
+  const messages = [...branch.messages.messages.slice(0, -1), reply];
+  return { ...branch, messages: { ...branch.messages, messages } };
+}
+
+interface PageState {
+  /** Fingerprints of its messages; null = not known. */
+  readonly messages: readonly string[] | null;
+  readonly liveTurnId: string | null;
+  readonly title: string | null;
+}
+
+/** What a page shows that was made at the cursor `after`. Of a reply that was being written then, how far is not known. */
+function shownAfter(after: string, branch: Branch): PageState {
+  if (after !== branch.cursor) return { messages: null, liveTurnId: null, title: null };
+  const shown = shownOf(branch);
+  const last = branch.messages.messages.at(-1);
+  if (!branch.live || !last || !shown.messages) return shown;
+  return { ...shown, messages: [...shown.messages.slice(0, -1), last.id] };
+}
+
+/** The page has been told of its last message by other means. */
+function withLast(shown: PageState, message: MessageData): PageState {
+  if (!shown.messages) return shown;
+  return { ...shown, messages: [...shown.messages.slice(0, -1), fingerprint(message)] };
+}
+
+function shownOf({ messages, live, thread }: Branch): PageState {
+  return { messages: messages.messages.map(fingerprint), liveTurnId: live?.id ?? null, title: thread.title };
+}
+
+/** Partials that lead from `shown` to `branch`. */
+function difference(core: Core, words: Words, shown: PageState, branch: Branch): string {
+  const { thread, live } = branch;
+  let markup = messagesDifference(core, words, shown.messages, branch);
+  const liveTurnId = live?.id ?? null;
+  if (shown.messages === null || shown.liveTurnId !== liveTurnId) {
+    markup += partial("go", "outerHTML", core.views.go({ threadId: thread.id, liveTurnId }, words));
+  }
+  if (shown.title !== thread.title) {
+    markup += partial("title", "outerMorph", core.views.title(thread, words));
+    markup += partial("page-title", "innerHTML", core.views.pageTitle(thread, words));
+  }
+  return markup;
+}
+
+function messagesDifference(core: Core, words: Words, shown: PageState["messages"], { messages }: Branch): string {
+  const { views } = core;
+  const list = messages.messages;
+  // The page may show more above: what is loaded now begins further down, or the reader went upwards.
+  const start = shown?.findIndex((print) => idOf(print) === list[0]?.id) ?? -1;
+  if (!shown || start < 0) return partial("messages", "outerMorph", views.messages(messages, words));
+  const old = shown.slice(start);
+  const firstOther = old.findIndex((print, index) => idOf(print) !== list[index]?.id);
+  const same = firstOther < 0 ? old.length : firstOther;
+  const changed = list.slice(0, same).filter((message, index) => fingerprint(message) !== old[index]);
+  const [replaced, ...gone] = old.slice(same).map(idOf);
+  const markup = list
+    .slice(same)
+    .map((message) => views.message(message, words).markup)
+    .join("");
+  return [
+    ...changed.map((message) => tellChanged(core, words, message)),
+    ...gone.map((id) => partial(id, "delete", { markup: "" })),
+    replaced === undefined
+      ? markup && partial("messages", "beforeend", { markup })
+      : partial(replaced, markup ? "outerHTML" : "delete", { markup }),
+  ].join("");
+}
+
+/** What a user wrote stays, and may be under their hands in a form. */
+function tellChanged({ views }: Core, words: Words, message: MessageData): string {
+  if (message.role === "user") return partial(`${message.id}-foot`, "outerMorph", views.messageFoot(message, words));
+  return partial(message.id, "outerMorph", views.message(message, words));
+}
+
+function idOf(print: string): string {
+  return print.split(" ", 1)[0] ?? "";
 }

@@ -1,15 +1,26 @@
 /**
- * What a page shows of a thread: a window on its branch, with the parts of a turn that still runs. `cursor` names exactly
- * that state, so that the live channel knows what a page has.
+ * What a page shows of a thread: a window on its branch, with the parts of a turn that still runs, as messages that the views want.
+ * `cursor` names exactly that state, so that the live channel knows what a page has.
  */
 
-import type { Core, Html, LiveTurn, Message, MessageData, MessagesData, Thread, Words } from "../../protocols";
+import { newestEnd, pathTo } from "../../basics/messages";
+import type {
+  Core,
+  Html,
+  LiveTurn,
+  Message,
+  MessageData,
+  MessageNode,
+  MessagesData,
+  PartData,
+  Siblings,
+  Thread,
+  TurnInfo,
+  Words,
+} from "../../protocols";
 import { withRemovedFiles } from "../api/files";
-import { isMarkdown } from "../reply/part-data";
-import { renderAll, whenFinished } from "../reply/rendered";
+import { isMarkdown, partData, renderAll, runningPart, whenFinished } from "../reply/markup";
 import type { Reader } from "../session/session";
-import { messageData } from "./message-data";
-import { chooseWindow, type WindowQuery } from "./window";
 
 export interface Branch {
   readonly thread: Thread;
@@ -54,6 +65,20 @@ export async function loadBranch(
   return { thread, messages, live, endId, cursor: cursorOf(thread, list, live?.id ?? null), later };
 }
 
+/**
+ * Notes in the thread's metadata, as `seen`, that its user has seen its end: to be called by all that shows them that. A thread that
+ * no page ever showed counts as seen, since programs have threads, too.
+ */
+export async function noteSeen(core: Core, username: string, { id, headId, metadata }: Thread): Promise<void> {
+  if (headId === null || metadata.seen === headId) return;
+  try {
+    await core.thread.update(username, id, { metadata: { seen: headId } });
+  } catch (error) {
+    // What is shown is shown all the same.
+    core.log.error("What was seen could not be noted", { thread: id, error: error as Error });
+  }
+}
+
 /** By the ids of the messages. */
 async function renderBodies(core: Core, words: Words, messages: readonly Message[]): Promise<Map<string, Html>> {
   const texts = messages.filter(isMarkdown);
@@ -82,4 +107,168 @@ export function fingerprint({ id, parts, turn, siblings }: MessageData): string 
 function withTarget(message: MessageData, at: string | undefined): MessageData {
   const isHere = at !== undefined && message.parts.some((part) => part.message.id === at);
   return isHere ? { ...message, targetId: at } : message;
+}
+
+const PER_PAGE = 100; // Messages at least, where there are as many.
+const ABOVE = 20; // Messages shown before the one that was asked for.
+
+/** At most one of them. */
+export interface WindowQuery {
+  /** What comes before this message. */
+  readonly before?: string | undefined;
+  /** What is around this message, on whichever branch it is. */
+  readonly at?: string | undefined;
+  /** What is around this message, which is looked for to be edited. */
+  readonly edit?: string | undefined;
+}
+
+interface BranchWindow {
+  /** Oldest first. */
+  readonly shown: readonly MessageNode[];
+  /** The oldest one shown; null when none is before it. */
+  readonly before: string | null;
+  /** The first one after those shown; null when there is none. */
+  readonly next: string | null;
+  /** The last one of the branch. */
+  readonly endId: string | null;
+  /** False when the branch is another one than the thread's. */
+  readonly isThreadsBranch: boolean;
+}
+
+/**
+ * The end of the branch, what comes before a message, or what is around one. It begins with a message of the user, so that no reply is cut
+ * in two, and holds as many whole replies as it takes. A message that is not in the thread is as one that was not asked for.
+ */
+export function chooseWindow(
+  nodes: readonly MessageNode[],
+  headId: string | null,
+  { before, at, edit }: WindowQuery,
+): BranchWindow {
+  const around = at ?? edit;
+  const asked = around ?? before;
+  const threads = headId === null ? [] : pathTo(nodes, headId);
+  const other = asked === undefined || isOn(threads, asked) ? [] : pathTo(nodes, newestEnd(nodes, asked));
+  const isThreadsBranch = !isOn(other, asked);
+  const path = isThreadsBranch ? threads : other;
+  const position = path.findIndex(({ id }) => id === asked);
+  const [start, end] = rangeOf(path, position, position >= 0 && around === undefined);
+  return {
+    shown: path.slice(start, end),
+    before: start > 0 ? (path[start]?.id ?? null) : null,
+    next: path[end]?.id ?? null,
+    endId: path.at(-1)?.id ?? null,
+    isThreadsBranch,
+  };
+}
+
+function rangeOf(path: readonly MessageNode[], position: number, isBefore: boolean): [start: number, end: number] {
+  if (isBefore) return [questionAt(path, position - PER_PAGE), position];
+  const last = questionAt(path, path.length - PER_PAGE);
+  if (position < 0 || position >= last) return [last, path.length];
+  const start = questionAt(path, position - ABOVE);
+  const next = path.findIndex(({ role }, index) => role === "user" && index > position && index >= start + PER_PAGE);
+  return [start, next < 0 ? path.length : next];
+}
+
+/** Where the message of the user stands that is at the position or above it. */
+function questionAt(path: readonly MessageNode[], position: number): number {
+  let at = Math.max(0, position);
+  while (at > 0 && path[at]?.role !== "user") at--;
+  return at;
+}
+
+function isOn(path: readonly MessageNode[], id: string | undefined): boolean {
+  return path.some((node) => node.id === id);
+}
+
+interface MessageWindow {
+  /** Those of the thread, oldest first. */
+  readonly stored: readonly Message[];
+  /** Of the whole thread. */
+  readonly nodes: readonly MessageNode[];
+  /** All that are below one of `stored`, oldest first. */
+  readonly turns: readonly TurnInfo[];
+  /** What goes on below the last of `stored`. */
+  readonly live: LiveTurn | null;
+  /** Whether the reader is told at which endpoint a turn failed. */
+  readonly isAdmin: boolean;
+  /** Markdown of those of `stored` that have some, by their ids. */
+  readonly bodies: ReadonlyMap<string, Html>;
+}
+
+/**
+ * Each message of the user's alone, and all that stands between two of them as one reply, with its turn and with how many others stand
+ * in its place.
+ */
+function messageData(
+  core: Core,
+  words: Words,
+  { stored, nodes, turns: all, live, bodies, isAdmin }: MessageWindow,
+): MessageData[] {
+  const turns = isAdmin ? all : all.map(({ fault: _, ...turn }) => turn);
+  const known = new Set(stored.map(({ id }) => id));
+  const running = live?.parts.filter(({ id }) => !known.has(id)) ?? [];
+  const waiting = new Set(live?.waiting);
+  const toPart = (message: Message) => {
+    const body = bodies.get(message.id);
+    if (known.has(message.id)) return partData(core, words, message, body && { body });
+    const state = { isLast: message === running.at(-1), isWaiting: waiting.has(message.id) };
+    return runningPart(core, words, message, state);
+  };
+  const children = Map.groupBy(nodes, ({ parentId }) => parentId);
+  const siblingsOf = (parentId: string | null, id: string | null) => findSiblings(children.get(parentId) ?? [], id);
+  const turnOf = findTurns(turns);
+  const replyTo = (questionId: string, threadId: string, messages: readonly Message[]): MessageData => {
+    // Where a reply was continued twice, the place is below one of its parts.
+    const siblings = messages.map(({ parentId, id }) => siblingsOf(parentId, id)).findLast((found) => found !== null);
+    return {
+      id: `r-${questionId}`,
+      threadId,
+      role: "assistant",
+      parts: messages.map(toPart),
+      turn: turnOf(questionId, messages.at(-1)),
+      siblings: (messages.length === 0 ? siblingsOf(questionId, null) : siblings) ?? null,
+    };
+  };
+  const groups = groupByAuthor([...stored, ...running]);
+  return groups.flatMap((group, index) => {
+    const first = group[0] as Message;
+    const { id, threadId, parentId } = first;
+    if (first.role !== "user") return replyTo(parentId ?? "", threadId, group);
+    const parts: PartData[] = [toPart(first)];
+    const siblings = siblingsOf(parentId, id);
+    const question = { id: `m-${id}`, threadId, role: "user" as const, parts, turn: null, siblings };
+    // A turn that failed or has only begun has nothing in the thread, and is shown all the same.
+    const hasReply = groups[index + 1]?.[0]?.role !== "user" && index + 1 < groups.length;
+    return hasReply || !turnOf(id, undefined) ? question : [question, replyTo(id, threadId, [])];
+  });
+}
+
+/** Each message of the user alone, and all that stands between two of them together. */
+function groupByAuthor(messages: readonly Message[]): Message[][] {
+  const groups: Message[][] = [];
+  for (const message of messages) {
+    const group = groups.at(-1);
+    if (group && message.role !== "user" && group[0]?.role !== "user") group.push(message);
+    else groups.push([message]);
+  }
+  return groups;
+}
+
+/** Gives the turn of a reply: the one that wrote its last part, or a later one that goes on below it. */
+function findTurns(turns: readonly TurnInfo[]) {
+  const byId = new Map(turns.map((turn) => [turn.id, turn]));
+  const byParent = new Map(turns.map((turn) => [turn.parentId, turn]));
+  return (questionId: string, last: Message | undefined): TurnInfo | null =>
+    byParent.get(last?.id ?? questionId) ?? byId.get(last?.turnId ?? "") ?? null;
+}
+
+/** The messages in one place; null when there is only this one. One that is not in the thread yet is its last. */
+function findSiblings(inPlace: readonly MessageNode[], id: string | null): Siblings | null {
+  const found = inPlace.findIndex((node) => node.id === id);
+  const position = found < 0 ? inPlace.length : found;
+  const count = Math.max(inPlace.length, position + 1);
+  if (count < 2) return null;
+  const [previousId, nextId] = [inPlace[position - 1]?.id ?? null, inPlace[position + 1]?.id ?? null];
+  return { parentId: inPlace[0]?.parentId ?? null, position: position + 1, count, previousId, nextId };
 }

@@ -17,9 +17,8 @@ import { CONTENT_MAX } from "../../turn/plan";
 import { factJournals } from "../api/live-events";
 import { pageData } from "../http/assets";
 import type { Reader } from "../session/session";
-import { type Branch, loadBranch } from "./branch";
+import { type Branch, loadBranch, type WindowQuery } from "./branch";
 import { type ListRequest, loadThreadList } from "./list";
-import type { WindowQuery } from "./window";
 
 /** What a person asked to see, by the address of the page. */
 export interface ChatRequest {

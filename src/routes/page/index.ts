@@ -9,12 +9,11 @@ import { htmlResponse, PAGE_HEADERS } from "../http/respond";
 import { type IdleTimer, type StreamFormat, sendAll, streamResponse } from "../http/stream";
 import { streamedPage, writePage } from "../reply/no-script";
 import { findUser, type Reader, session } from "../session/session";
+import { noteSeen } from "./branch";
 import { type ChatRequest, loadChat } from "./chat-data";
 import { attachmentRoutes } from "./files";
 import { ListQuery, listAsked, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
-import { noteSeen } from "./seen";
-import { sourceRoutes } from "./source";
 import { turnFormRoutes } from "./turn-forms";
 
 const Asked = t.Object({
@@ -61,7 +60,6 @@ export function pageRoutes(core: Core) {
     .use(session(core))
     .use(turnFormRoutes(core))
     .use(messageRoutes(core))
-    .use(sourceRoutes(core))
     .use(listRoutes(core))
     .use(attachmentRoutes(core))
     .get("/", ({ reader, query }) => show(reader, { threadId: null, list: listAsked(query) }), {

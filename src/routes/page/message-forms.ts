@@ -1,4 +1,4 @@
-/** What can be done with a message of the page: edit, answer again, go on, show another version, fork; and earlier messages. */
+/** What can be done with a message of the page: edit, answer again, go on, show another version, fork, copy; and earlier messages. */
 
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
@@ -16,6 +16,11 @@ const MessageChoice = t.Object({ message: t.String() });
 
 const NO_CHAT = "There is no such chat.";
 const NO_MESSAGE = "There is no such message in this chat.";
+
+const SourceQuery = t.Object({
+  message: t.String(),
+  reply: t.Optional(t.Literal("1", { description: "The reply that the message is a part of, or that answers it." })),
+});
 
 const one = { reader: true, params: Id, query: MessageChoice } as const;
 
@@ -61,6 +66,19 @@ function fragmentRoutes(core: Core) {
         return htmlResponse(core.views.messageItems(branch.messages, reader.words));
       },
       { reader: true, params: Id, query: t.Object({ before: t.String() }) },
+    )
+    .get(
+      "/t/:id/source",
+      async ({ reader, params: { id }, query: { message, reply } }) => {
+        const text = await loadSource(core, reader, id, message, reply === "1");
+        const headers = {
+          "content-type": "text/plain; charset=utf-8",
+          "cache-control": "no-store",
+          "x-content-type-options": "nosniff",
+        };
+        return new Response(text, { headers });
+      },
+      { reader: true, params: Id, query: SourceQuery },
     );
 }
 
@@ -143,4 +161,19 @@ async function findMessage(core: Core, reader: Reader, threadId: string, message
   const message = branch?.messages.messages.find(({ id }) => id === `m-${messageId}`);
   if (!message) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
   return message;
+}
+
+/** The Markdown of a message as it was written, of a reply that is being written as far as it is: what Copy copies, and what "Show source" leads to. */
+async function loadSource(core: Core, reader: Reader, threadId: string, id: string, isReply: boolean): Promise<string> {
+  const branch = await loadBranch(core, reader, threadId, { at: id });
+  const isIn = ({ parts }: MessageData) => parts.some(({ message }) => message.id === id);
+  const isAsked = (it: MessageData) =>
+    isReply ? it.role === "assistant" && (it.id === `r-${id}` || isIn(it)) : isIn(it);
+  const found = branch?.messages.messages.find(isAsked);
+  if (!found) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
+  const messages = found.parts.map(({ message }) => message).filter((message) => isReply || message.id === id);
+  return messages
+    .filter(({ type }) => type === "text")
+    .map(({ content }) => content)
+    .join("\n\n");
 }

@@ -1,13 +1,13 @@
 /**
  * A text of Markdown that is being written, and what a page is to change to show it: finished blocks are told once and never
- * touched again; of the open one mostly what was added to it.
+ * touched again; of the open one mostly what was added to it, since most of a reply grows at its end, and to send that alone
+ * keeps its cost linear. A page without script is told finished blocks alone.
  */
 
 import { formulasOfText } from "../../formulas";
 import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
 import { partial } from "../http/respond";
-import { addedTo, endTags } from "./append";
-import { isSumOfBlocks, keepRendered, rendered } from "./rendered";
+import { isSumOfBlocks, keepRendered, rendered } from "./markup";
 
 export interface GrowingText {
   push(text: string): void;
@@ -18,29 +18,40 @@ export interface GrowingText {
    * must show it anew, as `shown` then is, because formulas that it shows as they were written have been made.
    */
   takeChanges(tail: string): string | null;
-  /** The same once nothing more comes and `text` is all. Null when the page must show the whole anew, because the end changed the beginning. */
-  takeEnd(tail: string, text: string): string | null;
+  /** Markup of blocks that have been finished since they were told last; for a page that is shown nothing of the open one. */
+  takeBlocks(): string;
+  /** What is still to be told once nothing more comes and `text` is all. */
+  end(text: string): TextEnd;
+}
+
+export interface TextEnd {
+  /** Markup that follows the finished blocks. */
+  readonly rest: Html;
+  /** Null, or markup of the whole, to be shown instead, because the end changed the beginning. */
+  readonly whole: Html | null;
 }
 
 /** Blocks that were told, all at once. */
-interface Told {
+interface ToldBlocks {
   readonly source: string;
   markup: Html;
   /** Whether formulas are still shown as they were written, and whether they are made meanwhile. */
   state: "finished" | "waiting" | "made";
 }
 
+const SHORT = 1000; // Characters. For `takeBlocks`, an open block that is longer is looked at only when it has grown by a tenth.
+
 /** `onMade` is called when there is something to take without a push. */
 export function createGrowingText(core: Core, words: Words, onMade = () => {}): GrowingText {
   const { views } = core;
-  const told: Told[] = [];
+  const told: ToldBlocks[] = [];
   let isEnded = false;
   /** Source from the start of the open block on. */
   let open = "";
   /** As much of it as was told. */
   let toldOpen = "";
   let tail = "";
-  let hasMore = false;
+  let [hasMore, hasLine] = [false, false];
   let waiting = "";
   let fence: OpenFence | null = null;
 
@@ -56,14 +67,14 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     if (fence) tail = fence.markup + fence.end;
     fence = null;
   };
-  const tellBlocks = (id: string, length: number): string => {
+  const finishBlocks = (length: number): Html => {
     const source = open.slice(0, length);
     open = open.slice(length);
-    const blocks: Told = { source, ...look(source) };
+    const blocks: ToldBlocks = { source, ...look(source) };
     told.push(blocks);
-    return partial(id, "beforebegin", blocks.markup);
+    return blocks.markup;
   };
-  const look = (source: string): Omit<Told, "source"> => {
+  const look = (source: string): Omit<ToldBlocks, "source"> => {
     const formulas = formulasOfText(core.log);
     const markup = views.markdown(source, words, formulas);
     const made = formulas.made();
@@ -90,7 +101,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     }
     settleFence();
     const opened = openNow(open);
-    const blocks = opened.finished > 0 ? tellBlocks(id, opened.finished) : "";
+    const blocks = opened.finished > 0 ? partial(id, "beforebegin", finishBlocks(opened.finished)) : "";
     toldOpen = open;
     return blocks + tellTail(id, opened);
   };
@@ -111,6 +122,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
       const more = all.includes("\r") ? all.slice(0, all.length - waiting.length).replace(/\r\n?/g, "\n") : all;
       open += more;
       hasMore ||= more !== "";
+      hasLine ||= more.includes("\n");
     },
     shown() {
       return { body: views.join(told.map(({ markup }) => markup)), tail: openNow(toldOpen).tail };
@@ -119,15 +131,23 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
       const changes = grow(id);
       return takeMade() ? null : changes;
     },
-    takeEnd(id, text) {
+    takeBlocks() {
+      if (!hasLine || (open.length > SHORT && open.length < toldOpen.length * 1.1)) return "";
+      hasLine = false;
+      const { finished } = views.openMarkdown(open, words);
+      const markup = finished > 0 ? finishBlocks(finished).markup : "";
+      toldOpen = open;
+      return markup;
+    },
+    end(text) {
       settleFence();
       isEnded = true;
       const rest = look(open + waiting);
       const blocks = views.join([...told.map(({ markup }) => markup), rest.markup]);
       const isFinished = [...told, rest].every(({ state }) => state === "finished");
-      if (isFinished && isSumOfBlocks(text)) keepRendered(core, words, text, blocks);
-      const { markup } = rendered(core, words, text);
-      return blocks.markup === markup ? partial(id, "outerHTML", rest.markup) : null;
+      if (isFinished && isSumOfBlocks(text)) keepRendered(views, words, text, blocks);
+      const whole = rendered(core, words, text);
+      return { rest: rest.markup, whole: blocks.markup === whole.markup ? null : whole };
     },
   };
 }
@@ -168,4 +188,48 @@ function moreOf(fence: OpenFence, open: string): string | null {
 /** Whether a line holds nothing but the mark's character, so far. */
 function mayEnd(line: string, mark: string): boolean {
   return line.trim().replaceAll(mark[0] ?? "", "") === "";
+}
+
+export interface AddedMarkup {
+  /** Markup to go to the end of an element that is there. */
+  readonly markup: string;
+  /** Which one: how many last children down from the element that holds all of it. */
+  readonly depth: number;
+}
+
+/** Null when `after` is more than `before` with something at the end of one of its elements. */
+function addedTo(before: string, after: string): AddedMarkup | null {
+  const ends = [...endTags(before)];
+  for (let depth = ends.length; depth >= 0; depth--) {
+    const at = ends[ends.length - depth] ?? before.length;
+    const rest = before.slice(at);
+    if (!after.startsWith(before.slice(0, at)) || !after.endsWith(rest) || after.length < before.length) continue;
+    const markup = after.slice(at, after.length - rest.length);
+    if (isWhole(markup)) return { markup, depth };
+  }
+  return null;
+}
+
+const MAX_ENDS = 2000; // Characters: lists nested deeper than anybody can see.
+
+/** Where the end tags stand that `markup` ends with, outermost last. What is inside of a formula is no HTML. */
+export function endTags(markup: string): number[] {
+  const tail = /(?:<\/(?!math)[a-z][a-z0-9]*>\s*)*$/.exec(markup.slice(-MAX_ENDS));
+  if (!tail) return [];
+  const begin = markup.length - tail[0].length;
+  return [...tail[0].matchAll(/</g)].map(({ index }) => begin + index);
+}
+
+const VOID = new Set(["br", "hr", "img", "input", "wbr"]);
+
+/** Whether every element that begins in it ends in it, and no other one does. */
+function isWhole(markup: string): boolean {
+  if (markup.lastIndexOf("<") > markup.lastIndexOf(">")) return false;
+  let depth = 0;
+  for (const [, slash, name = ""] of markup.matchAll(/<(\/?)([a-z][a-z0-9]*)/g)) {
+    if (VOID.has(name)) continue;
+    depth += slash ? -1 : 1;
+    if (depth < 0) return false;
+  }
+  return depth === 0;
 }

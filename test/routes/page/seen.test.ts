@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { noteSeen } from "../../../src/routes/page/seen";
+import { noteSeen } from "../../../src/routes/page/branch";
 import { atEnd } from "../../support/at-end";
 import { startServer } from "../../support/server";
 import { reply, startUpstream } from "../../support/upstream";

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Core } from "../../../src/protocols";
-import { endTags } from "../../../src/routes/reply/append";
-import { createGrowingText } from "../../../src/routes/reply/growing-text";
+import { createGrowingText, endTags } from "../../../src/routes/reply/growing-text";
 import { en } from "../../../views/words/en";
 import { SAMPLE, testViews } from "../../support/chat-data";
 import { createRandom } from "../../support/random";
@@ -13,6 +12,9 @@ const core = { views } as Core;
 function createPage() {
   let [body, tail] = ["", ""];
   return {
+    end(rest: string): void {
+      [body, tail] = [body + rest, ""];
+    },
     apply(told: string): void {
       const partials = [
         ...told.matchAll(/<hx-partial hx-target="#t((?:&gt;:last-child)*)" hx-swap="(\w+)">([\s\S]*?)<\/hx-partial>/g),
@@ -21,7 +23,6 @@ function createPage() {
       for (const [, path = "", swap, markup = ""] of partials) {
         if (swap === "beforebegin") body += markup;
         else if (swap === "innerMorph") tail = markup;
-        else if (swap === "outerHTML") [body, tail] = [body + markup, ""];
         else {
           const ends = endTags(tail);
           const at = ends[ends.length - path.length / "&gt;:last-child".length] ?? tail.length;
@@ -60,9 +61,10 @@ function stream(text: string, lengths: () => number, isChecked = true): Streamed
       );
   }
   const whole = views.markdown(text, en);
-  const end = growing.takeEnd("t", text);
-  if (end !== null) page.apply(end);
-  return { markup: end === null ? whole.markup : page.markup(), isResent: end === null, bytes };
+  const end = growing.end(text);
+  page.end(end.rest.markup);
+  if (end.whole) expect(end.whole.markup).toBe(whole.markup);
+  return { markup: end.whole?.markup ?? page.markup(), isResent: end.whole !== null, bytes };
 }
 
 const DOCUMENTS = [
@@ -100,6 +102,20 @@ describe("a text that grows", () => {
     },
     30_000,
   );
+
+  test.each([...DOCUMENTS, ...LATE])("is by finished blocks alone what a reload shows (%#)", (text) => {
+    for (const length of [1, 2, 7, 40]) {
+      const growing = createGrowingText(core, en);
+      let told = "";
+      for (let at = 0; at < text.length; at += length) {
+        growing.push(text.slice(at, at + length));
+        told += growing.takeBlocks();
+      }
+      const { rest, whole } = growing.end(text);
+      expect(whole?.markup ?? told + rest.markup).toBe(views.markdown(text, en).markup);
+      if (!LATE.includes(text)) expect(whole).toBeNull();
+    }
+  });
 
   test.each(LATE)("is told anew at its end when that changes the beginning (%#)", (text) => {
     // One that joins in between is shown more than was told.
@@ -139,7 +155,8 @@ describe("a text that grows", () => {
     );
     growing.push("end");
     expect(growing.takeChanges("t")).toContain("<p>end</p>");
-    expect(growing.takeEnd("t", `before\n\n${slow}after\n\nmore\n\nend`)).toContain("<p>end</p>");
+    const end = growing.end(`before\n\n${slow}after\n\nmore\n\nend`);
+    expect([end.rest.markup, end.whole]).toEqual(["<p>end</p>\n", null]);
   });
 
   test("what was added is sent, and not the block that it was added to", () => {

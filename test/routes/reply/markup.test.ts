@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "bun:test";
 import { createViews } from "../../../src/core/views";
 import type { Core, ViewsProtocol, Words } from "../../../src/protocols";
-import { renderAll, rendered } from "../../../src/routes/reply/rendered";
+import { renderAll, rendered } from "../../../src/routes/reply/markup";
 import { en } from "../../../views/words/en";
 
 const SECTION =

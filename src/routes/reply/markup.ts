@@ -1,10 +1,59 @@
 /**
- * Markdown that is complete, as markup: kept, because every page and every tab shows the same texts again, and rendered in
- * slices between which other work goes on, because a page may hold a hundred replies and a reply may be long.
+ * The parts of a reply as the views want them, with their Markdown as markup. Markup of complete texts is kept, because every page and
+ * every tab shows the same texts again, and rendered in slices between which other work goes on, because a page may hold a hundred
+ * replies and a reply may be long.
  */
 
 import { type FormulasOfText, formulasOfText } from "../../formulas";
-import type { Core, Html, ViewsProtocol, Words } from "../../protocols";
+import type { Core, Html, Message, PartData, ViewsProtocol, Words } from "../../protocols";
+
+/** Id of a part's element. */
+export function partId(message: Pick<Message, "id">): string {
+  return `p-${message.id}`;
+}
+
+export function isMarkdown({ type }: Pick<Message, "type">): boolean {
+  return type === "text" || type === "thinking";
+}
+
+/** A part that is complete, but for what `state` says. Its Markdown, unless it is given, is rendered when it is looked at: not everybody looks. */
+export function partData(core: Core, words: Words, message: Message, state: Partial<PartData> = {}): PartData {
+  let body: Html | null = null;
+  return {
+    id: partId(message),
+    message,
+    get body() {
+      body ??= rendered(core, words, isMarkdown(message) ? message.content : "");
+      return body;
+    },
+    tail: null,
+    progress: "",
+    isWaiting: false,
+    ...state,
+  };
+}
+
+/** A part of a turn that runs, as far as it is: the last one may still grow. */
+export function runningPart(core: Core, words: Words, message: Message, state: RunningState): PartData {
+  const { views, log } = core;
+  const { isLast, isWaiting } = state;
+  const isUnanswered = message.error === undefined && message.durationMs === undefined;
+  if (message.type === "tool" && isUnanswered)
+    return partData(core, words, message, { tail: views.markdown("", words), isWaiting });
+  if (!isLast || !isMarkdown(message)) return partData(core, words, message);
+  const formulas = formulasOfText(log);
+  const { finished, tail } = views.openMarkdown(message.content, words, formulas);
+  return partData(core, words, message, {
+    body: views.markdown(message.content.slice(0, finished), words, formulas),
+    tail,
+  });
+}
+
+interface RunningState {
+  readonly isLast: boolean;
+  /** For the user's yes or no. */
+  readonly isWaiting: boolean;
+}
 
 const SLICE = 8000; // Characters: about 2 ms of ordinary text,
 const SLICE_LINES = 400; // and lines, each of which may be a block or an item.
@@ -46,11 +95,6 @@ export function rendered({ views, log }: Core, words: Words, text: string): Html
   return finish(views, words, text, joined(views, [...slicesOf(views, words, text, formulas)]), formulas);
 }
 
-/** Keeps markup that is known already to be that of the text. */
-export function keepRendered({ views }: Core, words: Words, text: string, markup: Html): void {
-  keep(views, words, text, markup);
-}
-
 /** The markup of each of the texts, in slices; with their formulas, unless those take too long. */
 export async function renderAll(core: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
   const all = await renderOnce(core, words, texts);
@@ -70,16 +114,13 @@ async function renderOnce({ views, log }: Core, words: Words, texts: readonly st
   };
   for (const text of texts) {
     const known = recall(views, words, text);
-    if (known) all.push(known);
-    else {
-      const slices: (Html | null)[] = [];
-      const formulas = formulasOfText(log);
-      for (const slice of slicesOf(views, words, text, formulas)) {
-        slices.push(slice);
-        await rest();
-      }
-      all.push(finish(views, words, text, joined(views, slices), formulas));
+    const slices: (Html | null)[] = [];
+    const formulas = formulasOfText(log);
+    for (const slice of known ? [] : slicesOf(views, words, text, formulas)) {
+      slices.push(slice);
+      await rest();
     }
+    all.push(known ?? finish(views, words, text, joined(views, slices), formulas));
   }
   return all;
 }
@@ -100,7 +141,7 @@ function* slicesOf(views: ViewsProtocol, words: Words, text: string, formulas: F
 /** What is not finished is not kept. */
 function finish(views: ViewsProtocol, words: Words, text: string, markup: Html, { made }: FormulasOfText): Html {
   const later = made();
-  if (!later) return keep(views, words, text, markup);
+  if (!later) return keepRendered(views, words, text, markup);
   unfinished.set(markup, later);
   return markup;
 }
@@ -130,7 +171,8 @@ function recall(views: ViewsProtocol, words: Words, text: string): Html | null {
   return markup;
 }
 
-function keep(views: ViewsProtocol, words: Words, text: string, markup: Html): Html {
+/** Keeps what is the markup of the text. */
+export function keepRendered(views: ViewsProtocol, words: Words, text: string, markup: Html): Html {
   const languages = kept.get(views.markdown) ?? new WeakMap<Words, Kept>();
   kept.set(views.markdown, languages);
   const here = languages.get(words) ?? { texts: new Map(), size: 0 };

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Core, TurnEvent, TurnInfo } from "../../../src/protocols";
-import { createGrowth } from "../../../src/routes/reply/growth";
+import { createGrowth } from "../../../src/routes/reply/growing-reply";
 import { lengthOf } from "../../../src/turn/event-log";
 import { en } from "../../../views/words/en";
 import { testViews } from "../../support/chat-data";
