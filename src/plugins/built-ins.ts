@@ -12,7 +12,7 @@ import { createFile } from "../core/file";
 import { createLimit } from "../core/limit";
 import { createMessageProcessor } from "../core/message-processor";
 import { createModel } from "../core/model";
-import { createLazyStore } from "../core/store/lazy";
+import { createLazyStore } from "../core/store";
 import { createSystemPrompt } from "../core/system-prompt";
 import { createThread, declareThreadStores } from "../core/thread";
 import { createViews } from "../core/views";

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { allowedParameters } from "../../src/basics/allowed";
 import { normaliseName } from "../../src/core/auth/accounts";
-import { searchable, wordsOf } from "../../src/core/store/search-index";
+import { searchable, wordsOf } from "../../src/core/store/search";
 import { accountKey } from "../../src/routes/session/sign-in";
 import { cpuMs } from "../support/cpu";
 

@@ -11,7 +11,7 @@ import { cleanName, cleanType } from "../../src/core/file";
 import { createSseReader } from "../../src/core/model/call";
 import { StreamFault, toFailure } from "../../src/core/model/failure";
 import { createTextReader } from "../../src/core/model/text";
-import { searchable, wordsOf } from "../../src/core/store/search-index";
+import { searchable, wordsOf } from "../../src/core/store/search";
 import { snippetOf } from "../../src/core/thread/search";
 import type { Core } from "../../src/protocols";
 import { takesGzip } from "../../src/routes/http/respond";

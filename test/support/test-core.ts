@@ -2,7 +2,7 @@
 
 import { createLog } from "../../src/basics/log";
 import { createBus } from "../../src/core/bus";
-import { createLazyStore } from "../../src/core/store/lazy";
+import { createLazyStore } from "../../src/core/store";
 import { install } from "../../src/plugins";
 import type { BusProtocol, Config, Core, Json, Log, Owner, Plugin, StoreProtocol } from "../../src/protocols";
 import { atEnd } from "./at-end";

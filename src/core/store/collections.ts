@@ -8,7 +8,7 @@
 import { AppError } from "../../basics/errors";
 import type { Log } from "../../protocols";
 import type { Row, StoreDatabase } from "./database";
-import type { Condition } from "./where";
+import type { Condition } from "./sql";
 import type { WriteQueue } from "./writes";
 
 export interface Collections {

@@ -1,12 +1,15 @@
-/** The open SQLite file: settings, prepared statements by their text, and the one way to write to it. */
+/**
+ * The open SQLite file: settings, and prepared statements by their text. One that is empty, or not there, may be new or lost. What is in
+ * use must not be taken as new: people would find none of their chats, write others, and nobody could put the two together
+ * again. So where traces show that there was one, the start is refused with everything as it is.
+ */
 
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { AppError, messageOf } from "../../basics/errors";
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { AppError, codeOf, messageOf } from "../../basics/errors";
 import type { Config } from "../../protocols";
 import { requireDataFolder } from "../data-folder";
-import { refuseWhenLost, requireOurTables, tracesOf } from "./lost";
 
 export type SqlValue = string | number | null;
 /** A row by column name; every query names its columns, so its reader knows what is in it. */
@@ -144,7 +147,7 @@ function makeFile(path: string): void {
   try {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (codeOf(error) !== "EEXIST") throw error;
   }
 }
 
@@ -164,5 +167,68 @@ function switchToWal(database: Database): void {
 
 /** Whether another connection is in the way, and it may work in a moment. */
 export function isBusy(error: unknown): boolean {
-  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+  return codeOf(error).startsWith("SQLITE_BUSY");
+}
+
+/** Throws an Error for the owner when something beside the database (`tracesOf`) says that it had content. */
+function refuseWhenLost(traces: readonly string[], isThere: boolean): void {
+  if (traces.length === 0) return;
+  throw new Error(
+    `It ${isThere ? "is empty" : "is not there"}, although it was in use: there is ${traces.join(", ")}. Nothing was touched. ` +
+      "Put the database back, from a backup if need be. To begin anew, move what is named here to another folder first.",
+  );
+}
+
+/**
+ * Must be read before the database is looked at: another process that makes a new one at the same moment writes the file first and what
+ * lies beside it later.
+ */
+function tracesOf({ dataPath, uploadDir }: Config, path: string): string[] {
+  const log = `${path}-wal`;
+  const beside = namesIn(dataPath).filter((name) => isBackup(name, path) || name.startsWith("before-restore-"));
+  const uploads = namesIn(uploadDir).filter((name) => name !== "incoming" && !name.startsWith("."));
+  return [
+    ...(statSync(log, { throwIfNoEntry: false })?.size ? [log] : []),
+    ...beside.slice(-1).map((name) => join(dataPath, name)),
+    ...(uploads.length > 0 ? [`something in ${uploadDir}`] : []),
+  ];
+}
+
+/** Whether a file beside the database is a whole copy of it, as schema.ts names them. */
+export function isBackup(name: string, path: string): boolean {
+  return name.startsWith(`${basename(path)}.backup-`) && !name.endsWith(".part");
+}
+
+function namesIn(folder: string): string[] {
+  // A folder that cannot be read is the business of whoever needs it.
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}
+
+const FROM_PYTHON =
+  "It is that of the Python Skeleton, whose chats cannot be read. Move it to another folder with the files ending in -wal and -shm; see docs/from-python.md.";
+
+/** False when there are no tables at all. Throws an Error when those that belong to a store are not all there. */
+function requireOurTables(database: Database): boolean {
+  // As of one moment: another process may be making a store.
+  return database.inTransaction ? areOurTablesThere(database) : database.transaction(areOurTablesThere)(database);
+}
+
+function areOurTablesThere(database: Database): boolean {
+  const rows = database.query<{ name: string }, []>("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  const tables = new Set(rows.map(({ name }) => name));
+  if (tables.size === 0) return false;
+  if (tables.has("_stores") && !tables.has("_store")) throw new Error(FROM_PYTHON);
+  if (!tables.has("_store")) throw new Error("It is the database of another program.");
+  const stores = database.query<{ name: string; fields: string }, []>("SELECT name, fields FROM _store").all();
+  const wanted = stores.flatMap(({ name, fields }) => [
+    name,
+    ...(fields.includes('"json_collection"') ? [`${name}.items`] : []),
+  ]);
+  const missing = wanted.filter((name) => !tables.has(name));
+  if (missing.length === 0) return true;
+  throw new Error(`It is damaged, tables are missing: ${missing.join(", ")}. Restore a backup.`);
 }

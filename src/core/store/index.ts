@@ -7,25 +7,26 @@
 import { AppError } from "../../basics/errors";
 import type { Core, Json, StoreInfo, StoreProtocol } from "../../protocols";
 import { createAppended, createCollections } from "./collections";
-import { openDatabase } from "./database";
-import { give } from "./give";
+import { openDatabase, type StoreDatabase } from "./database";
 import { createSchema } from "./schema";
-import { search } from "./search";
-import { createForms, reindex, unindex } from "./search-index";
+import { createForms, reindex, search, splitBlocks, unindex, withoutBlocks } from "./search";
 import { createSizes, sizeOf } from "./sizes";
 import {
+  checkedCount,
   checkedId,
   columnsOf,
+  conditionOf,
   decodeRecord,
   encodeFields,
   encodeJson,
   fieldOf,
+  orderAndLimit,
   ownerKey,
   searchedFields,
+  selection,
   sizedFields,
-} from "./values";
-import { checkedCount, conditionOf, orderAndLimit, selection } from "./where";
-import { createWriteQueue } from "./writes";
+} from "./sql";
+import { createWriteQueue, inSlices, SLICE_MS, type WriteQueue } from "./writes";
 
 export function createStore(core: Core): StoreProtocol {
   const database = openDatabase(core.config);
@@ -166,6 +167,35 @@ export function createStore(core: Core): StoreProtocol {
   };
 }
 
+/** As a server has it: opened at the first call, so that a plugin which replaces it leaves no file of ours behind. */
+export function createLazyStore(core: Core): StoreProtocol {
+  let opened: StoreProtocol | null = null;
+  const store = (): StoreProtocol => {
+    opened ??= createStore(core);
+    return opened;
+  };
+  return {
+    createStoreIfNotExists: (...args) => store().createStoreIfNotExists(...args),
+    listStores: () => store().listStores(),
+    findStore: (...args) => store().findStore(...args),
+    add: (...args) => store().add(...args),
+    get: (...args) => store().get(...args),
+    find: (...args) => store().find(...args),
+    update: (...args) => store().update(...args),
+    delete: (...args) => store().delete(...args),
+    count: (...args) => store().count(...args),
+    give: async (...args) => (await store().give?.(...args)) ?? 0,
+    size: (...args) => store().size(...args),
+    collectionAppend: (...args) => store().collectionAppend(...args),
+    collectionGet: (...args) => store().collectionGet(...args),
+    fullTextSearch: (...args) => store().fullTextSearch(...args),
+    ping: () => store().ping(),
+    async close() {
+      await opened?.close();
+    },
+  };
+}
+
 function isSearched(store: StoreInfo): boolean {
   return searchedFields(store).length > 0;
 }
@@ -177,4 +207,60 @@ function hasCollections(store: StoreInfo): boolean {
 function checkCollection(store: StoreInfo, field: string): void {
   if (fieldOf(store, field).type === "json_collection") return;
   throw new AppError("invalid", `The field "${field}" of "${store.name}" is no collection.`);
+}
+
+interface Giving {
+  readonly database: StoreDatabase;
+  readonly store: StoreInfo;
+  /** As the `_owner` column has them. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * How many records were given; one whose id the other has already stays. Only the owner of a row changes, so collections follow by
+ * themselves, and what is searched is indexed anew. In the order of the rows, so that both owners' records stay in the order
+ * in which they were added.
+ */
+async function give(writes: WriteQueue, giving: Giving): Promise<number> {
+  const { database, store, from, to } = giving;
+  const before = countOf(giving);
+  let left = before;
+  // Again, because a write that has to be done twice has moved on, and because the giver may still be writing.
+  for (let last = Number.POSITIVE_INFINITY; left > 0 && left < last; ) {
+    last = left;
+    await inSlices(writes, sliceOf(giveRows(giving)));
+    left = countOf(giving);
+  }
+  if (searchedFields(store).length > 0) {
+    await inSlices(writes, sliceOf(splitBlocks(database, store, to)));
+    await writes.write(() => withoutBlocks(database, store, from));
+  }
+  return before - left;
+}
+
+function countOf({ database, store, from }: Giving): number {
+  return Number(database.first(`SELECT count(*) AS n FROM "${store.name}" WHERE _owner = ?`, from)?.n);
+}
+
+function* giveRows({ database, store, from, to }: Giving): Generator<void> {
+  const isSearched = searchedFields(store).length > 0;
+  const next = `SELECT min(_row) AS row FROM "${store.name}" WHERE _owner = ? AND _row > ?`;
+  const take = `UPDATE OR IGNORE "${store.name}" SET _owner = ? WHERE _row = ? RETURNING _row`;
+  for (let after = -1; ; ) {
+    const row = database.first(next, from, after)?.row ?? null;
+    if (row === null) return;
+    after = Number(row);
+    if (database.first(take, to, after) && isSearched) reindex(database, store, after);
+    yield;
+  }
+}
+
+/** As many of the steps as fit into a slice. */
+function sliceOf(steps: Generator<void>): () => boolean {
+  return () => {
+    const end = performance.now() + SLICE_MS;
+    while (performance.now() < end) if (steps.next().done) return false;
+    return true;
+  };
 }

@@ -3,10 +3,12 @@
  * copy held here is checked against the file's `user_version` (raised with every change) before it is used.
  */
 
-import { AppError } from "../../basics/errors";
+import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { AppError, messageOf } from "../../basics/errors";
+import { onceDone } from "../../basics/queues";
 import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
-import { createBackups } from "./backup";
-import type { StoreDatabase } from "./database";
+import { isBackup, type StoreDatabase } from "./database";
 import {
   beginRefolding,
   beginReindex,
@@ -15,9 +17,9 @@ import {
   hasEarlierIndex,
   hasIndex,
   needsIndex,
-} from "./search-index";
+} from "./search";
 import { beginSizing, createSizing } from "./sizes";
-import { COLUMN_TYPE, columnsOf, searchedFields, sizedFields } from "./values";
+import { COLUMN_TYPE, columnsOf, searchedFields, sizedFields } from "./sql";
 import type { WriteQueue } from "./writes";
 
 export interface Schema {
@@ -58,7 +60,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
     throw new AppError("notFound", `There is no store "${name}". Declare it with createStoreIfNotExists first.`);
   };
 
-  const backups = createBackups(database.path, log);
+  const backup = createBackup(database.path, log);
   const reindexing = createReindexing({ database, writes, log, get });
   const sizing = createSizing({ database, writes, log, get });
   /** What is left of an earlier change goes on beside everything else. */
@@ -81,7 +83,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
       const merged = merge(before, declared);
       if (before && !merged && !needsIndex(database, before)) return goOn(name);
       // An index that was lost is made from what is there, and nothing of that changes.
-      if (before && (merged || hasEarlierIndex(database, before))) await backups.ready();
+      if (before && (merged || hasEarlierIndex(database, before))) await backup();
       await writes.write(() => {
         // Another process may have been here since; its version of the store is the one to go on from.
         version = null;
@@ -195,4 +197,82 @@ function createParts(database: StoreDatabase, store: StoreInfo): void {
     ) STRICT, WITHOUT ROWID`);
   }
   if (searchedFields(store).length > 0) createIndex(database, store);
+}
+
+const KEPT = 2; // Beside that of this start: enough to go back over a bad day of upgrades; each is as large as the database.
+
+/**
+ * Gives what resolves when this start has its copy of the database beside it; the first call writes it. Throws an Error when it cannot be
+ * written. One per start, so that it has the shape that an earlier version or set of plugins left, however many stores are
+ * extended then. `path` null: a database in memory, which needs none.
+ */
+function createBackup(path: string | null, log: Log): () => Promise<void> {
+  const started = new Date();
+  return onceDone(async () => {
+    if (path !== null) await writeBackup(path, started, log);
+  });
+}
+
+async function writeBackup(path: string, started: Date, log: Log): Promise<void> {
+  const target = backupName(path, new Date());
+  // A half-written copy must never look like a backup.
+  const part = `${target}.${process.pid}.part`;
+  try {
+    // As private as the database itself; SQLite fills a file that is empty.
+    closeSync(openSync(part, "wx", 0o600));
+    await copyDatabase(path, part);
+    renameSync(part, target);
+  } catch (error) {
+    rmSync(part, { force: true });
+    const why = `Cannot write the backup ${target}, so the database was left as it is: ${messageOf(error)}`;
+    throw new Error(why, { cause: error });
+  }
+  const megabytes = Math.ceil(statSync(target).size / 1e6);
+  log.info("Database backed up before its tables change", { file: target, megabytes });
+  // Another process that started at the same time may have written one too, and knows no more of its worth than we do.
+  const earlier = backupsOf(path).filter((file) => file < backupName(path, started));
+  for (const old of earlier.slice(0, -KEPT)) rmSync(old, { force: true });
+}
+
+function backupName(path: string, time: Date): string {
+  return `${path}.backup-${time.toISOString().replace(/[:.]/g, "-")}`;
+}
+
+/** Oldest first: the names end in their time. */
+function backupsOf(path: string): string[] {
+  return readdirSync(dirname(path))
+    .filter((name) => isBackup(name, path))
+    .sort()
+    .map((name) => join(dirname(path), name));
+}
+
+/** By a connection of its own in a thread of its own: a gigabyte takes seconds, and a plugin may be added while replies run. */
+const COPY = `
+import { Database } from "bun:sqlite";
+self.onmessage = ({ data: { path, target } }) => {
+  try {
+    const database = new Database(path, { readwrite: true });
+    database.run("PRAGMA busy_timeout = 5000");
+    database.run("VACUUM INTO ?", target);
+    database.close();
+    postMessage(null);
+  } catch (error) {
+    postMessage(error.message);
+  }
+};`;
+
+async function copyDatabase(path: string, target: string): Promise<void> {
+  const url = URL.createObjectURL(new Blob([COPY], { type: "text/javascript" }));
+  const worker = new Worker(url);
+  try {
+    const problem = await new Promise<string | null>((resolve) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => resolve(message);
+      worker.postMessage({ path, target });
+    });
+    if (problem !== null) throw new Error(problem);
+  } finally {
+    worker.terminate();
+    URL.revokeObjectURL(url);
+  }
 }

@@ -4,15 +4,12 @@
  * down; `_sizing` says up to which row they are not counted yet, and the triggers pass those over.
  */
 
-import { errorOf } from "../../basics/errors";
-import type { Log, StoreInfo } from "../../protocols";
+import type { StoreInfo } from "../../protocols";
 import type { StoreDatabase } from "./database";
-import { sizedFields } from "./values";
-import type { WriteQueue } from "./writes";
+import { sizedFields } from "./sql";
+import { createUpkeep, inSlices, type StoreParts, type StoreUpkeep } from "./writes";
 
 const SLICE = 500; // Rows counted in one write: less than a millisecond, as SQLite knows the length of a text without reading it.
-const REST_MS = 2; // As long as a slice with its commit takes, for everybody else.
-const AGAIN_MS = 10_000; // After a failure: a full disk is not asked, nor the log filled, all the time.
 
 /** Called once the file is open. */
 export function createSizes(database: StoreDatabase): void {
@@ -65,51 +62,11 @@ function bytesOf(store: StoreInfo, prefix: string): string {
   return terms.join(" + ");
 }
 
-export interface Sizing {
-  /** Goes on counting old records where this or an earlier process left off. */
-  begin(name: string): void;
-  /** Resolves after the slice that is at work; the next start goes on from there. */
-  close(): Promise<void>;
-}
-
-interface Sizer {
-  readonly database: StoreDatabase;
-  readonly writes: WriteQueue;
-  readonly log: Log;
-  /** The store as it is declared now. */
-  get(name: string): StoreInfo;
-}
-
-export function createSizing({ database, writes, log, get }: Sizer): Sizing {
-  const closed = Promise.withResolvers<void>();
-  let isClosed = false;
-  const works = new Map<string, Promise<void>>();
-
-  const work = async (name: string): Promise<void> => {
-    while (!isClosed) {
-      try {
-        if (!(await writes.write(() => countSlice(database, get(name))))) return;
-        await Bun.sleep(REST_MS);
-      } catch (error) {
-        log.error("Old records could not be counted; trying again", { store: name, error: errorOf(error) });
-        await Promise.race([Bun.sleep(AGAIN_MS), closed.promise]);
-      }
-    }
-  };
-  return {
-    begin(name) {
-      if (works.has(name) || !isLeft(database, name)) return;
-      works.set(
-        name,
-        work(name).finally(() => works.delete(name)),
-      );
-    },
-    async close() {
-      isClosed = true;
-      closed.resolve();
-      await Promise.all(works.values());
-    },
-  };
+/** Goes on counting old records. */
+export function createSizing({ database, writes, log, get }: StoreParts): StoreUpkeep {
+  return createUpkeep(log, "counted", async (name, signal) => {
+    if (isLeft(database, name)) await inSlices(writes, () => countSlice(database, get(name)), signal);
+  });
 }
 
 function isLeft(database: StoreDatabase, name: string): boolean {

@@ -1,10 +1,13 @@
 /**
  * The queue of writes. What is written in one turn of the event loop shares a transaction, because a commit costs more
  * than a row; a write that fails takes back only itself. A group is cut after a few milliseconds, and a file that another
- * process is writing to is tried again from the loop, so that nobody's stream waits for the disk.
+ * process is writing to is tried again from the loop, so that nobody's stream waits for the disk. Work that takes long goes
+ * through it in slices.
  */
 
-import { AppError } from "../../basics/errors";
+import { AppError, codeOf, errorOf } from "../../basics/errors";
+import { pause } from "../../basics/within";
+import type { Log, StoreInfo } from "../../protocols";
 import { isBusy, type StoreDatabase } from "./database";
 
 export interface WriteQueue {
@@ -95,7 +98,7 @@ function tooBusy(cause: unknown): AppError {
 
 /** As its caller is told. A full disk may refuse a statement or the commit. */
 function failureOf(error: unknown): unknown {
-  if (!(error instanceof Error && "code" in error && error.code === "SQLITE_FULL")) return error;
+  if (codeOf(error) !== "SQLITE_FULL") return error;
   return new AppError("unavailable", "The server's disk is full, so nothing can be kept. Its owner has to make room.", {
     cause: error,
   });
@@ -159,4 +162,65 @@ function workAlone(database: StoreDatabase, write: Write): () => void {
 
 function undo(database: StoreDatabase): void {
   if (database.inTransaction()) database.run("ROLLBACK");
+}
+
+export const SLICE_MS = 3; // Of work that takes long, with a rest of the same length for everybody else.
+
+/** Does the work a slice at a time, each in a write, until a slice says that it was the last or the signal aborts. */
+export async function inSlices(writes: WriteQueue, slice: () => boolean, signal?: AbortSignal): Promise<void> {
+  while (!signal?.aborted && (await writes.write(slice))) await Bun.sleep(SLICE_MS);
+}
+
+/** Work on the old records of a store, beside everything else. */
+export interface StoreUpkeep {
+  /** Goes on where this or an earlier process left off. */
+  begin(name: string): void;
+  /** Resolves after the slice that is at work; the next start goes on from there. */
+  close(): Promise<void>;
+}
+
+export interface StoreParts {
+  readonly database: StoreDatabase;
+  readonly writes: WriteQueue;
+  readonly log: Log;
+  /** The store as it is declared now. */
+  get(name: string): StoreInfo;
+}
+
+const AGAIN_MS = 10_000; // After a failure: a full disk is not asked, nor the log filled, all the time.
+
+/** `done` says in the log what the records are to be. The work does nothing when nothing is left, and ends soon after the signal. */
+export function createUpkeep(
+  log: Log,
+  done: string,
+  work: (name: string, signal: AbortSignal) => Promise<void>,
+): StoreUpkeep {
+  const closing = new AbortController();
+  const { signal } = closing;
+  /** The last work of each store. Its next one follows it, and finds out whether anything is left. */
+  const works = new Map<string, Promise<void>>();
+
+  const workOn = async (name: string): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        return await work(name, signal);
+      } catch (error) {
+        log.error(`Old records could not be ${done}; trying again`, { store: name, error: errorOf(error) });
+        await pause(AGAIN_MS, signal);
+      }
+    }
+  };
+
+  return {
+    begin(name) {
+      works.set(
+        name,
+        (works.get(name) ?? Promise.resolve()).then(() => workOn(name)),
+      );
+    },
+    async close() {
+      closing.abort();
+      await Promise.all(works.values());
+    },
+  };
 }
