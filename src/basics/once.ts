@@ -1,7 +1,7 @@
 /** Work that many ask for and that is done once for all of them: for ever, while it is under way, or anew for those who come later. */
 
 /** Begins with the first who asks, and is done once. After a failure, which may be over by then, the next one begins it again. */
-export function once<T>(work: () => Promise<T>): () => Promise<T> {
+export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
   let done: Promise<T> | null = null;
   return () => {
     done ??= work().catch((error: unknown) => {

@@ -1,4 +1,4 @@
-/** Work that many ask for: done one after the other, or a few at a time, or once for all. */
+/** Work that is done one after the other, or a few at a time. */
 
 export interface Queues {
   /** Settles as the job does, which begins when all have settled that were given before under the same key, a user's name as a rule. */
@@ -57,17 +57,5 @@ export function createLanes(count: number): Lanes {
         beginNext();
       }
     },
-  };
-}
-
-/** Gives what the job gives, which begins with the first call. One that failed begins again with the next: what was in the way may be over. */
-export function onceDone<Result>(job: () => Promise<Result>): () => Promise<Result> {
-  let done: Promise<Result> | null = null;
-  return () => {
-    done ??= job().catch((error: unknown) => {
-      done = null;
-      throw error;
-    });
-    return done;
   };
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { createCoalesced, once, share } from "../../src/basics/once";
+import { createCoalesced, onceDone, share } from "../../src/basics/once";
 
 test("work is done once for all who ask, and again only after a failure", async () => {
   let begun = 0;
-  const work = once(async () => {
+  const work = onceDone(async () => {
     begun++;
     if (begun === 1) throw new Error("broken");
     return begun;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLanes, onceDone } from "../../src/basics/queues";
+import { createLanes } from "../../src/basics/queues";
 
 test("two jobs are done at a time, and one of each key", async () => {
   const lanes = createLanes(2);
@@ -27,17 +27,4 @@ test("two jobs are done at a time, and one of each key", async () => {
   gates.get("ann 2")?.();
   gates.get("cat 1")?.();
   await Promise.all(jobs);
-});
-
-test("what is done once is done again only after it failed", async () => {
-  const results: (Promise<string> | undefined)[] = [Promise.reject(new Error("down")), Promise.resolve("up")];
-  let done = 0;
-  const job = onceDone(() => results[done++] ?? Promise.resolve("too often"));
-  expect(await Promise.allSettled([job(), job()])).toEqual([
-    { status: "rejected", reason: new Error("down") },
-    { status: "rejected", reason: new Error("down") },
-  ]);
-  expect(await Promise.all([job(), job()])).toEqual(["up", "up"]);
-  expect(await job()).toBe("up");
-  expect(done).toBe(2);
 });

@@ -6,7 +6,7 @@
 
 import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
-import { onceDone } from "../../basics/queues";
+import { onceDone } from "../../basics/once";
 import type { AuthProtocol, AuthSetup, Core, Log, User } from "../../protocols";
 import { createYamlFile, type YamlFile } from "../yaml-file";
 import {

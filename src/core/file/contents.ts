@@ -3,7 +3,8 @@
  * file and removed after its last; each request looks again afterwards, so that two at once leave no file without its record, nor a record alone.
  */
 
-import { createQueues, onceDone } from "../../basics/queues";
+import { onceDone } from "../../basics/once";
+import { createQueues } from "../../basics/queues";
 import { requireRoom } from "../../basics/quota";
 import { addIfAbsent } from "../../basics/records";
 import type { Core, FileInfo } from "../../protocols";

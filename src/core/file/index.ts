@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../basics/errors";
 import { fromRecord } from "../../basics/names";
-import { onceDone } from "../../basics/queues";
+import { onceDone } from "../../basics/once";
 import type { Core, FileInfo, FileProtocol, NewFile, StoreRecord } from "../../protocols";
 import { keep, prepareBytes, type Received, receive, release } from "./bytes";
 import { createContents, declareContents, FILES } from "./contents";

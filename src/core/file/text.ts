@@ -7,6 +7,7 @@
 import { setPriority } from "node:os";
 import { join } from "node:path";
 import { imageTypeOf } from "../../basics/image";
+import { share } from "../../basics/once";
 import { createLanes } from "../../basics/queues";
 import { addIfAbsent } from "../../basics/records";
 import type { Reading } from "../../documents";
@@ -49,11 +50,11 @@ export async function createFileTexts(core: Core): Promise<FileTexts> {
       if (imageTypeOf(head)) return { kind: "image", text: "", tokens: 0 };
       const plain = isDocument(file.name, head) ? null : await readUtf8(data);
       if (plain) return plain;
-      const known = reading.get(file.sha256) ?? (await kept(core, file.sha256));
-      if (known) return known;
-      const begun = readAnew(username, file, data).finally(() => reading.delete(file.sha256));
-      reading.set(file.sha256, begun);
-      return begun;
+      return share(
+        reading,
+        file.sha256,
+        async () => (await kept(core, file.sha256)) ?? (await readAnew(username, file, data)),
+      );
     },
 
     async forget(sha256) {

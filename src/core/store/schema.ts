@@ -6,7 +6,7 @@
 import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { AppError, messageOf } from "../../basics/errors";
-import { onceDone } from "../../basics/queues";
+import { onceDone } from "../../basics/once";
 import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
 import { isBackup, type StoreDatabase } from "./database";
 import {
