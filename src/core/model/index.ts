@@ -6,17 +6,20 @@
 import { AppError } from "../../basics/errors";
 import { EVERYBODY, publishFact } from "../../basics/facts";
 import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
+import { callEndpoint } from "./call";
 import type { Endpoint } from "./endpoint";
 import { createEndpoints, type EndpointOptions } from "./endpoints";
 import { createLists, type Lists } from "./lists";
-import { createRequest, type Target } from "./request";
+import { type Giver, giverOf } from "./opaque";
+import { noticesOf, refusedPart, without } from "./refusal";
+import { createReply } from "./reply";
+import { createRequest, type Target, TOOLS_MAX } from "./request";
 import { send } from "./send";
-import { createStreamModel } from "./stream";
 
 export function createModel(core: Core, options: EndpointOptions): ModelProtocol {
   const endpoints = createEndpoints(core, options);
   const lists = createLists(core.log, askForList, () => void publishFact(core, EVERYBODY, { type: "models-changed" }));
-  const streamModel = createStreamModel(core.config);
+  const knownOf = createKnown();
   return {
     async list() {
       return [...(await offers(endpoints(), lists)).keys()];
@@ -41,13 +44,76 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
     async *stream(call, signal) {
       const target = await resolve(call.model, endpoints(), lists);
       if (!target) throw new AppError("upstream", `No endpoint offers the model ${call.model.slice(0, 100)}.`);
-      yield* streamModel(target, (giver) => createRequest(core, { call, target, giver }), signal);
+      const { endpoint, model } = target;
+      const known = knownOf(target);
+      const asked = await createRequest(core, { call, target, giver: known.giver });
+      let { refused } = known;
+      let body = without(asked, refused);
+      let hasStarted = false;
+      const events = callEndpoint(
+        core.config,
+        {
+          endpoint: { ...endpoint, address: endpoint.baseUrl },
+          model,
+          send: (connection) =>
+            send(endpoint, "/chat/completions", { method: "POST", body: JSON.stringify(body), signal: connection }),
+          createReply: () => createReply(known.giver),
+          canAdapt(status, answer) {
+            const part = refused.size < REFUSALS_MAX ? refusedPart(status, answer, body) : null;
+            if (part === null || refused.has(part)) return false;
+            refused = new Set([...refused, part]);
+            body = without(asked, refused);
+            return true;
+          },
+        },
+        signal,
+      );
+      for await (const event of events) {
+        if (!hasStarted) {
+          // Only now is it known that the request is right without: it may have been refused for another reason.
+          if (refused !== known.refused) Object.assign(known, { refused, untilMs: Date.now() + REMEMBERED_MS });
+          if (call.tools.length > TOOLS_MAX && !refused.has("tools"))
+            yield { type: "notice", text: tooMany(call.tools) };
+          for (const text of noticesOf(asked, refused)) yield { type: "notice", text };
+        }
+        hasStarted = true;
+        yield event;
+      }
     },
   };
 }
 
 const WHERE_TO_CHANGE =
   "Address, key and models of endpoints are in models.yaml; without that file OPENAI_BASE_URL and OPENAI_API_KEY count.";
+
+function tooMany({ length }: { readonly length: number }): string {
+  return `There are ${length} tools, and a model takes ${TOOLS_MAX}: those after the first ${TOOLS_MAX} are not offered to it.`;
+}
+
+const REMEMBERED_MS = 3600 * 1000; // Endpoints are updated, and then take what they did not.
+const REFUSALS_MAX = 8; // Of one call. A model that has more against it is used in the wrong way.
+
+/** What is known of an endpoint's model. */
+interface KnownModel {
+  readonly giver: Giver;
+  /** What it refused, which requests are made without for a while. */
+  refused: ReadonlySet<string>;
+  /** On the clock. */
+  untilMs: number;
+}
+
+/** It ends with the endpoint's object, which is another one when models.yaml changes. */
+function createKnown(): (target: Target) => KnownModel {
+  const known = new WeakMap<Endpoint, Map<string, KnownModel>>();
+  return ({ endpoint, model }) => {
+    const models = known.get(endpoint) ?? new Map<string, KnownModel>();
+    known.set(endpoint, models);
+    const found = models.get(model) ?? { giver: giverOf(endpoint, model), refused: new Set<string>(), untilMs: 0 };
+    models.set(model, found);
+    if (found.untilMs < Date.now()) found.refused = new Set();
+    return found;
+  };
+}
 
 function askForList(endpoint: Endpoint, signal: AbortSignal): Promise<Response> {
   return send(endpoint, "/models", { method: "GET", signal });

@@ -4,8 +4,12 @@
  */
 
 import { createHash } from "node:crypto";
+import type {
+  ChatCompletionAssistantMessageParam,
+  ChatCompletionMessageToolCall,
+} from "openai/resources/chat/completions";
 import { isRecord, isTooDeep } from "../../basics/json";
-import type { Json, JsonObject, ModelEvent, Opaque } from "../../protocols";
+import type { Json, JsonObject, ModelEvent, ModelMessage, Opaque } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 
 export type JsonRecord = Record<string, unknown>;
@@ -39,10 +43,11 @@ export interface Giver {
   thinking: string | null;
 }
 
-/** The word by which an endpoint's model is known in what it gave. Nothing of an address can be read from it. */
-export function giverOf({ name, baseUrl }: Endpoint, model: string): string {
+/** `from` is a word by which the endpoint's model is known. Nothing of an address can be read from it. */
+export function giverOf({ name, baseUrl }: Endpoint, model: string): Giver {
   const { origin, pathname } = new URL(baseUrl);
-  return createHash("sha256").update(`${name}\n${origin}${pathname}\n${model}`).digest("base64url").slice(0, 22);
+  const hash = createHash("sha256").update(`${name}\n${origin}${pathname}\n${model}`);
+  return { from: hash.digest("base64url").slice(0, 22), ofMessage: new Set(), ofCalls: new Set(), thinking: null };
 }
 
 // What OpenAI's protocol has, and what servers tell of a reply that no request can have.
@@ -161,12 +166,59 @@ function isSameItem(last: JsonRecord, item: JsonRecord): boolean {
   return Object.keys(item).some((name) => GROWING.has(name) && typeof last[name] === typeof item[name]);
 }
 
+/** With what this endpoint and model gave with the message, and nothing that another one did. */
+export function withOpaque(
+  sent: ChatCompletionAssistantMessageParam,
+  { opaque, thinking, toolCalls = [] }: ModelMessage,
+  giver: Giver,
+): ChatCompletionAssistantMessageParam {
+  const own = !opaque ? {} : opaque.from === giver.from ? opaque : opaque.from === null ? known(opaque, giver) : {};
+  // Only with calls: there endpoints demand it, and one of them refuses it elsewhere.
+  const { content: parts, ...fields } = own.message ?? {};
+  const isThere = THINKING_FIELDS.some((name) => name in fields);
+  const field = toolCalls.length > 0 && thinking && !isThere ? giver.thinking : null;
+  const content = Array.isArray(parts) ? [...parts, ...textPart(sent.content)] : sent.content;
+  return {
+    ...(field && { [field]: thinking }),
+    ...fields,
+    ...sent,
+    ...(content !== undefined && { content: content as string }),
+    ...(sent.tool_calls && { tool_calls: withFields(sent.tool_calls, own.calls) }),
+  };
+}
+
+function textPart(content: unknown): JsonObject[] {
+  return typeof content === "string" && content !== "" ? [{ type: "text", text: content }] : [];
+}
+
+/** Of what a client says that a model gave: what this one is known to give. */
+function known({ message, calls }: Opaque, { ofMessage, ofCalls }: Giver): Omit<Opaque, "from"> {
+  return {
+    message: only(message, ofMessage),
+    ...(calls && { calls: calls.map((fields) => only(fields, ofCalls)) }),
+  };
+}
+
+/** By their order. A hook that took a call away leaves it open which is which. */
+function withFields(
+  calls: readonly ChatCompletionMessageToolCall[],
+  fields: readonly JsonObject[] = [],
+): ChatCompletionMessageToolCall[] {
+  if (fields.length !== calls.length) return [...calls];
+  return calls.map((call, at) => {
+    const own = fields[at] ?? {};
+    const made =
+      isRecord(own.function) && "function" in call ? { ...(own.function as object), ...call.function } : null;
+    return { ...own, ...call, ...(made && { function: made }) } as ChatCompletionMessageToolCall;
+  });
+}
+
 export function learn({ ofMessage, ofCalls }: Giver, { message = {}, calls = [] }: Omit<Opaque, "from">): void {
   for (const name of Object.keys(message)) ofMessage.add(name);
   for (const name of calls.flatMap((fields) => Object.keys(fields))) ofCalls.add(name);
 }
 
 /** Only the fields of these names. */
-export function only(fields: JsonObject | undefined, names: ReadonlySet<string>): Record<string, Json> {
+function only(fields: JsonObject | undefined, names: ReadonlySet<string>): Record<string, Json> {
   return Object.fromEntries(Object.entries(fields ?? {}).filter(([name]) => names.has(name)));
 }

@@ -1,19 +1,167 @@
 /**
- * Which part of a request an endpoint says that it does not support, so that it can be asked again without. By the code and the field
- * that it names, or else by its sentence: one that merely names a field, such as for a value out of range, is not such a refusal.
+ * Requests as an endpoint takes them that has refused one: without the field that it does not know, without tools, without the role
+ * `system`. Which part of a request it does not support is told by the code and the field that it names, or else by its sentence: one that
+ * merely names a field, such as for a value out of range, is not such a refusal.
  */
 
+import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import { isRecord } from "../../basics/json";
-import { type Body, hasToolPictures, OF_MESSAGE, SYSTEM_ROLE, TOOL_PICTURES, USER_FIRST, USER_LAST } from "./adapt";
 import { endpointWords } from "./endpoint-words";
 import type { JsonRecord } from "./opaque";
+import { mergeNeighbours, OF_TOOLS_RESULT, type RequestBody, textOf } from "./request";
+
+const [SYSTEM_ROLE, TOOL_PICTURES, USER_FIRST, USER_LAST] = ["role system", "tool pictures", "user first", "user last"];
+
+/** What a request can be made without: a field, or one of those below. */
+interface RequestPart {
+  /** A pattern of the names that people and programs have for it. */
+  readonly names: string;
+  isIn(body: RequestBody): boolean;
+  without(body: RequestBody, refused: ReadonlySet<string>): RequestBody;
+  /** What the person should know; null = nothing is lost, or another field says it as well; undefined = the name of the field. */
+  readonly notice: string | null | undefined;
+}
+
+/** Where a part is not as any field is. A request is made without them in this order. */
+const PARTS: Readonly<Record<string, Partial<RequestPart>>> = {
+  // Servers know the limit of a reply by an old name, a newer one, or both.
+  max_tokens: { without: renamed("max_tokens", "max_completion_tokens"), notice: null },
+  max_completion_tokens: { without: renamed("max_completion_tokens", "max_tokens"), notice: null },
+  stream: {
+    without: ({ stream_options: _, ...body }) => Object.assign(body, { stream: false as true }),
+    notice: null,
+  },
+  stream_options: { notice: null },
+  parallel_tool_calls: { notice: null },
+  strict: {
+    isIn: ({ tools }) => tools?.some((tool) => "function" in tool && tool.function.strict !== undefined) === true,
+    without: (body) => ({ ...body, ...(body.tools && { tools: body.tools.map(withoutStrict) }) }),
+    notice: null,
+  },
+  reasoning_effort: { names: "reasoning[_ ]?effort|reasoning|thinking" },
+  response_format: { names: "response[_ ]?format|json[_ ]?(?:mode|schema|object)|structured[_ ]outputs?" },
+  [TOOL_PICTURES]: {
+    isIn: ({ messages }) => messages.some(({ content }) => Array.isArray(content) && content.some(isToolPicture)),
+    without: (body) => ({ ...body, messages: body.messages.flatMap(withoutToolPictures) }),
+    notice: "This model does not take pictures that tools give, so it has not seen them.",
+  },
+  tools: {
+    names:
+      "tools?(?:[_ -]?(?:use|usage|calls?|calling|role))?|functions?(?:[_ -]?(?:calls?|calling))?|role ['\"]?tool|工具(?:调用)?|函数调用",
+    isIn: ({ tools, messages }) => tools !== undefined || messages.some(({ role }) => role === "tool"),
+    without: (body) => ({ ...omit(body, OF_TOOLS), messages: mergeNeighbours(body.messages.map(inWords)) }),
+    notice: "This model takes no tools.",
+  },
+  [SYSTEM_ROLE]: {
+    names:
+      "(?:system|developer) (?:roles?|messages?|prompts?|instructions?)|roles?:? ['\"`]?(?:system|developer)|(?<=['\"`])(?:system|developer)(?=['\"`])|(?<=roles?:? )(?:system|developer)",
+    isIn: ({ messages }) => messages.some(({ role }) => role === "system" || role === "developer"),
+    without: (body) => ({ ...body, messages: withSystemInFirst(body.messages) }),
+    notice: "This model takes no system prompt. Its text is sent in front of your first message.",
+  },
+  [USER_FIRST]: { without: (body) => ({ ...body, messages: withUserFirst(body.messages) }), notice: null },
+  [USER_LAST]: { without: (body) => ({ ...body, messages: withUserLast(body.messages) }), notice: null },
+};
+
+function partOf(name: string): RequestPart {
+  const isOfMessage = !OF_MESSAGE.has(name);
+  return {
+    names: name.split("_").map(RegExp.escape).join("[_ -]?"),
+    isIn: (body) => name !== "model" && (name in body || (isOfMessage && body.messages.some((it) => name in it))),
+    without: (body) => ({
+      ...omit(body, NEEDED.has(name) ? [] : [name]),
+      messages: isOfMessage ? body.messages.map((message) => omit(message, [name])) : body.messages,
+    }),
+    notice: undefined,
+    ...PARTS[name],
+  };
+}
+
+/** What every message has, and what a message is not one without. */
+const OF_MESSAGE = new Set(["role", "content", "tool_calls", "tool_call_id"]);
+const NEEDED = new Set(["model", "messages", "stream"]);
+const OF_TOOLS = ["tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"];
+
+function omit<Fields extends object>(fields: Fields, names: readonly string[]): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name))) as Fields;
+}
+
+/** The request without these. */
+export function without(body: RequestBody, refused: ReadonlySet<string>): RequestBody {
+  const order = [...[...refused].filter((name) => !(name in PARTS)), ...Object.keys(PARTS)];
+  return order.filter((name) => refused.has(name)).reduce((made, name) => partOf(name).without(made, refused), body);
+}
+
+/** What the person should know of a request that is made without these. */
+export function noticesOf(asked: RequestBody, refused: ReadonlySet<string>): string[] {
+  const isTold = (name: string) => (name === "tools" ? asked.tools !== undefined : partOf(name).isIn(asked));
+  const told = Object.keys(PARTS).filter((name) => refused.has(name) && isTold(name));
+  // With the tools it went anyway.
+  const names = [...refused].filter((name) => name in asked && (name !== "tool_choice" || !refused.has("tools")));
+  const others = names.filter((name) => partOf(name).notice === undefined).map((name) => JSON.stringify(name));
+  const left = `This model does not take ${others.join(", ")}, which ${others.length === 1 ? "was" : "were"} left out.`;
+  return [...told.flatMap((name) => PARTS[name]?.notice ?? []), ...(others.length > 0 ? [left] : [])];
+}
+
+function renamed(from: "max_tokens" | "max_completion_tokens", to: typeof from): RequestPart["without"] {
+  return ({ [from]: limit, ...body }, refused) =>
+    refused.has(to) || limit === undefined ? (body as RequestBody) : { [to]: limit, ...body };
+}
+
+function withoutStrict(tool: NonNullable<RequestBody["tools"]>[number]): typeof tool {
+  return "function" in tool ? { ...tool, function: omit(tool.function, ["strict"]) } : tool;
+}
+
+function isToolPicture(part: object): boolean {
+  return OF_TOOLS_RESULT in part;
+}
+
+function withoutToolPictures(message: ChatCompletionMessageParam): ChatCompletionMessageParam[] {
+  if (message.role !== "user" || typeof message.content === "string") return [message];
+  const content = message.content.filter((part) => !isToolPicture(part));
+  if (content.length === message.content.length) return [message];
+  // What is left is of the user, whose text many endpoints take as a string alone.
+  const text = content.every(({ type }) => type === "text") ? textOf(content) : content;
+  return content.length === 0 ? [] : [{ ...message, content: text }];
+}
+
+/** A call and its result as the model can read them where it has no tools. */
+function inWords(message: ChatCompletionMessageParam): ChatCompletionMessageParam {
+  if (message.role === "tool") return { role: "user", content: `(Result of the tool)\n${textOf(message.content)}` };
+  if (message.role !== "assistant" || !message.tool_calls) return message;
+  const calls = message.tool_calls.flatMap((call) =>
+    "function" in call ? [`(Called the tool ${call.function.name} with ${call.function.arguments})`] : [],
+  );
+  const text = [textOf(message.content), ...calls].filter((part) => part !== "").join("\n\n");
+  return { role: "assistant", content: text };
+}
+
+function withSystemInFirst(messages: readonly ChatCompletionMessageParam[]): ChatCompletionMessageParam[] {
+  const system = messages.filter(({ role }) => role === "system").map(({ content }) => textOf(content));
+  const rest = messages.filter(({ role }) => role !== "system");
+  if (system.length === 0) return rest;
+  return mergeNeighbours([{ role: "user", content: system.join("\n\n") }, ...rest]);
+}
+
+function withUserFirst(messages: readonly ChatCompletionMessageParam[]): ChatCompletionMessageParam[] {
+  const at = messages.findIndex(({ role }) => role !== "system");
+  if (at < 0 || messages[at]?.role === "user") return [...messages];
+  return messages.toSpliced(at, 0, { role: "user", content: LEFT_OUT });
+}
+
+function withUserLast(messages: readonly ChatCompletionMessageParam[]): ChatCompletionMessageParam[] {
+  return messages.at(-1)?.role === "assistant" ? [...messages, { role: "user", content: GO_ON }] : [...messages];
+}
+
+const LEFT_OUT = "(What was said before is left out.)";
+const GO_ON = "Go on exactly where your last message ends, without repeating anything of it.";
 
 const STATUSES = new Set([400, 404, 422]);
 
-/** The word for `without`, or null. `sent` is the request that was refused. */
-export function refusedPart(status: number, body: unknown, sent: Body): string | null {
+/** The name for `without` of the part that is refused, or null. `sent` is the request that was refused. */
+export function refusedPart(status: number, body: unknown, sent: RequestBody): string | null {
   const words = endpointWords(body, null);
-  const pictures = hasToolPictures(sent) ? TOOL_PICTURES : null;
+  const pictures = ifSent(TOOL_PICTURES, sent);
   if (pictures && (OF_PICTURES.test(words) || AFTER_A_RESULT.test(words)) && ![401, 403, 429].includes(status)) {
     return pictures;
   }
@@ -31,7 +179,7 @@ const AFTER_A_RESULT = /\buser\b.*\bafter\b.*\btool\b|\broles?\b.*\balternat/i;
 const CODE =
   /unsupported|not_supported|unknown_(?:parameter|field|argument)|unrecogni[sz]ed|extra_forbidden|value_error\.extra|unexpected_(?:parameter|keyword)/;
 
-function byCode(body: unknown, words: string, sent: Body): string | null {
+function byCode(body: unknown, words: string, sent: RequestBody): string | null {
   for (const error of errorsIn(body)) {
     if (!CODE.test(`${error.code} ${error.type}`)) continue;
     const path = Array.isArray(error.loc) ? error.loc.join(".") : typeof error.param === "string" ? error.param : "";
@@ -54,25 +202,16 @@ function errorsIn(body: unknown, levels = 4): JsonRecord[] {
   return [body, ...[body.error, body.detail, body.message, body.errors].flatMap((it) => errorsIn(it, levels - 1))];
 }
 
-/** The word, when the request has what it stands for. */
-function ifSent(part: string, { messages, ...fields }: Body): string | null {
-  const isThere =
-    part === SYSTEM_ROLE
-      ? messages.some(({ role }) => role === "system" || role === "developer")
-      : part === "tools"
-        ? fields.tools !== undefined || messages.some(({ role }) => role === "tool")
-        : part === "strict"
-          ? fields.tools?.some((tool) => "function" in tool && tool.function.strict !== undefined) === true
-          : part !== "model" && (part in fields || (!OF_MESSAGE.has(part) && messages.some((it) => part in it)));
-  return isThere ? part : null;
+function ifSent(name: string, sent: RequestBody): string | null {
+  return partOf(name).isIn(sent) ? name : null;
 }
 
-function bySentence(words: string, sent: Body): string | null {
+function bySentence(words: string, sent: RequestBody): string | null {
   const order = byOrder(words, sent);
   if (order) return order;
   const sentences = words.split(/(?<=[.;!?])\s+/);
   for (const part of partsOf(sent)) {
-    const name = namesOf(part);
+    const name = `(?:${partOf(part).names})`;
     if (!new RegExp(name, "i").test(words)) continue;
     if (sentences.some((sentence) => isRefused(sentence, name, part))) return part;
   }
@@ -99,7 +238,7 @@ const ORDER = {
 };
 
 /** What templates say of the order of roles. Neighbours of one role are merged in any request. */
-function byOrder(words: string, sent: Body): string | null {
+function byOrder(words: string, sent: RequestBody): string | null {
   const rest = sent.messages.filter(({ role }) => role !== "system");
   if (rest.at(-1)?.role === "assistant" && ORDER.last.test(words) && /\b(?:user|prefill\w*)\b/i.test(words))
     return USER_LAST;
@@ -110,7 +249,7 @@ function byOrder(words: string, sent: Body): string | null {
 }
 
 /** Longest first: where a sentence names `tool_choice`, it is not about `tool`. */
-function partsOf(sent: Body): string[] {
+function partsOf(sent: RequestBody): string[] {
   const names = [...Object.keys(sent), ...sent.messages.flatMap((message) => Object.keys(message))];
   const parts = new Set(
     [...names, "tools", "strict", SYSTEM_ROLE].filter((part) => ifSent(part, sent) && !NOT_ALONE.has(part)),
@@ -119,22 +258,6 @@ function partsOf(sent: Body): string[] {
 }
 
 const NOT_ALONE = new Set(["messages", "role", "content", "name"]); // Words that sentences have for other things.
-
-/** By what names people and programs call it. */
-function namesOf(part: string): string {
-  const also = ALSO[part];
-  const own = part.split("_").map(RegExp.escape).join("[_ -]?");
-  return also === undefined ? own : `(?:${also})`;
-}
-
-const ALSO: Readonly<Record<string, string>> = {
-  tools:
-    "tools?(?:[_ -]?(?:use|usage|calls?|calling|role))?|functions?(?:[_ -]?(?:calls?|calling))?|role ['\"]?tool|工具(?:调用)?|函数调用",
-  reasoning_effort: "reasoning[_ ]?effort|reasoning|thinking",
-  response_format: "response[_ ]?format|json[_ ]?(?:mode|schema|object)|structured[_ ]outputs?",
-  [SYSTEM_ROLE]:
-    "(?:system|developer) (?:roles?|messages?|prompts?|instructions?)|roles?:? ['\"`]?(?:system|developer)|(?<=['\"`])(?:system|developer)(?=['\"`])|(?<=roles?:? )(?:system|developer)",
-};
 
 const NOUN =
   "(?: (?:parameters?|params?|arguments?|options?|fields?|property|properties|roles?|values?|messages?|feature))?";

@@ -1,31 +1,22 @@
-/** What is sent to an endpoint for a model call. */
+/**
+ * What is sent to an endpoint for a model call: messages as strict endpoints take them, files in them, tools and their schemas, parameters.
+ */
 
+import { createHash } from "node:crypto";
 import type {
   ChatCompletionContentPart,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
-  ChatCompletionMessageToolCall,
   ChatCompletionTool,
   ChatCompletionToolChoiceOption,
 } from "openai/resources/chat/completions";
-import { isJsonObject } from "../../basics/json";
-import type {
-  Core,
-  FileInfo,
-  JsonObject,
-  ModelCall,
-  ModelInfo,
-  ModelMessage,
-  Opaque,
-  Tool,
-  ToolChoice,
-} from "../../protocols";
-import { mergeNeighbours, OF_TOOLS_RESULT } from "./adapt";
-import { picturesApart, plainCalls, type SentMessage } from "./calls";
+import { isRecord, parseJson } from "../../basics/json";
+import type { Core, FileInfo, ModelCall, ModelInfo, ModelMessage, Tool, ToolCall, ToolChoice } from "../../protocols";
 import type { Endpoint } from "./endpoint";
 import { createFileParts, type FilePart } from "./file-parts";
-import { type Giver, only, THINKING_FIELDS } from "./opaque";
-import { toolSchema } from "./tool-schema";
+import { type Giver, type JsonRecord, withOpaque } from "./opaque";
+
+export type RequestBody = ChatCompletionCreateParamsStreaming;
 
 export interface Target {
   readonly endpoint: Endpoint;
@@ -40,10 +31,7 @@ export interface RequestOptions {
   readonly giver: Giver;
 }
 
-export async function createRequest(
-  core: Core,
-  { call, target, giver }: RequestOptions,
-): Promise<ChatCompletionCreateParamsStreaming> {
+export async function createRequest(core: Core, { call, target, giver }: RequestOptions): Promise<RequestBody> {
   const { endpoint, model, info } = target;
   const canSee = info?.capabilities?.includes("vision") ?? true;
   const readFile = createFileParts(core, {
@@ -55,7 +43,8 @@ export async function createRequest(
   const messages: ChatCompletionMessageParam[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
   for (const message of (canSee ? picturesApart(plain) : plain).reverse()) {
-    messages.push(withOpaque(await toMessage(message, readFile), message, giver));
+    const sent = await toMessage(message, readFile);
+    messages.push(sent.role === "assistant" ? withOpaque(sent, message, giver) : sent);
   }
   // One answer is read, whatever the owner's file says.
   const { n: _, ...parameters } = { ...endpoint.parameters, ...info?.parameters, ...call.parameters };
@@ -65,64 +54,32 @@ export async function createRequest(
     model,
     messages: mergeNeighbours(messages.reverse()),
     stream: true,
-    ...(call.tools.length > 0 && { tools: call.tools.map(toTool) }),
+    stream_options: { include_usage: true },
+    ...(call.tools.length > 0 && { tools: fewTools(call).map(toTool) }),
     ...(call.tools.length > 0 && call.toolChoice && { tool_choice: toToolChoice(call.toolChoice) }),
   };
+}
+
+export const TOOLS_MAX = 128; // What OpenAI takes; with more the whole request is refused.
+
+/** The first ones, and that which has to be called. */
+function fewTools({ tools, toolChoice }: ModelCall): readonly Tool[] {
+  if (tools.length <= TOOLS_MAX || typeof toolChoice !== "object") return tools.slice(0, TOOLS_MAX);
+  const isNeeded = ({ name }: Tool) => name === toolChoice.name;
+  return [...tools.filter(isNeeded), ...tools.filter((tool) => !isNeeded(tool))].slice(0, TOOLS_MAX);
+}
+
+function toTool({ name, description, parameters, strict }: Tool): ChatCompletionTool {
+  const made = { name, description, parameters: toolSchema(parameters) };
+  return { type: "function", function: { ...made, ...(strict !== undefined && { strict }) } };
 }
 
 function toToolChoice(choice: ToolChoice): ChatCompletionToolChoiceOption {
   return choice === "required" ? choice : { type: "function", function: { name: choice.name } };
 }
 
-/** With what this endpoint and model gave with the message, and nothing that another one did. */
-function withOpaque(
-  sent: ChatCompletionMessageParam,
-  { opaque, thinking, toolCalls = [] }: ModelMessage,
-  giver: Giver,
-): ChatCompletionMessageParam {
-  if (sent.role !== "assistant") return sent;
-  const own = !opaque ? {} : opaque.from === giver.from ? opaque : opaque.from === null ? known(opaque, giver) : {};
-  // Only with calls: there endpoints demand it, and one of them refuses it elsewhere.
-  const { content: parts, ...fields } = own.message ?? {};
-  const isThere = THINKING_FIELDS.some((name) => name in fields);
-  const field = toolCalls.length > 0 && thinking && !isThere ? giver.thinking : null;
-  const content = Array.isArray(parts) ? [...parts, ...textPart(sent.content)] : sent.content;
-  return {
-    ...(field && { [field]: thinking }),
-    ...fields,
-    ...sent,
-    ...(content !== undefined && { content: content as string }),
-    ...(sent.tool_calls && { tool_calls: withFields(sent.tool_calls, own.calls) }),
-  };
-}
-
-function textPart(content: unknown): JsonObject[] {
-  return typeof content === "string" && content !== "" ? [{ type: "text", text: content }] : [];
-}
-
-/** Of what a client says that a model gave: what this one is known to give. */
-function known({ message, calls }: Opaque, { ofMessage, ofCalls }: Giver): Omit<Opaque, "from"> {
-  return {
-    message: only(message, ofMessage),
-    ...(calls && { calls: calls.map((fields) => only(fields, ofCalls)) }),
-  };
-}
-
-/** By their order. A hook that took a call away leaves it open which is which. */
-function withFields(
-  calls: readonly ChatCompletionMessageToolCall[],
-  fields: readonly JsonObject[] = [],
-): ChatCompletionMessageToolCall[] {
-  if (fields.length !== calls.length) return [...calls];
-  return calls.map((call, at) => {
-    const own = fields[at] ?? {};
-    const made =
-      isJsonObject(own.function ?? null) && "function" in call
-        ? { ...(own.function as object), ...call.function }
-        : null;
-    return { ...own, ...call, ...(made && { function: made }) } as ChatCompletionMessageToolCall;
-  });
-}
+/** Marks what of a message's content tools gave. JSON has no symbols, so no endpoint sees it. */
+export const OF_TOOLS_RESULT = Symbol("of a tool's result");
 
 type ReadFile = (file: FileInfo) => Promise<FilePart>;
 
@@ -167,7 +124,174 @@ function imageUrl({ mediaType, base64 }: FilePart & { type: "image" }, { detail 
   return { url: `data:${mediaType};base64,${base64}`, ...(detail !== undefined && { detail: detail as "auto" }) };
 }
 
-function toTool({ name, description, parameters, strict }: Tool): ChatCompletionTool {
-  const made = { name, description, parameters: toolSchema(parameters) };
-  return { type: "function", function: { ...made, ...(strict !== undefined && { strict }) } };
+/**
+ * Two messages of one side in a row become one, files and all: templates of models refuse them, and a thread has them where a reply failed
+ * or was empty. An assistant's message with nothing in it is left out.
+ */
+export function mergeNeighbours(messages: readonly ChatCompletionMessageParam[]): ChatCompletionMessageParam[] {
+  const merged: ChatCompletionMessageParam[] = [];
+  for (const message of messages) {
+    if (isNothing(message)) continue;
+    const last = merged.at(-1);
+    if (last && isSameSide(last, message)) {
+      const content = joined(last.content ?? "", message.content ?? "");
+      merged[merged.length - 1] = { ...message, content } as ChatCompletionMessageParam;
+    } else merged.push(message);
+  }
+  return merged;
+}
+
+function isNothing(message: ChatCompletionMessageParam): boolean {
+  return message.role === "assistant" && !message.content && Object.keys(message).every((name) => NOTHING.has(name));
+}
+
+const NOTHING = new Set(["role", "content", "name"]);
+
+function isSameSide(last: ChatCompletionMessageParam, message: ChatCompletionMessageParam): boolean {
+  if (last.role !== message.role || last.role === "tool") return false;
+  // Calls are followed by their results.
+  if (last.role === "assistant" && last.tool_calls) return false;
+  return ("name" in last ? last.name : undefined) === ("name" in message ? message.name : undefined);
+}
+
+function joined(a: unknown, b: unknown): unknown {
+  if (typeof a === "string" && typeof b === "string") return [a, b].filter((text) => text !== "").join("\n\n");
+  return [...partsOf(a), ...partsOf(b)];
+}
+
+function partsOf(content: unknown): readonly unknown[] {
+  if (Array.isArray(content)) return content;
+  return content === "" ? [] : [{ type: "text", text: content }];
+}
+
+const ID = /^[a-zA-Z0-9_-]{1,40}$/; // OpenAI takes 40 characters; Anthropic no others than these.
+const NAME_MAX = 64;
+
+/**
+ * Tool calls as strict endpoints take them. A call is kept as the model wrote it, and one that is odd would make every later request of its
+ * thread be refused: so it is made plain on the way out, by what it says alone, and the same way each time. Arguments are a JSON object, names
+ * and ids plain; an id is used once, and results go to the last call that had theirs.
+ *
+ * @example
+ * ```ts
+ * const body = JSON.stringify({ model: call.model, messages: plainCalls(call.messages) });
+ * ```
+ */
+export function plainCalls(messages: readonly ModelMessage[]): ModelMessage[] {
+  const used = new Set<string>();
+  const sent = new Map<string, string>();
+  const toPlain = (call: ToolCall): ToolCall => {
+    let callId = plainId(call.callId);
+    // An endpoint that numbers its calls begins anew in each reply, and another one may not take an id twice.
+    if (used.has(callId)) callId = hashed(`${call.callId} ${used.size}`);
+    used.add(callId);
+    sent.set(call.callId, callId);
+    return { callId, name: plainName(call.name), arguments: plainArguments(call.arguments) };
+  };
+  return messages.map((message) => {
+    const { role, toolCalls, callId = "" } = message;
+    if (role === "tool") return { ...message, callId: sent.get(callId) ?? plainId(callId) };
+    return toolCalls ? { ...message, toolCalls: toolCalls.map(toPlain) } : message;
+  });
+}
+
+interface SentMessage extends ModelMessage {
+  /** It has nothing but pictures of results. */
+  readonly isOfTools?: boolean;
+}
+
+/**
+ * The pictures of results in messages of the user, where a tool's message takes text alone: after the results of all calls of a reply,
+ * which must follow it.
+ */
+function picturesApart(messages: readonly ModelMessage[]): SentMessage[] {
+  let pictures: FileInfo[] = [];
+  return messages.flatMap((message, at) => {
+    const { files = [], ...rest } = message;
+    if (message.role !== "tool") return [message];
+    pictures.push(...files.filter(isPicture));
+    if (messages[at + 1]?.role === "tool" || pictures.length === 0) return [rest];
+    const names = pictures.map(({ name }) => name).join(", ");
+    const content = `From the results above: ${names}`;
+    const shown: SentMessage = { role: "user", content, files: pictures, isOfTools: true };
+    pictures = [];
+    return [rest, shown];
+  });
+}
+
+/** By the type, which is that of the bytes in files that tools bring. */
+function isPicture({ type }: FileInfo): boolean {
+  return type.startsWith("image/");
+}
+
+function plainId(id: string): string {
+  return ID.test(id) ? id : hashed(id);
+}
+
+function hashed(text: string): string {
+  return `call_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+}
+
+function plainName(name: string): string {
+  return name.replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, NAME_MAX) || "unnamed";
+}
+
+/** What the result that follows has said of them already need not be said again. */
+function plainArguments(text: string): string {
+  try {
+    const value = parseJson(text);
+    if (isRecord(value)) return text;
+    // JSON in a string, which the tool was run with.
+    return typeof value === "string" && isRecord(parseJson(value)) ? value : "{}";
+  } catch {
+    return "{}";
+  }
+}
+
+const LEVELS_MAX = 32; // Deeper schemas are refused before they come here, or go on as they are.
+
+/**
+ * The schema of a tool's arguments as strict endpoints take it: an object with `properties`, also where it has none, and lists that say
+ * what is in them. Servers of tools leave these out, and OpenAI then refuses every request that offers the tool.
+ *
+ * @example
+ * ```ts
+ * const functions = call.tools.map(({ name, description, parameters }) => {
+ *   return { name, description, parameters: toolSchema(parameters) };
+ * });
+ * ```
+ */
+export function toolSchema(parameters: unknown): JsonRecord {
+  const schema = isRecord(parameters) ? parameters : {};
+  return mended({ ...schema, type: "object" }, LEVELS_MAX);
+}
+
+function mended(schema: JsonRecord, levels: number): JsonRecord {
+  if (levels === 0) return schema;
+  const made = { ...schema };
+  if (made.type === "object" || made.properties !== undefined) {
+    made.properties = isRecord(made.properties) ? mendedEach(made.properties, levels) : {};
+  }
+  if (made.type === "array" && made.prefixItems === undefined) made.items ??= {};
+  if (isRecord(made.items)) made.items = mended(made.items, levels - 1);
+  for (const name of ["anyOf", "oneOf", "allOf"]) {
+    const forms = made[name];
+    if (Array.isArray(forms)) made[name] = forms.map((form) => (isRecord(form) ? mended(form, levels - 1) : form));
+  }
+  // What others write as null says as little as what they leave out.
+  if (made.required !== undefined && !Array.isArray(made.required)) delete made.required;
+  return made;
+}
+
+function mendedEach(properties: JsonRecord, levels: number): JsonRecord {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, schema]) => [name, isRecord(schema) ? mended(schema, levels - 1) : schema]),
+  );
+}
+
+/** The text of a message's content. */
+export function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  return content.map((part) => (isRecord(part) && typeof part.text === "string" ? part.text : "")).join("");
 }

@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Body, mergeNeighbours } from "../../../src/core/model/adapt";
 import { refusedPart } from "../../../src/core/model/refusal";
-import { toolSchema } from "../../../src/core/model/tool-schema";
+import { type RequestBody as Body, mergeNeighbours, toolSchema } from "../../../src/core/model/request";
 import type { ModelCall, ModelEvent, ModelProtocol, Tool } from "../../../src/protocols";
 import { httpError, reply, startUpstream, type Upstream, type UpstreamBody } from "../../support/upstream";
 import { modelCall, modelOf, openaiCore } from "../../support/upstream-core";
