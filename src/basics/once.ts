@@ -1,4 +1,6 @@
-/** Work that many ask for and that is done once for all of them: for ever, while it is under way, or anew for those who come later. */
+/** Work that many ask for and that is done once for all of them: for ever, for each server, while it is under way, or anew for those who come later. */
+
+import type { Core, Counts } from "../protocols";
 
 /** Begins with the first who asks, and is done once. After a failure, which may be over by then, the next one begins it again. */
 export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
@@ -9,6 +11,16 @@ export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
       throw error;
     });
     return done;
+  };
+}
+
+/** What each server of this process has one of, made at its first need. A server is known by its counts, which all its cores share. */
+export function perServer<T>(make: (core: Core) => T): (core: Core) => T {
+  const made = new WeakMap<Counts, { readonly it: T }>();
+  return (core) => {
+    const known = made.get(core.counts) ?? { it: make(core) };
+    made.set(core.counts, known);
+    return known.it;
   };
 }
 

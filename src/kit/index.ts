@@ -22,13 +22,11 @@ export { type Static, Type as t } from "@sinclair/typebox";
  */
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
-export { type AllowedParameters, allowedParameters } from "../basics/allowed";
+export { type AllowedParameters, allowedParameters, requireRoom, takeSlotFor } from "../basics/allowed";
 export { readJson } from "../basics/body";
 export { AppError, type ErrorFacts, HTTP_STATUS } from "../basics/errors";
 export { htmlToMarkdown } from "../basics/html-to-markdown";
-export { requireRoom } from "../basics/quota";
 export type { SseMessage } from "../basics/sse";
-export { takeSlotFor } from "../basics/stream-slots";
 export { callEndpoint, type EndpointCall, type ReplyReader } from "../core/model/call";
 export { StreamFault } from "../core/model/failure";
 export { createFileParts, type FilePart, type FilePartsOptions } from "../core/model/file-parts";

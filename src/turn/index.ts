@@ -3,9 +3,8 @@
  * requests only start it, ask for it, or follow it.
  */
 
-import { requireAllowed } from "../basics/allowed";
+import { requireAllowed, requireRoom } from "../basics/allowed";
 import { AppError } from "../basics/errors";
-import { requireRoom } from "../basics/quota";
 import type { Core, LiveTurn, TurnEvent, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { answer } from "./answer";
 import { approveCall } from "./approvals";

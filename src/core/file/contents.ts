@@ -3,9 +3,9 @@
  * file and removed after its last; each request looks again afterwards, so that two at once leave no file without its record, nor a record alone.
  */
 
+import { requireRoom } from "../../basics/allowed";
 import { onceDone } from "../../basics/once";
 import { createQueues } from "../../basics/queues";
-import { requireRoom } from "../../basics/quota";
 import { addIfAbsent } from "../../basics/records";
 import type { Core, FileInfo } from "../../protocols";
 

@@ -3,11 +3,11 @@
  * is found by walking up from the head.
  */
 
+import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { publishFact, userTopic } from "../../basics/facts";
 import { pathTo } from "../../basics/messages";
 import { createQueues } from "../../basics/queues";
-import { requireRoom } from "../../basics/quota";
 import { findAnyOf } from "../../basics/records";
 import type {
   Core,

@@ -5,6 +5,7 @@
 
 import { Elysia, t } from "elysia";
 import { AppError, errorOf, isAppError } from "../../basics/errors";
+import { within } from "../../basics/within";
 import type { Core } from "../../protocols";
 import { session } from "../session/session";
 import { answers, json } from "./openapi";
@@ -53,16 +54,13 @@ export function createLook(core: Core, { freshMs, limitMs } = { freshMs: FRESH_M
     if (performance.now() - last.atMs >= freshMs) {
       // A look that does not come back is not followed by another one.
       looking ??= begin();
-      await within(Math.max(0, looking.begunMs + limitMs - performance.now()), looking.outcome);
+      const ms = Math.max(0, looking.begunMs + limitMs - performance.now());
+      await within<Outcome, never>(looking.outcome, { ms }, () => {
+        throw new AppError("unavailable", "The store does not answer in time.");
+      });
     }
     if (last.problem) throw last.problem;
   };
-}
-
-async function within(ms: number, outcome: Promise<Outcome>): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new AppError("unavailable", "The store does not answer in time.")), ms);
-  await Promise.race([outcome, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /** What keeps the store from working, as a sentence that anybody may read; its cause is for the log. */

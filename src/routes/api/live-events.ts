@@ -6,9 +6,10 @@
  */
 
 import { Elysia } from "elysia";
+import { takeSlot } from "../../basics/allowed";
 import { EVERYBODY, userTopic } from "../../basics/facts";
+import { perServer } from "../../basics/once";
 import { encodePlace, encodeSse } from "../../basics/sse";
-import { takeSlot } from "../../basics/stream-slots";
 import type { Core, Fact, Json } from "../../protocols";
 import { streamResponse } from "../http/stream";
 import { findUser, session } from "../session/session";
@@ -69,14 +70,8 @@ interface Journal {
   readonly end: () => void;
 }
 
-const known = new WeakMap<Core, FactJournals>();
-
 /** Those of the server, which its pages and its API share. */
-export function factJournals(core: Core): FactJournals {
-  const journals = known.get(core) ?? createFactJournals(core);
-  known.set(core, journals);
-  return journals;
-}
+export const factJournals = perServer(createFactJournals);
 
 function createFactJournals(core: Core): FactJournals {
   const journals = new Map<string, Promise<Journal>>();

@@ -1,12 +1,11 @@
 /** POST /api/v1/message: starts a turn and answers as its first follower. */
 
 import { Elysia, type TSchema, t } from "elysia";
-import { MODEL_NAME_MAX } from "../../basics/allowed";
+import { MODEL_NAME_MAX, withSlot } from "../../basics/allowed";
 import { isForm, readFields, readJson } from "../../basics/body";
 import { AppError } from "../../basics/errors";
 import { LEVELS_MAX, parseJson } from "../../basics/json";
 import { MIB } from "../../basics/size";
-import { withSlot } from "../../basics/stream-slots";
 import type { Core } from "../../protocols";
 import { CONTENT_MAX } from "../../turn/plan";
 import { BODY_MAX_BYTES, bounded, given } from "../session/gate";

@@ -4,9 +4,9 @@
  */
 
 import { Elysia, t } from "elysia";
+import { type StreamSlot, withSlot } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { sseText } from "../../basics/sse";
-import { type StreamSlot, withSlot } from "../../basics/stream-slots";
 import type { Core, NumberedEvent, User } from "../../protocols";
 import { type IdleTimer, streamResponse } from "../http/stream";
 import { bounded } from "../session/gate";

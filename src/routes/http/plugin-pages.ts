@@ -4,9 +4,9 @@
  */
 
 import { Elysia } from "elysia";
+import { releaseSlotOf, takeSlotFor } from "../../basics/allowed";
 import { boundBody } from "../../basics/body";
 import { AppError, errorOf, isAppError } from "../../basics/errors";
-import { releaseSlotOf, takeSlotFor } from "../../basics/stream-slots";
 import type { Core, InstalledPage, Look, User } from "../../protocols";
 import { watchHeldUp } from "../../tools/hooks";
 import { PARTS_MAX } from "../session/gate";
@@ -33,10 +33,7 @@ export function pluginPageRoutes(core: Core) {
     // What a page waits for, and what it streams, may be silent for longer than an idle connection may.
     server?.timeout(request, 0);
     const response = await answer(core, name, page, request, user);
-    if (isEventStream(response)) {
-      const stream = await counted(core, request, response, user);
-      return user ? guardedResponse(core, stream, () => isStill(core, request, page, user)) : stream;
-    }
+    if (isEventStream(response)) return user ? counted(core, request, page, user, response) : response;
     releaseSlotOf(request);
     server?.timeout(request, SEND_S);
     return response;
@@ -114,42 +111,16 @@ function lookOf(core: Core, request: Request, user: User | null): Look {
   };
 }
 
-/** Takes a slot of the user's, unless the plugin has. A page that is refused one is told that its client has left. */
-async function counted(core: Core, request: Request, response: Response, user: User | null): Promise<Response> {
-  if (!user || !response.body) return response;
+/** The stream of a page as one of the user's, which ends with their session. A page that is refused a slot is told that its client has left. */
+async function counted(core: Core, request: Request, page: InstalledPage, user: User, response: Response) {
   try {
     takeSlotFor(core, request, user.username);
   } catch (error) {
-    await response.body.cancel();
+    await response.body?.cancel();
     throw error;
   }
-  const body = untilEnd(response.body, () => releaseSlotOf(request));
-  return new Response(body, response);
-}
-
-/** The same stream, with a call when it has ended in whichever way. */
-function untilEnd(stream: ReadableStream<Uint8Array>, end: () => void): ReadableStream<Uint8Array> {
-  const reader = stream.getReader();
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = await reader.read();
-          if (!done) return controller.enqueue(value);
-        } catch (error) {
-          end();
-          throw error;
-        }
-        end();
-        controller.close();
-      },
-      cancel(reason) {
-        end();
-        return reader.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  const isAllowed = () => isStill(core, request, page, user);
+  return guardedResponse(core, response, { isAllowed, ended: () => releaseSlotOf(request) });
 }
 
 function isEventStream(response: Response): boolean {

@@ -4,9 +4,10 @@
  * all end in order when the server does.
  */
 
+import type { StreamSlot } from "../../basics/allowed";
 import { errorOf } from "../../basics/errors";
+import { perServer } from "../../basics/once";
 import { encodeRetry, HEARTBEAT, HEARTBEAT_MS, SSE_HEADERS } from "../../basics/sse";
-import type { StreamSlot } from "../../basics/stream-slots";
 import type { Core } from "../../protocols";
 
 export interface StreamOptions {
@@ -79,36 +80,51 @@ export function closeStreams(core: Core): void {
   for (const stream of [...streamsOf(core)]) stream.close();
 }
 
-/** The same response, a stream that somebody else makes and that is cut when `isAllowed`, asked twice a second, says no. */
-export function guardedResponse(core: Core, response: Response, isAllowed: () => Promise<boolean>): Response {
+export interface GuardedStream {
+  /** Asked twice a second: false cuts the stream. */
+  readonly isAllowed: () => Promise<boolean>;
+  /** Called once, when the stream has ended in whichever way. */
+  readonly ended: () => void;
+}
+
+/** The same response, a stream that somebody else makes and that ends here. When the server ends, so does whoever makes it. */
+export function guardedResponse(core: Core, response: Response, { isAllowed, ended }: GuardedStream): Response {
   const reader = response.body?.getReader();
-  if (!reader) return response;
+  if (!reader) {
+    ended();
+    return response;
+  }
   const open = keepLooking(core, HEARTBEAT_MS);
   let refuse = (): void => {};
-  // When the server ends, so does whoever makes the stream.
   const stream = watched(core, { isAllowed, beatMs: HEARTBEAT_MS, beat() {}, close() {}, refuse: () => refuse() });
+  /** False when it has ended already. */
+  const end = (): boolean => {
+    const isFirst = open.delete(stream);
+    if (isFirst) ended();
+    return isFirst;
+  };
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
         open.add(stream);
         refuse = () => {
-          if (!open.delete(stream)) return;
+          if (!end()) return;
           controller.error(new Error("The session has ended."));
           reader.cancel().catch(() => {}); // Nobody hears of it any more.
         };
       },
       async pull(controller) {
         const next = await reader.read().catch((error: unknown) => {
-          open.delete(stream);
+          end();
           throw error;
         });
         if (!open.has(stream)) return;
         if (!next.done) return controller.enqueue(next.value);
-        open.delete(stream);
+        end();
         controller.close();
       },
       cancel() {
-        open.delete(stream);
+        end();
         return reader.cancel();
       },
     },
@@ -238,14 +254,8 @@ function watched(core: Core, { isAllowed, beatMs, beat, close, refuse }: Watched
   };
 }
 
-/** Those that are open, of each server of this process, the next to look at first. */
-const streams = new WeakMap<Core, Set<OpenStream>>();
-
-function streamsOf(core: Core): Set<OpenStream> {
-  const known = streams.get(core) ?? new Set();
-  streams.set(core, known);
-  return known;
-}
+/** Those that are open, the next to look at first. */
+const streamsOf = perServer(() => new Set<OpenStream>());
 
 /** One timer looks which are due: ten thousand timers would cost more than the streams. */
 function keepLooking(core: Core, beatMs: number): Set<OpenStream> {

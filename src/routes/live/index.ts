@@ -5,8 +5,8 @@
  */
 
 import { Elysia } from "elysia";
+import { takeSlot } from "../../basics/allowed";
 import { encodeNote, encodeSse } from "../../basics/sse";
-import { takeSlot } from "../../basics/stream-slots";
 import type { Core, Words } from "../../protocols";
 import { outsideBytes, urlOf } from "../http/address";
 import { partial } from "../http/respond";

@@ -1,8 +1,8 @@
 /** The pages of the chat. */
 
 import { Elysia, t } from "elysia";
+import { takeSlot } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
-import { takeSlot } from "../../basics/stream-slots";
 import type { Core } from "../../protocols";
 import { outsideBytes } from "../http/address";
 import { htmlResponse, PAGE_HEADERS } from "../http/respond";

@@ -6,6 +6,7 @@
 
 import { isIP } from "node:net";
 import { AppError, errorOf } from "../../basics/errors";
+import { onceDone, perServer } from "../../basics/once";
 import type { Core, Rate, User } from "../../protocols";
 import { publicPath } from "../http/address";
 import { type AddressSource, addressOf, cookiesOf, cookieText, sessionCookie } from "./session";
@@ -129,8 +130,8 @@ async function windowsOf(core: Core, request: Request, username: string, attempt
   ];
 }
 
-/** Attempts whose outcome is not known yet, by the window's key. */
-const underWay = new Map<string, number>();
+/** How many attempts there are whose outcome is not known yet, by the window's key. */
+const attemptsUnderWay = perServer(() => new Map<string, number>());
 
 async function underLimit(
   core: Core,
@@ -139,7 +140,8 @@ async function underLimit(
   authenticate: () => Promise<User | null>,
 ): Promise<User | null> {
   // Before anything is awaited: attempts that come at once are as few as attempts that come one by one.
-  const places = windows.map(({ key }) => enter(key));
+  const underWay = attemptsUnderWay(core);
+  const places = windows.map(({ key }) => enter(underWay, key));
   try {
     for (const [at, window] of windows.entries()) {
       const waitS = await waitOf(core, window, places[at] ?? 0);
@@ -149,7 +151,7 @@ async function underLimit(
     if (!user) await Promise.all(windows.map(({ key, rate }) => core.limit.take(key, rate.max, rate.windowS)));
     return user;
   } finally {
-    for (const { key } of windows) leave(key);
+    for (const { key } of windows) leave(underWay, key);
   }
 }
 
@@ -161,13 +163,13 @@ async function waitOf(core: Core, { key, rate, atOnce }: Window, place: number):
 }
 
 /** How many are under way with this one. */
-function enter(key: string): number {
+function enter(underWay: Map<string, number>, key: string): number {
   const attempts = (underWay.get(key) ?? 0) + 1;
   underWay.set(key, attempts);
   return attempts;
 }
 
-function leave(key: string): void {
+function leave(underWay: Map<string, number>, key: string): void {
   const attempts = (underWay.get(key) ?? 0) - 1;
   if (attempts > 0) underWay.set(key, attempts);
   else underWay.delete(key);
@@ -193,23 +195,13 @@ const ADDRESSES = "sign_in_addresses";
 const PER_ACCOUNT = 50; // Addresses; those that were not used for the longest time are forgotten.
 const FRESH_MS = S_PER_DAY * 1000; // So often it is noted that an address is still used.
 
-const declared = new WeakMap<Core, Promise<void>>();
-
 /** At the first need, since only a server that knows passwords needs it. */
-function declareAddresses(core: Core): Promise<void> {
-  const known = declared.get(core);
-  if (known) return known;
-  const declaring = core.store.createStoreIfNotExists(ADDRESSES, {
-    account: { type: "str", index: true },
-    used: "int",
-  });
-  declared.set(core, declaring);
-  declaring.catch(() => declared.delete(core));
-  return declaring;
-}
+const declareAddresses = perServer(({ store }) =>
+  onceDone(() => store.createStoreIfNotExists(ADDRESSES, { account: { type: "str", index: true }, used: "int" })),
+);
 
 async function isKnownAddress(core: Core, { account, network }: Attempt): Promise<boolean> {
-  await declareAddresses(core);
+  await declareAddresses(core)();
   return (await core.store.get(null, ADDRESSES, `${account}@${network}`)) !== null;
 }
 
@@ -217,7 +209,7 @@ async function rememberAddress(core: Core, { account, network }: Attempt): Promi
   const id = `${account}@${network}`;
   const used = Date.now();
   try {
-    await declareAddresses(core);
+    await declareAddresses(core)();
     const known = await core.store.get(null, ADDRESSES, id);
     if (known && used - Number(known.used) < FRESH_MS) return;
     if (known) await core.store.update(null, ADDRESSES, id, { used });

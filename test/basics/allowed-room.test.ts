@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { usedBytes } from "../../src/basics/quota";
+import { usedBytes } from "../../src/basics/allowed";
 import type { User } from "../../src/protocols";
 import { atEnd } from "../support/at-end";
 import { type Client, startServer, type TestServer } from "../support/server";
