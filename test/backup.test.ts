@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
-import { writeBackup } from "../src/backup/backup";
+import { writeBackup } from "../src/backup";
 import { type Manifest, sha256Of } from "../src/backup/manifest";
 import { moveAll, restoreBackup } from "../src/backup/restore";
 import { ownData, shareData } from "../src/data-lock";

@@ -2,6 +2,7 @@
 
 import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
+import { codeOf, messageOf } from "../basics/errors";
 
 const BUSY_MS = 10_000; // A checkpoint of the server, or its recovery after a crash.
 
@@ -9,66 +10,62 @@ const BUSY_MS = 10_000; // A checkpoint of the server, or its recovery after a c
 export function copyDatabase(source: string, target: string): void {
   // As private as the database itself; SQLite fills a file that is empty.
   closeSync(openSync(target, "wx", 0o600));
-  const database = new Database(source, { readwrite: true });
-  try {
+  withDatabase(source, "readwrite", (database) => {
     database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
     database.run("VACUUM INTO ?", [target]);
-  } finally {
-    database.close();
-  }
-  forgetProcesses(target);
-}
-
-/** Nobody who runs a turn now runs it in the copy: who starts there shall not wait for their silence. */
-function forgetProcesses(path: string): void {
-  const database = new Database(path, { readwrite: true });
-  try {
+  });
+  // Nobody who runs a turn now runs it in the copy: who starts there shall not wait for their silence.
+  withDatabase(target, "readwrite", (database) => {
     if (tablesOf(database).has("processes")) database.run("DELETE FROM processes");
-  } finally {
-    database.close();
-  }
+  });
 }
 
 /** What is wrong with the file, in SQLite's words, or null. Reads all of it. */
 export function problemWithDatabase(path: string): string | null {
   try {
-    const database = new Database(path, { readonly: true });
-    try {
+    return withDatabase(path, "readonly", (database) => {
       const rows = database.query<{ integrity_check: string }, []>("PRAGMA integrity_check").all();
       const problems = rows.map((row) => row.integrity_check).filter((text) => text !== "ok");
       if (problems.length > 0) return problems.slice(0, 3).join("; ");
       return tablesOf(database).has("_store") ? null : "it is not a database of Skeleton";
-    } finally {
-      database.close();
-    }
+    });
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
 /** Where in the folder of uploads the files are that the database names. */
 export function uploadsNamedIn(path: string): Set<string> {
-  const database = new Database(path, { readonly: true });
-  try {
+  return withDatabase(path, "readonly", (database) => {
     if (!tablesOf(database).has("file_bytes")) return new Set();
     const rows = database.query<{ place: string | null }, []>("SELECT place FROM file_bytes").all();
     return new Set(rows.flatMap(({ place }) => place ?? []));
-  } finally {
-    database.close();
-  }
+  });
 }
 
 /** Whether another process has the file open, a server of a version without a lock among them. False for a file that is no database. */
 export function isOpenElsewhere(path: string): boolean {
-  const database = new Database(path, { readwrite: true });
+  return withDatabase(path, "readwrite", (database) => {
+    try {
+      // In this mode the log is had by one connection alone, so it is refused while there is another one, however idle.
+      database.run("PRAGMA locking_mode = EXCLUSIVE");
+      database.run("BEGIN EXCLUSIVE");
+      database.run("ROLLBACK");
+      return false;
+    } catch (error) {
+      return codeOf(error).startsWith("SQLITE_BUSY");
+    }
+  });
+}
+
+function withDatabase<Result>(
+  path: string,
+  mode: "readonly" | "readwrite",
+  work: (database: Database) => Result,
+): Result {
+  const database = new Database(path, { [mode]: true });
   try {
-    // In this mode the log is had by one connection alone, so it is refused while there is another one, however idle.
-    database.run("PRAGMA locking_mode = EXCLUSIVE");
-    database.run("BEGIN EXCLUSIVE");
-    database.run("ROLLBACK");
-    return false;
-  } catch (error) {
-    return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+    return work(database);
   } finally {
     database.close();
   }

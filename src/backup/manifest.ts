@@ -1,14 +1,17 @@
 /**
  * What is in a backup: a folder with the database, the owner's files and the uploads, and a manifest that names each with its size
- * and SHA-256. The manifest is written last, so a folder without one is no whole backup.
+ * and SHA-256. The manifest is written last, so a folder without one is no whole backup. And how its files are copied, a piece at a
+ * time, found and measured.
  */
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { lstat, open, readFile, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, mkdir, open, readdir, readFile, realpath, rename, stat, statfs } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
 import { version } from "../../package.json";
 import { messageOf } from "../basics/errors";
+import { ifMissing, writeDurably } from "../basics/files";
+import { isRecord } from "../basics/json";
 import type { Config } from "../protocols";
 
 export const DATABASE = "skeleton.db";
@@ -44,13 +47,7 @@ export function ownersFiles({ dataPath, usersFile, jwtSecretFile }: Config): Rea
 export async function writeManifest(folder: string, files: readonly ManifestEntry[]): Promise<void> {
   const manifest: Manifest = { format: FORMAT, version, created: new Date().toISOString(), files };
   const part = join(folder, `${MANIFEST}.part`);
-  const file = await open(part, "wx", 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(manifest, null, 1)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeDurably(part, `${JSON.stringify(manifest, null, 1)}\n`);
   await rename(part, join(folder, MANIFEST));
 }
 
@@ -102,20 +99,16 @@ function parse(path: string, text: string): Manifest {
 }
 
 function isManifest(value: unknown): value is Manifest {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   const { format, version: made, created, files } = value;
   const hasHead = Number.isSafeInteger(format) && typeof made === "string" && typeof created === "string";
   return hasHead && Array.isArray(files) && files.every(isEntry);
 }
 
 function isEntry(value: unknown): value is ManifestEntry {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   const { path, size, sha256 } = value;
   return typeof path === "string" && Number.isSafeInteger(size) && /^[0-9a-f]{64}$/.test(String(sha256));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
 
 /** Whether it stays in the folder of uploads, whoever wrote the manifest. */
@@ -133,4 +126,78 @@ function isNewer(one: string, other: string): boolean {
     if (left !== right) return !(left < right);
   }
   return false;
+}
+
+/** Throws an Error for the owner when this server keeps nothing, or its uploads cannot be told from its other files. */
+export function requireFolders({ mode, dataPath, uploadDir }: Config): void {
+  if (mode === "ephemeral") throw new Error("An ephemeral server keeps nothing that could be backed up or restored.");
+  if (!isBelow(dataPath, uploadDir)) return;
+  throw new Error(`DATA_PATH ${dataPath} is in UPLOAD_DIR ${uploadDir}; uploads need a folder of their own.`);
+}
+
+/** Or the same. */
+export function isBelow(path: string, folder: string): boolean {
+  return `${path}${sep}`.startsWith(`${folder}${sep}`);
+}
+
+/** Makes `target`, for its owner alone, and resolves when it is on the disk. Null when there is no such file. */
+export async function copyFile(source: string, target: string): Promise<{ size: number; sha256: string } | null> {
+  const from = await open(source, "r").catch(ifMissing(null));
+  if (!from) return null;
+  const hash = createHash("sha256");
+  let size = 0;
+  try {
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    const to = await open(target, "wx", 0o600);
+    try {
+      for await (const bytes of from.createReadStream({ autoClose: false })) {
+        hash.update(bytes);
+        await to.writeFile(bytes);
+        size += bytes.length;
+      }
+      await to.sync();
+    } finally {
+      await to.close();
+    }
+  } finally {
+    await from.close();
+  }
+  return { size, sha256: hash.digest("hex") };
+}
+
+/** Paths of the uploads, without uploads that are not complete and what restores have put aside. */
+export async function* uploadsIn(uploadDir: string): AsyncGenerator<string> {
+  const waiting = [""];
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    const entries = (await readdir(join(uploadDir, folder), { withFileTypes: true }).catch(ifMissing(null))) ?? [];
+    for (const entry of entries) {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (path === "incoming" || path.startsWith(".")) continue;
+      if (entry.isDirectory()) waiting.push(path);
+      else if (entry.isFile()) yield path;
+    }
+  }
+}
+
+const MARGIN_BYTES = 8 * 1024 * 1024; // For the owner's files, and what comes while the rest is copied.
+
+/** Throws an Error for the owner, before hours are spent on what cannot end well. */
+export async function requireRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(await nearest(folder));
+  const [needed, room] = [bytes + MARGIN_BYTES, bavail * bsize];
+  if (room < needed) throw new Error(`${folder} needs ${sizeText(needed)} and has room for ${sizeText(room)}.`);
+}
+
+/** The folder itself, or the first one above it that is there. */
+async function nearest(folder: string): Promise<string> {
+  return (await realpath(folder).catch(ifMissing(null))) ?? nearest(dirname(folder));
+}
+
+/** 0 when there is no such file. */
+export async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(ifMissing(null)))?.size ?? 0;
+}
+
+export function sizeText(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

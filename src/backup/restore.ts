@@ -7,17 +7,20 @@ import { existsSync } from "node:fs";
 import { chown, lstat, mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../basics/errors";
+import { ifMissing } from "../basics/files";
 import { ownData } from "../data-lock";
 import type { Config } from "../protocols";
 import { isOpenElsewhere, problemWithDatabase } from "./database";
-import { copyFile, ifMissing, requireFolders, requireRoom } from "./files";
 import {
+  copyFile,
   DATABASE,
   type Manifest,
   type ManifestEntry,
   ownersFiles,
   problemWith,
   readManifest,
+  requireFolders,
+  requireRoom,
   sha256Of,
   UPLOADS,
 } from "./manifest";
@@ -95,7 +98,7 @@ async function changedFiles(config: Config, { files }: Manifest): Promise<Map<st
   const changed = new Map<string, string>();
   for (const [name, path] of ownersFiles(config)) {
     const entry = files.find((it) => it.path === name);
-    const isThere = (await lstat(path).catch(ifMissing)) !== null;
+    const isThere = (await lstat(path).catch(ifMissing(null))) !== null;
     const isSame = entry !== undefined && existsSync(path) && (await sha256Of(path)) === entry.sha256;
     if ((entry || isThere) && !isSame) changed.set(name, path);
   }
@@ -174,7 +177,7 @@ async function movesOf(config: Config, places: readonly RestorePlaces[], owners:
         : replaced.filter((path) => dirname(path) === folder).map((path) => basename(path));
     for (const name of there) {
       // A link whose target is gone is something that was there, too.
-      const isThere = await lstat(join(folder, name)).catch(ifMissing);
+      const isThere = await lstat(join(folder, name)).catch(ifMissing(null));
       if (isThere) out.push([join(folder, name), join(aside, name)]);
     }
     for (const name of await readdir(staging)) back.push([join(staging, name), join(folder, name)]);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { merge } from "../../src/core/merge";
+import { merge } from "../../src/core/message-processor";
 
 /** A source whose items come when `give` says so. */
 function source<T>() {
