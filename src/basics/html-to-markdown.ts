@@ -178,7 +178,7 @@ const CLOSE: Readonly<Record<string, (writing: Writing) => void>> = {
     writing.link = null;
   },
   pre: (writing) => {
-    if (writing.pre) emit(writing, fenced(writing.pre.pieces.join(""), writing.pre.language));
+    if (writing.pre) emit(writing, fenced(writing.pre.pieces.join("").replace(/^\n/, ""), writing.pre.language));
     writing.pre = null;
   },
   code: ({ pre, inline }) => {
@@ -310,10 +310,11 @@ function tableBlocks(rows: readonly (readonly string[])[]): string[] {
   return [lines.toSpliced(1, 0, `|${" --- |".repeat(Math.min(columns, filled[0]?.length ?? 0))}`).join("\n")];
 }
 
-function fenced(text: string, language: string): string {
+/** As a block of code, however many backticks are in it. */
+export function fenced(text: string, language: string): string {
   const longest = text.matchAll(/`{3,}/g).reduce((most, [run]) => Math.max(most, run.length), 2);
   const fence = "`".repeat(longest + 1);
-  return `${fence}${language}\n${text.replace(/^\n/, "").trimEnd()}\n${fence}`;
+  return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
 }
 
 function languageOf(names: string): string {

@@ -1,5 +1,6 @@
 /** Jupyter notebooks: text, code and what it printed. */
 
+import { fenced } from "../basics/html-to-markdown";
 import type { Document } from "./document";
 
 interface Cell {
@@ -47,10 +48,4 @@ export function readNotebook(text: string): Document {
 /** A notebook keeps a text whole, or as a list of its lines. */
 function joined(text: unknown): string {
   return Array.isArray(text) ? text.join("") : typeof text === "string" ? text : "";
-}
-
-function fenced(text: string, language: string): string {
-  const longest = text.matchAll(/`{3,}/g).reduce((most, [run]) => Math.max(most, run.length), 2);
-  const fence = "`".repeat(longest + 1);
-  return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
 }
