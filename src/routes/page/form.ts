@@ -2,11 +2,8 @@
 
 import { t } from "elysia";
 import { readFields } from "../../basics/body";
-import { AppError } from "../../basics/errors";
-import type { Core, StatusData, User } from "../../protocols";
-import { partial, seeOther } from "../http/respond";
+import { seeOther } from "../http/respond";
 import { BODY_MAX_BYTES } from "../session/gate";
-import type { Reader } from "../session/session";
 
 /** Path of a form about one thread. */
 export const Id = t.Object({ id: t.String() });
@@ -23,21 +20,6 @@ export function isFromHtmx(request: Request): boolean {
 
 export function done(request: Request, path: string): Response {
   return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(path);
-}
-
-/** Asked before a turn is started there, which brings the chat back; then its page looks different all over. */
-export async function isArchived(core: Core, user: User, threadId: string | null): Promise<boolean> {
-  return threadId !== null && ((await core.thread.get(user.username, threadId))?.archived ?? false);
-}
-
-/** Throws AppError("notFound") unless the turn is of that thread: a form acts on no other than its address says. */
-export async function requireTurn(core: Core, user: User, threadId: string, turnId: string): Promise<void> {
-  const turn = await core.turns.get(user, turnId);
-  if (turn?.threadId !== threadId) throw new AppError("notFound", "There is no such reply in this chat.");
-}
-
-export function saying(core: Core, { words }: Reader, text: string, kind: StatusData["kind"]) {
-  return { markup: partial("status", "outerHTML", core.views.status({ text, kind }, words)) };
 }
 
 export interface Form {

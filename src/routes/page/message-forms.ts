@@ -1,21 +1,18 @@
 /** What can be done with a message of the page: edit, answer again, go on, show another version, fork, copy; and earlier messages. */
 
 import { Elysia, t } from "elysia";
-import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
+import { AppError } from "../../basics/errors";
 import { MIB } from "../../basics/size";
-import type { Core, MessageData } from "../../protocols";
+import type { Core, MessageData, TurnInfo } from "../../protocols";
 import { showBranch } from "../../turn/branch";
-import { sentenceOf } from "../http/failure";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
 import { loadBranch } from "./branch";
-import { loadChat, loadMenu } from "./chat-data";
-import { done, form, Id, isArchived, isFromHtmx, plainText, readForm, requireTurn } from "./form";
+import { loadMenu } from "./chat-data";
+import { done, form, Id, plainText, readForm } from "./form";
+import { requireTurn, startTurn, type TurnStart } from "./turn-forms";
 
 const MessageChoice = t.Object({ message: t.String() });
-
-const NO_CHAT = "There is no such chat.";
-const NO_MESSAGE = "There is no such message in this chat.";
 
 const SourceQuery = t.Object({
   message: t.String(),
@@ -53,7 +50,7 @@ function fragmentRoutes(core: Core) {
       "/t/:id/menu",
       async ({ reader, params: { id }, query }) => {
         const menu = await loadMenu(core, reader.user, id, query.message);
-        if (!menu) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
+        if (!menu) throw noMessage();
         return htmlResponse(core.views.messageMenu({ ...menu, isInPage: false }, reader.words));
       },
       one,
@@ -62,7 +59,7 @@ function fragmentRoutes(core: Core) {
       "/t/:id/earlier",
       async ({ reader, params: { id }, query: { before } }) => {
         const branch = await loadBranch(core, reader, id, { before });
-        if (!branch) throw new AppError("notFound", NO_CHAT, { reason: "noChat" });
+        if (!branch) throw new AppError("notFound", "There is no such chat.", { reason: "noChat" });
         return htmlResponse(core.views.messageItems(branch.messages, reader.words));
       },
       { reader: true, params: Id, query: t.Object({ before: t.String() }) },
@@ -98,7 +95,7 @@ function formRoutes(core: Core) {
       "/t/:id/retry",
       async ({ reader, request, params: { id }, query: { parent, model } }) => {
         const asked = { content: null, threadId: id, parentId: parent, ...(model && { model }) };
-        return begun(core, reader, request, id, () => core.turns.start(reader.user, asked));
+        return again(core, reader, request, { threadId: id, start: () => core.turns.start(reader.user, asked) });
       },
       { ...form, params: Id, query: t.Object({ parent: t.String(), model: t.Optional(t.String()) }) },
     )
@@ -106,7 +103,7 @@ function formRoutes(core: Core) {
       "/t/:id/continue",
       async ({ reader, user, request, params: { id }, query }) => {
         await requireTurn(core, user, id, query.turn);
-        return begun(core, reader, request, id, () => core.turns.continue(user, query.turn));
+        return again(core, reader, request, { threadId: id, start: () => core.turns.continue(user, query.turn) });
       },
       { ...form, params: Id, query: t.Object({ turn: t.String() }) },
     )
@@ -131,35 +128,33 @@ function formRoutes(core: Core) {
 /** The user's message beside which another version is sent; its files go along. */
 async function edit(core: Core, reader: Reader, request: Request, threadId: string, messageId: string) {
   const old = (await findMessage(core, reader, threadId, messageId)).parts[0]?.message;
-  if (!old) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
+  if (!old) throw noMessage();
   const content = plainText((await readForm(request))("content"));
   const { parentId, files } = old;
-  try {
-    const asked = { content, threadId, parentId, ...(files && { files }) };
-    return await begun(core, reader, request, threadId, () => core.turns.start(reader.user, asked));
-  } catch (error) {
-    if (!isAppError(error) || isFromHtmx(request)) throw error;
-    const status = { text: sentenceOf(error, reader.words), kind: "error" as const };
-    const chat = await loadChat(core, reader, { threadId, window: { edit: messageId }, editDraft: content, status });
-    if (!chat) throw error;
-    return htmlResponse(core.views.chatPage(chat, reader.words), HTTP_STATUS[error.code]);
-  }
+  const asked = { content, threadId, parentId, ...(files && { files }) };
+  const kept = { threadId, window: { edit: messageId }, editDraft: content };
+  return again(core, reader, request, { threadId, start: () => core.turns.start(reader.user, asked), kept });
 }
 
-/** Starts a turn. With script its effect arrives on the live channel, and the menu from which it may have been chosen is closed. */
-async function begun(core: Core, reader: Reader, request: Request, threadId: string, start: () => Promise<unknown>) {
-  const wasArchived = await isArchived(core, reader.user, threadId);
-  await start();
-  if (!isFromHtmx(request)) return seeOther(`/t/${threadId}?stream=1`);
-  if (wasArchived) return new Response(null, { status: 204, headers: { "hx-redirect": `/t/${threadId}` } });
-  return htmlResponse({ markup: partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) });
+/** With script, the menu from which it may have been chosen is closed. */
+function again(core: Core, reader: Reader, request: Request, turn: Omit<TurnStart, "answer">): Promise<Response> {
+  const closed = { markup: partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) };
+  const answer = ({ threadId }: TurnInfo, wasArchived: boolean) =>
+    wasArchived
+      ? new Response(null, { status: 204, headers: { "hx-redirect": `/t/${threadId}` } })
+      : htmlResponse(closed);
+  return startTurn(core, reader, request, { ...turn, answer });
+}
+
+function noMessage(): AppError {
+  return new AppError("notFound", "There is no such message in this chat.", { reason: "noMessage" });
 }
 
 /** A message of the user, on whichever branch it is. */
 async function findMessage(core: Core, reader: Reader, threadId: string, messageId: string): Promise<MessageData> {
   const branch = await loadBranch(core, reader, threadId, { edit: messageId });
   const message = branch?.messages.messages.find(({ id }) => id === `m-${messageId}`);
-  if (!message) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
+  if (!message) throw noMessage();
   return message;
 }
 
@@ -170,7 +165,7 @@ async function loadSource(core: Core, reader: Reader, threadId: string, id: stri
   const isAsked = (it: MessageData) =>
     isReply ? it.role === "assistant" && (it.id === `r-${id}` || isIn(it)) : isIn(it);
   const found = branch?.messages.messages.find(isAsked);
-  if (!found) throw new AppError("notFound", NO_MESSAGE, { reason: "noMessage" });
+  if (!found) throw noMessage();
   const messages = found.parts.map(({ message }) => message).filter((message) => isReply || message.id === id);
   return messages
     .filter(({ type }) => type === "text")

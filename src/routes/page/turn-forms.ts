@@ -1,35 +1,27 @@
 /**
- * What the forms of the chat page do. With script the answer is a partial or nothing, and the effect arrives on the live
- * channel; without, it is a redirect to the page that shows the effect.
+ * What the forms of the chat page do with a turn: start, stop, answer it. With script the answer is a partial or nothing, and the effect
+ * arrives on the live channel; without, it is a redirect to the page that shows the effect.
  */
 
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
-import type { Core, FileInfo, StatusData, TurnRequest } from "../../protocols";
+import type { Core, FileInfo, TurnInfo, TurnRequest, User } from "../../protocols";
 import { withFiles } from "../api/files";
 import { sentenceOf } from "../http/failure";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
-import { loadChat } from "./chat-data";
-import { done, form, Id, isArchived, isFromHtmx, plainText, readForm, requireTurn, saying, upload } from "./form";
+import { type ChatRequest, loadChat } from "./chat-data";
+import { done, form, Id, isFromHtmx, plainText, readForm, upload } from "./form";
 
 export function turnFormRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
-    .use(turnForms(core))
-    .post("/t", async ({ reader, request }) => send(core, reader, request, { threadId: null, isWhole: true }), upload)
+    .post("/t", ({ reader, request }) => send(core, reader, request, null, true), upload)
     .post(
       "/t/:id/messages",
-      async ({ reader, request, params: { id }, query: { whole } }) =>
-        send(core, reader, request, { threadId: id, isWhole: whole !== undefined }),
+      ({ reader, request, params: { id }, query: { whole } }) => send(core, reader, request, id, whole !== undefined),
       { ...upload, params: Id, query: t.Object({ whole: t.Optional(t.String()) }) },
-    );
-}
-
-/** What can be done with a turn and what it wrote. */
-function turnForms(core: Core) {
-  return new Elysia()
-    .use(session(core))
+    )
     .post(
       "/t/:id/stop",
       async ({ user, request, params: { id }, query }) => {
@@ -53,42 +45,65 @@ function turnForms(core: Core) {
     );
 }
 
-interface SendTo {
-  /** Null = a new chat. */
-  readonly threadId: string | null;
-  /** Whether the page shows something else than the end of the thread, and has to change as a whole. */
-  readonly isWhole: boolean;
+/** Throws AppError("notFound") unless the turn is of that thread: a form acts on no other than its address says. */
+export async function requireTurn(core: Core, user: User, threadId: string, turnId: string): Promise<void> {
+  const turn = await core.turns.get(user, turnId);
+  if (turn?.threadId !== threadId) throw new AppError("notFound", "There is no such reply in this chat.");
 }
 
-async function send(core: Core, reader: Reader, request: Request, { threadId, isWhole }: SendTo): Promise<Response> {
+/** `threadId` is null for a new chat. `isWhole`: the page shows something else than the end of the thread, and has to change as a whole. */
+async function send(core: Core, reader: Reader, request: Request, threadId: string | null, isWhole: boolean) {
   const field = await readForm(request);
-  const [content, model, systemPrompt, parentId, key] = ["content", "model", "system_prompt", "parent", "key"].map(
-    (name) => field(name),
-  );
+  const [model, systemPrompt, parentId, key] = ["model", "system_prompt", "parent", "key"].map((name) => field(name));
   const asked: TurnRequest = {
-    content: plainText(content ?? ""),
+    content: plainText(field("content")),
     ...(threadId !== null && { threadId }),
     ...(model && { model }),
     ...(systemPrompt && { systemPrompt }),
     ...(parentId && { parentId }),
     ...(key && { key }),
   };
+  const start = (files: readonly FileInfo[]) => core.turns.start(reader.user, { ...asked, files });
+  return startTurn(core, reader, request, {
+    threadId,
+    start: () => withFiles(core, reader.user, field.files("files"), start),
+    kept: { threadId, draft: asked.content ?? "" },
+    answer(turn, wasArchived) {
+      if (isWhole || wasArchived) return wholeChat(core, reader, turn.threadId);
+      return htmlResponse({ markup: partial("send-key", "outerHTML", core.views.sendKey(crypto.randomUUID())) });
+    },
+  });
+}
+
+export interface TurnStart {
+  /** Null = a new chat. */
+  readonly threadId: string | null;
+  readonly start: () => Promise<TurnInfo>;
+  /** With script the effect arrives on the live channel; what else there is to change. A chat that was archived is not any more, and its page looks different all over. */
+  readonly answer: (turn: TurnInfo, wasArchived: boolean) => Response | Promise<Response>;
+  /** The page without script that keeps what was written when it is refused; absent = there is nothing to keep. */
+  readonly kept?: ChatRequest;
+}
+
+/** Starts a turn. Without script the page is shown that its reply is written into. */
+export async function startTurn(
+  core: Core,
+  reader: Reader,
+  request: Request,
+  { threadId, start, answer, kept }: TurnStart,
+): Promise<Response> {
+  const { user, words } = reader;
+  const wasArchived = threadId !== null && ((await core.thread.get(user.username, threadId))?.archived ?? false);
   try {
-    const start = (files: readonly FileInfo[]) => core.turns.start(reader.user, { ...asked, files });
-    const wasArchived = await isArchived(core, reader.user, threadId);
-    const turn = await withFiles(core, reader.user, field.files("files"), start);
-    if (!isFromHtmx(request)) return seeOther(`/t/${turn.threadId}?stream=1`);
-    if (isWhole || wasArchived) return wholeChat(core, reader, turn.threadId);
-    return htmlResponse({ markup: partial("send-key", "outerHTML", core.views.sendKey(crypto.randomUUID())) });
+    const turn = await start();
+    return isFromHtmx(request) ? await answer(turn, wasArchived) : seeOther(`/t/${turn.threadId}?stream=1`);
   } catch (error) {
-    if (!isAppError(error) || error.code === "notFound") throw error;
-    const status = HTTP_STATUS[error.code];
-    const said = { text: sentenceOf(error, reader.words), kind: kindOf(error) };
-    if (isFromHtmx(request)) return htmlResponse(saying(core, reader, said.text, said.kind), status);
-    const refused = { threadId, draft: asked.content ?? "", status: said };
-    const chat = await loadChat(core, reader, refused);
+    if (!isAppError(error) || isFromHtmx(request) || !kept) throw error;
+    // A send that comes too early is refused by the reply that runs, and its sentence goes with that.
+    const kind = error.code === "conflict" ? "busy" : "error";
+    const chat = await loadChat(core, reader, { ...kept, status: { text: sentenceOf(error, words), kind } });
     if (!chat) throw error;
-    return htmlResponse(core.views.chatPage(chat, reader.words), status);
+    return htmlResponse(core.views.chatPage(chat, words), HTTP_STATUS[error.code]);
   }
 }
 
@@ -101,9 +116,4 @@ async function wholeChat(core: Core, reader: Reader, threadId: string): Promise<
   const markup = core.views.main(chat, reader.words).markup + list + title;
   const headers = { "hx-push-url": `/t/${threadId}`, "hx-retarget": "#main", "hx-reswap": "outerHTML" };
   return htmlResponse({ markup }, 200, headers);
-}
-
-/** A send that comes too early is refused by the reply that runs, and its sentence goes with that. */
-function kindOf({ code }: { readonly code: string }): StatusData["kind"] {
-  return code === "conflict" ? "busy" : "error";
 }
