@@ -18,7 +18,7 @@ import { factJournals } from "../api/live-events";
 import { pageData } from "../http/assets";
 import type { Reader } from "../session/session";
 import { type Branch, loadBranch, type WindowQuery } from "./branch";
-import { type ListRequest, loadThreadList } from "./list";
+import { type ListFields, loadThreadList } from "./list";
 
 /** What a person asked to see, by the address of the page. */
 export interface ChatRequest {
@@ -26,7 +26,7 @@ export interface ChatRequest {
   /** Other messages than the latest. */
   readonly window?: WindowQuery;
   /** Of the list of threads. */
-  readonly list?: Omit<ListRequest, "currentId">;
+  readonly list?: ListFields;
   readonly draft?: string;
   /** Text of the message that is edited; absent = as it was sent. */
   readonly editDraft?: string;
@@ -43,7 +43,7 @@ export async function loadChat(core: Core, reader: Reader, asked: ChatRequest): 
   const branch = asked.threadId === null ? null : await loadBranch(core, reader, asked.threadId, asked.window);
   if (asked.threadId !== null && !branch) return null;
   const [threads, composer] = await Promise.all([
-    loadThreadList(core, reader, { ...asked.list, currentId: asked.threadId }),
+    loadThreadList(core, reader, { ...asked.list, current: asked.threadId }),
     loadComposer(core, user, branch, asked.draft ?? ""),
   ]);
   const shown = branch?.messages ?? NO_MESSAGES;

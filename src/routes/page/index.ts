@@ -12,7 +12,7 @@ import { findUser, type Reader, session } from "../session/session";
 import { noteSeen } from "./branch";
 import { type ChatRequest, loadChat } from "./chat-data";
 import { attachmentRoutes } from "./files";
-import { ListQuery, listAsked, listRoutes } from "./list";
+import { ListQuery, listRoutes } from "./list";
 import { messageRoutes } from "./message-forms";
 import { turnFormRoutes } from "./turn-forms";
 
@@ -62,7 +62,7 @@ export function pageRoutes(core: Core) {
     .use(messageRoutes(core))
     .use(listRoutes(core))
     .use(attachmentRoutes(core))
-    .get("/", ({ reader, query }) => show(reader, { threadId: null, list: listAsked(query) }), {
+    .get("/", ({ reader, query }) => show(reader, { threadId: null, list: query }), {
       public: true, // An index.html of the owner's in its place is for everybody (http/assets.ts).
       reader: true,
       query: Asked,
@@ -70,7 +70,7 @@ export function pageRoutes(core: Core) {
     .get(
       "/t/:id",
       async ({ reader, request, server, params: { id }, query: { before, at, edit, menu, stream, ...query } }) => {
-        const asked = { threadId: id, window: { before, at, edit }, menu, list: listAsked(query) };
+        const asked = { threadId: id, window: { before, at, edit }, menu, list: query };
         return stream ? showStreamed(reader, asked, request, server) : show(reader, asked);
       },
       { reader: true, params: t.Object({ id: t.String() }), query: Asked },

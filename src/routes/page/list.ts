@@ -7,7 +7,6 @@ import { Elysia, t } from "elysia";
 import { AppError } from "../../basics/errors";
 import type {
   Core,
-  Html,
   Thread,
   ThreadFields,
   ThreadFilter,
@@ -19,29 +18,35 @@ import { factJournals } from "../api/live-events";
 import { insidePath, ownPath } from "../http/address";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
-import { form, Id, isFromHtmx, readForm } from "./form";
+import { done, type Form, form, Id, isFromHtmx, readForm } from "./form";
 
-/** What the address of a page, or a fragment, says of the list. */
+/** What the address of a page, a fragment or a form says of the list. */
 export const ListQuery = {
   q: t.Optional(t.String({ maxLength: 500 })),
   archived: t.Optional(t.String()),
   tag: t.Optional(t.String()),
-  change: t.Optional(t.String()),
-  list: t.Optional(t.String()),
-  shown: t.Optional(t.String({ pattern: "^\\d{0,6}$" })),
+  change: t.Optional(t.String({ description: "The chat that is being edited." })),
+  list: t.Optional(
+    t.String({ description: "What comes below this entry, instead of the newest: the `before` of a list." }),
+  ),
+  shown: t.Optional(
+    t.String({ pattern: "^\\d{0,6}$", description: "How many are shown: above `list`, or to be made anew." }),
+  ),
 };
 
 const FragmentQuery = t.Object({ ...ListQuery, current: t.Optional(t.String()) });
 
-type ListFields = { readonly [name in keyof typeof ListQuery]?: string | undefined };
+export type ListFields = { readonly [name in keyof typeof ListQuery]?: string | undefined };
 
-export function listAsked({ q, archived, tag, change, list, shown }: ListFields): Omit<ListRequest, "currentId"> {
-  const common = { query: q, archived: archived === "true", tag, before: list };
-  return { ...common, editedId: change || undefined, shown: shown ? Number(shown) : undefined };
-}
+/** With the chat that the page shows. */
+type ListRequest = ListFields & { readonly current?: string | null | undefined };
 
 export function listRoutes(core: Core) {
   const listFor = keptLists(core);
+  const one = { ...form, params: Id } as const;
+  const changing = (fields: (field: Form) => ThreadFields & ThreadState, otherwise?: string) => {
+    return ({ reader, request, params: { id } }: FormRequest) => change(core, reader, request, id, fields, otherwise);
+  };
   return new Elysia()
     .use(session(core))
     .get(
@@ -54,66 +59,51 @@ export function listRoutes(core: Core) {
       },
       { reader: true, query: FragmentQuery },
     )
-    .get(
-      "/threads/:id",
-      async ({ reader, params: { id }, query }) => htmlResponse(await editForm(core, reader, id, query)),
-      {
-        reader: true,
-        params: Id,
-        query: FragmentQuery,
-      },
-    )
+    .get("/threads/:id", ({ reader, params: { id }, query }) => editForm(core, reader, id, query), {
+      reader: true,
+      params: Id,
+      query: FragmentQuery,
+    })
     .post(
       "/t/:id/details",
-      async ({ reader, request, params: { id } }) => {
-        const field = await readForm(request);
-        const fields = {
-          title: titleOf(field("title")),
-          tags: field("tags").split(","),
-          pinned: field("pinned") !== "",
-        };
-        return change(core, reader, { request, id, field, fields });
-      },
-      { ...form, params: Id },
+      changing((field) => ({
+        title: titleOf(field("title")),
+        tags: field("tags").split(","),
+        pinned: field("pinned") !== "",
+      })),
+      one,
+    )
+    .post(
+      "/t/:id/archive",
+      changing(() => ({ archived: true }), "/"),
+      one,
+    )
+    .post(
+      "/t/:id/restore",
+      changing(() => ({ archived: false })),
+      one,
     )
     .post(
       "/t/:id/title",
       async ({ user, request, params: { id } }) => {
         const title = titleOf((await readForm(request))("title"));
         if (!(await core.thread.update(user.username, id, { title }))) throw noChat();
-        return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(`/t/${id}`);
+        return done(request, `/t/${id}`);
       },
-      { ...form, params: Id },
-    )
-    .post(
-      "/t/:id/archive",
-      async ({ reader, request, params: { id } }) => {
-        const field = await readForm(request);
-        return change(core, reader, { request, id, field, fields: { archived: true }, otherwise: "/" });
-      },
-      { ...form, params: Id },
-    )
-    .post(
-      "/t/:id/restore",
-      async ({ reader, request, params: { id } }) => {
-        const field = await readForm(request);
-        return change(core, reader, { request, id, field, fields: { archived: false } });
-      },
-      { ...form, params: Id },
+      one,
     );
 }
 
-interface ListFragment {
-  readonly markup: Html;
-  readonly isNextPage: boolean;
+interface FormRequest {
+  readonly reader: Reader;
+  readonly request: Request;
+  readonly params: { readonly id: string };
 }
-
-type FragmentFields = ListFields & { readonly current?: string | undefined };
 
 const KEPT_MS = 1000; // Windows fetch their lists within half a second.
 
 /** All windows of a reader fetch the same list after a change: it is read once for all of them, and made once for each chat that they show. */
-function keptLists(core: Core): (reader: Reader, query: FragmentFields) => Promise<ListFragment> {
+function keptLists(core: Core) {
   const kept = new Map<string, Promise<unknown>>();
   const once = <T>(key: string, make: () => Promise<T>): Promise<T> => {
     const known = kept.get(key) ?? make();
@@ -121,11 +111,11 @@ function keptLists(core: Core): (reader: Reader, query: FragmentFields) => Promi
     kept.set(key, known);
     return known as Promise<T>;
   };
-  return async (reader, { current, ...query }) => {
+  return async (reader: Reader, { current, ...query }: ListRequest) => {
     const { user, words, zone } = reader;
     const change = await factJournals(core).position(user.username);
     const key = JSON.stringify([user, words.language, zone, query, change]);
-    const list = await once(key, () => loadThreadList(core, reader, { ...listAsked(query), currentId: null }));
+    const list = await once(key, () => loadThreadList(core, reader, query));
     return once(`${key} ${current}`, async () => {
       const { threadItems, threadList } = core.views;
       const shown = { ...list, currentId: current || null };
@@ -134,31 +124,26 @@ function keptLists(core: Core): (reader: Reader, query: FragmentFields) => Promi
   };
 }
 
-interface ThreadChange {
-  readonly request: Request;
-  readonly id: string;
-  readonly field: (name: string) => string;
-  readonly fields: ThreadFields & ThreadState;
-  /** Where a page without script goes when the form does not say; default: the thread. */
-  readonly otherwise?: string;
-}
-
+/** `otherwise` is where a page without script goes when the form does not say; default: the thread. */
 async function change(
   core: Core,
   reader: Reader,
-  { request, id, field, fields, otherwise }: ThreadChange,
+  request: Request,
+  id: string,
+  fieldsOf: (field: Form) => ThreadFields & ThreadState,
+  otherwise = `/t/${id}`,
 ): Promise<Response> {
+  const field = await readForm(request);
+  const fields = fieldsOf(field);
   if (!(await core.thread.update(reader.user.username, id, fields))) throw noChat();
-  const back = field("change") === "" ? (otherwise ?? `/t/${id}`) : pageBehind(core, request, field("back"));
-  if (!isFromHtmx(request)) return seeOther(back);
+  if (!isFromHtmx(request))
+    return seeOther(field("change") === "" ? otherwise : pageBehind(core, request, field("back")));
+  const [q, archived, tag, shown, current] = ["q", "archived", "tag", "shown", "current"].map((name) => field(name));
   // What is open and was archived or restored looks different all over.
-  if (fields.archived !== undefined && field("current") === id) {
-    return new Response(null, { status: 204, headers: { "hx-redirect": otherwise ?? `/t/${id}` } });
-  }
-  const [q, archived, tag, shown] = ["q", "archived", "tag", "shown"].map(field);
-  const asked = { ...listAsked({ q, archived, tag, shown }), currentId: field("current") || null };
-  const list = core.views.threadList(await loadThreadList(core, reader, asked), reader.words);
-  return htmlResponse({ markup: partial("threads", "outerMorph", list) });
+  if (fields.archived !== undefined && current === id)
+    return new Response(null, { status: 204, headers: { "hx-redirect": otherwise } });
+  const list = await loadThreadList(core, reader, { q, archived, tag, shown, current });
+  return htmlResponse({ markup: partial("threads", "outerMorph", core.views.threadList(list, reader.words)) });
 }
 
 /** The page on which the form was, with the list as it was. */
@@ -167,14 +152,17 @@ function pageBehind({ config }: Core, request: Request, back: string): string {
   return ownPath(/^\/(?:t\/[^/]+)?$/.test(path) ? path + back : "/");
 }
 
-async function editForm(core: Core, reader: Reader, id: string, query: FragmentFields): Promise<Html> {
-  const thread = await core.thread.get(reader.user.username, id);
+async function editForm(core: Core, { user, words }: Reader, id: string, asked: ListRequest): Promise<Response> {
+  const thread = await core.thread.get(user.username, id);
   if (!thread) throw noChat();
-  const { archived = false, tag = null } = listAsked(query);
-  const hit = query.q ? { thread, snippet: "" } : null;
-  const isCurrent = query.current === id;
-  const item = { thread, isCurrent, isRunning: false, filter: { archived, tag }, hit, query: query.q ?? "" };
-  return core.views.threadForm(item, reader.words);
+  const { q: query = "", current } = asked;
+  const hit = query === "" ? null : { thread, snippet: "" };
+  const item = { thread, isCurrent: current === id, isRunning: false, filter: filterOf(asked), hit, query };
+  return htmlResponse(core.views.threadForm(item, words));
+}
+
+function filterOf({ archived, tag }: ListFields): ThreadFilter {
+  return { archived: archived === "true", tag: tag || null };
 }
 
 const TITLE_MAX = 500; // Characters.
@@ -192,37 +180,25 @@ function noChat(): AppError {
 const THREADS_PER_PAGE = 50;
 const SHOWN_AT_MOST = 1000; // A list that was scrolled further is made anew up to here.
 
-export interface ListRequest {
-  readonly currentId: string | null;
-  readonly query?: string | undefined;
-  readonly archived?: boolean | undefined;
-  readonly tag?: string | undefined;
-  readonly editedId?: string | undefined;
-  /** The `before` of a list that was loaded: what comes below it, instead of the newest. */
-  readonly before?: string | undefined;
-  /** How many the list shows already: above `before`, or to be made anew. */
-  readonly shown?: number | undefined;
-}
-
 interface LoadedList extends ThreadListData {
-  /** True when it goes on below `before`. False, if that was asked for: what stood there has moved, and this is the list as a whole. */
+  /** True when it goes on below `list`. False, if that was asked for: what stood there has moved, and this is the list as a whole. */
   readonly isNextPage: boolean;
 }
 
 export async function loadThreadList(core: Core, reader: Reader, asked: ListRequest): Promise<LoadedList> {
   const { user } = reader;
-  const query = (asked.query ?? "").trim();
-  const filter: ThreadFilter = { archived: asked.archived ?? false, tag: asked.tag || null };
+  const query = (asked.q ?? "").trim();
+  const filter = filterOf(asked);
   const [runningIds, tags] = await Promise.all([core.turns.running(user), core.thread.tags(user.username)]);
-  const { currentId, editedId = null } = asked;
+  const [currentId, editedId] = [asked.current || null, asked.change || null];
   const common = { query, filter, tags, currentId, runningIds, editedId };
   if (query !== "") {
     const hits = await core.thread.search(user.username, query);
     return { ...common, groups: [], hits, before: null, shown: 0, isNextPage: false };
   }
-  const shown = asked.shown ?? 0;
-  const next = asked.before ? await loadNextPage(core, reader, filter, asked.before) : null;
-  const wanted = asked.before ? shown + THREADS_PER_PAGE : shown;
+  const shown = Number(asked.shown || 0);
+  const next = asked.list ? await loadNextPage(core, reader, filter, asked.list) : null;
+  const wanted = asked.list ? shown + THREADS_PER_PAGE : shown;
   const limit = Math.min(Math.max(wanted, THREADS_PER_PAGE), SHOWN_AT_MOST);
   const { groups, before, count } = next ?? (await loadPage(core, reader, filter, limit, null));
   const edited = await missingThread(core, reader, editedId, groups);
