@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { isAppError } from "../basics/errors";
 import type { AuthProtocol, Core, User } from "../protocols";
-import type { ContractCase } from "./contract";
+import { type ContractCase, holds } from "./contract";
 
 const PASSWORD = "correct horse battery staple";
 
@@ -165,7 +165,7 @@ export const authContract: readonly ContractCase[] = [
       const outcomes = await Promise.allSettled(["ada", "eve"].map((name) => setup.createAdmin(name, PASSWORD)));
       assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
       const lost = outcomes.find((outcome) => outcome.status === "rejected");
-      assert.ok(hasCode("conflict")(lost?.reason));
+      holds(lost?.reason, 'an AppError("conflict")', hasCode("conflict"));
     },
   },
   {

@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { FileInfo, NewFile } from "../protocols";
-import type { ContractCase } from "./contract";
-import { rejected } from "./rejected";
+import { type ContractCase, holds, rejected } from "./contract";
 
 const LIMIT = 50 * 1024 * 1024; // Bytes, as the protocol says.
 
@@ -26,7 +25,9 @@ export const fileContract: readonly ContractCase[] = [
         },
       );
       assert.match(info.created, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
-      assert.ok(Date.parse(info.created) >= before - 1000 && Date.parse(info.created) <= Date.now() + 1000);
+      holds(info.created, `a time after ${new Date(before).toISOString()}`, (created) => {
+        return Date.parse(created) >= before - 1000 && Date.parse(created) <= Date.now() + 1000;
+      });
       assert.deepEqual(await file.get("ann", info.id), info);
       const blob = await file.open("ann", info.id);
       assert.deepEqual(await blob?.bytes(), bytes(300_001));
@@ -182,7 +183,7 @@ export const fileContract: readonly ContractCase[] = [
         assert.equal((await file.get("ann", info.id))?.name, info.name);
       }
       const long = await file.put("ann", newFile("x".repeat(5000), "text/plain", bytes(1)));
-      assert.ok(long.name.length <= 255);
+      holds(long.name.length, "at most 255 characters", (length) => length <= 255);
     },
   },
   {

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { isAppError } from "../basics/errors";
 import type { Core, ModelCall, ModelEvent } from "../protocols";
-import type { ContractCase } from "./contract";
+import { type ContractCase, holds, promptly } from "./contract";
 import { STAND_IN } from "./stand-in";
 
 const FINISH_REASONS = ["stop", "length", "filtered"];
@@ -16,9 +16,9 @@ export const modelContract: readonly ContractCase[] = [
     name: "lists models by ids that are not blank, each once",
     async run(core) {
       const models = await core.model.list();
-      assert.ok(models.length > 0, "there is no model to test with");
-      assert.ok(models.every((id) => typeof id === "string" && id.trim() !== ""));
-      assert.equal(new Set(models).size, models.length);
+      holds(models, "a model to test with", ({ length }) => length > 0);
+      for (const id of models) holds(id, "an id", isFilled);
+      assert.deepEqual(models, [...new Set(models)]);
     },
   },
   {
@@ -28,7 +28,7 @@ export const modelContract: readonly ContractCase[] = [
       const info = await core.model.describe?.(model);
       if (info) {
         assert.equal(info.id, model);
-        assert.ok(info.contextLength === undefined || info.contextLength > 0);
+        holds(info.contextLength, "a number of tokens, or none", (length) => length === undefined || length > 0);
       }
       assert.equal((await core.model.describe?.(UNKNOWN_MODEL)) ?? null, null);
     },
@@ -38,10 +38,10 @@ export const modelContract: readonly ContractCase[] = [
     async run(core) {
       const events = await Array.fromAsync(core.model.stream(await shortCall(core), new AbortController().signal));
       for (const event of events) checkEvent(event);
-      const finishes = events.filter(({ type }) => type === "finish");
-      assert.equal(finishes.length, 1);
-      assert.equal(events.at(-1)?.type, "finish");
-      assert.ok(events.filter(({ type }) => type === "usage").length <= 1, "usage comes once");
+      const types = events.map(({ type }) => type);
+      const isLast = types.length > 0 && types.indexOf("finish") === types.length - 1;
+      holds(types, "one finish, which is the last", () => isLast);
+      holds(types, "usage once", () => types.indexOf("usage") === types.lastIndexOf("usage"));
     },
   },
   {
@@ -49,7 +49,7 @@ export const modelContract: readonly ContractCase[] = [
     async run(core) {
       const events = await Array.fromAsync(core.model.stream(await shortCall(core), new AbortController().signal));
       const ids = events.flatMap((event) => (event.type === "toolCall" ? [event.callId] : []));
-      assert.equal(new Set(ids).size, ids.length);
+      assert.deepEqual(ids, [...new Set(ids)]);
     },
   },
   {
@@ -58,14 +58,14 @@ export const modelContract: readonly ContractCase[] = [
       const call = { ...(await shortCall(core)), model: UNKNOWN_MODEL };
       const { events, error } = await outcome(core.model.stream(call, new AbortController().signal));
       assert.deepEqual(events, []);
-      assert.ok(isAppError(error), `expected an AppError, got ${error}`);
-      assert.ok(error.message.length > 0 && !error.message.includes("\n"), "the message is one sentence");
+      holds(error, "an AppError", isAppError);
+      holds(String((error as Error).message), "one sentence", (message) => message !== "" && !message.includes("\n"));
     },
   },
   {
     name: "sends nothing when the signal is aborted before it starts",
     async run(core) {
-      const { events } = await inTime(outcome(core.model.stream(await shortCall(core), AbortSignal.abort())));
+      const { events } = await promptly(outcome(core.model.stream(await shortCall(core), AbortSignal.abort())));
       assert.deepEqual(
         events.filter(({ type }) => type !== "finish"),
         [],
@@ -80,7 +80,7 @@ export const modelContract: readonly ContractCase[] = [
       await events.next();
       stop.abort();
       // What was on its way may still come, but then it is over.
-      await inTime(outcome({ [Symbol.asyncIterator]: () => events }));
+      await promptly(outcome({ [Symbol.asyncIterator]: () => events }));
     },
   },
   {
@@ -89,7 +89,7 @@ export const modelContract: readonly ContractCase[] = [
       const call = await shortCall(core);
       const first = core.model.stream(call, new AbortController().signal)[Symbol.asyncIterator]();
       await first.next();
-      await inTime(Promise.resolve(first.return?.()));
+      await promptly(Promise.resolve(first.return?.()));
       const events = await Array.fromAsync(core.model.stream(call, new AbortController().signal));
       assert.equal(events.at(-1)?.type, "finish");
     },
@@ -102,7 +102,7 @@ const UNKNOWN_MODEL = "no-endpoint-has-a-model-of-this-name";
 async function firstModel(core: Core): Promise<string> {
   const models = await core.model.list();
   const model = models.find((id) => id !== STAND_IN) ?? models[0];
-  assert.ok(model !== undefined, "there is no model to test with");
+  if (model === undefined) assert.fail("there is no model to test with");
   return model;
 }
 
@@ -118,33 +118,41 @@ function checkEvent(event: ModelEvent): void {
   switch (event.type) {
     case "text":
     case "thinking":
-      assert.ok(typeof event.text === "string" && event.text !== "", `${event.type} without text`);
+      holds(event.text, `text, in ${event.type}`, isFilled);
       break;
     case "toolCall":
-      assert.ok(typeof event.callId === "string" && event.callId !== "", "a tool call without id");
-      assert.ok(typeof event.name === "string" && typeof event.arguments === "string");
+      holds(event.callId, "the id of a tool call", isFilled);
+      holds(event, "a name and arguments", ({ name, arguments: given }) => isText(name) && isText(given));
       break;
     case "notice":
-      assert.ok(typeof event.text === "string" && event.text !== "", "a notice that says nothing");
+      holds(event.text, "what a notice says", isFilled);
       break;
     case "wasThinking":
       break;
     case "opaque":
-      assert.ok(typeof event.from === "string" && event.from !== "", "opaque that nobody gave");
+      holds(event.from, "who gave it, in opaque", isFilled);
       break;
     case "file":
-      assert.ok(event.name !== "" && event.data.size > 0, "a file without name or bytes");
+      holds(event, "a file with a name and bytes", ({ name, data }) => name !== "" && data.size > 0);
       break;
     case "usage":
-      assert.ok(Number.isSafeInteger(event.inputTokens) && event.inputTokens >= 0);
-      assert.ok(Number.isSafeInteger(event.outputTokens) && event.outputTokens >= 0);
+      for (const tokens of [event.inputTokens, event.outputTokens])
+        holds(tokens, "a number of tokens", (count) => Number.isSafeInteger(count) && count >= 0);
       break;
     case "finish":
-      assert.ok(FINISH_REASONS.includes(event.reason), `a finish for the reason ${event.reason}`);
+      holds(event.reason, FINISH_REASONS.join(" or "), (reason) => FINISH_REASONS.includes(reason));
       break;
     default:
       assert.fail(`an event of unknown type: ${JSON.stringify(event)}`);
   }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isFilled(value: unknown): boolean {
+  return typeof value === "string" && value.trim() !== "";
 }
 
 /** What came until the stream ended, and what it threw, or null. */
@@ -155,17 +163,5 @@ async function outcome(stream: AsyncIterable<ModelEvent>): Promise<{ events: Mod
     return { events, error: null };
   } catch (error) {
     return { events, error };
-  }
-}
-
-const PROMPTLY_MS = 1_000; // A stop should take a tenth of that; the rest is for slow machines.
-
-async function inTime<T>(promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new assert.AssertionError({ message: "not prompt" })), PROMPTLY_MS);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

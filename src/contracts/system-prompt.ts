@@ -1,13 +1,14 @@
 /** The promises of `systemPrompt`, whatever prompts there are. */
 
 import assert from "node:assert/strict";
-import type { ContractCase } from "./contract";
+import { type ContractCase, holds } from "./contract";
 
 export const systemPromptContract: readonly ContractCase[] = [
   {
     name: "there is always a prompt named default",
     async run({ systemPrompt }) {
-      assert.ok((await systemPrompt.list()).some(({ name }) => name === "default"));
+      const names = (await systemPrompt.list()).map(({ name }) => name);
+      holds(names, "one that is default", () => names.includes("default"));
       assert.equal((await systemPrompt.get("default"))?.name, "default");
     },
   },

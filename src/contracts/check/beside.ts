@@ -1,6 +1,6 @@
 /**
  * Runs the check of each file that is named, or of the plugins folder as a whole, in a process of its own, which gives a sign of life
- * every second: a plugin that holds up its process for ever is named and ended, and the others are checked all the same.
+ * twice a second: a plugin that holds up its process for ever is named and ended, and the others are checked all the same.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,7 +10,8 @@ import { environmentIn } from "../../config";
 import { pluginFilesIn } from "../../plugins/find";
 
 const HELD_UP_S = 30; // As long as a promise may take to be kept; a machine that is busy holds nobody up for so long.
-const ALIVE_MS = 1000;
+const ALIVE_MS = 500;
+const START_MS = 20_000; // Until the first sign of life: a busy machine takes some seconds to load the program.
 
 const COMMAND = Bun.isStandaloneExecutable
   ? [process.execPath]
@@ -42,7 +43,7 @@ export async function checkBeside(
 /** Its exit code, or a sentence about why it has none. */
 async function runCheck(file: string | null, heldUpS: number): Promise<number | string> {
   const folder = await mkdtemp(join(tmpdir(), "skeleton-check-"));
-  let aliveAtMs = performance.now();
+  let aliveAtMs = performance.now() + START_MS;
   let isHeldUp = false;
   const child = Bun.spawn([...COMMAND, "check-here", ...(file === null ? [] : [file])], {
     env: environmentIn(folder),

@@ -13,13 +13,13 @@ import { messageOf } from "../../basics/errors";
 import { hideData } from "../../config";
 import { pluginFilesIn } from "../../plugins/find";
 import type { Config, PluginInfo } from "../../protocols";
+import { hearUncaught } from "../../uncaught";
 import { type Checked, keepsContracts } from "./promises";
 import { type CheckLimits, onCore, temporaryConfig } from "./temporary";
 import { faultsInTurn } from "./turn";
-import { collectUncaught, type UncaughtInCheck } from "./uncaught";
 
-const LINGER_MS = 200; // What a start leaves behind fails within it, as a rule; of what fails later the server's log tells.
-const LIMITS: CheckLimits = { caseS: 30, hookS: 5 }; // The model of the turns answers at once.
+/** The model of the turns answers at once; of what fails after it was waited for, the server's log tells. */
+const LIMITS: CheckLimits = { caseS: 30, hookS: 5, lingerMs: 200 };
 
 interface Check {
   /** A temporary one, for everything that is written. */
@@ -180,7 +180,7 @@ interface Loaded {
 
 async function load({ limits }: Check, config: Config): Promise<Loaded> {
   const { plugins, faulty, unread } = await onCore(config, { limits }, async ({ core, installed }) => {
-    await Bun.sleep(LINGER_MS);
+    await Bun.sleep(limits.lingerMs);
     const used = core.plugins.list().filter(({ file }) => file !== null);
     return { plugins: used, faulty: core.plugins.faults(), unread: installed.unread };
   });
@@ -218,4 +218,59 @@ function report(file: string, plugin: PluginInfo, held: Checked, faults: readonl
     lines: [file, said, ...held.lines, ...faultLines(faults)],
     hasFaults: held.hasFaults || faults.length > 0,
   };
+}
+
+/**
+ * Errors that nobody catches while plugins are checked. Each is a fault of the file that its stack names, or else of the file that
+ * is checked at the moment; that may be none, while all are loaded together. The same is said once, however often it comes.
+ */
+interface UncaughtInCheck {
+  /** Adds a file that errors may come from, under the name that it has in what is said. */
+  know(file: string, path: string): Promise<void>;
+  /** What came from the file since it was last asked, and what came from no file that is known. A sentence each. */
+  of(file: string): readonly string[];
+  /** What came from no file that is known. */
+  ofNobody(): readonly string[];
+  /** All that is left, with the file. */
+  rest(): readonly (readonly [file: string, sentence: string])[];
+  end(): void;
+}
+
+function collectUncaught(): UncaughtInCheck {
+  /** Real paths, which stacks have, by the files' names. */
+  const paths = new Map<string, string>();
+  const said = new Set<string>();
+  let uncaught: Error[] = [];
+  const end = hearUncaught((error) => void uncaught.push(error));
+  const fileOf = ({ stack = "" }: Error) => [...paths].find(([, path]) => stack.includes(`${path}:`))?.[0] ?? null;
+
+  const take = (owner: string | null, isTaken: (file: string | null) => boolean): string[] => {
+    const taken = uncaught.filter((error) => isTaken(fileOf(error)));
+    uncaught = uncaught.filter((error) => !taken.includes(error));
+    const sentences = taken.map((error) => sentenceOf(error, paths.get(owner ?? "") ?? null));
+    return [...new Set(sentences)].filter((sentence) => {
+      const key = `${owner} ${sentence}`;
+      return !said.has(key) && said.add(key);
+    });
+  };
+
+  return {
+    async know(file, path) {
+      paths.set(file, await realpath(path).catch(() => path));
+    },
+    of: (file) => take(file, (from) => from === null || from === file),
+    ofNobody: () => take(null, (from) => from === null),
+    rest: () =>
+      [...paths.keys()].flatMap((file) => take(file, (from) => from === file).map((it) => [file, it] as const)),
+    end,
+  };
+}
+
+const MESSAGE_MAX = 300; // Characters, as of a promise that is not kept.
+
+function sentenceOf({ message, stack = "" }: Error, path: string | null): string {
+  const line = path === null ? undefined : /^:(\d+)/.exec(stack.split(path)[1] ?? "")?.[1];
+  const what = path === null ? "what one of the plugins throws" : "what it throws";
+  const said = message.replace(/\s+/g, " ").slice(0, MESSAGE_MAX);
+  return `Nobody catches ${what}${line === undefined ? "" : ` in line ${line}`}: ${said}`;
 }

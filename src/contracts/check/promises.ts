@@ -5,7 +5,7 @@ import { messageOf } from "../../basics/errors";
 import { inTime } from "../../plugins/patience";
 import type { Core, PluginInfo, ProtocolName } from "../../protocols";
 import { contracts } from "..";
-import type { ContractCase } from "../contract";
+import { type ContractCase, shown } from "../contract";
 import { STAND_IN } from "../stand-in";
 import { onCore, type Subject, temporaryConfig, whyNotWinning } from "./temporary";
 
@@ -135,7 +135,6 @@ async function howHeld({ folder, config, alone, limits }: Subject, protocol: Pro
 function differenceOf(error: unknown): string | null {
   if (!(error instanceof AssertionError) || error.operator === "fail") return null;
   if (!error.generatedMessage && !/equal$/i.test(error.operator)) return null;
-  const words = (value: unknown) => Bun.inspect(value, { depth: 4, compact: true }).replace(/\s+/g, " ").slice(0, 120);
-  const compared = `it gave ${words(error.actual)} and not ${words(error.expected)}`;
+  const compared = `it gave ${shown(error.actual)} and not ${shown(error.expected)}`;
   return error.generatedMessage ? compared : `${error.message.split("\n", 1)[0]}: ${compared}`;
 }

@@ -24,6 +24,8 @@ export interface CheckLimits {
   /** Seconds that a case, an installation or a page may take: what needs longer waits for something that does not come. */
   readonly caseS: number;
   readonly hookS: number;
+  /** What a start or a hook leaves behind fails within it, as a rule. */
+  readonly lingerMs: number;
 }
 
 export interface LogEntry {

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Json } from "../../protocols";
-import type { ContractCase } from "../contract";
-import { rejected } from "../rejected";
+import { type ContractCase, holds, rejected } from "../contract";
 
 export const declarations: readonly ContractCase[] = [
   {
@@ -60,7 +59,7 @@ export const declarations: readonly ContractCase[] = [
       await store.createStoreIfNotExists("ark", { animal: "str", crew: "json_collection" });
       const names = (await store.listStores()).map((info) => info.name);
       assert.deepEqual(names, [...names].sort());
-      assert.ok(names.includes("zoo") && names.includes("ark"));
+      holds(names, "zoo and ark among them", () => names.includes("zoo") && names.includes("ark"));
       const zoo = await store.findStore("zoo");
       assert.deepEqual(zoo, { name: "zoo", fields: { animal: { type: "str", index: true, search: true } } });
       assert.equal(await store.findStore("none"), null);

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { JsonObject, StoreWhere } from "../../protocols";
-import type { ContractCase } from "../contract";
-import { rejected } from "../rejected";
+import { type ContractCase, rejected } from "../contract";
 
 export const queries: readonly ContractCase[] = [
   {

@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { isAppError } from "../../basics/errors";
 import type { Core } from "../../protocols";
-import type { ContractCase } from "../contract";
-import { rejected } from "../rejected";
+import { type ContractCase, rejected } from "../contract";
 
 export const records: readonly ContractCase[] = [
   {

@@ -3,7 +3,6 @@
 import type { ContractCase } from "../contract";
 import { branches } from "./branches";
 import { lists } from "./lists";
-import { search } from "./search";
 import { threads } from "./threads";
 
-export const threadContract: readonly ContractCase[] = [...threads, ...lists, ...branches, ...search];
+export const threadContract: readonly ContractCase[] = [...threads, ...lists, ...branches];

@@ -1,8 +1,8 @@
-/** What every `thread` promises about pins and tags, and the lists that they make. */
+/** What every `thread` promises about pins and tags, the lists that they make, and finding a thread again. */
 
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { Core, ThreadPage } from "../../protocols";
-import type { ContractCase } from "../contract";
+import { type ContractCase, holds } from "../contract";
 import { say } from "./support";
 
 export const lists: readonly ContractCase[] = [
@@ -100,6 +100,37 @@ export const lists: readonly ContractCase[] = [
       }
       const thread = await core.thread.get("ann", id);
       deepEqual([thread?.tags, thread?.pinned], [["kept"], false]);
+    },
+  },
+  {
+    name: "a search finds titles and what was said, one hit for each thread, titles first",
+    async run(core) {
+      const said = await core.thread.create("ann", { title: "Zoo" });
+      await say(core, said.id, null, "Nothing here");
+      const found = await say(core, said.id, null, "The walrus sleeps, walrus!");
+      const titled = await core.thread.create("ann", { title: "The Walrus" });
+      const hits = await core.thread.search("ann", "walrus");
+      deepEqual(
+        hits.map(({ thread }) => thread.id),
+        [titled.id, said.id],
+      );
+      equal(hits[0]?.messageId, undefined);
+      equal(hits[1]?.messageId, found);
+      holds(
+        hits[1]?.snippet,
+        "the word between its marks",
+        (snippet) => snippet?.includes("\u0002walrus\u0003") ?? false,
+      );
+    },
+  },
+  {
+    name: "no text that a person may search for is an error",
+    async run(core) {
+      const { id } = await core.thread.create("ann", { title: "" });
+      await say(core, id, null, "col x NEAR");
+      for (const text of ['"', "NEAR(", "*", "col:x", "\0", "", "  ", "a AND", "(", "-", "'; drop table threads; --"]) {
+        holds(await core.thread.search("ann", text), `a list for ${JSON.stringify(text)}`, Array.isArray);
+      }
     },
   },
 ];

@@ -2,8 +2,7 @@
 
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { JsonObject } from "../../protocols";
-import type { ContractCase } from "../contract";
-import { rejected } from "../rejected";
+import { type ContractCase, holds, rejected } from "../contract";
 import { isNotFound, say, texts, userMessage } from "./support";
 
 export const threads: readonly ContractCase[] = [
@@ -15,9 +14,9 @@ export const threads: readonly ContractCase[] = [
       equal(await thread.size("bob"), 0);
       const { id: messageId } = await thread.append("ann", id, userMessage(null, "é".repeat(500)));
       const one = await thread.size("ann");
-      equal(one >= empty + 1000, true, `${one} after ${empty}`);
+      holds(one, `at least ${empty + 1000}`, (size) => size >= empty + 1000);
       await thread.fork("ann", id, messageId);
-      equal((await thread.size("ann")) >= one + 1000, true);
+      holds(await thread.size("ann"), `at least ${one + 1000}`, (size) => size >= one + 1000);
       equal(await thread.size("bob"), 0);
     },
   },
