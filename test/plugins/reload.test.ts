@@ -123,12 +123,16 @@ describe("what is saved is used:", () => {
   });
 
   test("the types of functions", async () => {
-    const text = (where: string) => `type Where = "${where}";\nexport function go(where: Where) { return where; }`;
-    const { save, core } = await open({ "tools/go.ts": text("home") });
+    const go = (types: string) => ({ "tools/go.ts": `${types}\nexport function go(where: Where) { return where; }` });
+    const { save, core, faults } = await open(go('type Where = "home";'));
     const schema = async () => JSON.stringify((await core.tools.list({} as never))[0]?.parameters);
     expect(await schema()).toContain('"home"');
-    await save({ "tools/go.ts": text("work") });
+    await save(go('type Where = "work";'));
     expect(await schema()).toContain('"work"');
+    await save({ ...go('import type { Where } from "./_where";'), "tools/_where.ts": 'export type Where = "home";' });
+    expect([await schema(), faults()[0]?.[0]]).toEqual([expect.stringContaining('"work"'), "tools/go.ts"]);
+    await save(go('type Where = "home";'));
+    expect([await schema(), faults()]).toEqual([expect.stringContaining('"home"'), []]);
   });
 
   test("settings: a plugin is loaded anew with them, and those that do not fit change nothing", async () => {
