@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-/** The command line: `serve` (when nothing is said), `users`, `check`, `backup`, `restore`, `health`. The only file that acts when it is imported. */
+/** The command line: `serve` (when nothing is said), `users`, `check`, `types`, `backup`, `restore`, `health`. The only file that acts when it is imported. */
 
 import "./production";
 
@@ -15,6 +15,7 @@ const USAGE = `Usage: skeleton [command]
   serve     Run the server (when no command is given)
   users     Add, change and check users; see: skeleton users --help
   check     Load plugins without serving and say what is wrong: check [FILES], all that are installed without FILES
+  types     Write skeleton.d.ts and tsconfig.json, so that an editor knows what plugins may use: types [FOLDER], PLUGINS_PATH without FOLDER
   backup    Copy everything to a new FOLDER, while the server runs or not: backup FOLDER
   restore   Check a backup, and put it in the place of what is there; the server must not run: restore FOLDER
   health    Ask the running server whether it is well: exit code 0 or 1
@@ -39,6 +40,8 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
     // Not for people: what `check` and the reading of documents run beside themselves.
     if (command === "check-here") return await checkHere(rest, loadConfig());
     if (command === "read-document") return await readDocument(rest);
+    if (command === "types")
+      return await (await import("./declarations")).writeTypes(rest, loadConfig().pluginsPath, console.log);
     if (command === "backup") return await (await import("./backup")).runBackup(rest, loadConfig(), console.log);
     if (command === "restore") return await (await import("./backup")).runRestore(rest, loadConfig(), console.log);
     if (command === "health") return await askHealth(loadConfig());

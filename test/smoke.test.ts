@@ -8,6 +8,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { startAnthropic } from "./support/anthropic";
 import { build } from "./support/build";
+import { createDeclarations } from "./support/declarations";
 import { codeBlocks, readGuides } from "./support/guides";
 import { linkPlugin } from "./support/library";
 import { writePlugins } from "./support/plugin-files";
@@ -257,6 +258,18 @@ describe.each([
     TEST_MS,
   );
 });
+
+test(
+  "the executable writes the types that the source has",
+  async () => {
+    const folder = temporaryFolder();
+    const env = { DATA_PATH: folder, PLUGINS_PATH: folder };
+    expect(await Bun.spawn([executable, "types"], { cwd: folder, env, stdout: "ignore" }).exited).toBe(0);
+    const text = readFileSync(join(folder, "skeleton.d.ts"), "utf8");
+    expect(text.slice(text.indexOf("\n") + 1) === createDeclarations()).toBe(true);
+  },
+  TEST_MS,
+);
 
 test(
   "docs/api.md has every route of the API, and every plugin that a guide shows is taken",

@@ -5,6 +5,7 @@
 
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { createDeclarations } from "./declarations";
 import { installDependencies } from "./install";
 import { projectFolder, runBun } from "./project";
 
@@ -18,6 +19,7 @@ const FLAGS = [
   "--define=process.env.NODE_ENV='production'",
   "--no-compile-autoload-bunfig", // A bunfig.toml in somebody's current folder could run code before ours.
   "--asset=public",
+  "--asset=dist/types", // What `skeleton types` writes.
 ];
 
 /** The second one is a Worker's, which nothing imports. */
@@ -35,6 +37,7 @@ if (import.meta.main) {
 /** Writes the executable. Throws with the compiler's words when it cannot be built. */
 export async function build(path: string): Promise<void> {
   mkdirSync(join(path, ".."), { recursive: true });
+  await Bun.write(join(projectFolder, "dist/types/skeleton.d.ts.zst"), Bun.zstdCompressSync(createDeclarations()));
   const { code, output } = await runBun("build", ...FLAGS, ...ENTRIES, `--outfile=${path}`);
   if (code !== 0) throw new Error(`The build failed.\n${output}`);
 }
