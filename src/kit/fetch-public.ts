@@ -5,6 +5,7 @@
 
 import dns from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
+import { codeOf } from "../basics/errors";
 
 const REDIRECTS_MAX = 5;
 
@@ -134,8 +135,4 @@ function listOf(networks: string): BlockList {
 function isPublic(address: string): boolean {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4";
   return !special.check(address, family) && (family === "ipv4" || global.check(address, family));
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -70,15 +70,24 @@ function sentenceOf(cause: unknown): string {
   return message.length > MESSAGE_MAX ? `${message.slice(0, MESSAGE_MAX)}…` : message;
 }
 
-/** Names in `require` of plugins.yaml that none of the plugins has. `faults` may say why. */
-export function faultsOfMissing(settings: SettingsFile, plugins: readonly Plugin[], faults: readonly Fault[]): Fault[] {
+/** That plugins.yaml cannot be used, and names in its `require` that none of the plugins has. `faults` may say why. */
+export function faultsOfOwner(settings: SettingsFile, plugins: readonly Plugin[], faults: readonly Fault[]): Fault[] {
   const missing = settings.required().filter((name) => !plugins.some((plugin) => plugin.name === name));
-  return missing.map((name) => {
+  const ofNames = missing.map((name) => {
     const file = faults.find((fault) => fault.plugin === name)?.file ?? null;
     const why = file === null ? "there is no plugin of that name. Install it," : `${file} cannot be used. Mend it,`;
     const message = `plugins.yaml requires it, and ${why} or take the name out of \`require\`.`;
     return faultOf({ name, file: null }, new Error(message), settings);
   });
+  const problem = problemIn(settings);
+  return problem === null
+    ? ofNames
+    : [faultOf({ name: "plugins.yaml", file: null }, new Error(problem), settings), ...ofNames];
+}
+
+function problemIn(settings: SettingsFile): string | null {
+  const problem = settings.problem();
+  return problem && `plugins.yaml cannot be used: ${problem}.`.replaceAll("..", ".");
 }
 
 /** How to start all the same. */
@@ -97,19 +106,11 @@ export function requireNone(faults: readonly Fault[], folder: string): void {
   throw new Error(line.replace(/\s+/g, " "));
 }
 
-/** That plugins.yaml cannot be used, so that nobody knows what it requires; none when it can. */
-export function faultsOfSettings(settings: SettingsFile): Fault[] {
-  const problem = settings.problem();
-  if (problem === null) return [];
-  const message = `plugins.yaml cannot be used: ${problem}.`.replaceAll("..", ".");
-  return [{ plugin: "plugins.yaml", file: null, message, endsStart: true }];
-}
-
 /** Throws an Error when nobody can know what the owner requires. */
 export function requireSettings(settings: SettingsFile, config: Config): void {
-  for (const { message } of faultsOfSettings(settings)) {
-    if (/^E[A-Z]+:/.test(settings.problem() ?? "")) requireDataFolder(config);
-    const why = "It may require a plugin, so the server does not start without it: mend it.";
-    throw new Error(`${message} ${why} ${WITHOUT}`);
-  }
+  const problem = problemIn(settings);
+  if (problem === null) return;
+  if (/^E[A-Z]+:/.test(settings.problem() ?? "")) requireDataFolder(config);
+  const why = "It may require a plugin, so the server does not start without it: mend it.";
+  throw new Error(`${problem} ${why} ${WITHOUT}`);
 }

@@ -6,7 +6,7 @@
 import { type BigIntStats, readFileSync, statSync } from "node:fs";
 import { lstat, readdir, realpath } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { messageOf } from "../basics/errors";
+import { codeOf, messageOf } from "../basics/errors";
 
 /** Folders that are looked into; the object, not the folder, says what a plugin does. */
 const FOLDERS = ["core", "functions", "tools"];
@@ -86,7 +86,7 @@ export async function pluginFilesIn(folder: string): Promise<readonly string[]> 
 
 /** What the system says, for people. */
 export function whyUnreadable(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : null;
+  const code = codeOf(error);
   if (code === "ENOENT") return "it is a link to a file that is not there";
   if (code === "ELOOP") return "it is a link that leads back to itself";
   if (code === "EACCES" || code === "EPERM") return "the user that runs the server may not read it";
@@ -136,15 +136,11 @@ async function contentsOf(folder: string, below: string): Promise<Contents> {
   } catch (error) {
     const stats = await lstat(path).catch(() => null);
     // No plugins, or a file without an ending beside the folders.
-    const isNothing = stats === null ? isMissing(error) : stats.isFile() && ![...FOLDERS, ""].includes(below);
+    const isNothing = stats === null ? codeOf(error) === "ENOENT" : stats.isFile() && ![...FOLDERS, ""].includes(below);
     if (isNothing) return { names: [], unread: null };
     const why = stats?.isFile() ? "it is not a folder" : whyUnreadable(error);
     return { names: [], unread: unusable(below || ".", `It cannot be read: ${why}.`) };
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function isPluginFile(file: string): boolean {

@@ -6,22 +6,13 @@
 
 import { messageOf } from "../basics/errors";
 import { safeViews } from "../core/views";
-import type { Core, ProtocolName, ViewsProtocol } from "../protocols";
+import type { Core, Plugin, ProtocolName, ViewsProtocol } from "../protocols";
 import { createHookRunner } from "../tools/hooks";
 import { createTools } from "../tools/tools";
 import type { CoreParts, Draft } from "./core";
-import {
-  type Fault,
-  faultOf,
-  faultsOfMissing,
-  faultsOfSettings,
-  isFixed,
-  isRequired,
-  keyOf,
-  requireNone,
-} from "./fault";
+import { type Fault, faultOf, faultsOfOwner, isFixed, isRequired, keyOf, requireNone } from "./fault";
 import type { Entries, LoadedPlugin, PluginEntry } from "./load";
-import { listerOf } from "./offers";
+import { listerOf, type Offer } from "./offers";
 import { type SettingsFile, settingsOf } from "./settings";
 import { missingMembers } from "./shape";
 import { type Stage, startPlugin, stopAll } from "./start";
@@ -33,7 +24,7 @@ export interface Generation {
   /** From low priority to high, so that a later one wraps an earlier one. */
   readonly plugins: readonly LoadedPlugin[];
   readonly entries: Entries;
-  /** Why what is not in it is not; one for each file, or name. */
+  /** Why what is not in it is not. */
   readonly faults: readonly Fault[];
 }
 
@@ -57,10 +48,10 @@ export async function build(
   const { settings, given } = shop;
   const entries = new Map(files);
   holdFixed(entries, previous, settings);
-  const ofOwner = faultsOfOwner(shop, entries);
+  const ofOwner = faultsOfOwner(settings, pluginsOf(entries), faultsIn(entries));
   for (;;) {
     const { plugins, unused } = choose(entries, previous, settings);
-    const faults = onePerPlugin([...faultsIn(entries), ...unused, ...ofOwner]);
+    const faults = [...faultsIn(entries), ...unused, ...ofOwner];
     if (!previous && !shop.isLenient) requireNone(faults, given.config.pluginsPath);
     const parts = emptyParts(shop, plugins);
     draft.parts = parts;
@@ -71,7 +62,7 @@ export async function build(
     const wasGood = previous?.plugins.includes(plugin) === true;
     if (previous && wasGood && (plugin.isBuiltIn || isRequired(plugin, settings))) {
       given.log.error(`The plugin ${plugin.name} is required, and could not go on beside what was changed.`);
-      return { ...previous, entries, faults: onePerPlugin([...faults, fault]) };
+      return { ...previous, entries, faults: [...faults, fault] };
     }
     if (plugin.isBuiltIn) throw cause;
     const { found = null } = entries.get(keyOf(plugin)) ?? {};
@@ -88,20 +79,8 @@ function faultsIn(entries: Entries): Fault[] {
   return [...entries.values()].flatMap(({ fault }) => fault ?? []);
 }
 
-/** The first of each is the one to mend. */
-function onePerPlugin(faults: readonly Fault[]): Fault[] {
-  const first = new Map(faults.toReversed().map((fault) => [keyOf({ ...fault, name: fault.plugin }), fault]));
-  return faults.filter((fault) => first.get(keyOf({ ...fault, name: fault.plugin })) === fault);
-}
-
 function earlierOf(plugin: LoadedPlugin, previous: Generation | null): LoadedPlugin | null {
   return previous?.plugins.find((it) => keyOf(it) === keyOf(plugin)) ?? null;
-}
-
-/** What plugins.yaml says of all of them. */
-function faultsOfOwner({ settings, isLenient }: Workshop, entries: Entries): Fault[] {
-  const missing = faultsOfMissing(settings, pluginsOf(entries), faultsIn(entries));
-  return isLenient ? [...faultsOfSettings(settings), ...missing] : missing;
 }
 
 const FIXED_WHY =
@@ -161,29 +140,41 @@ async function assemble(
   const { running, patience, settings, given } = shop;
   const { config, log } = given;
   const isTraced = ({ isBuiltIn }: LoadedPlugin) => config.tracePlugins && !isBuiltIn;
-  for (const plugin of plugins) {
-    try {
-      Object.assign(parts, providersOf(plugin, parts, core));
-    } catch (cause) {
-      return { plugin, cause };
-    }
-  }
+  const unfit = await firstFailure(plugins, (plugin) => Object.assign(parts, providersOf(plugin, parts, core)));
+  if (unfit) return unfit;
   const winner = winnersOf(plugins).get("views");
   const own = winner?.isBuiltIn === false ? winner.name : null;
   parts.views = shop.safe.getOrInsertComputed(parts.views, (views) => safeViews(core, views, own));
-  const hooked = plugins.filter(({ hooks }) => hooks);
-  parts.hooks = createHookRunner(
-    core,
-    hooked.map((plugin) => (isTraced(plugin) ? traced(plugin, log) : plugin)),
-    { seconds: patience.hookS, isRequired: (plugin) => isRequired(plugin, settings) },
-  );
-  const failure = await startAll(shop, core, plugins);
-  if (failure) return failure;
+  const hooked = plugins.filter(({ hooks }) => hooks).map((it) => (isTraced(it) ? traced(it, log) : it));
+  const isNeeded = (plugin: Plugin) => isRequired(plugin, settings);
+  parts.hooks = createHookRunner(core, hooked, { seconds: patience.hookS, isRequired: isNeeded });
+  const owners = new Map<string, LoadedPlugin>();
+  // Those that run come first: one that comes to them must not take the name of a tool of theirs.
+  const inTurn = plugins.toSorted((a, b) => Number(running.has(b)) - Number(running.has(a)));
+  const unstarted = await firstFailure(inTurn, async (plugin) => {
+    await startPlugin(shop, plugin, core);
+    claimTools(plugin, running.get(plugin)?.offer, owners);
+  });
+  if (unstarted) return blamed(unstarted, plugins);
   const offers = plugins.flatMap((plugin) => {
     const { offer } = running.get(plugin) ?? {};
     return offer && isTraced(plugin) ? tracedOffer(offer, log) : (offer ?? []);
   });
   parts.tools = createTools(listerOf(offers, log, patience));
+  return null;
+}
+
+async function firstFailure(
+  plugins: readonly LoadedPlugin[],
+  run: (plugin: LoadedPlugin) => unknown,
+): Promise<PluginFailure | null> {
+  for (const plugin of plugins) {
+    try {
+      await run(plugin);
+    } catch (cause) {
+      return { plugin, cause };
+    }
+  }
   return null;
 }
 
@@ -225,24 +216,14 @@ function called(plugin: LoadedPlugin, protocol: ProtocolName, make: () => unknow
   }
 }
 
-/** Those that run come first: one that comes to them must not take the name of a tool of theirs. */
-async function startAll(shop: Workshop, core: Core, plugins: readonly LoadedPlugin[]): Promise<PluginFailure | null> {
-  const { running } = shop;
-  const owners = new Map<string, LoadedPlugin>();
-  for (const plugin of plugins.toSorted((a, b) => Number(running.has(b)) - Number(running.has(a)))) {
-    try {
-      await startPlugin(shop, plugin, core);
-      for (const { name } of running.get(plugin)?.offer.fixed ?? []) {
-        const owner = owners.get(name);
-        const by = owner?.file ?? owner?.name;
-        if (owner) throw new Error(`There is a tool ${name} already, in ${by}. Give one of them another name.`);
-        owners.set(name, plugin);
-      }
-    } catch (cause) {
-      return blamed({ plugin, cause }, plugins);
-    }
+/** Throws an Error when another has a tool of the same name. */
+function claimTools(plugin: LoadedPlugin, offer: Offer | undefined, owners: Map<string, LoadedPlugin>): void {
+  for (const { name } of offer?.fixed ?? []) {
+    const owner = owners.get(name);
+    const by = owner?.file ?? owner?.name;
+    if (owner) throw new Error(`There is a tool ${name} already, in ${by}. Give one of them another name.`);
+    owners.set(name, plugin);
   }
-  return null;
 }
 
 /** What built-ins do when they start is to declare what they keep: the fault is that of whoever provides the store. */
