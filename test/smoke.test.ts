@@ -180,10 +180,11 @@ describe.each([
       const folder = temporaryFolder();
       linkPlugin(join(folder, "plugins"), "tools/ping.ts");
       writePlugins(join(folder, "plugins"), {
-        "tools/_places.ts": "export interface Place { city: string }",
+        "tools/_days.ts": "export const weekdayOf = (day: Date) => day.getUTCDay();",
         "tools/trip.ts": `import type { Turn } from "skeleton";
-          import type { Place } from "./_places";
-          export const plan = async (place: Place, turn: Turn, day: Date) => [place.city, turn.user.username, day.getUTCDay()];`,
+          import { weekdayOf } from "./_days";
+          interface Place { city: string }
+          export const plan = async (place: Place, turn: Turn, day: Date) => [place.city, turn.user.username, weekdayOf(day)];`,
       });
       const upstream = startUpstream();
       const env = { SKELETON_MODE: "ephemeral", OPENAI_BASE_URL: upstream.baseUrl };

@@ -30,7 +30,14 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
-/** `text` stands beside it where no style is: a browser of text shows neither the icon nor the name of a button. */
+/**
+ * One of the icons of the page. `text` stands beside it where no style is: a browser of text shows neither the icon nor the name of a button.
+ *
+ * @example
+ * ```ts
+ * const button = html`<button>${icon("search", "Search")}</button>`;
+ * ```
+ */
 export function icon(name: IconName, text?: string): Html {
   return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="${PATHS[name]}"/></svg>${text && html`<span class="for-reader">${text}</span>`}`;
 }

@@ -22,6 +22,7 @@ export { type Static, Type as t } from "@sinclair/typebox";
  */
 export { Elysia } from "elysia";
 export { html, raw } from "../../views/html";
+export { type IconName, icon } from "../../views/icon";
 export { type AllowedParameters, allowedParameters, requireRoom, takeSlotFor } from "../basics/allowed";
 export { readJson } from "../basics/body";
 export { AppError, type ErrorFacts, HTTP_STATUS } from "../basics/errors";

@@ -16,8 +16,8 @@ import { createLazyStore } from "../core/store";
 import { createSystemPrompt } from "../core/system-prompt";
 import { createThread, declareThreadStores } from "../core/thread";
 import { createViews } from "../core/views";
+import { admin } from "../pages/plugins";
 import type { Plugin } from "../protocols";
-import { admin } from "./admin";
 
 export const builtIns: readonly Plugin[] = [
   { name: "store", provide: { store: createLazyStore } },

@@ -19,18 +19,24 @@ const ON_DEMAND: Readonly<Record<string, () => Promise<object>>> = {
   "@modelcontextprotocol/client/stdio": () => import("@modelcontextprotocol/client/stdio"),
 };
 
-// Once in a process, and before any file is imported.
-Bun.plugin({
-  name: "skeleton",
-  setup(build) {
-    for (const [name, exports] of Object.entries(LOADED)) {
-      build.module(name, () => ({ exports: { ...exports }, loader: "object" }));
-    }
-    for (const [name, load] of Object.entries(ON_DEMAND)) {
-      build.module(name, async () => ({ exports: { ...(await loadReal(name, load)) }, loader: "object" }));
-    }
-  },
-});
+let isRegistered = false;
+
+/** Once in a process, and before any file is imported. */
+function registerModules(): void {
+  if (isRegistered) return;
+  isRegistered = true;
+  Bun.plugin({
+    name: "skeleton",
+    setup(build) {
+      for (const [name, exports] of Object.entries(LOADED)) {
+        build.module(name, () => ({ exports: { ...exports }, loader: "object" }));
+      }
+      for (const [name, load] of Object.entries(ON_DEMAND)) {
+        build.module(name, async () => ({ exports: { ...(await loadReal(name, load)) }, loader: "object" }));
+      }
+    },
+  });
+}
 
 /** From source the name would lead here again, and its path leads to the package; in the executable nothing has a path. */
 function loadReal(name: string, load: () => Promise<object>): Promise<object> {
@@ -42,6 +48,7 @@ const rounds = new Map<string, number>();
 
 /** Throws an Error that says where it fails and what to do. */
 export async function importFile(path: string, seconds: number): Promise<Exports> {
+  registerModules();
   const round = rounds.get(path) ?? 0;
   const importing: Promise<Exports> = import(round === 0 ? path : `${path}?${round}`);
   try {

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Plugin, Tool, ToolSource, Turn } from "../../src/protocols";
-import { adminPage } from "../../views/admin";
+import type { Look, Plugin, PluginPageContent, Tool, ToolSource, Turn } from "../../src/protocols";
 import { en } from "../../views/words/en";
 import { loadPlugins } from "../support/plugin-files";
 
@@ -16,9 +15,10 @@ async function open(source: ToolSource, others: readonly Plugin[] = []) {
   return {
     offered: async () => (await loaded.core.tools.list(TURN)).map(({ name }) => name),
     shown: () => loaded.core.plugins.list().find(({ name }) => name === "servers")?.tools,
-    page: () => {
-      const { plugins } = loaded.core;
-      return adminPage({ plugins: plugins.list(), faults: plugins.faults(), winners: plugins.winners() }, en).markup;
+    page: async () => {
+      const look = { words: en, page: ({ body }: PluginPageContent) => new Response(body.markup) } as Look;
+      const request = new Request("http://localhost/_plugin/admin/");
+      return (await loaded.core.plugins.page("admin")?.handle(request, null, look))?.text();
     },
     warned: () => loaded.lines.filter((line) => line.includes("not all offered")),
   };
@@ -75,14 +75,14 @@ test("a source that throws costs its own tools alone", async () => {
 test("what a source says that it cannot offer is on the administrators' page, as long as it says so", async () => {
   let missing = ["The server a is <away>."];
   const { page } = await open({ list: () => [], missing: () => missing });
-  expect(page()).toContain("<p>The server a is &lt;away&gt;.</p>");
+  expect(await page()).toContain("<p>The server a is &lt;away&gt;.</p>");
   missing = [];
-  expect(page()).toContain(en.admin.noFaults);
+  expect(await page()).toContain(en.admin.noFaults);
   const broken = await open({
     list: () => [],
     missing() {
       throw new Error("no idea");
     },
   });
-  expect(broken.page()).toContain("It cannot say what is missing: no idea");
+  expect(await broken.page()).toContain("It cannot say what is missing: no idea");
 });

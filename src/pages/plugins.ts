@@ -1,24 +1,45 @@
-/** What an administrator sees of plugins: those that fail first, then who provides what, then all of them. */
+/**
+ * /_plugin/admin/: what is installed, for administrators: what is wrong with plugins that are not used, the others and what each provides,
+ * and who provides each protocol. A plugin like any other, with a button and no script.
+ */
 
-import type { Html, PluginFault, PluginInfo, Words } from "../src/protocols";
-import { html } from "./html";
-import { icon } from "./icon";
+import {
+  AppError,
+  type Core,
+  type Html,
+  html,
+  icon,
+  type Plugin,
+  type PluginFault,
+  type PluginInfo,
+  type Words,
+} from "skeleton";
 
-export interface AdminData {
-  readonly plugins: readonly PluginInfo[];
-  readonly faults: readonly PluginFault[];
-  /** Name of the plugin, by protocol. */
-  readonly winners: Readonly<Record<string, string>>;
-}
+export const admin: Plugin = {
+  name: "admin",
+  access: "admin",
+  page: (core) => ({
+    async handle(request, _user, look) {
+      const { pathname } = new URL(request.url, "http://localhost");
+      const path = pathname.replace(/^\/_plugin\/admin/, "");
+      if (request.method === "POST" && path === "/reload") {
+        await core.plugins.reload();
+        // The page is asked for again, so that going back or reloading it does not reload plugins.
+        return new Response(null, { status: 303, headers: { location: "/_plugin/admin/" } });
+      }
+      if (path !== "/") throw new AppError("notFound", "There is nothing at this address.");
+      return look.page({ title: look.words.admin.title, body: bodyOf(core, look.words) });
+    },
+  }),
+};
 
-export function adminPage({ plugins, faults, winners }: AdminData, words: Words): Html {
+function bodyOf({ plugins }: Core, words: Words): Html {
   const { admin } = words;
-  const own = plugins.filter(({ file }) => file !== null);
-  const others = plugins.filter(({ file }) => file === null);
-  const missing = plugins.flatMap(({ name, file, missing }) =>
-    missing.map((message) => ({ plugin: name, file, message })),
-  );
-  const unused = [...faults, ...missing];
+  const all = plugins.list();
+  const own = all.filter(({ file }) => file !== null);
+  const others = all.filter(({ file }) => file === null);
+  const missing = all.flatMap(({ name, file, missing }) => missing.map((message) => ({ plugin: name, file, message })));
+  const unused = [...plugins.faults(), ...missing];
   return html`<form class="reload" method="post" action="/_plugin/admin/reload"><p>${admin.detail}</p><button class="quiet">${admin.reload}</button></form>
 <section aria-labelledby="faults"><h2 id="faults">${admin.faults}</h2>${
     unused.length === 0 ? html`<p>${admin.noFaults}</p>` : html`<ul class="faults">${unused.map(faultItem)}</ul>`
@@ -26,7 +47,7 @@ export function adminPage({ plugins, faults, winners }: AdminData, words: Words)
 <section aria-labelledby="yours"><h2 id="yours">${admin.yours}</h2>${
     own.length === 0 ? html`<p>${admin.noneYours}</p>` : table(own, admin.yours, words)
   }</section>
-<section aria-labelledby="protocols"><h2 id="protocols">${admin.protocols}</h2>${protocolTable(winners, plugins, words)}</section>
+<section aria-labelledby="protocols"><h2 id="protocols">${admin.protocols}</h2>${protocolTable(plugins.winners(), own, words)}</section>
 <section aria-labelledby="built-in"><h2 id="built-in">${admin.builtIn}</h2>${table(others, admin.builtIn, words)}</section>`;
 }
 
@@ -52,8 +73,8 @@ function pageOf({ name, access }: PluginInfo): Html | null {
   return access && html`<a href="/_plugin/${name}/">${access}</a>`;
 }
 
-function protocolTable(winners: AdminData["winners"], plugins: readonly PluginInfo[], { admin }: Words): Html {
-  const isOwn = (name: string) => plugins.some((plugin) => plugin.name === name && plugin.file !== null);
+function protocolTable(winners: Readonly<Record<string, string>>, own: readonly PluginInfo[], { admin }: Words): Html {
+  const isOwn = (name: string) => own.some((plugin) => plugin.name === name);
   return html`<div class="table" role="group" tabindex="0" aria-label="${admin.protocols}"><table><thead><tr><th scope="col">${admin.protocol}</th><th scope="col">${admin.providedBy}</th></tr></thead><tbody>${Object.entries(
     winners,
   ).map(
