@@ -7,18 +7,17 @@ import { AppError } from "../../basics/errors";
 import { EVERYBODY, publishFact } from "../../basics/facts";
 import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
 import { callEndpoint } from "./call";
-import type { Endpoint } from "./endpoint";
-import { createEndpoints, type EndpointOptions } from "./endpoints";
-import { createLists, type Lists } from "./lists";
+import { createEndpoints, createLists, type EndpointOptions, type Lists, send } from "./endpoints";
+import type { Endpoint } from "./models-yaml";
 import { type Giver, giverOf } from "./opaque";
 import { noticesOf, refusedPart, without } from "./refusal";
 import { createReply } from "./reply";
 import { createRequest, type Target, TOOLS_MAX } from "./request";
-import { send } from "./send";
 
 export function createModel(core: Core, options: EndpointOptions): ModelProtocol {
   const endpoints = createEndpoints(core, options);
-  const lists = createLists(core.log, askForList, () => void publishFact(core, EVERYBODY, { type: "models-changed" }));
+  const ask = (endpoint: Endpoint, signal: AbortSignal) => send(endpoint, "/models", signal);
+  const lists = createLists(core.log, ask, () => void publishFact(core, EVERYBODY, { type: "models-changed" }));
   const knownOf = createKnown();
   return {
     async list() {
@@ -55,8 +54,7 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
         {
           endpoint: { ...endpoint, address: endpoint.baseUrl },
           model,
-          send: (connection) =>
-            send(endpoint, "/chat/completions", { method: "POST", body: JSON.stringify(body), signal: connection }),
+          send: (connection) => send(endpoint, "/chat/completions", connection, JSON.stringify(body)),
           createReply: () => createReply(known.giver),
           canAdapt(status, answer) {
             const part = refused.size < REFUSALS_MAX ? refusedPart(status, answer, body) : null;
@@ -113,10 +111,6 @@ function createKnown(): (target: Target) => KnownModel {
     if (found.untilMs < Date.now()) found.refused = new Set();
     return found;
   };
-}
-
-function askForList(endpoint: Endpoint, signal: AbortSignal): Promise<Response> {
-  return send(endpoint, "/models", { method: "GET", signal });
 }
 
 /** What can be used now, in order of the endpoints. */

@@ -4,9 +4,34 @@
  */
 
 import { MODEL_NAME_MAX } from "../../basics/allowed";
+import { messageOf } from "../../basics/errors";
 import { isRecord } from "../../basics/json";
+import { inCamelCase } from "../../basics/names";
 import type { JsonObject, ModelInfo } from "../../protocols";
-import type { Endpoint } from "./endpoint";
+
+/** An address that speaks OpenAI's protocol, and what the owner says of it. */
+export interface Endpoint {
+  /** Of the owner; shown to people. */
+  readonly name: string;
+  /** May have a query, which stays behind the path of each request. */
+  readonly baseUrl: string;
+  /** Null = requests carry none. Secret. */
+  readonly apiKey: string | null;
+  /** Sent with each request, over those of our own. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What of the headers nobody may see. */
+  readonly secrets?: readonly string[];
+  /** Models that are offered without asking, with what is known of them. */
+  readonly models: readonly ModelInfo[];
+  /** Whether the endpoint is asked for its list. */
+  readonly isAsked: boolean;
+  /** Of every model of the endpoint. */
+  readonly parameters: JsonObject;
+  /** Names of parameters that users with a model mask may set for any of its models. */
+  readonly allowParameters?: readonly string[];
+  /** True = nobody configured it: that it does not answer is no news. */
+  readonly isGuess: boolean;
+}
 
 export interface ParsedEndpoints {
   readonly endpoints: readonly Endpoint[];
@@ -15,15 +40,17 @@ export interface ParsedEndpoints {
 }
 
 /** Throws when the content as a whole is neither list nor map. */
-export function parseEndpoints(content: unknown, secret: (name: string) => string | null): ParsedEndpoints {
+export function parseEndpoints(content: unknown, secret: Secret): ParsedEndpoints {
   const endpoints: Endpoint[] = [];
   const problems: string[] = [];
   for (const [label, entry] of entriesOf(content)) {
-    const read = readEndpoint(entry, secret);
-    if (typeof read === "string") problems.push(`${label}: ${read}`);
-    else if (endpoints.some(({ name }) => name === read.name))
-      problems.push(`${label}: the name is taken by an earlier entry.`);
-    else endpoints.push(read);
+    try {
+      const read = readEndpoint(entry, secret);
+      if (endpoints.some(({ name }) => name === read.name)) throw new Error("the name is taken by an earlier entry.");
+      endpoints.push(read);
+    } catch (error) {
+      problems.push(`${label}: ${messageOf(error)}`);
+    }
   }
   return { endpoints, problems };
 }
@@ -43,130 +70,112 @@ function entriesOf(content: unknown): [label: string, entry: unknown][] {
   ]);
 }
 
-const KEYS = ["name", "base_url", "api_key_env", "headers", "models", "parameters", "allow_parameters"];
-const MODEL_KEYS = ["id", "parameters", "allow_parameters", "context_length", "capabilities"];
+type Secret = (name: string) => string | null;
 
-/** The endpoint, or what is wrong with it. */
-function readEndpoint(entry: unknown, secret: (name: string) => string | null): Endpoint | string {
-  if (!isRecord(entry)) return `it has to be a map with ${KEYS.join(", ")}.`;
-  if ("api_key" in entry)
-    return "api_key is not allowed; put the key in an environment variable and its name in api_key_env.";
-  const unknown = Object.keys(entry).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined) return `"${unknown}" is not known; there are ${KEYS.join(", ")}.`;
+/** What a field has to be, and whether it is. */
+type Fields = Readonly<Record<string, readonly [what: string, isRight: (value: unknown) => boolean]>>;
 
-  const { name, base_url, api_key_env, headers, models = "*", parameters = {}, allow_parameters } = entry;
-  if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name)) {
-    return `name has to be 1 to 64 letters, digits, "_", "-" or ".".`;
+const OF_BOTH: Fields = { parameters: ["a map", isRecord], allow_parameters: ["a list of names", isTexts] };
+const OF_ENDPOINT: Fields = {
+  name: ['1 to 64 letters, digits, "_", "-" or "."', (value) => /^[\w.-]{1,64}$/.test(textOf(value))],
+  base_url: ["an address such as http://localhost:11434/v1", (value) => isHttpUrl(textOf(value))],
+  // The value is not repeated: people do put the key itself here.
+  api_key_env: [
+    "the name of an environment variable",
+    (value) => value === null || /^[A-Za-z_]\w*$/.test(textOf(value)),
+  ],
+  headers: ["a map of names and texts", (value) => value === null || isRecord(value)],
+  models: ["", () => true],
+  ...OF_BOTH,
+};
+const OF_MODEL: Fields = {
+  id: ["", () => true],
+  ...OF_BOTH,
+  context_length: ["a number of tokens", (value) => Number.isSafeInteger(value) && Number(value) > 0],
+  capabilities: ["a list of words such as vision, tools", isTexts],
+};
+const NEEDED = new Set(["name", "base_url"]);
+
+function checkFields(entry: Readonly<Record<string, unknown>>, fields: Fields, place: string): void {
+  const unknown = Object.keys(entry).find((name) => !Object.hasOwn(fields, name));
+  if (unknown !== undefined)
+    throw new Error(`${place}"${unknown}" is not known; there are ${Object.keys(fields).join(", ")}.`);
+  for (const [name, [what, isRight]] of Object.entries(fields)) {
+    const isAbsent = entry[name] === undefined;
+    if (isAbsent ? NEEDED.has(name) : !isRight(entry[name])) throw new Error(`${place}${name} has to be ${what}.`);
   }
-  if (typeof base_url !== "string" || !isHttpUrl(base_url)) {
-    return "base_url has to be an address such as http://localhost:11434/v1.";
-  }
-  const apiKey = readKey(api_key_env, secret);
-  if (apiKey instanceof Error) return apiKey.message;
-  const read = { headers: readHeaders(headers, secret), models: readModels(models) };
-  if (typeof read.headers === "string") return read.headers;
-  if (typeof read.models === "string") return read.models;
-  if (!isRecord(parameters)) return "parameters has to be a map.";
-  if (allow_parameters !== undefined && !isTexts(allow_parameters))
-    return "allow_parameters has to be a list of names.";
-  const defaults = parameters as JsonObject;
-  return {
-    name,
-    baseUrl: base_url.replace(/\/+$/, ""),
-    apiKey,
-    ...read.headers,
-    ...read.models,
-    parameters: defaults,
-    ...(allow_parameters === undefined ? {} : { allowParameters: allow_parameters }),
-    isGuess: false,
-  };
 }
 
-function readKey(variable: unknown, secret: (name: string) => string | null): string | null | Error {
-  if (variable === undefined || variable === null) return null;
-  if (typeof variable !== "string" || !/^[A-Za-z_]\w*$/.test(variable)) {
-    // The value is not repeated: people do put the key itself here.
-    return new Error("api_key_env has to be the name of an environment variable.");
-  }
-  return secret(variable) ?? new Error(`api_key_env names ${variable}, which is not set.`);
+function readEndpoint(entry: unknown, secret: Secret): Endpoint {
+  if (!isRecord(entry)) throw new Error(`it has to be a map with ${Object.keys(OF_ENDPOINT).join(", ")}.`);
+  if ("api_key" in entry)
+    throw new Error("api_key is not allowed; put the key in an environment variable and its name in api_key_env.");
+  checkFields(entry, OF_ENDPOINT, "");
+  const { name, base_url, api_key_env, headers, models = "*", parameters = {}, allow_parameters } = entry;
+  const apiKey = typeof api_key_env === "string" ? secret(api_key_env) : null;
+  if (api_key_env && apiKey === null) throw new Error(`api_key_env names ${api_key_env}, which is not set.`);
+  const list = Array.isArray(models) ? models : [models];
+  return {
+    name: String(name),
+    baseUrl: String(base_url).replace(/\/+$/, ""),
+    apiKey,
+    ...(isRecord(headers) && readHeaders(headers, secret)),
+    models: list.filter((model) => model !== "*").map(readModel),
+    isAsked: list.includes("*"),
+    parameters: parameters as JsonObject,
+    ...(allow_parameters === undefined ? {} : { allowParameters: allow_parameters as string[] }),
+    isGuess: false,
+  };
 }
 
 // Of the connection, or made by what is sent.
 const NOT_TO_SET = /^(?:host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|keep-alive)$/i;
 const SECRET = /authorization|key|token|secret|cookie|password/i;
 
-/** `${NAME}` in a value is that environment variable. What is wrong with them as a sentence, which never has a value. */
-function readHeaders(
-  headers: unknown,
-  secret: (name: string) => string | null,
-): Pick<Endpoint, "headers" | "secrets"> | string {
-  if (headers === undefined || headers === null) return {};
-  if (!isRecord(headers)) return "headers has to be a map of names and texts.";
-  const read: Record<string, string> = {};
+/** `${NAME}` in a value is that environment variable. What is thrown never has a value. */
+function readHeaders(given: object, secret: Secret): Required<Pick<Endpoint, "headers" | "secrets">> {
+  const headers: Record<string, string> = {};
   const secrets: string[] = [];
-  for (const [name, given] of Object.entries(headers)) {
+  for (const [name, value] of Object.entries(given)) {
     if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(name) || NOT_TO_SET.test(name))
-      return `headers: ${JSON.stringify(name.slice(0, 100))} cannot be set.`;
-    const text = ["string", "number", "boolean"].includes(typeof given) ? String(given) : "";
-    const missing = [...text.matchAll(VARIABLE)].find(([, variable = ""]) => secret(variable) === null)?.[1];
-    if (missing !== undefined) return `headers: ${name} names the environment variable ${missing}, which is not set.`;
+      throw new Error(`headers: ${JSON.stringify(name.slice(0, 100))} cannot be set.`);
+    const text = ["string", "number", "boolean"].includes(typeof value) ? String(value) : "";
     if (SECRET.test(name) && text.search(VARIABLE) < 0)
-      return `headers: put the value of ${name} in an environment variable, and its name as \${NAME} here.`;
-    for (const [, variable = ""] of text.matchAll(VARIABLE)) secrets.push(secret(variable) ?? "");
-    const value = text.replace(VARIABLE, (_, variable) => secret(variable) ?? "");
-    if (!/^[\x20-\x7e\t]{1,8000}$/.test(value)) return `headers: ${name} has to be a text on one line, in ASCII.`;
-    read[name.toLowerCase()] = value;
+      throw new Error(`headers: put the value of ${name} in an environment variable, and its name as \${NAME} here.`);
+    const read = text.replace(VARIABLE, (_, variable: string) => {
+      const found = secret(variable);
+      if (found === null)
+        throw new Error(`headers: ${name} names the environment variable ${variable}, which is not set.`);
+      secrets.push(found);
+      return found;
+    });
+    if (!/^[\x20-\x7e\t]{1,8000}$/.test(read))
+      throw new Error(`headers: ${name} has to be a text on one line, in ASCII.`);
+    headers[name.toLowerCase()] = read;
   }
-  return { headers: read, secrets };
+  return { headers, secrets };
 }
 
 const VARIABLE = /\$\{([A-Za-z_]\w*)\}/g;
 
-function readModels(models: unknown): Pick<Endpoint, "models" | "isAsked"> | string {
-  const list = Array.isArray(models) ? models : [models];
-  const read: ModelInfo[] = [];
-  for (const entry of list) {
-    if (entry === "*") continue;
-    const model = readModel(entry);
-    if (typeof model === "string") return model;
-    read.push(model);
-  }
-  return { models: read, isAsked: list.includes("*") };
+function readModel(entry: unknown): ModelInfo {
+  const model = typeof entry === "string" ? { id: entry } : entry;
+  if (!isRecord(model) || typeof model.id !== "string" || model.id.trim() === "")
+    throw new Error(`models has to be "*" or a list of ids, or of maps with ${Object.keys(OF_MODEL).join(", ")}.`);
+  const { id } = model;
+  if (id.length > MODEL_NAME_MAX) throw new Error(`an id of models has more than ${MODEL_NAME_MAX} characters.`);
+  checkFields(model, OF_MODEL, `model "${id}": `);
+  return { ...inCamelCase(model), id };
 }
 
-function readModel(entry: unknown): ModelInfo | string {
-  const model = typeof entry === "string" ? { id: entry } : entry;
-  if (!isRecord(model) || typeof model.id !== "string" || model.id.trim() === "") {
-    return `models has to be "*" or a list of ids, or of maps with ${MODEL_KEYS.join(", ")}.`;
-  }
-  const { id, parameters, allow_parameters, context_length, capabilities } = model;
-  if (id.length > MODEL_NAME_MAX) return `an id of models has more than ${MODEL_NAME_MAX} characters.`;
-  const unknown = Object.keys(model).find((key) => !MODEL_KEYS.includes(key));
-  if (unknown !== undefined) return `model "${id}": "${unknown}" is not known; there are ${MODEL_KEYS.join(", ")}.`;
-  if (parameters !== undefined && !isRecord(parameters)) return `model "${id}": parameters has to be a map.`;
-  if (allow_parameters !== undefined && !isTexts(allow_parameters)) {
-    return `model "${id}": allow_parameters has to be a list of names.`;
-  }
-  if (context_length !== undefined && !(Number.isSafeInteger(context_length) && Number(context_length) > 0)) {
-    return `model "${id}": context_length has to be a number of tokens.`;
-  }
-  if (capabilities !== undefined && !isTexts(capabilities)) {
-    return `model "${id}": capabilities has to be a list of words such as vision, tools.`;
-  }
-  return {
-    id,
-    ...(parameters === undefined ? {} : { parameters: parameters as JsonObject }),
-    ...(allow_parameters === undefined ? {} : { allowParameters: allow_parameters }),
-    ...(context_length === undefined ? {} : { contextLength: Number(context_length) }),
-    ...(capabilities === undefined ? {} : { capabilities }),
-  };
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function isHttpUrl(text: string): boolean {
-  const protocol = URL.parse(text)?.protocol;
-  return protocol === "http:" || protocol === "https:";
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
+  return /^https?:$/.test(URL.parse(text)?.protocol ?? "");
 }

@@ -10,7 +10,7 @@ import type {
 } from "openai/resources/chat/completions";
 import { isRecord, isTooDeep } from "../../basics/json";
 import type { Json, JsonObject, ModelEvent, ModelMessage, Opaque } from "../../protocols";
-import type { Endpoint } from "./endpoint";
+import type { Endpoint } from "./models-yaml";
 
 export type JsonRecord = Record<string, unknown>;
 

@@ -6,7 +6,7 @@
 
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import { isRecord } from "../../basics/json";
-import { endpointWords } from "./endpoint-words";
+import { endpointWords } from "./failure";
 import type { JsonRecord } from "./opaque";
 import { mergeNeighbours, OF_TOOLS_RESULT, type RequestBody, textOf } from "./request";
 

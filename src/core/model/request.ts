@@ -12,8 +12,8 @@ import type {
 } from "openai/resources/chat/completions";
 import { isRecord, parseJson } from "../../basics/json";
 import type { Core, FileInfo, ModelCall, ModelInfo, ModelMessage, Tool, ToolCall, ToolChoice } from "../../protocols";
-import type { Endpoint } from "./endpoint";
 import { createFileParts, type FilePart } from "./file-parts";
+import type { Endpoint } from "./models-yaml";
 import { type Giver, type JsonRecord, withOpaque } from "./opaque";
 
 export type RequestBody = ChatCompletionCreateParamsStreaming;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { endpointWords } from "../../../src/core/model/endpoint-words";
+import { endpointWords } from "../../../src/core/model/failure";
 
 describe("what an endpoint says of a failure", () => {
   test.each<[form: string, body: unknown, words: string]>([

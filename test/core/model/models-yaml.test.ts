@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { addressOf, type Endpoint } from "../../../src/core/model/endpoint";
-import { parseEndpoints } from "../../../src/core/model/models-yaml";
+import { addressOf } from "../../../src/core/model/endpoints";
+import { type Endpoint, parseEndpoints } from "../../../src/core/model/models-yaml";
 
 const secret = (name: string) => (name === "THE_KEY" ? "sk-the-key" : null);
 
