@@ -22,7 +22,7 @@ export function createBackground(log: Log): Background {
   const running = new Set<Work>();
   let hasEnded = false;
 
-  const run = async ({ name, controller: { signal } }: Work, work: (signal: AbortSignal) => Promise<void>) => {
+  const run = async (name: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<void>) => {
     try {
       await work(signal);
     } catch (error) {
@@ -34,7 +34,7 @@ export function createBackground(log: Log): Background {
   const endThese = async (works: readonly Work[], why: string): Promise<void> => {
     if (works.length === 0) return;
     for (const { controller } of works) controller.abort();
-    await within(Promise.all(works.map(({ ended }) => ended.promise)), { ms: END_MS }, () => {});
+    await within(Promise.all(works.map(({ ended }) => ended)), { ms: END_MS }, () => {});
     for (const { name } of works.filter((it) => running.has(it)))
       log.warn(`Background work of a plugin did not end when ${why} did`, { plugin: name });
   };
@@ -42,18 +42,15 @@ export function createBackground(log: Log): Background {
   return {
     begin(owner, name, work) {
       if (hasEnded) return;
-      const begun = { owner, name, controller: new AbortController(), ended: Promise.withResolvers<void>() };
+      const controller = new AbortController();
+      const ended = run(name, controller.signal, work).finally(() => running.delete(begun));
+      const begun: Work = { owner, name, controller, ended };
       running.add(begun);
-      void run(begun, work).finally(() => {
-        running.delete(begun);
-        begun.ended.resolve();
-      });
     },
-    endOf: (owner) =>
-      endThese(
-        [...running].filter((it) => it.owner === owner),
-        "the plugin",
-      ),
+    endOf(owner) {
+      const own = [...running].filter((it) => it.owner === owner);
+      return endThese(own, "the plugin");
+    },
     end() {
       hasEnded = true;
       return endThese([...running], "the server");
@@ -65,5 +62,5 @@ interface Work {
   readonly owner: object | null;
   readonly name: string;
   readonly controller: AbortController;
-  readonly ended: PromiseWithResolvers<void>;
+  readonly ended: Promise<unknown>;
 }

@@ -66,22 +66,25 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
   const { callId, name } = call;
   const tool = toolOf(name, offered);
   let iterator: AsyncIterator<unknown, unknown> | null = null;
-  let deadline: Deadline | null = null;
+  const late = new AbortController();
+  /** Of the turn, and of a tool that takes too long. */
+  const signal = AbortSignal.any([turn.signal, late.signal]);
+  let timer: Timer | undefined;
   try {
     if (!tool) throw new Error(`There is no tool ${JSON.stringify(name)}. There are: ${namesOf(offered)}.`);
     const args = readArguments(call.arguments, tool.parameters);
     if (tool.approval && !(await turn.approval(call))) throw new Error(DENIED);
-    deadline = createDeadline(tool, turn.signal);
-    const toolTurn = { ...turn, signal: deadline.signal };
+    timer = setTimeout(() => late.abort(), Math.min(tool.timeoutMs ?? TIMEOUT_MS, TIMER_MAX_MS));
+    const toolTurn = { ...turn, signal };
     const begun = watched(turn, tool, () => begin(tool, args, toolTurn));
     iterator = begun;
     for (let left = PROGRESS_MAX; ; ) {
       const asked = watched(turn, tool, () => begun.next());
-      const next = await orAborted(asked, deadline.signal, tool, turn);
+      const next = await orAborted(asked, signal, tool, turn);
       if (next.done) {
         const output: ToolOutput = isOutput(next.value) ? next.value : { content: next.value };
         const text = bounded(asText(output.content), RESULT_MAX);
-        const kept = await orAborted(keepFiles(output.files ?? [], turn), deadline.signal, tool, turn);
+        const kept = await orAborted(keepFiles(output.files ?? [], turn), signal, tool, turn);
         for (const file of kept.files) yield { type: "file", callId, file };
         const whole = [text, ...kept.lines].filter((it) => it !== "").join("\n");
         yield {
@@ -100,29 +103,8 @@ async function* runTool(call: ToolCall, offered: readonly Tool[], turn: Turn): A
     leave(iterator);
     yield { type: "toolResult", callId, name, error: bounded(messageOf(error), RESULT_MAX) };
   } finally {
-    deadline?.clear();
+    clearTimeout(timer);
   }
-}
-
-interface Deadline {
-  /** Aborts with the turn, and when the tool has taken too long. */
-  readonly signal: AbortSignal;
-  clear(): void;
-}
-
-function createDeadline(tool: Tool, turnSignal: AbortSignal): Deadline {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  const timer = setTimeout(abort, Math.min(tool.timeoutMs ?? TIMEOUT_MS, TIMER_MAX_MS));
-  if (turnSignal.aborted) abort();
-  turnSignal.addEventListener("abort", abort, { once: true });
-  return {
-    signal: controller.signal,
-    clear() {
-      clearTimeout(timer);
-      turnSignal.removeEventListener("abort", abort);
-    },
-  };
 }
 
 function namesOf(tools: readonly Tool[]): string {

@@ -52,13 +52,12 @@ export function refuseWhenClosing({ isClosing }: Engine): void {
 async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: string): Promise<TurnInfo> {
   const { core, leases, running } = engine;
   const { username } = user;
-  const { model, systemPrompt, parameters } = plan;
-  const fields = { title: titleFrom(plan.content ?? ""), model, systemPrompt, parameters };
+  const fields = { title: titleFrom(plan.content ?? ""), ...plan.settings };
   const thread = plan.thread ?? (await core.thread.create(username, fields));
   const lease: Lease = { threadId: thread.id, username, turnId, epoch: 0 };
   const { threadId } = lease;
   if (!(await leaseThread(engine, lease, plan))) throw new AppError("conflict", BUSY, { reason: "busy" });
-  const info = await storeTurn(core, user, plan, lease).catch(async (error) => {
+  const info = await storeTurn(core, plan, lease).catch(async (error) => {
     await releaseLease(core, lease).catch(() => leases.abandon(lease));
     throw error;
   });
@@ -109,30 +108,25 @@ function warnOfLimit(engine: Engine): void {
   core.log.warn(`${why}. Set BUN_CONFIG_MAX_HTTP_REQUESTS=20000 before the start`);
 }
 
-async function storeTurn(core: Core, user: User, plan: Plan, { threadId, turnId }: Lease): Promise<TurnInfo> {
-  const { username } = user;
-  const { model, systemPrompt, parameters } = plan;
+async function storeTurn(core: Core, plan: Plan, lease: Lease): Promise<TurnInfo> {
+  const { username, threadId, turnId: id } = lease;
   // Read only now that the thread is taken: the turn before this one may just have moved the head.
   const thread = await core.thread.get(username, threadId);
-  const parentId = await storeQuestion(core, user, plan, thread, { threadId, turnId });
+  const parentId = await storeQuestion(core, plan, thread, lease);
   const started = new Date().toISOString();
   const info: TurnInfo = {
-    id: turnId,
+    id,
     threadId,
     parentId,
     status: "running",
-    model,
-    systemPrompt,
-    parameters,
+    ...plan.settings,
     started,
     error: null,
     usage: null,
   };
   if (!thread || !isAsPlanned(thread, plan, parentId))
     await core.thread.update(username, threadId, {
-      model,
-      systemPrompt,
-      parameters,
+      ...plan.settings,
       headId: parentId,
       // Else what is said there would be in no list and found by no search.
       ...(thread?.archived && { archived: false }),
@@ -145,14 +139,13 @@ async function storeTurn(core: Core, user: User, plan: Plan, { threadId, turnId 
 /** The message that is answered: the user's, stored now, or one that is there already. */
 async function storeQuestion(
   core: Core,
-  user: User,
   { content, files, parentId: asked }: Plan,
   thread: Thread | null,
-  { threadId, turnId }: Pick<Lease, "threadId" | "turnId">,
+  { username, threadId, turnId }: Lease,
 ): Promise<string> {
   const parentId = (asked === undefined ? thread?.headId : asked) ?? null;
   if (content === null && parentId !== null) return parentId;
-  const message = await core.thread.append(user.username, threadId, {
+  const message = await core.thread.append(username, threadId, {
     parentId,
     role: "user",
     type: "text",
@@ -165,14 +158,10 @@ async function storeQuestion(
 }
 
 /** Whether the thread says all that already: in most turns nothing is changed, and a question that was stored now is the head. */
-function isAsPlanned(thread: Thread, plan: Plan, parentId: string): boolean {
-  return (
-    !thread.archived &&
-    thread.model === plan.model &&
-    thread.systemPrompt === plan.systemPrompt &&
-    Bun.deepEquals(thread.parameters, plan.parameters) &&
-    (thread.headId === parentId || plan.content !== null)
-  );
+function isAsPlanned(thread: Thread, { settings, content }: Plan, parentId: string): boolean {
+  const { model, systemPrompt, parameters, archived, headId } = thread;
+  const isSame = Bun.deepEquals({ model, systemPrompt, parameters }, settings);
+  return isSame && !archived && (headId === parentId || content !== null);
 }
 
 /** Starts the turn, or gives the one that the same request started before. `start` is given the turn's id. */

@@ -16,6 +16,7 @@ import { checkParameters, chooseModel, planTurn } from "./plan";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
 import { saveRemotely, stopRemotely, unreachable } from "./remote";
+import { isWaiting, liveOf } from "./run";
 
 export interface TurnEngine extends Turns {
   /** Declares the stores and takes over what dead processes left. */
@@ -118,7 +119,7 @@ const LOOK_MS = 50; // While the server ends.
 
 /** A person may take hours to answer. Nothing has run, and Continue asks again. */
 function cutWaiting({ running }: Engine): void {
-  for (const turn of running.values()) if (turn.isWaiting()) turn.cut("interrupted");
+  for (const turn of running.values()) if (isWaiting(turn)) turn.cut("interrupted");
 }
 
 async function start(engine: Engine, user: User, request: TurnRequest, turnId: string): Promise<TurnInfo> {
@@ -185,14 +186,15 @@ async function continueTurn(engine: Engine, user: User, turnId: string): Promise
   await requireAllowed(core, user, model);
   await takeFromLimit(core, user);
   await requireRoom(core, user.username, 0);
-  return begin(engine, user, { thread, content: null, files: [], parentId, model, systemPrompt, parameters });
+  const settings = { model, systemPrompt, parameters };
+  return begin(engine, user, { thread, content: null, files: [], parentId, settings });
 }
 
 async function findLive({ core, running }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
   const lease = await findLease(core, threadId);
   if (lease?.username !== user.username) return null;
   const ours = running.get(lease.turnId);
-  if (ours) return ours.live();
+  if (ours) return liveOf(ours);
   // A turn that is not stored yet has said nothing, and nobody would answer.
   if (!(await readTurn(core, user.username, lease.turnId))) return null;
   await saveRemotely(core, lease.turnId);

@@ -119,7 +119,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
 
   /** Whether the process that runs a turn in the thread is gone from this machine. */
   const isLeft = async (threadId: string): Promise<boolean> => {
-    const held = await findHeld(core, threadId);
+    const held = await findLease(core, threadId);
     return held !== null && held.processId !== processId && (await heartbeat.isGone(held.processId));
   };
 
@@ -191,11 +191,7 @@ export async function releaseLease(core: Core, { threadId, turnId, epoch }: Leas
 }
 
 /** Of the turn that runs in the thread, in any process; or null. */
-export function findLease(core: Core, threadId: string): Promise<Lease | null> {
-  return findHeld(core, threadId);
-}
-
-async function findHeld(core: Core, threadId: string): Promise<HeldLease | null> {
+export async function findLease(core: Core, threadId: string): Promise<HeldLease | null> {
   const record = await core.store.get(null, STORE, threadId);
   return record && toLease(record);
 }

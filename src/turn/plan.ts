@@ -3,11 +3,14 @@
 import { isAllowed, requireAllowed } from "../basics/allowed";
 import { AppError } from "../basics/errors";
 import { isTooDeep, LEVELS_MAX } from "../basics/json";
-import type { Core, FileInfo, JsonObject, Thread, TurnRequest, User } from "../protocols";
+import type { Core, FileInfo, JsonObject, Thread, TurnInfo, TurnRequest, User } from "../protocols";
 
 export const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.
 const PARAMETERS_MAX = 64_000; // Characters of JSON. They are kept with every turn.
 const TITLE_LENGTH = 60;
+
+/** What the model calls of a turn are made with. */
+export type TurnSettings = Pick<TurnInfo, "model" | "systemPrompt" | "parameters">;
 
 /** What a turn is called with, and where it goes. */
 export interface Plan {
@@ -18,9 +21,7 @@ export interface Plan {
   readonly files: readonly FileInfo[];
   /** What the user's message goes below, or the user's message that is answered; absent = the head when the turn begins. */
   readonly parentId?: string | null;
-  readonly model: string;
-  readonly systemPrompt: string;
-  readonly parameters: JsonObject;
+  readonly settings: TurnSettings;
   /** Whether the turn that runs in the thread is stopped for it. */
   readonly stopRunning?: boolean;
 }
@@ -42,9 +43,7 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
     content: request.content,
     files,
     ...(parentId !== undefined && { parentId }),
-    model,
-    systemPrompt,
-    parameters,
+    settings: { model, systemPrompt, parameters },
     ...(request.stopRunning && { stopRunning: true }),
   };
 }
@@ -53,12 +52,9 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
 export function titleFrom(content: string): string {
   const line = content.trim().split(/\r\n|\r|\n/, 1)[0] ?? "";
   const characters = [...line.replace(/\s+/g, " ")];
-  return characters.length <= TITLE_LENGTH
-    ? characters.join("")
-    : `${characters
-        .slice(0, TITLE_LENGTH - 1)
-        .join("")
-        .trimEnd()}…`;
+  if (characters.length <= TITLE_LENGTH) return characters.join("");
+  const begin = characters.slice(0, TITLE_LENGTH - 1).join("");
+  return `${begin.trimEnd()}…`;
 }
 
 function checkContent(content: string, files: readonly FileInfo[]): void {

@@ -32,17 +32,6 @@ export interface RunOptions {
   readonly isClosing: () => boolean;
 }
 
-export interface RunningTurn {
-  readonly lease: Lease;
-  /** As it is at this moment, saved or not; null once its record says that it has ended. */
-  live(): LiveTurn | null;
-  /** Resolves when the turn has ended and its thread is free; never rejects. */
-  readonly ended: Promise<void>;
-  cut(cause: CutCause): void;
-  /** Whether only the user's answers can bring it on: calls wait, and nothing else runs. */
-  isWaiting(): boolean;
-}
-
 /**
  * Why a turn ends before its processor is done: a person stopped it, the server ends, or another process has taken the turn
  * over, and then nothing more of it may be said or saved here.
@@ -52,7 +41,8 @@ type CutCause = "stopped" | "interrupted" | "lost";
 /** How the processor ended; `cut`: it was not waited for. */
 type Outcome = FinishReason | "cut" | { readonly error: unknown };
 
-interface RunState extends RunOptions, AskingTurn {
+/** All that is known of a turn while it runs. */
+export interface RunningTurn extends RunOptions, AskingTurn {
   readonly log: EventLog;
   readonly parts: ReplyParts;
   /** Complete parts that are not in the thread yet. */
@@ -69,6 +59,8 @@ interface RunState extends RunOptions, AskingTurn {
   usage: Usage | null;
   cutCause: CutCause | null;
   readonly cut: (cause: CutCause) => void;
+  /** Resolves when the turn has ended and its thread is free; never rejects. */
+  ended: Promise<void>;
 }
 
 export function runTurn(options: RunOptions): RunningTurn {
@@ -76,16 +68,16 @@ export function runTurn(options: RunOptions): RunningTurn {
   const controller = new AbortController();
   const cut = (cause: CutCause): void => {
     // A turn whose record says that it has ended cannot be lost any more, and its last event is still to be told.
-    const isLost = cause === "lost" && !state.hasEnded;
-    if (isLost) state.log.leave();
-    state.cutCause = isLost ? cause : (state.cutCause ?? cause);
+    const isLost = cause === "lost" && !turn.hasEnded;
+    if (isLost) turn.log.leave();
+    turn.cutCause = isLost ? cause : (turn.cutCause ?? cause);
     controller.abort();
   };
-  const state: RunState = {
+  const turn: RunningTurn = {
     ...options,
     log: createEventLog(core, lease, () => cut("lost")),
     parts: createReplyParts(info),
-    push: (event) => push(state, event),
+    push: (event) => push(turn, event),
     waiting: [],
     messages: [],
     approvals: new Map(),
@@ -97,53 +89,56 @@ export function runTurn(options: RunOptions): RunningTurn {
     cutCause: null,
     signal: controller.signal,
     cut,
+    ended: Promise.resolve(),
   };
   core.counts.add("turns_running");
-  const ended = run(state)
+  turn.ended = run(turn)
     .catch((error) => core.log.error("A turn could not be ended", { turn: info.id, error }))
     .finally(() => core.counts.add("turns_running", -1));
-  return { lease, live: () => liveOf(state), ended, cut, isWaiting: () => isWaiting(state) };
+  return turn;
 }
 
-/** Parts on their way into the thread are told too: they are there, or here, or for a moment in both. */
-function liveOf({ info, log, parts, waiting, hasEnded, cutCause }: RunState): LiveTurn | null {
+/**
+ * The turn as it is at this moment, saved or not; null once its record says that it has ended. Parts on their way into the thread are told
+ * too: they are there, or here, or for a moment in both.
+ */
+export function liveOf({ info, log, parts, waiting, hasEnded, cutCause }: RunningTurn): LiveTurn | null {
   if (hasEnded || cutCause === "lost") return null;
   return { ...info, seq: log.seq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
 }
 
-function isWaiting({ parts }: RunState): boolean {
+/** Whether only the user's answers can bring the turn on: calls wait, and nothing else runs. */
+export function isWaiting({ parts }: RunningTurn): boolean {
   const count = parts.waiting().length;
   return count > 0 && count === parts.missingResults().length;
 }
 
-async function run(state: RunState): Promise<void> {
-  const { core, info, signal } = state;
-  const ended = Promise.withResolvers<void>();
+async function run(turn: RunningTurn): Promise<void> {
+  const { core, info, signal } = turn;
   let stopAnswering = () => {};
   const work = async (): Promise<Outcome> => {
-    state.push({ type: "start", threadId: info.threadId, turnId: info.id });
+    turn.push({ type: "start", threadId: info.threadId, turnId: info.id });
     stopAnswering = await answerRemote(core, info.id, {
-      save: state.log.save,
+      save: turn.log.save,
       stop() {
-        state.cut("stopped");
-        return ended.promise;
+        turn.cut("stopped");
+        return turn.ended;
       },
-      approve: (callId, approve) => answerApproval(state, callId, approve),
+      approve: (callId, approve) => answerApproval(turn, callId, approve),
     });
     // A processor that does not look at the signal must not keep the turn from ending.
-    return within(produce(state), { signal }, () => "cut" as const);
+    return within(produce(turn), { signal }, () => "cut" as const);
   };
   try {
-    await finish(state, await work().catch((error) => ({ error })));
+    await finish(turn, await work().catch((error) => ({ error })));
   } finally {
-    ended.resolve();
     stopAnswering();
   }
 }
 
-async function produce(state: RunState): Promise<FinishReason | "cut"> {
-  const { leases, signal, log } = state;
-  const events = state.core.messageProcessor.run(turnOf(state));
+async function produce(turn: RunningTurn): Promise<FinishReason | "cut"> {
+  const { leases, signal, log } = turn;
+  const events = turn.core.messageProcessor.run(turnOf(turn));
   try {
     for (;;) {
       const next = await events.next();
@@ -153,10 +148,10 @@ async function produce(state: RunState): Promise<FinishReason | "cut"> {
       if (next.done) return next.value;
       if (log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
       if (next.value.type === "step") {
-        const ended = endStep(state, next.value);
-        state.stepping = ended.catch(() => {});
+        const ended = endStep(turn, next.value);
+        turn.stepping = ended.catch(() => {});
         await ended;
-      } else push(state, next.value);
+      } else push(turn, next.value);
     }
   } finally {
     // What it left open is closed. Not waited for: one that hangs must not hold up the end.
@@ -164,8 +159,8 @@ async function produce(state: RunState): Promise<FinishReason | "cut"> {
   }
 }
 
-function turnOf(state: RunState): Turn {
-  const { core, user, info, signal, messages } = state;
+function turnOf(turn: RunningTurn): Turn {
+  const { core, user, info, signal, messages } = turn;
   return {
     id: info.id,
     threadId: info.threadId,
@@ -177,61 +172,61 @@ function turnOf(state: RunState): Turn {
     core,
     messages,
     notify: (text) => {
-      if (!signal.aborted && !state.isEnding) push(state, { type: "notice", text });
+      if (!signal.aborted && !turn.isEnding) push(turn, { type: "notice", text });
     },
-    approval: (call) => askApproval(state, call),
+    approval: (call) => askApproval(turn, call),
   };
 }
 
-function push({ log, parts }: RunState, event: TurnEvent): void {
+function push({ log, parts }: RunningTurn, event: TurnEvent): void {
   // An empty text has no position of its own.
   if ((event.type === "text" || event.type === "thinking") && event.text === "") return;
   parts.add(log.push(event));
 }
 
 /** The mark that the step has ended comes after its parts: without it a recovery adds them again, with the same ids. */
-async function endStep(state: RunState, step: TurnEvent & { type: "step" }): Promise<void> {
-  state.steps++;
-  state.waiting.push(...takeParts(state, step.model));
-  await addPatiently(state);
-  state.usage = sumUsage(state.usage, step.usage);
-  state.log.push(step);
+async function endStep(turn: RunningTurn, step: TurnEvent & { type: "step" }): Promise<void> {
+  turn.steps++;
+  turn.waiting.push(...takeParts(turn, step.model));
+  await addPatiently(turn);
+  turn.usage = sumUsage(turn.usage, step.usage);
+  turn.log.push(step);
 }
 
 /** Every call has a result by then: on the wire as in the thread. */
-function takeParts(state: RunState, model: string): Message[] {
-  for (const result of state.parts.missingResults()) push(state, result);
-  return state.parts.take(model);
+function takeParts(turn: RunningTurn, model: string): Message[] {
+  for (const result of turn.parts.missingResults()) push(turn, result);
+  return turn.parts.take(model);
 }
 
 // What passes by itself does so in this time; the end of the turn tries again for longer before a person is told.
 const STEP_PAUSES_MS = [100, 300, 1000];
 
-async function addPatiently(state: RunState): Promise<void> {
+async function addPatiently(turn: RunningTurn): Promise<void> {
   for (const pauseMs of STEP_PAUSES_MS) {
     try {
-      return await addToThread(state);
+      return await addToThread(turn);
     } catch (error) {
       // The end of the turn saves it then, and tries again by itself.
-      if (state.signal.aborted) throw error;
-      const fields = { turn: state.info.id, error: errorOf(error) };
-      state.core.log.error("A step of a turn could not be saved; trying again", fields);
+      if (turn.signal.aborted) throw error;
+      const fields = { turn: turn.info.id, error: errorOf(error) };
+      turn.core.log.error("A step of a turn could not be saved; trying again", fields);
     }
-    await pause(pauseMs, state.signal);
+    await pause(pauseMs, turn.signal);
   }
-  await addToThread(state);
+  await addToThread(turn);
 }
 
 /**
  * The events first: after a crash between the two the parts are added again, with the same ids, but the thread must not
  * have what a follower cannot be told again. What fails here stays waiting, and may be tried again.
  */
-async function addToThread(state: RunState): Promise<void> {
-  const { core, user, info, lease, log, messages, waiting } = state;
+async function addToThread(turn: RunningTurn): Promise<void> {
+  const { core, user, info, lease, log, messages, waiting } = turn;
   await log.save();
   // All may have been saved before, and then nobody has said yet whose the turn is.
   if (!(await isOwned(core, lease))) {
-    state.cut("lost");
+    turn.cut("lost");
     throw takenOver();
   }
   for (let part = waiting[0]; part; part = waiting[0]) {
@@ -256,77 +251,77 @@ const END_PAUSES_MS = [0, 100, 300, 1000, 3000];
 const LATER_MS = 5000;
 
 /** The end is tried again, followers are told, and the text is kept here until it is saved. */
-async function finish(state: RunState, outcome: Outcome): Promise<void> {
+async function finish(turn: RunningTurn, outcome: Outcome): Promise<void> {
   // A stop does not wait for the processor, but what goes into the thread goes there in order.
-  await state.stepping;
-  state.isEnding = true;
-  if (state.cutCause === "lost") return leave(state);
-  const end = endOf(state, outcome);
-  state.core.counts.add(`turns_${end.status}`);
-  const parts = [...state.waiting, ...takeParts(state, state.info.model)];
-  state.waiting = end.status === "done" ? parts : markCut(parts, end.status);
+  await turn.stepping;
+  turn.isEnding = true;
+  if (turn.cutCause === "lost") return leave(turn);
+  const end = endOf(turn, outcome);
+  turn.core.counts.add(`turns_${end.status}`);
+  const parts = [...turn.waiting, ...takeParts(turn, turn.info.model)];
+  turn.waiting = end.status === "done" ? parts : markCut(parts, end.status);
   for (const pauseMs of END_PAUSES_MS) {
     await Bun.sleep(pauseMs);
-    const kept = await keep(state, end);
-    if (kept === "lost") return leave(state);
-    if (kept) return state.log.publishLast();
+    const kept = await keep(turn, end);
+    if (kept === "lost") return leave(turn);
+    if (kept) return turn.log.publishLast();
   }
-  await state.log.publishLast({ type: "error", message: UNSAVED });
-  void keepLater(state, end);
+  await turn.log.publishLast({ type: "error", message: UNSAVED });
+  void keepLater(turn, end);
 }
 
 /** Order: text, then the turn's record, then the thread is free; followers hear of the end after that. */
-async function keep(state: RunState, end: TurnEnd): Promise<boolean | "lost"> {
-  const { core, info, lease } = state;
+async function keep(turn: RunningTurn, end: TurnEnd): Promise<boolean | "lost"> {
+  const { core, info, lease } = turn;
   try {
-    if (state.waiting.length > 0) await addToThread(state);
-    await state.log.saveLast(lastEventOf(end));
+    if (turn.waiting.length > 0) await addToThread(turn);
+    await turn.log.saveLast(lastEventOf(end));
     if (!(await endTurn(core, lease, end))) return "lost";
-    state.hasEnded = true;
+    turn.hasEnded = true;
     await releaseLease(core, lease);
     return true;
   } catch (error) {
-    if (state.cutCause === "lost") return "lost";
+    if (turn.cutCause === "lost") return "lost";
     core.log.error("The end of a turn could not be saved", { turn: info.id, error: errorOf(error) });
     return false;
   }
 }
 
 /** Followers have been told; the text is still here, and the thread is taken until it is saved. */
-async function keepLater(state: RunState, end: TurnEnd): Promise<void> {
-  const { core, user, info, isClosing } = state;
+async function keepLater(turn: RunningTurn, end: TurnEnd): Promise<void> {
+  const { core, user, info, isClosing } = turn;
   let kept: boolean | "lost";
   do {
     await Bun.sleep(LATER_MS);
     // What is not saved by then is recovered at the next start, as after a crash.
     if (isClosing()) return;
-    kept = await keep(state, end);
+    kept = await keep(turn, end);
   } while (!kept);
-  await (kept === "lost" ? leave(state) : state.log.publishLast());
+  await (kept === "lost" ? leave(turn) : turn.log.publishLast());
   await publishFact(core, userTopic(user.username), { type: "turn-ended", threadId: info.threadId, turnId: info.id });
 }
 
 /** Another process has taken the turn over: nothing more of it is written here. */
-function leave({ core, lease, log, isClosing }: RunState): Promise<void> {
+function leave({ core, lease, log, isClosing }: RunningTurn): Promise<void> {
   log.leave();
   return awaitOtherEnd(core, lease, isClosing);
 }
 
-function endOf(state: RunState, outcome: Outcome): TurnEnd {
-  const { usage, cutCause } = state;
+function endOf(turn: RunningTurn, outcome: Outcome): TurnEnd {
+  const { usage, cutCause } = turn;
   if (cutCause === "interrupted") return endOfFailure(INTERRUPTED.shutdown, usage);
   if (cutCause === "stopped" || outcome === "cut") return endOfReason("stopped", usage);
-  if (typeof outcome !== "string") return endOfError(state, outcome.error);
-  const silence = silenceIn(state, outcome);
-  return silence ? endOfError(state, silence) : endOfReason(outcome, usage);
+  if (typeof outcome !== "string") return endOfError(turn, outcome.error);
+  const silence = silenceIn(turn, outcome);
+  return silence ? endOfError(turn, silence) : endOfReason(outcome, usage);
 }
 
 /** A model that was asked and said nothing has failed, however well it ended. */
-function silenceIn({ steps, messages, waiting, parts }: RunState, reason: FinishReason): AppError | null {
+function silenceIn({ steps, messages, waiting, parts }: RunningTurn, reason: FinishReason): AppError | null {
   return steps === 0 ? null : silenceOf(reason, [...messages, ...waiting, ...parts.list()]);
 }
 
-function endOfError({ core, info, usage }: RunState, error: unknown): TurnEnd {
+function endOfError({ core, info, usage }: RunningTurn, error: unknown): TurnEnd {
   if (isAppError(error)) {
     core.log.warn("A turn failed", { turn: info.id, model: info.model, code: error.code });
     return endOfFailure(error.message, usage, error);

@@ -14,18 +14,29 @@ export function matchesPattern(pattern: string, text: string): boolean | null {
   return program && run(program, text);
 }
 
-type State =
-  | { readonly type: "character"; readonly fits: RegExp }
-  | { readonly type: "place"; readonly isHere: (before: string, after: string) => boolean }
-  | { readonly type: "ways"; ways: readonly number[] }
-  | { readonly type: "end" };
+/** A state of the program, with what comes after it. The end has nothing. */
+interface State {
+  readonly index: number;
+  /** What the next character must be. */
+  readonly fits?: RegExp;
+  /** What must be around, where no character is taken. */
+  readonly isHere?: Here;
+  readonly ways: State[];
+}
 
-const programs = new Map<string, readonly State[] | null>();
+interface Program {
+  readonly begin: State;
+  readonly size: number;
+}
 
-function programOf(pattern: string): readonly State[] | null {
+type Here = (before: string, after: string) => boolean;
+
+const programs = new Map<string, Program | null>();
+
+function programOf(pattern: string): Program | null {
   const known = programs.get(pattern);
   if (known !== undefined) return known;
-  let program: readonly State[] | null = null;
+  let program: Program | null = null;
   try {
     new RegExp(pattern, "u");
     program = compile(pattern);
@@ -39,95 +50,67 @@ function programOf(pattern: string): readonly State[] | null {
 }
 
 /** RegExp has taken the pattern, so it is well formed. Throws SyntaxError for what cannot be followed. */
-function compile(pattern: string): readonly State[] {
-  const states: State[] = [];
-  const add = (state: State): number => {
-    if (states.length >= STATES_MAX) throw new SyntaxError("It has too many repetitions.");
-    return states.push(state) - 1;
+function compile(pattern: string): Program {
+  let size = 0;
+  const state = (ways: State[], what: Pick<State, "fits" | "isHere"> = {}): State => {
+    if (size >= STATES_MAX) throw new SyntaxError("It has too many repetitions.");
+    return { index: size++, ways, ...what };
   };
-  const fork = () => {
-    const state = { type: "ways" as const, ways: [] as readonly number[] };
-    add(state);
-    return state;
-  };
-  const emit = (part: Part): void => {
+  /** The states of a part that `next` follows. */
+  const before = (next: State, part: Part): State => {
     switch (part.type) {
       case "character":
-        add({ type: "character", fits: new RegExp(`^(?:${part.source})$`, "u") });
-        return;
+        return state([next], { fits: new RegExp(`^(?:${part.source})$`, "u") });
       case "place":
-        add({ type: "place", isHere: part.isHere });
-        return;
+        return state([next], { isHere: part.isHere });
       case "sequence":
-        for (const inner of part.parts) emit(inner);
-        return;
-      case "choice": {
-        const begin = fork();
-        const ends = part.parts.map((inner) => {
-          begin.ways = [...begin.ways, states.length];
-          emit(inner);
-          return fork();
-        });
-        for (const end of ends) end.ways = [states.length];
-        return;
-      }
+        return part.parts.reduceRight(before, next);
+      case "choice":
+        return state(part.parts.map((inner) => before(next, inner)));
       case "repeat": {
-        for (let count = 0; count < part.least; count++) emit(part.part);
+        let begin = next;
         if (part.most === Number.POSITIVE_INFINITY) {
-          const at = states.length;
-          const loop = fork();
-          emit(part.part);
-          fork().ways = [at];
-          loop.ways = [at + 1, states.length];
-          return;
-        }
-        const skips = [];
-        for (let count = part.least; count < part.most; count++) {
-          const skip = fork();
-          skip.ways = [states.length];
-          skips.push(skip);
-          emit(part.part);
-        }
-        for (const skip of skips) skip.ways = [...skip.ways, states.length];
+          begin = state([next]);
+          begin.ways.push(before(begin, part.part));
+        } else for (let n = part.least; n < part.most; n++) begin = state([next, before(begin, part.part)]);
+        for (let n = 0; n < part.least; n++) begin = before(begin, part.part);
+        return begin;
       }
     }
   };
-  emit(parse(pattern));
-  add({ type: "end" });
-  return states;
+  const begin = before(state([]), parse(pattern));
+  return { begin, size };
 }
 
 /** False also when it takes too long to know. */
-function run(states: readonly State[], text: string): boolean {
+function run({ begin, size }: Program, text: string): boolean {
   let steps = 0;
-  const seen = new Int32Array(states.length).fill(-1);
-  let current: number[] = [];
   let isFound = false;
-  /** All states that are reached without a character. */
-  const reach = (from: number, list: number[], at: number, before: string, after: string): void => {
+  /** Where each state was last reached. */
+  const reached = new Int32Array(size).fill(-1);
+  let current: State[] = [];
+  let next: State[] = [];
+  /** Goes on from a state as far as no character is needed. */
+  const reach = (from: State, at: number, before: string, after: string): void => {
     const open = [from];
-    for (let index = open.pop(); index !== undefined; index = open.pop()) {
-      if (seen[index] === at) continue;
-      seen[index] = at;
+    for (let state = open.pop(); state; state = open.pop()) {
+      if (reached[state.index] === at) continue;
+      reached[state.index] = at;
       steps++;
-      const state = states[index];
-      if (state?.type === "ways") open.push(...state.ways);
-      else if (state?.type === "place") {
-        if (state.isHere(before, after)) open.push(index + 1);
-      } else if (state?.type === "end") isFound = true;
-      else list.push(index);
+      if (state.fits) next.push(state);
+      else if (state.ways.length === 0) isFound = true;
+      else if (state.isHere?.(before, after) ?? true) open.push(...state.ways);
     }
   };
   const characters = [...text];
   for (let at = 0; at <= characters.length; at++) {
     const [before = "", after = ""] = [characters[at - 1], characters[at]];
-    const next: number[] = [];
-    for (const index of current) {
-      const state = states[index];
+    next = [];
+    for (const { fits, ways } of current) {
       steps++;
-      if (state?.type === "character" && state.fits.test(before)) reach(index + 1, next, at, before, after);
+      if (fits?.test(before)) for (const way of ways) reach(way, at, before, after);
     }
-    reach(0, next, at, before, after);
+    reach(begin, at, before, after);
     if (isFound) return true;
     if (steps > STEPS_MAX) return false;
     current = next;
@@ -137,12 +120,12 @@ function run(states: readonly State[], text: string): boolean {
 
 type Part =
   | { readonly type: "character"; readonly source: string }
-  | { readonly type: "place"; readonly isHere: (before: string, after: string) => boolean }
+  | { readonly type: "place"; readonly isHere: Here }
   | { readonly type: "sequence" | "choice"; readonly parts: readonly Part[] }
   | { readonly type: "repeat"; readonly part: Part; readonly least: number; readonly most: number };
 
 const isWord = (character: string) => /^\w$/.test(character);
-const PLACES: Readonly<Record<string, (before: string, after: string) => boolean>> = {
+const PLACES: Readonly<Record<string, Here>> = {
   "^": (before) => before === "",
   $: (_before, after) => after === "",
   "\\b": (before, after) => isWord(before) !== isWord(after),
