@@ -1,27 +1,12 @@
 /**
- * Turns the environment into one validated, frozen object. One table says everything about a variable; defaults are
- * written as a person would write them and go through the same parser. The only reader of process.env.
+ * Turns the environment into one validated, frozen object. One table has every variable; defaults are written as a person would write them and
+ * go through the same parser, which gives the value, or says what would have been right. What each is for is said in .env.example. The only
+ * reader of process.env.
  */
 
 import { resolve } from "node:path";
-import {
-  anyText,
-  httpUrl,
-  inDataPath,
-  inWorkingFolder,
-  logLevel,
-  oneOf,
-  origins,
-  type Parser,
-  positiveNumber,
-  publicUrl,
-  rate,
-  size,
-  Wrong,
-  wholeNumber,
-  yesOrNo,
-} from "./parse";
-import type { Config } from "./protocols";
+import { readSize } from "./basics/size";
+import type { Config, LogLevel, Rate } from "./protocols";
 
 /** Everything that is wrong with the environment, at once, as text for the owner. */
 export class ConfigError extends Error {
@@ -38,7 +23,6 @@ export interface ConfigVariable {
   readonly name: string;
   /** As written in .env.example; null = not set. */
   readonly fallback: string | null;
-  readonly description: string;
   readonly isSecret: boolean;
 }
 
@@ -185,129 +169,38 @@ function textOf(environment: Record<string, string | undefined>, variable: Confi
 const MAX_TIMER_S = 2_000_000; // setTimeout fires at once beyond 2^31 ms, about 2,147,000 s.
 
 const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch">]-?: Variable<Config[Key]> } = {
-  openaiApiKey: secret("OPENAI_API_KEY", anyText, "Key for the OpenAI-compatible endpoint."),
-  openaiBaseUrl: optional(
-    "OPENAI_BASE_URL",
-    httpUrl("http://localhost:11434/v1"),
-    "Endpoint; not set = OpenAI's own when there is a key.",
-  ),
-  jwtSecretKey: secret("JWT_SECRET_KEY", anyText, "Signs sessions, at least 32 characters; not set = JWT_SECRET_FILE."),
-  jwtSecretFile: variable(
-    "JWT_SECRET_FILE",
-    "jwt.secret",
-    inDataPath,
-    "Made at the first start; relative to DATA_PATH.",
-  ),
-  mode: variable(
-    "SKELETON_MODE",
-    "persistent",
-    oneOf("persistent", "ephemeral"),
-    "persistent, or ephemeral: in memory only, user default with password default.",
-  ),
-  host: variable("SKELETON_HOST", "0.0.0.0", anyText, "Address to listen on."),
-  port: variable("SKELETON_PORT", "8000", wholeNumber(0, 65_535), "Port to listen on; 0 = any free one."),
-  publicUrl: optional(
-    "PUBLIC_URL",
-    publicUrl,
-    "The address at which people reach this server, also one with a path; not set = as each request says.",
-  ),
-  tlsCertFile: optional(
-    "TLS_CERT_FILE",
-    inDataPath,
-    "Certificate chain (PEM) to serve HTTPS with, read again when it changes; relative to DATA_PATH.",
-  ),
-  tlsKeyFile: optional("TLS_KEY_FILE", inDataPath, "Its private key (PEM); relative to DATA_PATH."),
-  dataPath: variable("DATA_PATH", ".", inWorkingFolder, "Folder of your files and of the database."),
-  usersFile: variable("USERS_FILENAME", "users.yaml", inDataPath, "Accounts; relative to DATA_PATH."),
-  uploadDir: variable("UPLOAD_DIR", "uploads", inDataPath, "Folder of uploaded files; relative to DATA_PATH."),
-  pluginsPath: variable("PLUGINS_PATH", "./plugins", inWorkingFolder, "Folder of your plugins."),
-  skipPlugins: variable(
-    "SKELETON_SKIP_PLUGINS",
-    "false",
-    yesOrNo,
-    "Start without your plugins, to find out who is to blame.",
-  ),
-  tracePlugins: variable(
-    "SKELETON_TRACE_PLUGINS",
-    "false",
-    yesOrNo,
-    "Log what plugins give, and each call of their hooks and tools.",
-  ),
-  logLevel: variable("LOG_LEVEL", "INFO", logLevel, "DEBUG, INFO, WARNING or ERROR."),
-  trustProxy: variable("TRUST_PROXY", "false", yesOrNo, "Believe X-Forwarded-For, -Proto and -Host (behind a proxy)."),
-  corsOrigins: optional(
-    "CORS_ORIGINS",
-    origins,
-    "Sites whose pages may use the API with a token, such as https://app.example, separated by commas.",
-  ),
-  tokenTtlHours: variable("TOKEN_TTL_HOURS", "168", positiveNumber(87_600), "How long a session lasts."),
-  modelFirstByteTimeoutS: variable(
-    "MODEL_FIRST_BYTE_TIMEOUT_S",
-    "600",
-    positiveNumber(MAX_TIMER_S),
-    "Seconds that a model may take until its reply begins.",
-  ),
-  modelIdleTimeoutS: variable(
-    "MODEL_IDLE_TIMEOUT_S",
-    "120",
-    positiveNumber(MAX_TIMER_S),
-    "Seconds in which a reply that has begun does not go on, until the call fails.",
-  ),
-  modelMaxRetries: variable(
-    "MODEL_MAX_RETRIES",
-    "2",
-    wholeNumber(0, 10),
-    "More tries of a model call that failed early.",
-  ),
-  toolStepLimit: variable("TOOL_STEP_LIMIT", "25", wholeNumber(1, 1000), "Model calls in one turn."),
-  rateLimitLogin: variable(
-    "RATE_LIMIT_LOGIN",
-    "5/60",
-    rate,
-    "Failed sign-ins / seconds, for an account at one address; 20 times that for an address and an account; off = no limit.",
-  ),
-  rateLimitMessage: variable(
-    "RATE_LIMIT_MESSAGE",
-    "off",
-    rate,
-    "Messages / seconds, per user, such as 10/10; off = no limit.",
-  ),
-  quotaBytes: variable(
-    "QUOTA_BYTES",
-    "5GB",
-    size,
-    "How much one user may keep in files and messages, such as 500MB; 0 = no limit.",
-  ),
-  streamsPerUser: variable(
-    "STREAMS_PER_USER",
-    "200",
-    wholeNumber(0, 1_000_000),
-    "Streams of events, such as open windows, that one user may have at a time; 0 = no limit.",
-  ),
-  pasteFileCharacters: variable(
-    "PASTE_FILE_CHARACTERS",
-    "8000",
-    wholeNumber(0, 1_000_000),
-    "A paste of more characters becomes a file of the message; 0 = none does.",
-  ),
-  shutdownGraceS: variable(
-    "SHUTDOWN_GRACE_S",
-    "10",
-    wholeNumber(0, 3600),
-    "Seconds that running turns get when the server is stopped.",
-  ),
-  heartbeatS: variable(
-    "HEARTBEAT_S",
-    "5",
-    positiveNumber(3600),
-    "Seconds between a server's signs of life; after four that stay out, another one on the same data ends its replies.",
-  ),
-  requestsMax: variable(
-    "BUN_CONFIG_MAX_HTTP_REQUESTS",
-    "256",
-    wholeNumber(1, 65_535),
-    "Requests that Bun lets one process have under way, each running model call among them; `bun run start` sets 20000.",
-  ),
+  openaiApiKey: secret("OPENAI_API_KEY", anyText),
+  openaiBaseUrl: optional("OPENAI_BASE_URL", httpUrl("http://localhost:11434/v1")),
+  jwtSecretKey: secret("JWT_SECRET_KEY", anyText),
+  jwtSecretFile: variable("JWT_SECRET_FILE", "jwt.secret", inDataPath),
+  mode: variable("SKELETON_MODE", "persistent", oneOf("persistent", "ephemeral")),
+  host: variable("SKELETON_HOST", "0.0.0.0", anyText),
+  port: variable("SKELETON_PORT", "8000", wholeNumber(0, 65_535)),
+  publicUrl: optional("PUBLIC_URL", publicUrl),
+  tlsCertFile: optional("TLS_CERT_FILE", inDataPath),
+  tlsKeyFile: optional("TLS_KEY_FILE", inDataPath),
+  dataPath: variable("DATA_PATH", ".", inWorkingFolder),
+  usersFile: variable("USERS_FILENAME", "users.yaml", inDataPath),
+  uploadDir: variable("UPLOAD_DIR", "uploads", inDataPath),
+  pluginsPath: variable("PLUGINS_PATH", "./plugins", inWorkingFolder),
+  skipPlugins: variable("SKELETON_SKIP_PLUGINS", "false", yesOrNo),
+  tracePlugins: variable("SKELETON_TRACE_PLUGINS", "false", yesOrNo),
+  logLevel: variable("LOG_LEVEL", "INFO", logLevel),
+  trustProxy: variable("TRUST_PROXY", "false", yesOrNo),
+  corsOrigins: optional("CORS_ORIGINS", origins),
+  tokenTtlHours: variable("TOKEN_TTL_HOURS", "168", positiveNumber(87_600)),
+  modelFirstByteTimeoutS: variable("MODEL_FIRST_BYTE_TIMEOUT_S", "600", positiveNumber(MAX_TIMER_S)),
+  modelIdleTimeoutS: variable("MODEL_IDLE_TIMEOUT_S", "120", positiveNumber(MAX_TIMER_S)),
+  modelMaxRetries: variable("MODEL_MAX_RETRIES", "2", wholeNumber(0, 10)),
+  toolStepLimit: variable("TOOL_STEP_LIMIT", "25", wholeNumber(1, 1000)),
+  rateLimitLogin: variable("RATE_LIMIT_LOGIN", "5/60", rate),
+  rateLimitMessage: variable("RATE_LIMIT_MESSAGE", "off", rate),
+  quotaBytes: variable("QUOTA_BYTES", "5GB", size),
+  streamsPerUser: variable("STREAMS_PER_USER", "200", wholeNumber(0, 1_000_000)),
+  pasteFileCharacters: variable("PASTE_FILE_CHARACTERS", "8000", wholeNumber(0, 1_000_000)),
+  shutdownGraceS: variable("SHUTDOWN_GRACE_S", "10", wholeNumber(0, 3600)),
+  heartbeatS: variable("HEARTBEAT_S", "5", positiveNumber(3600)),
+  requestsMax: variable("BUN_CONFIG_MAX_HTTP_REQUESTS", "256", wholeNumber(1, 65_535)),
 };
 
 /** Every variable, in the order of .env.example. */
@@ -315,14 +208,127 @@ export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.values(TABLE);
 
 const NAMES: readonly string[] = CONFIG_VARIABLES.map(({ name }) => name);
 
-function variable<Value>(name: string, fallback: string, parse: Parser<Value>, description: string): Variable<Value> {
-  return { name, fallback, parse, description, isSecret: false };
+function variable<Value>(name: string, fallback: string, parse: Parser<Value>): Variable<Value> {
+  return { name, fallback, parse, isSecret: false };
 }
 
-function optional<Value>(name: string, parse: Parser<Value>, description: string): Variable<Value | null> {
-  return { name, fallback: null, parse, description, isSecret: false };
+function optional<Value>(name: string, parse: Parser<Value>): Variable<Value | null> {
+  return { name, fallback: null, parse, isSecret: false };
 }
 
-function secret(name: string, parse: Parser<string>, description: string): Variable<string | null> {
-  return { name, fallback: null, parse, description, isSecret: true };
+function secret(name: string, parse: Parser<string>): Variable<string | null> {
+  return { name, fallback: null, parse, isSecret: true };
+}
+
+type Parser<Value> = (text: string, folders: Folders) => Value | Wrong;
+
+/** What a relative path starts from. */
+interface Folders {
+  readonly workingFolder: string;
+  readonly dataPath: string;
+}
+
+/** What a parser answers to a wrong value: what would have been right. */
+class Wrong {
+  readonly expected: string;
+
+  constructor(expected: string) {
+    this.expected = expected;
+  }
+}
+
+function anyText(text: string): string {
+  return text;
+}
+
+function httpUrl(example: string): Parser<string> {
+  return (text) => {
+    const url = URL.parse(text);
+    const isHttp = url !== null && (url.protocol === "http:" || url.protocol === "https:");
+    return isHttp ? text.replace(/\/+$/, "") : new Wrong(`a URL such as ${example}`);
+  };
+}
+
+/** First segments of the paths that the server has itself: below a path of such a name, addresses with and without it could not be told apart. */
+export const OWN_SEGMENTS = "api files health live login logout openapi _plugin setup static t threads".split(" ");
+
+function publicUrl(text: string): string | Wrong {
+  const url = URL.parse(text);
+  const isAddress = url !== null && /^https?:$/.test(url.protocol) && url.host !== "" && url.username === "";
+  if (!isAddress || /[?#]/.test(text))
+    return new Wrong("a URL such as https://chat.example.org or https://example.org/chat");
+  const path = url.pathname.replace(/\/+$/, "");
+  if (!/^(?:\/[\w.~-]+)*$/.test(path)) return new Wrong("a URL whose path is of letters, digits and . _ ~ - alone");
+  const [, first = ""] = path.split("/");
+  if (OWN_SEGMENTS.includes(first))
+    return new Wrong(`a URL whose path does not begin with /${first}, which the server has itself`);
+  return url.origin + path;
+}
+
+/** Each as a browser writes it, because it is compared with what a browser sends. */
+function origins(text: string): readonly string[] | Wrong {
+  const list = text.split(",").map((origin) => origin.trim());
+  const isOrigin = (it: string) => /^https?:\/\//.test(it) && URL.parse(it)?.origin === it;
+  return list.every(isOrigin)
+    ? Object.freeze(list)
+    : new Wrong('exact origins such as https://app.example, without a path or "*", separated by commas');
+}
+
+function inDataPath(text: string, { dataPath }: Folders): string {
+  return resolve(dataPath, text);
+}
+
+function inWorkingFolder(text: string, { workingFolder }: Folders): string {
+  return resolve(workingFolder, text);
+}
+
+function oneOf<Value extends string>(...allowed: readonly Value[]): Parser<Value> {
+  return (text) => allowed.find((value) => value === text.toLowerCase()) ?? new Wrong(allowed.join(" or "));
+}
+
+function logLevel(text: string): LogLevel | Wrong {
+  const levels: Record<string, LogLevel> = {
+    debug: "debug",
+    info: "info",
+    warning: "warn",
+    warn: "warn",
+    error: "error",
+    critical: "error",
+  };
+  return ownValue(levels, text.toLowerCase()) ?? new Wrong("DEBUG, INFO, WARNING or ERROR");
+}
+
+function yesOrNo(text: string): boolean | Wrong {
+  const words = { true: true, "1": true, yes: true, false: false, "0": false, no: false };
+  return ownValue<boolean>(words, text.toLowerCase()) ?? new Wrong("true or false");
+}
+
+/** So that a value such as "constructor" does not find what every object has. */
+function ownValue<Value>(values: Record<string, Value>, key: string): Value | undefined {
+  return Object.hasOwn(values, key) ? values[key] : undefined;
+}
+
+function wholeNumber(least: number, most: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most ? value : new Wrong(`a whole number from ${least} to ${most}`);
+  };
+}
+
+function positiveNumber(most: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    return value > 0 && value <= most ? value : new Wrong(`a number above 0, at most ${most}`);
+  };
+}
+
+/** In bytes. */
+function size(text: string): number | Wrong {
+  return readSize(text) ?? new Wrong("a size such as 5GB, 500MB or a number of bytes; 0 = no limit");
+}
+
+function rate(text: string): Rate | null | Wrong {
+  if (text.toLowerCase() === "off") return null;
+  const [, max, windowS] = /^(\d{1,6})\/(\d{1,6})$/.exec(text)?.map(Number) ?? [];
+  return max && windowS ? Object.freeze({ max, windowS }) : new Wrong('number/seconds such as 5/60, or "off"');
 }

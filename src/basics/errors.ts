@@ -84,6 +84,12 @@ export function isAppError(error: unknown): error is AppError {
   return error instanceof Error && error.name === "AppError" && "code" in error && String(error.code) in HTTP_STATUS;
 }
 
+/** What was looked for. Throws AppError("notFound") with the sentence when there is nothing. */
+export function required<T>(found: T | null | false, sentence: string): T {
+  if (found === null || found === false) throw new AppError("notFound", sentence);
+  return found;
+}
+
 /** A thrown value as an Error, which it need not be. */
 export function errorOf(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

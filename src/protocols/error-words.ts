@@ -11,10 +11,10 @@ export interface ErrorWords {
   readonly reasons: {
     readonly busy: string;
     readonly empty: string;
-    readonly tooLong: string;
-    readonly fileTooLarge: string;
+    tooLong(mostCharacters: number): string;
+    fileTooLarge(mostMebibytes: number): string;
     readonly heic: string;
-    readonly manyFiles: string;
+    manyFiles(most: number): string;
     readonly modelRefused: string;
     readonly modelGone: string;
     readonly noModel: string;

@@ -65,7 +65,7 @@ function checkContent(content: string, files: readonly FileInfo[]): void {
     throw new AppError(
       "invalid",
       `The message has ${length} characters; at most ${CONTENT_MAX.toLocaleString("en")} can be sent.`,
-      { reason: "tooLong" },
+      { reason: "tooLong", figures: [CONTENT_MAX] },
     );
   }
 }

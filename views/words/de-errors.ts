@@ -18,10 +18,10 @@ export const errors: ErrorWords = {
   reasons: {
     busy: "In diesem Chat wird noch eine Antwort geschrieben. Halte sie an, oder warte, bis sie fertig ist.",
     empty: "Die Nachricht ist leer. Schreibe etwas, das gesendet werden soll.",
-    tooLong: "Die Nachricht ist zu lang: Sie darf 100.000 Zeichen haben.",
-    fileTooLarge: "Eine Datei darf höchstens 50 MiB groß sein.",
+    tooLong: (most) => `Die Nachricht ist zu lang: Sie darf ${most.toLocaleString("de")} Zeichen haben.`,
+    fileTooLarge: (most) => `Eine Datei darf höchstens ${most} MiB groß sein.`,
     heic: "Bilder im HEIC-Format, wie Telefone sie aufnehmen, lassen sich nicht anzeigen. Speichere es vorher als JPEG.",
-    manyFiles: "Eine Nachricht darf höchstens 100 Dateien haben.",
+    manyFiles: (most) => `Eine Nachricht darf höchstens ${most} Dateien haben.`,
     modelRefused: "Dieses Modell darfst du nicht benutzen. Wähle ein anderes.",
     modelGone: "Dieses Modell wird gerade nicht angeboten. Wähle ein anderes.",
     noModel: "Es gibt gerade kein Modell, das du benutzen darfst. Bitte den Eigentümer dieses Servers um eines.",

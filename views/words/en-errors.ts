@@ -18,10 +18,10 @@ export const errors: ErrorWords = {
   reasons: {
     busy: "A reply is still being written in this chat. Stop it, or wait until it is complete.",
     empty: "The message is empty. Write something to send.",
-    tooLong: "The message is too long: it may have 100,000 characters.",
-    fileTooLarge: "A file may have at most 50 MiB.",
+    tooLong: (most) => `The message is too long: it may have ${most.toLocaleString("en")} characters.`,
+    fileTooLarge: (most) => `A file may have at most ${most} MiB.`,
     heic: "Pictures in HEIC format, as phones take them, cannot be shown. Save it as JPEG first.",
-    manyFiles: "A message may have at most 100 files.",
+    manyFiles: (most) => `A message may have at most ${most} files.`,
     modelRefused: "You may not use this model. Choose another one.",
     modelGone: "This model is not offered now. Choose another one.",
     noModel: "There is no model that you may use now. Ask the owner of this server to configure one.",

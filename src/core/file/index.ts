@@ -11,13 +11,14 @@ import { join } from "node:path";
 import { AppError } from "../../basics/errors";
 import { fromRecord } from "../../basics/names";
 import { onceDone } from "../../basics/once";
+import { MIB } from "../../basics/size";
 import type { Core, FileInfo, FileProtocol, NewFile, StoreRecord } from "../../protocols";
 import { keep, prepareBytes, type Received, receive, release } from "./bytes";
 import { createContents, declareContents, FILES } from "./contents";
 import { createFileTexts, type FileTexts } from "./text";
 
 const PAGE_SIZE = 50;
-const MAX_BYTES = 50 * 1024 * 1024; // The protocol's limit.
+const MAX_BYTES = 50 * MIB; // The protocol's limit.
 
 export function createFile(core: Core): FileProtocol {
   const declared = onceDone(() => declareFiles(core));
@@ -48,9 +49,9 @@ export function createFile(core: Core): FileProtocol {
   return {
     async put(username, file) {
       if (file.data.size > MAX_BYTES) {
-        throw new AppError("tooLarge", `A file may have at most ${MAX_BYTES / 1024 / 1024} MiB.`, {
-          reason: "fileTooLarge",
-        });
+        const most = MAX_BYTES / MIB;
+        const sentence = `A file may have at most ${most} MiB.`;
+        throw new AppError("tooLarge", sentence, { reason: "fileTooLarge", figures: [most] });
       }
       const folder = await root();
       const received = await receive(folder, file.data);

@@ -4,18 +4,15 @@
  */
 
 import { Elysia, t } from "elysia";
-import { AppError, isAppError } from "../../basics/errors";
+import { AppError, isAppError, required } from "../../basics/errors";
 import { imageTypeOfFile } from "../../basics/image";
 import type { Core, FileInfo, Message, NewFile, User } from "../../protocols";
 import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
-import { FileAnswer, FileTextAnswer, fileJson, fileTextJson } from "./json";
+import { FileAnswer, FileTextAnswer, fileJson, fileTextJson, Page } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
 
-const Page = {
-  limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000 })),
-  before: t.Optional(t.String({ description: "Id of the last one of the page before." })),
-};
+const NO_FILE = "There is no such file.";
 
 export function fileRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1/files" })
@@ -39,8 +36,8 @@ export function fileRoutes(core: Core) {
     .delete(
       "/:id",
       async ({ params, user }) => {
-        const info = await core.file.get(user.username, params.id);
-        if (!info || !(await core.file.remove(user.username, info.id))) throw noFile();
+        const info = required(await core.file.get(user.username, params.id), NO_FILE);
+        required(await core.file.remove(user.username, info.id), NO_FILE);
         return fileJson({ ...info, isRemoved: true });
       },
       { detail: answers(json(FileAnswer), 404) },
@@ -48,9 +45,8 @@ export function fileRoutes(core: Core) {
     .get(
       "/:id",
       async ({ params, user, set }) => {
-        const info = await core.file.get(user.username, params.id);
-        const data = info && (await core.file.open(user.username, params.id));
-        if (!info || !data) throw noFile();
+        const info = required(await core.file.get(user.username, params.id), NO_FILE);
+        const data = required(await core.file.open(user.username, params.id), NO_FILE);
         set.headers["content-security-policy"] = "default-src 'none'; sandbox";
         return new Response(data, {
           headers: {
@@ -64,17 +60,9 @@ export function fileRoutes(core: Core) {
     )
     .get(
       "/:id/text",
-      async ({ params, user }) => {
-        const read = await core.file.text(user.username, params.id);
-        if (!read) throw noFile();
-        return fileTextJson(read);
-      },
+      async ({ params, user }) => fileTextJson(required(await core.file.text(user.username, params.id), NO_FILE)),
       { detail: answers(json(FileTextAnswer), 404) },
     );
-}
-
-function noFile(): AppError {
-  return new AppError("notFound", "There is no such file.");
 }
 
 const IDS_PER_QUERY = 1000; // The most that `file.list` takes.
@@ -102,7 +90,7 @@ export async function withFiles<Sent>(
 ): Promise<Sent> {
   if (files.length > FILES_MAX) {
     const sentence = `A message may have ${FILES_MAX} files; these are ${files.length}.`;
-    throw new AppError("invalid", sentence, { reason: "manyFiles" });
+    throw new AppError("invalid", sentence, { reason: "manyFiles", figures: [FILES_MAX] });
   }
   const infos: FileInfo[] = [];
   const uploaded: FileInfo[] = [];
@@ -137,6 +125,6 @@ export async function uploadOf(file: File): Promise<NewFile> {
 
 async function known(core: Core, user: User, id: unknown): Promise<FileInfo> {
   const info = typeof id === "string" ? await core.file.get(user.username, id) : null;
-  if (!info) throw new AppError("invalid", "There is no such file.");
+  if (!info) throw new AppError("invalid", NO_FILE);
   return info;
 }

@@ -41,6 +41,12 @@ export const anyObject = (options: SchemaOptions = {}) => {
 };
 const AnyObject = anyObject();
 
+/** Of a query for a list. */
+export const Page = {
+  limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000 })),
+  before: t.Optional(t.String({ description: "Id of the last one of the page before." })),
+};
+
 export const ErrorAnswer = t.Object(
   { detail: t.String({ description: "A sentence for a person." }) },
   { $id: "Error" },

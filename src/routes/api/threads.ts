@@ -5,20 +5,17 @@
 
 import { Elysia, t } from "elysia";
 import { allowedModels, MODEL_NAME_MAX } from "../../basics/allowed";
-import { AppError } from "../../basics/errors";
+import { AppError, required } from "../../basics/errors";
 import type { Core } from "../../protocols";
 import { showBranch } from "../../turn/branch";
 import { requireModel, requirePrompt } from "../../turn/plan";
 import { bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { withRemovedFiles } from "./files";
-import { anyObject, HitAnswer, hitJson, MessageAnswer, messageJson, ThreadAnswer, threadJson } from "./json";
+import { anyObject, HitAnswer, hitJson, MessageAnswer, messageJson, Page, ThreadAnswer, threadJson } from "./json";
 import { answers, json, takes } from "./openapi";
 
-const Page = {
-  limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000 })),
-  before: t.Optional(t.String({ description: "Id of the last one of the page before." })),
-};
+const NO_THREAD = "There is no such thread.";
 
 const ListPage = t.Object({
   ...Page,
@@ -57,13 +54,13 @@ export function threadRoutes(core: Core) {
     .get("/tags", ({ user }) => core.thread.tags(user.username), { detail: answers(json(t.Array(t.String()))) })
     .get(
       "/threads/:id",
-      async ({ params, user }) => threadJson(found(await core.thread.get(user.username, params.id))),
+      async ({ params, user }) => threadJson(required(await core.thread.get(user.username, params.id), NO_THREAD)),
       { detail: answers(json(ThreadAnswer), 404) },
     )
     .get(
       "/threads/:id/messages",
       async ({ params, query, user }) => {
-        found(await core.thread.get(user.username, params.id));
+        required(await core.thread.get(user.username, params.id), NO_THREAD);
         const messages = await core.thread.messages(user.username, params.id, given(query));
         return (await withRemovedFiles(core, user.username, messages)).map(messageJson);
       },
@@ -75,7 +72,7 @@ export function threadRoutes(core: Core) {
         if (body.system_prompt !== undefined) await requirePrompt(core, body.system_prompt);
         if (body.model !== undefined) await requireModel(core, user, body.model);
         const thread = await core.thread.update(user.username, params.id, given(body));
-        return threadJson(found(thread));
+        return threadJson(required(thread, NO_THREAD));
       },
       { ...bounded(ThreadChanges), detail: { ...takes(json(Described)), ...answers(json(ThreadAnswer), 404) } },
     )
@@ -94,16 +91,11 @@ export function threadRoutes(core: Core) {
     .delete(
       "/threads/:id",
       async ({ params, user }) => {
-        found((await core.thread.archive(user.username, params.id)) || null);
+        required(await core.thread.archive(user.username, params.id), NO_THREAD);
         return { archived: true };
       },
       { detail: answers(json(t.Object({ archived: t.Literal(true) })), 404) },
     );
-}
-
-function found<T>(value: T | null): T {
-  if (value === null) throw new AppError("notFound", "There is no such thread.");
-  return value;
 }
 
 const QUERY_MAX = 500; // Characters of a search. Nobody types more, and each word costs.

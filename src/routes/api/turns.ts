@@ -5,7 +5,7 @@
 
 import { Elysia, t } from "elysia";
 import { type StreamSlot, withSlot } from "../../basics/allowed";
-import { AppError } from "../../basics/errors";
+import { required } from "../../basics/errors";
 import { sseText } from "../../basics/sse";
 import type { Core, NumberedEvent, User } from "../../protocols";
 import { type IdleTimer, streamResponse } from "../http/stream";
@@ -14,20 +14,22 @@ import { findUser, session } from "../session/session";
 import { eventJson, TurnAnswer, TurnEvent, turnJson } from "./json";
 import { answers, eventStream, json, resumes } from "./openapi";
 
+const NO_TURN = "There is no such turn.";
+
 const Approval = t.Object({ approve: t.Boolean({ description: "Whether the call may run." }) });
 
 export function turnRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1/turns/:id" })
     .use(session(core))
     .guard({ user: true })
-    .get("/", async ({ params, user }) => turnJson(found(await core.turns.get(user, params.id))), {
+    .get("/", async ({ params, user }) => turnJson(required(await core.turns.get(user, params.id), NO_TURN)), {
       detail: answers(json(TurnAnswer), 404),
     })
     .delete(
       "/",
       async ({ params, user }) => {
-        found((await core.turns.stop(user, params.id)) || null);
-        return turnJson(found(await core.turns.get(user, params.id)));
+        required(await core.turns.stop(user, params.id), NO_TURN);
+        return turnJson(required(await core.turns.get(user, params.id), NO_TURN));
       },
       { detail: answers(json(TurnAnswer), 404) },
     )
@@ -47,7 +49,7 @@ export function turnRoutes(core: Core) {
     .post(
       "/tools/:call_id",
       async ({ params: { id, call_id: callId }, body: { approve }, user }) => {
-        found((await core.turns.approve(user, id, callId, approve)) || null);
+        required(await core.turns.approve(user, id, callId, approve), NO_TURN);
         return { approve };
       },
       { ...bounded(Approval), detail: answers(json(Approval), 404, 409) },
@@ -68,11 +70,6 @@ function cursorOf(lastEventId: string): number {
   return /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : Number.MAX_SAFE_INTEGER;
 }
 
-function found<T>(value: T | null): T {
-  if (value === null) throw new AppError("notFound", "There is no such turn.");
-  return value;
-}
-
 /** Follows the turn after position `after`. Throws AppError("notFound") when there is none that the user may see. */
 export async function turnStream(
   core: Core,
@@ -83,7 +80,7 @@ export async function turnStream(
   after: number,
   slot: StreamSlot,
 ): Promise<Response> {
-  if (!(await core.turns.get(user, turnId))) throw new AppError("notFound", "There is no such turn.");
+  required(await core.turns.get(user, turnId), NO_TURN);
   return streamResponse({
     core,
     counted: "streams_turn",

@@ -1,7 +1,7 @@
 /**
  * Addresses. That of a request is read whatever its Host header says. Inside, all are written without the path of PUBLIC_URL, such as `/chat`, below
  * which a proxy shows the whole server, by our views, by routes and by plugins; here it is put before those that leave, and taken off those that come,
- * whether the proxy took it off before or not. No path of the server begins with it (src/parse.ts), so what has it already is left as it is.
+ * whether the proxy took it off before or not. No path of the server begins with it (src/config.ts), so what has it already is left as it is.
  */
 
 import type { Config, Html } from "../../protocols";

@@ -98,11 +98,12 @@ export function failureResponse(core: Core, request: Request, failure: ErrorAnsw
 
 /** What a person reads of an error: in their language if it has a sentence for the reason, or else the error's own. */
 export function sentenceOf(error: Said, { errors: { reasons } }: Words): string {
-  const { reason = "", message, retryAfterS = 1, figures } = error;
+  const { reason = "", message, retryAfterS, figures } = error;
   const said = Object.hasOwn(reasons, reason) ? reasons[reason as keyof typeof reasons] : message;
   if (typeof said === "string") return said;
   const [first = retryAfterS, second = 0] = figures ?? [];
-  return said(first, second);
+  // A plugin may know the reason, and not what the sentence needs.
+  return first === undefined ? message : said(first, second);
 }
 
 interface Said {

@@ -1,5 +1,8 @@
 /**
- * Signing in and out: for programs, JSON in and out; for the page's form, a redirect, or the form again with what was wrong.
+ * Signing in and out: for programs, JSON in and out; for the page's form, a redirect, or the form again with what was wrong. The first administrator
+ * is made by a link that only the server's own output shows; its token lives in memory, dead after use and after a restart, and useless once there
+ * is any user. A message that was sent by a form after the session had ended is carried along to the page that follows; a text that is too long for
+ * that is shown, to be copied. With script the text never leaves the page, see chat.js.
  */
 
 import { Elysia, t } from "elysia";
@@ -7,7 +10,7 @@ import { boundBody } from "../../basics/body";
 import { AppError, errorOf, HTTP_STATUS, isAppError } from "../../basics/errors";
 import { isSameSecret } from "../../basics/secret";
 import { KIB } from "../../basics/size";
-import type { AuthSetup, Core, LoginData, PageData, User } from "../../protocols";
+import type { AuthSetup, Core, Html, LoginData, PageData, User } from "../../protocols";
 import { TokenAnswer } from "../api/json";
 import { answers, form as formBody, json, page, takes } from "../api/openapi";
 import { ownPath, publicPath, urlOf } from "../http/address";
@@ -18,11 +21,11 @@ import { loadChat } from "../page/chat-data";
 import { plainText, readForm } from "../page/form";
 import { bounded } from "./gate";
 import { endedCookies, findUser, ownOrigin, session, tokensOf, wordsFor, zoneOf } from "./session";
-import { admit, signIn } from "./sign-in";
+import { admit, type SignedIn, signIn } from "./sign-in";
 
-/** What anybody may send. */
+/** Of what is sent by somebody who is not signed in. */
 const FORM_MAX_BYTES = 16 * KIB;
-const SIGNED_OUT = { public: true, bodyMax: { json: FORM_MAX_BYTES, form: FORM_MAX_BYTES } } as const;
+const ANYBODY = { public: true, bodyMax: { json: FORM_MAX_BYTES, form: FORM_MAX_BYTES } } as const;
 
 const Credentials = t.Object({
   username: t.String(),
@@ -52,27 +55,15 @@ export function loginRoutes(core: Core) {
     )
     .post(
       "/login",
-      async ({ body: { username, password, ...asked }, request, server, set }) => {
-        const enter = () => signIn(core, request, server, { username, password });
-        if (!wantsPage(request)) {
-          const { token, cookies } = await enter();
-          set.headers["set-cookie"] = [...cookies];
-          return { access_token: token, token_type: "bearer" };
-        }
-        const [next, draft] = [ownPath(asked.next), asked.draft];
-        try {
-          const { user, cookies } = await enter();
-          const shown = draft ? await pageWithDraft(core, request, { user, next, draft }) : seeOther(next);
-          return withCookies(shown, cookies);
-        } catch (error) {
-          // The form again, with the name kept; anything unexpected is the app's to catch.
-          if (!isAppError(error)) throw error;
-          const again = { username, error: sentenceOf(error, wordsFor(core, request)), next, ...(draft && { draft }) };
-          return htmlResponse(form(request, again), HTTP_STATUS[error.code]);
-        }
+      ({ body: { username, password, draft, ...asked }, request, server, set }) => {
+        const next = ownPath(asked.next);
+        return letIn(core, { request, set }, () => signIn(core, request, server, { username, password }), {
+          page: ({ user }) => (draft ? pageWithDraft(core, request, { user, next, draft }) : seeOther(next)),
+          again: (error) => form(request, { username, error, next, ...(draft && { draft }) }),
+        });
       },
       {
-        ...SIGNED_OUT,
+        ...ANYBODY,
         ...bounded(Credentials),
         detail: {
           ...takes({ ...json(Credentials), ...formBody(Credentials) }),
@@ -95,8 +86,39 @@ export function loginRoutes(core: Core) {
         const error = wordsFor(core, request).signIn.sessionLasts;
         return withCookies(htmlResponse(form(request, { username: "", error, next: "/" })), cookies);
       },
-      { ...SIGNED_OUT, detail: answers({ ...json(SignedOut), ...page }, 303) },
+      { ...ANYBODY, detail: answers({ ...json(SignedOut), ...page }, 303) },
     );
+}
+
+interface LoginAnswers {
+  /** For a browser that is signed in now. */
+  page(signedIn: SignedIn): Response | Promise<Response>;
+  /** The form again, with what was wrong and the name kept. */
+  again(error: string): Html;
+}
+
+interface LoginContext {
+  readonly request: Request;
+  readonly set: { readonly headers: { "set-cookie"?: string | string[] } };
+}
+
+/** Opens a session, and answers a program with its token, a browser with a page. What is unexpected is the app's to catch. */
+async function letIn(
+  core: Core,
+  { request, set }: LoginContext,
+  enter: () => Promise<SignedIn>,
+  { page, again }: LoginAnswers,
+) {
+  const isBrowser = wantsPage(request);
+  try {
+    const signedIn = await enter();
+    if (isBrowser) return withCookies(await page(signedIn), signedIn.cookies);
+    set.headers["set-cookie"] = [...signedIn.cookies];
+    return { access_token: signedIn.token, token_type: "bearer" };
+  } catch (error) {
+    if (!isBrowser || !isAppError(error)) throw error;
+    return htmlResponse(again(sentenceOf(error, wordsFor(core, request))), HTTP_STATUS[error.code]);
+  }
 }
 
 /** Ends what the request was signed in by. False when something of it lasts, and whoever signs out should know. */
@@ -163,23 +185,18 @@ export function setupRoutes(core: Core, setupToken: string | null) {
       "/setup",
       async ({ body: { token: given, username, password }, request, server, set }) => {
         const setup = await requireToken(given);
-        try {
+        const enter = async () => {
           const user = await setup.createAdmin(username, password);
           token = null;
-          const { token: created, cookies } = await admit(core, request, server, user);
-          if (wantsPage(request)) return withCookies(seeOther("/"), cookies);
-          set.headers["set-cookie"] = [...cookies];
-          return { access_token: created, token_type: "bearer" };
-        } catch (error) {
-          if (!wantsPage(request) || !isAppError(error)) throw error;
-          return htmlResponse(
-            form(request, username, sentenceOf(error, wordsFor(core, request))),
-            HTTP_STATUS[error.code],
-          );
-        }
+          return admit(core, request, server, user);
+        };
+        return letIn(core, { request, set }, enter, {
+          page: () => seeOther("/"),
+          again: (error) => form(request, username, error),
+        });
       },
       {
-        ...SIGNED_OUT,
+        ...ANYBODY,
         ...bounded(NewAdmin),
         detail: {
           ...takes({ ...json(Described), ...formBody(Described) }),

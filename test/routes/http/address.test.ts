@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createApp } from "../../../src/app";
-import { OWN_SEGMENTS } from "../../../src/parse";
+import { OWN_SEGMENTS } from "../../../src/config";
 import type { Plugin } from "../../../src/protocols";
 import { insidePath, outsideMarkup, outsidePath } from "../../../src/routes/http/address";
 import { html } from "../../../views/html";
