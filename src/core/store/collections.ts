@@ -156,15 +156,8 @@ async function scan(database: StoreDatabase, to: number, isStopped: () => boolea
 
 /** Those of one record together, so that its page is written once; in order, so that none is ever seen before an older one. */
 function byRecord(rows: readonly Row[]): Row[] {
-  const groups = new Map<string, Row[]>();
-  for (const row of rows) {
-    if (row.record === 0) continue;
-    const key = `${row.store}.${row.record}`;
-    const group = groups.get(key);
-    if (group) group.push(row);
-    else groups.set(key, [row]);
-  }
-  return [...groups.values()].flat();
+  const kept = rows.filter(({ record }) => record !== 0);
+  return [...Map.groupBy(kept, ({ store, record }) => `${store}.${record}`).values()].flat();
 }
 
 /** Its record may have been deleted since it was read: then the row in `_appended` is no longer of it. */

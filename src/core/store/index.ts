@@ -10,7 +10,7 @@ import { createAppended, createCollections } from "./collections";
 import { openDatabase, type StoreDatabase } from "./database";
 import { createSchema } from "./schema";
 import { createForms, reindex, search, splitBlocks, unindex, withoutBlocks } from "./search";
-import { createSizes, sizeOf } from "./sizes";
+import { createSizes } from "./sizes";
 import {
   checkedCount,
   checkedId,
@@ -127,13 +127,14 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async size(owner, name) {
-      const store = schema.get(name);
-      if (sizedFields(store).length > 0) return sizeOf(database, store, ownerKey(owner));
-      throw new AppError("invalid", `The store "${name}" has no sized field.`);
+      if (sizedFields(schema.get(name)).length === 0)
+        throw new AppError("invalid", `The store "${name}" has no sized field.`);
+      const sql = "SELECT bytes FROM _sizes WHERE store = ? AND owner = ?";
+      return Number(database.first(sql, name, ownerKey(owner))?.bytes ?? 0);
     },
 
     async collectionAppend(owner, name, id, field, items, where) {
-      const store = schema.withFields(name, [field, ...Object.keys(where ?? {})]);
+      const store = schema.get(name, [field, ...Object.keys(where ?? {})]);
       checkCollection(store, field);
       const condition = conditionOf(store, where);
       const values = items.map((item) => encodeJson(item, `The collection "${field}" of "${name}"`));
@@ -142,7 +143,7 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async collectionGet(owner, name, id, field, range = {}) {
-      checkCollection(schema.withFields(name, [field]), field);
+      checkCollection(schema.get(name, [field]), field);
       const place = { store: name, owner: ownerKey(owner), id, field };
       const from = checkedCount(range.from, "from") ?? 0;
       const values = collections.read(place, from, checkedCount(range.limit, "limit") ?? -1);

@@ -23,11 +23,12 @@ import { COLUMN_TYPE, columnsOf, searchedFields, sizedFields } from "./sql";
 import type { WriteQueue } from "./writes";
 
 export interface Schema {
-  /** Throws AppError("notFound") when no such store is declared. */
-  get(name: string): StoreInfo;
+  /**
+   * The store, or one that has these fields at least, which is cheaper, because a declared field never goes or changes its type. Throws
+   * AppError("notFound") when no such store is declared.
+   */
+  get(name: string, fields?: readonly string[]): StoreInfo;
   find(name: string): StoreInfo | null;
-  /** The store with these fields. Cheaper than `get`, because a declared field never goes or changes its type. */
-  withFields(name: string, fields: readonly string[]): StoreInfo;
   list(): StoreInfo[];
   declare(name: string, fields: StoreFields): Promise<void>;
   /** Leaves what is not indexed yet to the next start. */
@@ -54,7 +55,9 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
   };
   const find = (name: string): StoreInfo | null => current().get(name) ?? null;
 
-  const get = (name: string): StoreInfo => {
+  const get = (name: string, fields?: readonly string[]): StoreInfo => {
+    const known = stores.get(name);
+    if (known && fields?.every((field) => Object.hasOwn(known.fields, field))) return known;
     const store = find(name);
     if (store) return store;
     throw new AppError("notFound", `There is no store "${name}". Declare it with createStoreIfNotExists first.`);
@@ -73,10 +76,6 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
     find,
     list: () => [...current().values()],
     get,
-    withFields(name, fields) {
-      const known = stores.get(name);
-      return known && fields.every((field) => Object.hasOwn(known.fields, field)) ? known : get(name);
-    },
     async declare(name, fields) {
       const declared = checkedStore(name, fields);
       const before = find(name);

@@ -11,17 +11,12 @@ import { createUpkeep, inSlices, type StoreParts, type StoreUpkeep } from "./wri
 
 const SLICE = 500; // Rows counted in one write: less than a millisecond, as SQLite knows the length of a text without reading it.
 
-/** Called once the file is open. */
+/** Called once the file is open. `_sizes` has the sums, which the store reads as they are. */
 export function createSizes(database: StoreDatabase): void {
   database.exec(`CREATE TABLE IF NOT EXISTS _sizes (
     store TEXT NOT NULL, owner TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (store, owner)
   ) STRICT, WITHOUT ROWID`);
   database.exec("CREATE TABLE IF NOT EXISTS _sizing (store TEXT PRIMARY KEY, up_to INTEGER NOT NULL) STRICT");
-}
-
-export function sizeOf(database: StoreDatabase, { name }: StoreInfo, owner: string): number {
-  const sum = database.first("SELECT bytes FROM _sizes WHERE store = ? AND owner = ?", name, owner);
-  return Number(sum?.bytes ?? 0);
 }
 
 /** Has the store's sums made anew from what is there, by and by. Inside the write that changes which fields are counted. */

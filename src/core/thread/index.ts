@@ -20,8 +20,20 @@ import type {
   ThreadState,
   ThreadWhere,
 } from "../../protocols";
-import { listTags, listThreads, placeOf, placeTags, updatePlaced } from "./list";
-import { EMPTY, fromMessage, fromThread, mergeMetadata, toMessage, toNode, toThread } from "./records";
+import {
+  EMPTY,
+  fromMessage,
+  fromThread,
+  listTags,
+  listThreads,
+  mergeMetadata,
+  placeOf,
+  placeTags,
+  toMessage,
+  toNode,
+  toThread,
+  updatePlaced,
+} from "./records";
 import { searchThreads } from "./search";
 
 export { declareThreadStores } from "./records";

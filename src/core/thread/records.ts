@@ -1,8 +1,13 @@
-/** How threads and messages lie in the store: field names there are snake_case, absent parts are null. */
+/**
+ * How threads and messages lie in the store, and in which lists a thread is: newest activity first, of all threads or of one tag.
+ * Where it stands in a list is a text that sorts as the list does, kept with the thread and, for each tag, in a record of
+ * its own. So every page of every list is one stretch of one index, however many threads there are beside it.
+ */
 
 import { AppError } from "../../basics/errors";
 import { isTooDeep, LEVELS_MAX } from "../../basics/json";
 import { fromRecord, inSnakeCase } from "../../basics/names";
+import { findAnyOf } from "../../basics/records";
 import type {
   Core,
   JsonObject,
@@ -12,6 +17,7 @@ import type {
   StoreRecord,
   Thread,
   ThreadFields,
+  ThreadPage,
   ThreadState,
 } from "../../protocols";
 
@@ -123,4 +129,138 @@ export function fromMessage(message: Message): JsonObject {
 function recordOf(store: StoreFields, fields: object): JsonObject {
   const named = Object.entries(inSnakeCase(fields));
   return Object.fromEntries(named.filter(([name]) => Object.hasOwn(store, name)));
+}
+
+type ListPage = Omit<ThreadPage, "tag"> & { readonly limit: number; readonly tag?: string | null };
+
+export async function listThreads(
+  core: Core,
+  username: string,
+  { limit, before, archived = false, tag = null, pinnedFirst = false }: ListPage,
+): Promise<Thread[]> {
+  await placeOld(core, username);
+  const list = { archived, tag };
+  const cursor = before === undefined ? null : await core.thread.get(username, before);
+  if (before !== undefined && !cursor) return [];
+  const page = (beginning: string, isPinned?: boolean) => {
+    const from = cursor && placeIn(list, { ...cursor, pinned: isPinned ?? cursor.pinned });
+    return readStretch(core, username, list, { where: stretch(beginning, from ?? undefined), limit });
+  };
+  const beginning = beginningOf(list);
+  if (pinnedFirst) return page(beginning);
+  const [pinned, others] = await Promise.all([page(`${beginning}p`, true), page(`${beginning}n`, false)]);
+  return [...pinned, ...others].sort(newestFirst).slice(0, limit);
+}
+
+const TAGS_LISTED = 500; // The protocol's bound. Each is a look into the index, and an entry of a menu on every page.
+/** Where the lists of all tags are, of threads that are not archived; a tag may begin with any character, even `END`. */
+const TAGGED = { gt: "l\u0001", lt: "l\u0002" };
+
+/** Jumps in the index from the first thread of one tag to the first of the next. */
+export async function listTags(core: Core, username: string): Promise<string[]> {
+  const tags: string[] = [];
+  for (let from = TAGGED.gt; tags.length < TAGS_LISTED; ) {
+    const where = { place: { ...TAGGED, gt: from } };
+    const query = { where, orderBy: "place", limit: 1, select: ["tag"] };
+    const [record] = await core.store.find(username, "thread_tags", query);
+    if (!record) break;
+    tags.push(String(record.tag));
+    from = stretch(beginningOf({ archived: false, tag: String(record.tag) })).lt;
+  }
+  return tags;
+}
+
+/**
+ * Sets fields of the thread and moves it where it then belongs. `changesOf` is given the thread as it is when they are set.
+ * Null when there is no thread, or it wants no change.
+ */
+export async function updatePlaced(
+  core: Core,
+  username: string,
+  threadId: string,
+  changesOf: (record: StoreRecord) => JsonObject | null,
+): Promise<StoreRecord | null> {
+  for (;;) {
+    const record = await core.store.get(username, "threads", threadId);
+    const changes = record && changesOf(record);
+    if (!changes) return null;
+    const changed = { ...record, ...changes };
+    const place = placeOf(toThread(changed));
+    const was = { place: (record.place ?? null) as string | null, title: record.title as string | null };
+    // Another request that moved the thread meanwhile may have changed what its place is made of: look again.
+    if (!(await core.store.update(username, "threads", threadId, { ...changes, place }, was))) continue;
+    if (place !== was.place || changes.tags !== undefined) await placeTags(core, username, toThread(changed));
+    return { ...changed, place };
+  }
+}
+
+/** After the thread itself: a crash in between leaves a tag's list in an older order until the thread's next change. */
+export async function placeTags(core: Core, username: string, thread: Thread): Promise<void> {
+  const records = await core.store.find(username, "thread_tags", { where: { thread_id: thread.id } });
+  for (const { id, tag } of records) {
+    if (!thread.tags.includes(String(tag))) await core.store.delete(username, "thread_tags", id);
+  }
+  for (const tag of thread.tags) {
+    const place = placeIn({ archived: thread.archived, tag }, thread);
+    const known = records.find((record) => record.tag === tag);
+    if (known) await core.store.update(username, "thread_tags", known.id, { place });
+    else await core.store.add(username, "thread_tags", { thread_id: thread.id, tag, place });
+  }
+}
+
+type Placed = Pick<Thread, "id" | "archived" | "pinned" | "tags" | "updated">;
+
+export function placeOf(thread: Placed): string {
+  return placeIn({ archived: thread.archived, tag: null }, thread);
+}
+
+/** The list of one tag, or of all. */
+interface List {
+  readonly archived: boolean;
+  readonly tag: string | null;
+}
+
+/** Pinned ones sort above the others, and of two with the same time the later id: ids sort by time too. */
+function placeIn(list: List, { pinned, updated, id }: Placed): string {
+  return `${beginningOf(list)}${pinned ? "p" : "n"}${updated} ${id}`;
+}
+
+/** What all places of the list begin with: "l" is listed, "a" archived. */
+function beginningOf({ archived, tag }: List): string {
+  return (archived ? "a" : "l") + (tag === null ? "" : `\u0001${tag}\u0001`);
+}
+
+const END = "\u{10ffff}"; // Sorts behind every place of a list: the next character is one of ours.
+
+/** Places that begin so, below `before` when given. */
+function stretch(beginning: string, before?: string): { readonly gte: string; readonly lt: string } {
+  return { gte: beginning, lt: before !== undefined && before < beginning + END ? before : beginning + END };
+}
+
+interface Stretch {
+  readonly where: { readonly gte: string; readonly lt: string };
+  readonly limit: number;
+}
+
+async function readStretch(core: Core, username: string, list: List, { where, limit }: Stretch): Promise<Thread[]> {
+  const query = { where: { place: where }, orderBy: "place", descending: true, limit };
+  if (list.tag === null) return (await core.store.find(username, "threads", query)).map(toThread);
+  const tagged = await core.store.find(username, "thread_tags", { ...query, select: ["thread_id"] });
+  const ids = tagged.map(({ thread_id }) => String(thread_id));
+  const threads = await findAnyOf(core.store, username, "threads", { field: "id", values: ids, to: toThread });
+  const byId = new Map(threads.map((thread) => [thread.id, thread]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
+}
+
+function newestFirst(a: Thread, b: Thread): number {
+  return a.updated === b.updated ? (a.id < b.id ? 1 : -1) : a.updated < b.updated ? 1 : -1;
+}
+
+/** Threads that were kept before there were places. */
+async function placeOld(core: Core, username: string): Promise<void> {
+  let records: StoreRecord[];
+  do {
+    records = await core.store.find(username, "threads", { where: { place: null }, select: [], limit: 500 });
+    await Promise.all(records.map(({ id }) => updatePlaced(core, username, id, () => ({}))));
+  } while (records.length > 0);
 }
