@@ -88,7 +88,8 @@ async function request(url: URL, { allow = [], only, headers = {}, signal }: Fet
 /** Addresses of the host, all of them fit to be connected to. Throws an Error with a sentence for the model. */
 async function resolve(url: URL, allow: readonly string[]): Promise<string[]> {
   const host = hostOf(url);
-  const found = isIP(host) ? [host] : await dns.lookup(host, { all: true }).then(addressesOf, () => []);
+  const entries = isIP(host) ? [{ address: host }] : await dns.lookup(host, { all: true }).catch(() => []);
+  const found = entries.map(({ address }) => address);
   if (found.length === 0) throw new Error(`There is no host ${host}.`);
   const isAllowed = allow.some((host) => !host.startsWith("*.") && isOf(url, host));
   if (!isAllowed && !found.every(isPublic)) {
@@ -101,10 +102,6 @@ async function resolve(url: URL, allow: readonly string[]): Promise<string[]> {
 function isOf(url: URL, host: string): boolean {
   const name = host.toLowerCase();
   return name.startsWith("*.") ? url.hostname.endsWith(name.slice(1)) : name === url.host || name === url.hostname;
-}
-
-function addressesOf(entries: readonly { readonly address: string }[]): string[] {
-  return entries.map(({ address }) => address);
 }
 
 /** Without the brackets of IPv6. */

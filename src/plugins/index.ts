@@ -6,7 +6,7 @@
 import { errorOf, messageOf } from "../basics/errors";
 import { EVERYBODY, publishFact } from "../basics/facts";
 import { within } from "../basics/within";
-import type { Config, Core, Log, Plugin, PluginFault } from "../protocols";
+import type { Config, Core, Log, Plugin } from "../protocols";
 import { createBackground } from "../tools/background";
 import { createTurns } from "../turn";
 import { builtIns } from "./built-ins";
@@ -14,7 +14,7 @@ import { createCounts, createDraft } from "./core";
 import { requireSettings } from "./fault";
 import { pluginFilesIn } from "./find";
 import { build, type Generation, type Workshop } from "./generation";
-import { createPlugins, tellChanges, traceLoaded } from "./info";
+import { createPlugins, tellChanges } from "./info";
 import { createLoad, entriesOf, type LoadedPlugin } from "./load";
 import { PATIENCE, type Patience } from "./patience";
 import { createSettingsFile, type SettingsFile } from "./settings";
@@ -22,8 +22,6 @@ import { type Stage, stopAll, stopPlugin } from "./start";
 
 export interface Installed {
   readonly core: Core;
-  /** Everything that is not used, and why. */
-  readonly faults: readonly PluginFault[];
   /** Names in plugins.yaml whose settings no plugin that is used reads. */
   readonly unread: readonly string[];
   /** Lets running turns end (see `Turns.shutdown`), then stops the plugins, the last started first. */
@@ -70,8 +68,7 @@ export async function install({
     const next = await build(shop, draft, entries, before);
     exchange.commit(next);
     draft.parts = null;
-    tellChanges(log, before, next);
-    if (config.tracePlugins) traceLoaded(log, before, next, stage.running);
+    tellChanges(shop, before, next);
     const unread = folder === null ? [] : settings.unread(next.plugins);
     if (unread.length > 0) log.warn(`plugins.yaml: no plugin reads the settings of ${unread.join(", ")}`);
     if (before && before.core.model !== next.core.model) await publishFact(core, EVERYBODY, { type: "models-changed" });
@@ -105,9 +102,6 @@ export async function install({
   if (isServing && folder !== null) watch.start();
   return {
     core,
-    get faults() {
-      return plugins.faults();
-    },
     get unread() {
       return settings.unread(exchange.current()?.plugins ?? []);
     },

@@ -1,17 +1,13 @@
 /** `core.plugins`: what is installed, for people to see; and what the log says of it when it has changed. */
 
-import type { Log, PluginFault, PluginInfo, Plugins } from "../protocols";
-import { isRequired, PARTLY_USED } from "./fault";
-import { type Generation, winnersOf } from "./generation";
+import type { Log, PluginInfo, Plugins } from "../protocols";
+import { type Fault, isRequired, PARTLY_USED } from "./fault";
+import { type Generation, type Workshop, winnersOf } from "./generation";
 import type { LoadedPlugin } from "./load";
 import { missingOf, namesIn } from "./offers";
-import type { SettingsFile } from "./settings";
-import type { Stage } from "./start";
 
-export interface InfoOptions {
+interface InfoOptions extends Pick<Workshop, "running" | "settings"> {
   readonly current: () => Generation | null;
-  readonly running: Stage["running"];
-  readonly settings: SettingsFile;
   readonly reload: () => Promise<void>;
 }
 
@@ -19,7 +15,7 @@ export function createPlugins({ current, running, settings, reload }: InfoOption
   const plugins = () => current()?.plugins ?? [];
   return {
     list: () => plugins().map((plugin) => ({ ...infoOf(plugin, running), isRequired: isRequired(plugin, settings) })),
-    faults: () => publicFaults(current()),
+    faults: () => (current()?.faults ?? []).map(({ plugin, file, message }) => ({ plugin, file, message })),
     winners: () => Object.fromEntries([...winnersOf(plugins())].map(([protocol, { name }]) => [protocol, name])),
     page(name) {
       const plugin = plugins().find((it) => it.name === name);
@@ -29,11 +25,7 @@ export function createPlugins({ current, running, settings, reload }: InfoOption
   };
 }
 
-export function publicFaults(generation: Generation | null): PluginFault[] {
-  return (generation?.faults ?? []).map(({ plugin, file, message }) => ({ plugin, file, message }));
-}
-
-function infoOf(plugin: LoadedPlugin, running: Stage["running"]): Omit<PluginInfo, "isRequired"> {
+function infoOf(plugin: LoadedPlugin, running: Workshop["running"]): Omit<PluginInfo, "isRequired"> {
   const { name, priority, file, provide = {}, hooks = {}, page, access = "user", settings } = plugin;
   const offer = running.get(plugin)?.offer;
   return {
@@ -50,7 +42,8 @@ function infoOf(plugin: LoadedPlugin, running: Stage["running"]): Omit<PluginInf
 }
 
 /** Of the first generation all, of later ones what is another. */
-export function tellChanges(log: Log, before: Generation | null, after: Generation): void {
+export function tellChanges(shop: Workshop, before: Generation | null, after: Generation): void {
+  const { log, config } = shop.given;
   tellFaults(log, before, after);
   const earlier = winnersOf(before?.plugins ?? []);
   for (const [protocol, plugin] of winnersOf(after.plugins)) {
@@ -58,6 +51,7 @@ export function tellChanges(log: Log, before: Generation | null, after: Generati
       log.info(`${protocol} is provided by ${plugin.isBuiltIn ? "built-in" : (plugin.file ?? plugin.name)}`);
     }
   }
+  if (config.tracePlugins) traceLoaded(shop, before, after);
   if (!before) return;
   const added = after.plugins.filter((plugin) => !before.plugins.includes(plugin)).map(({ name }) => name);
   const names = new Set(after.plugins.map(({ name }) => name));
@@ -68,8 +62,8 @@ export function tellChanges(log: Log, before: Generation | null, after: Generati
 
 function tellFaults(log: Log, before: Generation | null, { faults, plugins }: Generation): void {
   for (const { plugin, file, message, isPartial } of faults) {
-    const isOfIt = (it: PluginFault) => it.file === file && (file !== null || it.plugin === plugin);
-    if (before?.faults.some((it) => it.message === message && isOfIt(it))) continue;
+    const isKnown = (it: Fault) => it.message === message && it.file === file && it.plugin === plugin;
+    if (before?.faults.some(isKnown)) continue;
     const stays = plugins.some((it) => (file === null ? it.name === plugin : it.file === file));
     const fields = { plugin, file: file ?? undefined, reason: message };
     if (isPartial) log.warn(PARTLY_USED, fields);
@@ -79,19 +73,11 @@ function tellFaults(log: Log, before: Generation | null, { faults, plugins }: Ge
 }
 
 /** For `SKELETON_TRACE_PLUGINS`: what each plugin that was loaded gives. */
-export function traceLoaded(
-  log: Log,
-  before: Generation | null,
-  { plugins }: Generation,
-  running: Stage["running"],
-): void {
-  for (const plugin of plugins) {
-    if (plugin.isBuiltIn || before?.plugins.includes(plugin)) continue;
+function traceLoaded({ given, running }: Workshop, before: Generation | null, { plugins }: Generation): void {
+  const textOf = (names: readonly string[]) => names.join(" ") || undefined;
+  for (const plugin of plugins.filter((it) => !it.isBuiltIn && !before?.plugins.includes(it))) {
     const { name, file, provides, hooks, tools } = infoOf(plugin, running);
-    const given = Object.entries({ provides, hooks, tools }).map(([what, names]) => [
-      what,
-      names.join(" ") || undefined,
-    ]);
-    log.info("Trace", { plugin: name, file, ...Object.fromEntries(given) });
+    const gives = { provides: textOf(provides), hooks: textOf(hooks), tools: textOf(tools) };
+    given.log.info("Trace", { plugin: name, file, ...gives });
   }
 }

@@ -62,7 +62,7 @@ export function createSettingsFile(folder: string, log: Log): SettingsFile {
       const known = plugins.filter(({ settings }) => settings).map(({ name }) => name);
       return Object.keys(file.get()).filter((name) => !known.includes(name) && !NOT_NAMES.includes(name));
     },
-    required: () => requiredIn(file.get()),
+    required: () => (file.get().require as readonly string[] | null | undefined) ?? [],
     problem: file.problem,
   };
 }
@@ -83,18 +83,11 @@ type Wrong = (what: string) => Error;
 function parseParts(content: unknown): SettingsParts {
   if (content === null) return {};
   if (!isRecord(content)) throw new Error("It has to be a map of plugin names to their settings");
-  const { require } = content;
-  if (
-    require === undefined ||
-    require === null ||
-    (Array.isArray(require) && require.every((name) => typeof name === "string"))
-  )
-    return content;
-  throw new Error("Its `require` has to be a list of names of plugins, such as [usage]");
-}
-
-function requiredIn({ require }: SettingsParts): readonly string[] {
-  return Array.isArray(require) ? require : [];
+  const { require = null } = content;
+  const isList = Array.isArray(require) && require.every((name) => typeof name === "string");
+  if (require !== null && !isList)
+    throw new Error("Its `require` has to be a list of names of plugins, such as [usage]");
+  return content;
 }
 
 /** A copy with variables put in. YAML can say what JSON cannot: a map that contains itself. */

@@ -37,18 +37,16 @@ export const NOT_NAMES: readonly string[] = ["require", "library"];
 
 /** What a member that is there must be, and how that is said. */
 type Rule = readonly [isFit: (value: unknown) => boolean, must: string];
-type Rules<Member extends string> = Readonly<Record<Member, Rule>>;
 
 const ACCESS = ["public", "user", "admin"];
 const FUNCTION: Rule = [isFunction, "a function"];
 const OBJECT: Rule = [isRecord, "an object"];
-const TRUE_OR_FALSE: Rule = [(value) => typeof value === "boolean", "true or false"];
 const OFFER: Rule = [
   (value) => isFunction(value) || Array.isArray(value),
   "a list, or a function that returns one or a source",
 ];
 
-const MEMBERS: Rules<keyof Plugin> = {
+const MEMBERS: Readonly<Record<keyof Plugin, Rule>> = {
   name: [isName, '1 to 64 of a-z, 0-9 and -, as in name: "mine"'],
   priority: [Number.isFinite, "a number"],
   provide: OBJECT,
@@ -57,40 +55,29 @@ const MEMBERS: Rules<keyof Plugin> = {
   page: FUNCTION,
   access: [(value) => ACCESS.includes(String(value)), `one of ${ACCESS.join(", ")}`],
   settings: [isObjectSchema, "the schema of an object, such as t.Object({…})"],
-  required: TRUE_OR_FALSE,
+  required: [isTrueOrFalse, "true or false"],
   start: FUNCTION,
   stop: FUNCTION,
 };
-const HOOKS: Readonly<Record<keyof Hooks, true>> = { preCall: true, filterStream: true, postCall: true };
+const HOOKS: readonly (keyof Hooks)[] = ["preCall", "filterStream", "postCall"];
 
-type ToolNeeds = "name" | "description" | "parameters" | "execute";
-const TOOL_NEEDS: Rules<ToolNeeds> = {
-  name: [(value) => typeof value === "string" && /^[\w-]{1,64}$/.test(value), "a name"],
-  description: [(value) => typeof value === "string", "a description"],
-  parameters: [isObjectSchema, "parameters, a JSON schema of an object"],
-  execute: [isFunction, "a function execute"],
-};
-const TOOL_MAY_HAVE: Rules<Exclude<keyof Tool, ToolNeeds>> = {
-  approval: TRUE_OR_FALSE, // A typing error here would let the tool run without asking.
-  strict: TRUE_OR_FALSE,
-  timeoutMs: [(value) => typeof value === "number" && value > 0, "a number of milliseconds"],
-};
+const TOOL_MEMBERS = ["name", "description", "parameters", "approval", "strict", "timeoutMs", "execute"];
 
 /** The same value as a plugin. Throws an Error whose message says what to mend. */
 export function checkPlugin(value: unknown): Plugin {
-  if (!isRecord(value)) {
-    throw new Error(`Its default export must be a plugin object, such as { name: "mine" }, and is ${kindOf(value)}.`);
-  }
+  const kind = kindOf(value);
+  ensure(isRecord(value), `Its default export must be a plugin object, such as { name: "mine" }, and is ${kind}.`);
   const { name = null, priority, provide, hooks, tools } = value;
-  const said = (member: string, must: string) => `Its ${member} must be ${must}.`;
-  checkMembers({ name }, MEMBERS, said);
-  if (NOT_NAMES.includes(String(name)))
-    throw new Error(`Its name must not be ${name}, which means something else in plugins.yaml.`);
-  refuseUnknown("member", value, MEMBERS);
-  checkMembers(value, MEMBERS, said);
-  if (provide !== undefined && Number(priority) < 0)
-    throw new Error("Its priority must be 0 or more: below the built-ins there is nothing to replace.");
-  checkFunctions("provide", provide, "protocol", PROTOCOLS);
+  checkMembers({ name });
+  ensure(
+    isName(name) && !NOT_NAMES.includes(name),
+    `Its name must not be ${name}, which means something else in plugins.yaml.`,
+  );
+  refuseUnknown("member", value, Object.keys(MEMBERS));
+  checkMembers(value);
+  const isBelow = provide !== undefined && Number(priority) < 0;
+  ensure(!isBelow, "Its priority must be 0 or more: below the built-ins there is nothing to replace.");
+  checkFunctions("provide", provide, "protocol", PROTOCOL_NAMES);
   checkFunctions("hooks", hooks, "hook", HOOKS);
   if (Array.isArray(tools)) checkTools(tools);
   return value as unknown as Plugin;
@@ -103,27 +90,32 @@ export function isName(value: unknown): value is string {
 
 /** The same value as tools. Throws an Error whose message says what to mend. */
 export function checkTools(value: unknown): readonly Tool[] {
-  if (!Array.isArray(value)) throw new Error(`Its tools must be ${OFFER[1]}.`);
+  ensure(Array.isArray(value), `Its tools must be ${OFFER[1]}.`);
   for (const tool of value) checkTool(tool);
   return value;
 }
 
 /** The same value as a page. Throws an Error whose message says what to mend. */
 export function checkPage(value: unknown): PluginPage {
-  if (isRecord(value) && isFunction(value.handle)) return value as unknown as PluginPage;
-  throw new Error("Its page must return an object with a function handle.");
+  ensure(isRecord(value) && isFunction(value.handle), "Its page must return an object with a function handle.");
+  return value as unknown as PluginPage;
 }
 
 /** Throws an Error whose message says what to mend. */
 export function checkTool(tool: unknown): void {
-  if (!isRecord(tool)) throw new Error("One of its tools is not an object.");
-  const { name } = tool;
-  if (!TOOL_NEEDS.name[0](name))
-    throw new Error("The name of each of its tools must be 1 to 64 of a-z, A-Z, 0-9, _ and -.");
-  const needed = Object.fromEntries(Object.keys(TOOL_NEEDS).map((member) => [member, tool[member] ?? null]));
-  checkMembers(needed, TOOL_NEEDS, (_, must) => `Its tool ${name} needs ${must}.`);
-  checkMembers(tool, TOOL_MAY_HAVE, (member, must) => `The ${member} of its tool ${name} must be ${must}.`);
-  refuseUnknown(`member of its tool ${name} called`, tool, { ...TOOL_NEEDS, ...TOOL_MAY_HAVE });
+  ensure(isRecord(tool), "One of its tools is not an object.");
+  const { name, description, parameters, execute, approval, strict, timeoutMs = 1 } = tool;
+  const isName = typeof name === "string" && /^[\w-]{1,64}$/.test(name);
+  ensure(isName, "The name of each of its tools must be 1 to 64 of a-z, A-Z, 0-9, _ and -.");
+  ensure(typeof description === "string", `Its tool ${name} needs a description.`);
+  ensure(isObjectSchema(parameters), `Its tool ${name} needs parameters, a JSON schema of an object.`);
+  ensure(isFunction(execute), `Its tool ${name} needs a function execute.`);
+  // A typing error here would let the tool run without asking.
+  ensure(isTrueOrFalse(approval), `The approval of its tool ${name} must be true or false.`);
+  ensure(isTrueOrFalse(strict), `The strict of its tool ${name} must be true or false.`);
+  const isTime = typeof timeoutMs === "number" && timeoutMs > 0;
+  ensure(isTime, `The timeoutMs of its tool ${name} must be a number of milliseconds.`);
+  refuseUnknown(`member of its tool ${name} called`, tool, TOOL_MEMBERS);
 }
 
 /** What a provider lacks of what it replaces, or null when it is complete. */
@@ -140,25 +132,32 @@ export function missingMembers(protocol: ProtocolName, provider: unknown, base: 
 }
 
 /** What is absent is fit: a member that must be there is given as null. */
-function checkMembers(value: object, rules: Rules<string>, sentence: (member: string, must: string) => string): void {
-  for (const [member, part] of Object.entries(value)) {
-    const rule = rules[member];
-    if (part !== undefined && rule && !rule[0](part)) throw new Error(sentence(member, rule[1]));
+function checkMembers(plugin: object): void {
+  for (const [member, value] of Object.entries(plugin)) {
+    const [isFit, must] = MEMBERS[member as keyof Plugin];
+    ensure(value === undefined || isFit(value), `Its ${member} must be ${must}.`);
   }
 }
 
-function checkFunctions(member: string, value: unknown, word: string, known: object): void {
+function checkFunctions(member: string, value: unknown, word: string, known: readonly string[]): void {
   if (!isRecord(value)) return;
   refuseUnknown(word, value, known);
-  for (const [name, part] of Object.entries(value)) {
-    if (part !== undefined && !isFunction(part)) throw new Error(`Its ${member}.${name} must be a function.`);
-  }
+  for (const [name, part] of Object.entries(value))
+    ensure(part === undefined || isFunction(part), `Its ${member}.${name} must be a function.`);
 }
 
-function refuseUnknown(word: string, value: object, known: object): void {
-  const unknown = Object.keys(value).filter((name) => !Object.hasOwn(known, name));
-  if (unknown.length > 0)
-    throw new Error(`There is no ${word} ${unknown.join(", ")}; there are ${Object.keys(known).join(", ")}.`);
+function refuseUnknown(word: string, value: object, known: readonly string[]): void {
+  const unknown = Object.keys(value).filter((name) => !known.includes(name));
+  ensure(unknown.length === 0, `There is no ${word} ${unknown.join(", ")}; there are ${known.join(", ")}.`);
+}
+
+function ensure(isFit: boolean, message: string): asserts isFit {
+  if (!isFit) throw new Error(message);
+}
+
+/** Or absent. */
+function isTrueOrFalse(value: unknown): boolean {
+  return value === undefined || typeof value === "boolean";
 }
 
 function isFunction(value: unknown): value is (...args: never) => unknown {

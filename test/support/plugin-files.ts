@@ -60,7 +60,7 @@ export async function loadPlugins(
     isStopped = true;
   };
   atEnd(stop);
-  const wrong = installed.faults.map(({ plugin, file, message }) => [file ?? plugin, message] as const);
+  const wrong = installed.core.plugins.faults().map(({ plugin, file, message }) => [file ?? plugin, message] as const);
   return { ...installed, stop, lines, wrong };
 }
 
