@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/basics": ["src/protocols"],
   "src/production": [],
   "src/documents": BASICS,
-  "src/formulas": ["src/protocols"],
+  "src/formulas": BASICS,
   "src/config": BASICS,
   "src/core": [...BASICS, "src/documents"],
   "src/tools": BASICS,

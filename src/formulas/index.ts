@@ -3,6 +3,7 @@
  * anybody's should ends with its Worker, and stays as it was written.
  */
 
+import { createRecent } from "../basics/recent";
 import type { DrawnFormula, Formulas, Log } from "../protocols";
 
 const MAX_MS = 3000; // One of 10,000 characters takes a tenth of a second, and the first one as long as the Worker's start.
@@ -28,8 +29,7 @@ interface Job {
 /** In the executable all that is ours is one file, beside which the Worker's stands in the folder that it was built from. */
 const WORKER = Bun.isStandaloneExecutable ? "./formulas/worker.ts" : "./worker.ts";
 
-const kept = new Map<string, DrawnFormula>();
-let size = 0;
+const kept = createRecent<DrawnFormula>(KEPT_AT_MOST, (key, { markup }) => key.length + (markup?.length ?? 0));
 const jobs = new Map<string, Job>();
 let worker: Worker | null = null;
 let current: Job | null = null;
@@ -48,9 +48,6 @@ export function formulasOfText(log: Log): FormulasOfText {
         waiting.add(job?.done.promise ?? Bun.sleep(AGAIN_MS));
         return null;
       }
-      // The map begins with the formula that nobody has asked for the longest.
-      kept.delete(key);
-      kept.set(key, known);
       return known;
     },
     made: () => (waiting.size === 0 ? null : Promise.all(waiting)),
@@ -100,7 +97,7 @@ function finish(markup: string | null, isBroken: boolean): void {
   if (isBroken) end();
   if (job) {
     jobs.delete(job.key);
-    keep(job.key, { markup });
+    kept.set(job.key, { markup });
     job.done.resolve();
   }
   next();
@@ -109,18 +106,4 @@ function finish(markup: string | null, isBroken: boolean): void {
 function end(): void {
   worker?.terminate();
   worker = null;
-}
-
-function keep(key: string, drawn: DrawnFormula): void {
-  kept.set(key, drawn);
-  size += sizeOf(key, drawn);
-  for (const [oldest, old] of kept) {
-    if (size <= KEPT_AT_MOST) break;
-    kept.delete(oldest);
-    size -= sizeOf(oldest, old);
-  }
-}
-
-function sizeOf(key: string, { markup }: DrawnFormula): number {
-  return key.length + (markup?.length ?? 0);
 }

@@ -73,7 +73,7 @@ function ownWork(count: number, rate: number): Work {
 }
 
 function tell(tokens: readonly string[], perUpdate: number): number {
-  const core = {} as { views: Core["views"] };
+  const core = { counts: {} } as { counts: Core["counts"]; views: Core["views"] };
   core.views = createViews(core as Core);
   const [words] = core.views.languages;
   if (!words) throw new Error("There are no words.");

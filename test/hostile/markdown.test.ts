@@ -109,7 +109,7 @@ describe("blocks in blocks in blocks", () => {
     const views = testViews();
     for (let round = 0; round < 400; round++) {
       const text = nested(random, random.integer(1, 5)).join("\n");
-      const growing = createGrowingText({ views } as Core, en);
+      const growing = createGrowingText({ views, counts: {} as Core["counts"] } as Core, en);
       for (let at = 0; at < text.length; ) {
         const length = random.integer(1, 12);
         growing.push(text.slice(at, at + length));

@@ -181,7 +181,7 @@ const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces:
   "the end of Markdown": [mend, 500_000, ["[", "`", "*", "(", "$", "<a:", "|", "- ", "\\"]],
   "a text that grows": [
     (text) => {
-      const growing = createGrowingText({ views: testViews() } as Core, en);
+      const growing = createGrowingText({ views: testViews(), counts: {} as Core["counts"] } as Core, en);
       inPieces(text, 4000, (piece) => [growing.push(piece), growing.takeChanges("t")]);
     },
     10_000,

@@ -7,13 +7,14 @@
 
 import { allowedModels } from "../../basics/allowed";
 import { errorOf } from "../../basics/errors";
+import { createCoalesced } from "../../basics/once";
 import { encodeNote, encodeSse } from "../../basics/sse";
 import type { Core, Fact, Words } from "../../protocols";
 import { factJournals, type Told } from "../api/live-events";
 import { partial } from "../http/respond";
 import { daysOf } from "../page/list";
 import type { Reader } from "../session/session";
-import { createThreadFeed, oneAtATime, type Put, type ThreadFeed } from "./thread";
+import { createThreadFeed, type Put, type ThreadFeed } from "./thread";
 
 /** One page that listens. */
 export interface OpenPage {
@@ -224,9 +225,11 @@ function createQuestionNews(core: Core, { user, words }: Reader): QuestionNews {
     waiting = [...before.filter((id) => now.includes(id)), ...now.filter((id) => !before.includes(id))];
     for (const page of pages.keys()) tell(page);
   };
-  const readAgain = oneAtATime(() =>
-    read().catch((error) => core.log.error("Pages were not told what waits", { error: errorOf(error) })),
-  );
+  const coalesce = createCoalesced<void>();
+  const readAgain = (): void => {
+    const failed = (error: unknown) => core.log.error("Pages were not told what waits", { error: errorOf(error) });
+    void coalesce("", () => read().catch(failed));
+  };
   return {
     hear({ type }) {
       const mayBeOver = type === "approval-given" || type === "turn-ended";

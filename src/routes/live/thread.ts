@@ -4,6 +4,8 @@
  * brought to that state by its cursor. State is compared, not events, so it does not matter what was missed.
  */
 
+import { errorOf } from "../../basics/errors";
+import { createCoalesced } from "../../basics/once";
 import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData, Words } from "../../protocols";
 import { partial } from "../http/respond";
@@ -82,12 +84,13 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     const data = first + (before ? difference(core, reader.words, before, now) : "");
     return data === "" && after === now.cursor ? null : encodeSse({ id: now.cursor, data });
   };
-  const sync = oneAtATime(async () => {
+  const coalesce = createCoalesced<void>();
+  const sync = (): void => {
     // The pages stay as they are until something happens again.
-    await round().catch((error) =>
-      core.log.error("Pages could not be brought up to date", { thread: threadId, error }),
-    );
-  });
+    const failed = (error: unknown) =>
+      core.log.error("Pages could not be brought up to date", { thread: threadId, error: errorOf(error) });
+    void coalesce("", () => round().catch(failed));
+  };
   return {
     sync,
     join(after, put) {
@@ -102,22 +105,6 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     get isEmpty() {
       return isEmpty();
     },
-  };
-}
-
-/** Runs `work` when called; calls meanwhile lead to one more run after it. */
-export function oneAtATime(work: () => Promise<void>): () => void {
-  let isBusy = false;
-  let isAsked = false;
-  return async () => {
-    isAsked = true;
-    if (isBusy) return;
-    isBusy = true;
-    while (isAsked) {
-      isAsked = false;
-      await work();
-    }
-    isBusy = false;
   };
 }
 

@@ -145,7 +145,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
       const rest = look(open + waiting);
       const blocks = views.join([...told.map(({ markup }) => markup), rest.markup]);
       const isFinished = [...told, rest].every(({ state }) => state === "finished");
-      if (isFinished && isSumOfBlocks(text)) keepRendered(views, words, text, blocks);
+      if (isFinished && isSumOfBlocks(text)) keepRendered(core, words, text, blocks);
       const whole = rendered(core, words, text);
       return { rest: rest.markup, whole: blocks.markup === whole.markup ? null : whole };
     },

@@ -4,7 +4,9 @@
  * replies and a reply may be long.
  */
 
-import { type FormulasOfText, formulasOfText } from "../../formulas";
+import { perServer } from "../../basics/once";
+import { createRecent, type Recent } from "../../basics/recent";
+import { formulasOfText } from "../../formulas";
 import type { Core, Html, Message, PartData, ViewsProtocol, Words } from "../../protocols";
 
 /** Id of a part's element. */
@@ -63,13 +65,22 @@ const JOINED_AT_MOST = 300_000; // Characters. What is longer is for the view to
 const WAIT_MS = 500; // A page waits no longer for formulas that take long, and is told of them later.
 const KEPT_AT_MOST = 4_000_000; // UTF-16 units of texts and markup: some hundred pages, in 4 to 8 MB.
 
-interface Kept {
-  readonly texts: Map<string, Html>;
-  size: number;
+/** By views, which change when a plugin does, and by language. */
+const keptOfServer = perServer(() => new WeakMap<ViewsProtocol["markdown"], Map<Words, Recent<Html>>>());
+
+function keptTexts(core: Core, words: Words): Recent<Html> {
+  const { markdown } = core.views;
+  const languages = keptOfServer(core).get(markdown) ?? new Map<Words, Recent<Html>>();
+  keptOfServer(core).set(markdown, languages);
+  const known = languages.get(words) ?? createRecent(KEPT_AT_MOST, (text, { markup }) => text.length + markup.length);
+  languages.set(words, known);
+  return known;
 }
 
-/** Per views, which change when a plugin does, and per language. */
-const kept = new WeakMap<ViewsProtocol["markdown"], WeakMap<Words, Kept>>();
+/** Keeps what is known already to be the markup of the text. */
+export function keepRendered(core: Core, words: Words, text: string, markup: Html): void {
+  keptTexts(core, words).set(text, markup);
+}
 
 /**
  * Whether the markup of the blocks, one after the other, is that of the whole: no block defines what another one uses. In a long
@@ -88,11 +99,12 @@ export function whenFinished(markup: Html): Promise<unknown> | null {
 }
 
 /** At once, from what is kept if it is there. */
-export function rendered({ views, log }: Core, words: Words, text: string): Html {
-  const known = recall(views, words, text);
-  if (known) return known;
-  const formulas = formulasOfText(log);
-  return finish(views, words, text, joined(views, [...slicesOf(views, words, text, formulas)]), formulas);
+export function rendered(core: Core, words: Words, text: string): Html {
+  const work = rendering(core, words, text);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
 }
 
 /** The markup of each of the texts, in slices; with their formulas, unless those take too long. */
@@ -104,51 +116,45 @@ export async function renderAll(core: Core, words: Words, texts: readonly string
   return renderOnce(core, words, texts);
 }
 
-async function renderOnce({ views, log }: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
+async function renderOnce(core: Core, words: Words, texts: readonly string[]): Promise<Html[]> {
   const all: Html[] = [];
   let sinceMs = performance.now();
-  const rest = async (): Promise<void> => {
-    if (performance.now() - sinceMs < SLICE_MS) return;
-    await new Promise(setImmediate);
-    sinceMs = performance.now();
-  };
   for (const text of texts) {
-    const known = recall(views, words, text);
-    const slices: (Html | null)[] = [];
-    const formulas = formulasOfText(log);
-    for (const slice of known ? [] : slicesOf(views, words, text, formulas)) {
-      slices.push(slice);
-      await rest();
+    const work = rendering(core, words, text);
+    for (let isDone = false; !isDone; ) {
+      const { done, value } = work.next();
+      if (done) all.push(value);
+      isDone = done === true;
+      if (performance.now() - sinceMs < SLICE_MS) continue;
+      await new Promise(setImmediate);
+      sinceMs = performance.now();
     }
-    all.push(known ?? finish(views, words, text, joined(views, slices), formulas));
   }
   return all;
 }
 
-/** Null = a step on the way to the next slice. */
-function* slicesOf(views: ViewsProtocol, words: Words, text: string, formulas: FormulasOfText): Generator<Html | null> {
+/** Renders a slice at each step, and gives the whole. What is not finished is not kept. */
+function* rendering(core: Core, words: Words, text: string): Generator<undefined, Html> {
+  const { views, log } = core;
+  const known = keptTexts(core, words).get(text);
+  if (known) return known;
+  const formulas = formulasOfText(log);
+  const slices: Html[] = [];
   let [start, length] = [0, isSumOfBlocks(text) ? lengthOfSlice(text, 0) : text.length];
   while (start + length < text.length) {
     const { finished } = views.openMarkdown(text.slice(start, start + length), words);
-    yield finished > 0 ? views.markdown(text.slice(start, start + finished), words, formulas) : null;
+    if (finished > 0) slices.push(views.markdown(text.slice(start, start + finished), words, formulas));
+    yield;
     start += finished;
     // A block that is longer than a slice.
     length = finished > 0 ? lengthOfSlice(text, start) : length * 2;
   }
-  yield views.markdown(text.slice(start), words, formulas);
-}
-
-/** What is not finished is not kept. */
-function finish(views: ViewsProtocol, words: Words, text: string, markup: Html, { made }: FormulasOfText): Html {
-  const later = made();
-  if (!later) return keepRendered(views, words, text, markup);
-  unfinished.set(markup, later);
+  const last = views.markdown(text.slice(start), words, formulas);
+  const markup = slices.length === 0 ? last : views.join([...slices, last]);
+  const later = formulas.made();
+  if (later) unfinished.set(markup, later);
+  else keepRendered(core, words, text, markup);
   return markup;
-}
-
-function joined(views: ViewsProtocol, slices: readonly (Html | null)[]): Html {
-  const [first, ...others] = slices.filter((slice) => slice !== null);
-  return first && others.length === 0 ? first : views.join(first ? [first, ...others] : []);
 }
 
 function lengthOfSlice(text: string, start: number): number {
@@ -159,37 +165,4 @@ function lengthOfSlice(text: string, start: number): number {
     if (at === 0 || at > end) return end - start;
   }
   return at - start;
-}
-
-function recall(views: ViewsProtocol, words: Words, text: string): Html | null {
-  const texts = kept.get(views.markdown)?.get(words)?.texts;
-  const markup = texts?.get(text);
-  if (!texts || !markup) return null;
-  // The map begins with the text that nobody has asked for the longest.
-  texts.delete(text);
-  texts.set(text, markup);
-  return markup;
-}
-
-/** Keeps what is the markup of the text. */
-export function keepRendered(views: ViewsProtocol, words: Words, text: string, markup: Html): Html {
-  const languages = kept.get(views.markdown) ?? new WeakMap<Words, Kept>();
-  kept.set(views.markdown, languages);
-  const here = languages.get(words) ?? { texts: new Map(), size: 0 };
-  languages.set(words, here);
-  forget(here, text);
-  here.texts.set(text, markup);
-  here.size += text.length + markup.markup.length;
-  for (const oldest of here.texts.keys()) {
-    if (here.size <= KEPT_AT_MOST) break;
-    forget(here, oldest);
-  }
-  return markup;
-}
-
-function forget(here: Kept, text: string): void {
-  const markup = here.texts.get(text);
-  if (!markup) return;
-  here.texts.delete(text);
-  here.size -= text.length + markup.markup.length;
 }

@@ -5,7 +5,7 @@ import { lengthOf } from "../../../src/turn/event-log";
 import { en } from "../../../views/words/en";
 import { testViews } from "../../support/chat-data";
 
-const core = { views: testViews() } as Core;
+const core = { views: testViews(), counts: {} as Core["counts"] } as Core;
 
 test("a text that was thinking is shown anew as thinking, and what follows as the answer", () => {
   const growth = createGrowth(core, en, { id: "t", threadId: "h", parentId: "p", model: "m" } as TurnInfo);

@@ -6,7 +6,7 @@ import { SAMPLE, testViews } from "../../support/chat-data";
 import { createRandom } from "../../support/random";
 
 const views = testViews();
-const core = { views } as Core;
+const core = { views, counts: {} as Core["counts"] } as Core;
 
 /** A page that does as the partials say: what stands before the tail, and what is in it. */
 function createPage() {
@@ -174,6 +174,7 @@ describe("a text that grows", () => {
   test("what is looked at again does not grow with the text", () => {
     let longest = 0;
     const watched = {
+      counts: {},
       views: {
         ...views,
         openMarkdown: (text: string) => {

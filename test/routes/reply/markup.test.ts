@@ -14,7 +14,7 @@ let core: Core;
 
 beforeEach(() => {
   looked = [];
-  core = {} as Core;
+  core = { counts: {} as Core["counts"] } as Core;
   const base = createViews(core);
   const noted = (text: string, words: Words) => {
     looked.push(text.length);
