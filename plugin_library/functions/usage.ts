@@ -15,7 +15,6 @@ import {
   type Core,
   type Html,
   html,
-  type JsonObject,
   type Look,
   type ModelCall,
   type ModelEvent,
@@ -149,7 +148,7 @@ function reckoned(call: ModelCall, characters: number): Usage {
   };
 }
 
-/** One after the other: two calls that end at the same moment change the same record. */
+/** Until it is done, what is read may lack what was counted last. */
 let writing: Promise<void> = Promise.resolve();
 
 function record(core: Core, call: ModelCall, { inputTokens, outputTokens }: Usage): void {
@@ -159,9 +158,11 @@ function record(core: Core, call: ModelCall, { inputTokens, outputTokens }: Usag
   const user = call.username ?? "";
   const spent = spentBy.get(core)?.get(user);
   if (spent) spent.amount = sum(spent.amount, used);
-  writing = writing
-    .then(() => write(core, { day: today(), user, model: call.model }, used))
+  const key = { day: today(), user, model: call.model };
+  const saved = core.store
+    .increment(null, STORE, JSON.stringify(Object.values(key)), used, key)
     .catch((error) => core.log.error("The usage of a model call could not be saved", { plugin: STORE, error }));
+  writing = Promise.all([writing, saved]).then(() => {});
 }
 
 function priceOf({ prices }: Settings, model: string): Static<typeof price> {
@@ -172,28 +173,6 @@ function priceOf({ prices }: Settings, model: string): Static<typeof price> {
 
 function isBeginning(name: string, model: string): boolean {
   return name.endsWith("*") && model.startsWith(name.slice(0, -1));
-}
-
-async function write(core: Core, key: { day: string; user: string; model: string }, used: Amount): Promise<void> {
-  const id = JSON.stringify([key.day, key.user, key.model]);
-  for (;;) {
-    const known = await core.store.get(null, STORE, id);
-    const fields = sum(amountOf(known), used);
-    if (known) {
-      // Another process may have counted meanwhile.
-      if (await core.store.update(null, STORE, id, fields, { calls: Number(known.calls) })) return;
-    } else if (await isAdded(core, { ...key, ...fields }, id)) return;
-  }
-}
-
-async function isAdded(core: Core, fields: JsonObject, id: string): Promise<boolean> {
-  try {
-    await core.store.add(null, STORE, fields, id);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "conflict") return false;
-    throw error;
-  }
 }
 
 const spentBy = new WeakMap<Core, Map<string, { readonly from: string; readonly atMs: number; amount: Amount }>>();

@@ -42,6 +42,13 @@ export interface StoreProtocol {
    */
   update(owner: Owner, store: string, id: string, fields: JsonObject, where?: StoreWhere): Promise<boolean>;
 
+  /**
+   * Adds amounts to numbers of a record, in one step: of many who do so at once, in any process, each counts. A field that is null counts as 0,
+   * and a record that is not there is added, with `fields` beside the amounts. Throws AppError("invalid"), and changes nothing, when a
+   * field is neither `int` nor `float`, or an amount does not fit it.
+   */
+  increment(owner: Owner, store: string, id: string, amounts: StoreAmounts, fields?: JsonObject): Promise<void>;
+
   /** Removes the record and its collections. False when there is none (or it does not match `where`). */
   delete(owner: Owner, store: string, id: string, where?: StoreWhere): Promise<boolean>;
 
@@ -135,6 +142,9 @@ export interface StoreRecord {
   readonly id: string;
   readonly [field: string]: Json;
 }
+
+/** By field. A negative one takes away. */
+export type StoreAmounts = Readonly<Record<string, number>>;
 
 /** All must hold. `id` may be used like a field. `null` matches a field without a value. */
 export interface StoreWhere {

@@ -48,6 +48,30 @@ export const records: readonly ContractCase[] = [
     },
   },
   {
+    name: "amounts that many add to a number at once all count, and the first of them makes the record",
+    async run({ store }) {
+      await store.createStoreIfNotExists("sums", { day: "str", n: "int", cost: "float" });
+      const add = (n: number) => store.increment("ann", "sums", "1", { n, cost: 0.5 }, { day: "monday" });
+      await Promise.all([1, 2, 3, 4].map(add));
+      assert.deepEqual(await store.get("ann", "sums", "1"), { id: "1", day: "monday", n: 10, cost: 2 });
+      assert.equal(await store.get("bob", "sums", "1"), null);
+      await store.increment("ann", "sums", "1", { n: -4 }, { day: "tuesday" });
+      assert.deepEqual(await store.get("ann", "sums", "1"), { id: "1", day: "monday", n: 6, cost: 2 });
+    },
+  },
+  {
+    name: "an amount is added to nothing as to 0, and only to a field of numbers, in whose type it fits",
+    async run({ store }) {
+      await store.createStoreIfNotExists("sums", { day: "str", n: "int", cost: "float" });
+      await store.add("ann", "sums", { day: "monday" }, "1");
+      await store.increment("ann", "sums", "1", { n: 2 });
+      for (const amounts of [{ day: 1 }, { n: 0.5 }, { cost: Number.NaN }, { nowhere: 1 }, { n: 1, id: 1 }]) {
+        await rejected(store.increment("ann", "sums", "1", amounts), "invalid");
+      }
+      assert.deepEqual(await store.get("ann", "sums", "1"), { id: "1", day: "monday", n: 2, cost: null });
+    },
+  },
+  {
     name: "nobody reaches a record of another owner, and the server is an owner like any other",
     async run(core) {
       await scopesAreApart(core);

@@ -17,6 +17,7 @@ import {
   columnsOf,
   conditionOf,
   decodeRecord,
+  encodeAmounts,
   encodeFields,
   encodeJson,
   fieldOf,
@@ -98,6 +99,21 @@ export function createStore(core: Core): StoreProtocol {
         if (updated && searchedFields(now).some((field) => given.has(field)))
           reindex(database, now, Number(updated._row));
         return updated !== null;
+      });
+    },
+
+    async increment(owner, name, id, amounts, fields = {}) {
+      const store = schema.get(name);
+      const added = encodeAmounts(store, amounts);
+      const given = new Map([...encodeFields(store, fields), ...added]);
+      const values = [ownerKey(owner), checkedId(id), ...given.values()];
+      const sums = [...added.keys()].map((field) => `"${field}" = coalesce("${field}", 0) + excluded."${field}"`);
+      const sql = `INSERT INTO "${name}" (_owner, id${[...given.keys()].map((field) => `, "${field}"`).join("")})
+        VALUES (${values.map(() => "?").join(", ")})
+        ON CONFLICT (_owner, id) DO UPDATE SET ${sums.join(", ") || "id = id"} RETURNING _row`;
+      await writes.write(() => {
+        const changed = database.first(sql, ...values);
+        if (changed && isSearched(schema.get(name))) reindex(database, schema.get(name), Number(changed._row));
       });
     },
 
@@ -183,6 +199,7 @@ export function createLazyStore(core: Core): StoreProtocol {
     get: (...args) => store().get(...args),
     find: (...args) => store().find(...args),
     update: (...args) => store().update(...args),
+    increment: (...args) => store().increment(...args),
     delete: (...args) => store().delete(...args),
     count: (...args) => store().count(...args),
     give: async (...args) => (await store().give?.(...args)) ?? 0,

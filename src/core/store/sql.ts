@@ -9,6 +9,7 @@ import type {
   Json,
   JsonObject,
   Owner,
+  StoreAmounts,
   StoreAnyOf,
   StoreField,
   StoreInfo,
@@ -80,6 +81,13 @@ export function encodeFields(store: StoreInfo, fields: JsonObject): Map<string, 
     if (value !== undefined) given.set(name, encodeValue(store, name, type, value));
   }
   return given;
+}
+
+/** Of fields that hold numbers. */
+export function encodeAmounts(store: StoreInfo, amounts: StoreAmounts): Map<string, SqlValue> {
+  const other = Object.keys(amounts).find((name) => !["int", "float"].includes(fieldOf(store, name).type));
+  if (other === undefined) return encodeFields(store, amounts);
+  throw new AppError("invalid", `The field "${other}" of "${store.name}" is no number.`);
 }
 
 function encodeValue(store: StoreInfo, name: string, type: FieldType, value: Json): SqlValue {

@@ -44,6 +44,12 @@ export function createModel({ fields, searched, sized }: ModelFields): Modelled 
       row.record = { ...row.record, ...given };
       return true;
     },
+    async increment(owner, store, id, amounts, given = {}) {
+      const row = one(owner, id);
+      if (!row) return void (await this.add(owner, store, { ...given, ...amounts }, id));
+      const sums = Object.entries(amounts).map(([field, by]) => [field, Number(row.record[field] ?? 0) + by]);
+      row.record = { ...row.record, ...Object.fromEntries(sums) };
+    },
     async delete(owner, _store, id, where = {}) {
       const row = one(owner, id);
       if (!row || !matches(row.record, where)) return false;

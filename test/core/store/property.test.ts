@@ -71,6 +71,7 @@ function randomOperation(random: Random): {
   const owner = random.pick(["ann", "bob", null]);
   const id = `r${random.below(12)}`;
   const fields = someFields(random);
+  const amounts = { i: 1 + random.below(4), f: 0.5 };
   const where = random.chance(0.5) ? someWhere(random) : undefined;
   const collection = random.pick(["c", "d"]);
   const items = Array.from({ length: random.below(4) }, () => someJson(random));
@@ -95,6 +96,7 @@ function randomOperation(random: Random): {
     ["get", (store) => store.get(owner, NAME, id)],
     [`find ${j(query)}`, (store) => store.find(owner, NAME, query)],
     [`update ${j(fields)} where ${j(where)}`, (store) => store.update(owner, NAME, id, fields, where)],
+    [`increment ${j(amounts)} ${j(fields)}`, (store) => store.increment(owner, NAME, id, amounts, fields)],
     [`delete where ${j(where)}`, (store) => store.delete(owner, NAME, id, where)],
     [`count ${j(where)}`, (store) => store.count(owner, NAME, where)],
     ["size", (store) => store.size(owner, NAME)],
