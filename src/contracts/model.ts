@@ -118,7 +118,7 @@ function checkEvent(event: ModelEvent): void {
   switch (event.type) {
     case "text":
     case "thinking":
-      holds(event.text, `text, in ${event.type}`, isFilled);
+      holds(event.text, `text, in ${event.type}`, (text) => isText(text) && text !== "");
       break;
     case "toolCall":
       holds(event.callId, "the id of a tool call", isFilled);

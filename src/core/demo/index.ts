@@ -6,8 +6,8 @@
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { pause } from "../../basics/within";
-import type { Core, ModelCall, ModelEvent, Plugin, Tool } from "../../protocols";
-import { replyTo } from "./script";
+import type { Core, ModelCall, ModelEvent, ModelMessage, Plugin, Tool } from "../../protocols";
+import TOUR from "./tour.txt" with { type: "text" };
 
 const MODEL = "demo";
 const TOKEN_MS = 12.5; // 80 tokens a second, as a good hosted model writes.
@@ -96,4 +96,58 @@ const TOKEN = /\s*\S{1,5}|\s+/g;
 
 function countTokens({ messages }: ModelCall): number {
   return Math.ceil(messages.reduce((sum, { content }) => sum + content.length, 0) / 4);
+}
+
+interface ScriptedReply {
+  readonly thinking: string;
+  readonly text: string;
+  /** Whether the reply ends by calling the tool. */
+  readonly callsTool: boolean;
+}
+
+function replyTo(messages: readonly ModelMessage[], hasTool: boolean): ScriptedReply {
+  const step = stepAfter(messages, hasTool);
+  const last = messages.at(-1);
+  const said = last?.role === "assistant" ? last.content : "";
+  // A reply that was stopped goes on where it was.
+  if (said === "" || !step.text.startsWith(said)) return step;
+  return { ...step, thinking: "", text: step.text.slice(said.length) };
+}
+
+function stepAfter(messages: readonly ModelMessage[], hasTool: boolean): ScriptedReply {
+  const asked = messages.findLastIndex(({ role }) => role === "user");
+  const time = messages.slice(asked + 1).find(({ role }) => role === "tool")?.content;
+  if (time !== undefined) return { thinking: AFTER_TOOL, text: timeFor(time) + TOUR, callsTool: false };
+  const opening = openingFor(wordsOf(messages[asked]?.content ?? ""));
+  return hasTool
+    ? { thinking: BEFORE_TOOL, text: opening, callsTool: true }
+    : { thinking: WITHOUT_TOOL, text: opening + TOUR, callsTool: false };
+}
+
+/** The first few words, letters and digits alone: nothing that a person wrote becomes markup here. */
+function wordsOf(content: string): string {
+  const words = content.slice(0, 1000).match(/[\p{L}\p{N}]+/gu) ?? [];
+  const some = words.slice(0, MAX_WORDS).map((word) => word.slice(0, MAX_WORD_CHARACTERS));
+  return `${some.join(" ")}${words.length > MAX_WORDS ? " …" : ""}`;
+}
+
+const MAX_WORDS = 8;
+const MAX_WORD_CHARACTERS = 30;
+
+const BEFORE_TOOL = `Nobody thinks here: this is a script. It shows what the thinking of a model looks like while it arrives.
+First a greeting, then a call of a tool, then a tour of what a reply can contain.`;
+
+const WITHOUT_TOOL = `Nobody thinks here: this is a script. It shows what the thinking of a model looks like while it arrives.
+No tool is on offer, so the tour comes at once.`;
+
+const AFTER_TOOL = "The tool has answered, so the script can go on.";
+
+function openingFor(words: string): string {
+  const heard = words === "" ? "You wrote something without words." : `You wrote: “${words}”.`;
+  return `**This is a scripted demonstration, not a language model.** ${heard} It would get this answer whatever it said.\n\n`;
+}
+
+function timeFor(time: string): string {
+  // Backticks would end the code that the result is shown as.
+  return `The tool \`demo_clock\` says that it is \`${time.replace(/[`\s]+/g, " ").slice(0, 100)}\`.\n\n`;
 }

@@ -3,13 +3,14 @@
  * two offer the same one, the first endpoint has it and the later one's is `name/id`.
  */
 
+import { createHash } from "node:crypto";
 import { AppError } from "../../basics/errors";
 import { EVERYBODY, publishFact } from "../../basics/facts";
 import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
 import { callEndpoint } from "./call";
 import { createEndpoints, createLists, type EndpointOptions, type Lists, send } from "./endpoints";
 import type { Endpoint } from "./models-yaml";
-import { type Giver, giverOf } from "./opaque";
+import type { Giver } from "./opaque";
 import { noticesOf, refusedPart, without } from "./refusal";
 import { createReply } from "./reply";
 import { createRequest, type Target, TOOLS_MAX } from "./request";
@@ -47,7 +48,7 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
       const known = knownOf(target);
       const asked = await createRequest(core, { call, target, giver: known.giver });
       let { refused } = known;
-      let body = without(asked, refused);
+      let body = refused.size > 0 ? without(asked, refused) : asked;
       let hasStarted = false;
       const events = callEndpoint(
         core.config,
@@ -72,7 +73,8 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
           if (refused !== known.refused) Object.assign(known, { refused, untilMs: Date.now() + REMEMBERED_MS });
           if (call.tools.length > TOOLS_MAX && !refused.has("tools"))
             yield { type: "notice", text: tooMany(call.tools) };
-          for (const text of noticesOf(asked, refused)) yield { type: "notice", text };
+          const notices = refused.size > 0 ? noticesOf(asked, refused) : [];
+          for (const text of notices) yield { type: "notice", text };
         }
         hasStarted = true;
         yield event;
@@ -106,11 +108,18 @@ function createKnown(): (target: Target) => KnownModel {
   return ({ endpoint, model }) => {
     const models = known.get(endpoint) ?? new Map<string, KnownModel>();
     known.set(endpoint, models);
-    const found = models.get(model) ?? { giver: giverOf(endpoint, model), refused: new Set<string>(), untilMs: 0 };
+    const found = models.get(model) ?? { giver: newGiver(endpoint, model), refused: new Set<string>(), untilMs: 0 };
     models.set(model, found);
     if (found.untilMs < Date.now()) found.refused = new Set();
     return found;
   };
+}
+
+/** `from` is a word by which the endpoint's model is known in what it gave. Nothing of an address can be read from it. */
+function newGiver({ name, baseUrl }: Endpoint, model: string): Giver {
+  const { origin, pathname } = new URL(baseUrl);
+  const hash = createHash("sha256").update(`${name}\n${origin}${pathname}\n${model}`);
+  return { from: hash.digest("base64url").slice(0, 22), ofMessage: new Set(), ofCalls: new Set(), thinking: null };
 }
 
 /** What can be used now, in order of the endpoints. */

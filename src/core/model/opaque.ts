@@ -3,14 +3,12 @@
  * signatures, each under the endpoint's own name. No list of vendors: whatever is not known is kept, and goes to nobody else.
  */
 
-import { createHash } from "node:crypto";
 import type {
   ChatCompletionAssistantMessageParam,
   ChatCompletionMessageToolCall,
 } from "openai/resources/chat/completions";
 import { isRecord, isTooDeep } from "../../basics/json";
 import type { Json, JsonObject, ModelEvent, ModelMessage, Opaque } from "../../protocols";
-import type { Endpoint } from "./models-yaml";
 
 export type JsonRecord = Record<string, unknown>;
 
@@ -41,13 +39,6 @@ export interface Giver {
   readonly ofCalls: Set<string>;
   /** Under which it gave its thinking last, as a plain text. */
   thinking: string | null;
-}
-
-/** `from` is a word by which the endpoint's model is known. Nothing of an address can be read from it. */
-export function giverOf({ name, baseUrl }: Endpoint, model: string): Giver {
-  const { origin, pathname } = new URL(baseUrl);
-  const hash = createHash("sha256").update(`${name}\n${origin}${pathname}\n${model}`);
-  return { from: hash.digest("base64url").slice(0, 22), ofMessage: new Set(), ofCalls: new Set(), thinking: null };
 }
 
 // What OpenAI's protocol has, and what servers tell of a reply that no request can have.

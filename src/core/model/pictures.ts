@@ -8,18 +8,14 @@ import type { JsonRecord } from "./opaque";
 
 const MAX_PICTURES = 20; // Of one reply; vendors make four at most.
 
-/** A function that tells a picture, or why there is none, unless it was told before. */
-export function createPictures(tell: (event: ModelEvent) => void): (picture: unknown) => void {
-  /** Hashes of those that were told. */
-  const told = new Set<string | number | bigint>();
-  return (picture) => {
-    if (isTooDeep(picture)) throw new StreamFault("malformed");
-    const key = Bun.hash(JSON.stringify(picture));
-    // Some send them again with the last chunk.
-    if (told.has(key) || told.size >= MAX_PICTURES) return;
-    told.add(key);
-    tell(pictureEvent(picture, told.size));
-  };
+/** The picture, or why there is none; null for one that was told before. `told` has hashes of those that were. */
+export function newPicture(picture: unknown, told: Set<unknown>): ModelEvent | null {
+  if (isTooDeep(picture)) throw new StreamFault("malformed");
+  const key = Bun.hash(JSON.stringify(picture));
+  // Some send them again with the last chunk.
+  if (told.has(key) || told.size >= MAX_PICTURES) return null;
+  told.add(key);
+  return pictureEvent(picture, told.size);
 }
 
 const PICTURE_FIELDS = ["image_url", "b64_json", "image", "inline_data", "inlineData", "image_base64"];

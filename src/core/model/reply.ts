@@ -16,7 +16,7 @@ import {
   type OpaqueCollector,
   THINKING_FIELDS,
 } from "./opaque";
-import { createPictures, isPicture } from "./pictures";
+import { isPicture, newPicture } from "./pictures";
 import { createTextReader } from "./text";
 import { createToolCalls, type ToolCalls } from "./tool-calls";
 
@@ -43,7 +43,11 @@ export function createReply(giver: Giver): ReplyReader {
 type ReplyState = ReturnType<typeof beginReply>;
 
 function beginReply(giver: Giver, tell: (event: ModelEvent) => void) {
-  const addPicture = createPictures(tell);
+  const told = new Set();
+  const addPicture = (picture: unknown) => {
+    const event = newPicture(picture, told);
+    if (event) tell(event);
+  };
   return {
     giver,
     tell,

@@ -34,11 +34,12 @@ export interface RequestOptions {
 export async function createRequest(core: Core, { call, target, giver }: RequestOptions): Promise<RequestBody> {
   const { endpoint, model, info } = target;
   const canSee = info?.capabilities?.includes("vision") ?? true;
-  const readFile = createFileParts(core, {
-    username: call.username ?? null,
-    canSee,
-    contextLength: info?.contextLength,
-  });
+  const options = { username: call.username ?? null, canSee, contextLength: info?.contextLength };
+  let read: ReadFile | null = null;
+  const readFile: ReadFile = (file) => {
+    read ??= createFileParts(core, options);
+    return read(file);
+  };
   const plain = plainCalls(call.messages);
   const messages: ChatCompletionMessageParam[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
