@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { atEnd } from "./support/at-end";
 import { SOURCE, startServer } from "./support/server-process";
 import { temporaryFolder } from "./support/temporary";
+import { until } from "./support/until";
 
 const LIMIT = 160;
 const isLinux = process.platform === "linux";
@@ -53,9 +54,7 @@ test.skipIf(!isLinux)(
         ({ ok }) => ok,
         () => false,
       );
-    const endsMs = performance.now() + 10_000;
-    while (!(await isWell()) && performance.now() < endsMs) await Bun.sleep(50);
-    expect(await isWell()).toBe(true);
+    await until(isWell);
     const message = await fetch(`${server.address}/api/v1/message`, {
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },

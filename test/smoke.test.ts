@@ -16,6 +16,7 @@ import { projectFolder } from "./support/project";
 import { residentMegabytes, type ServerProcess, SOURCE, startServer } from "./support/server-process";
 import { checkHistory, getJson, sendMessage, setUp, signIn, textOf, visit } from "./support/smoke";
 import { temporaryFolder } from "./support/temporary";
+import { until } from "./support/until";
 import { reply, startUpstream, toolCall } from "./support/upstream";
 
 const executable = join(temporaryFolder(), "skeleton");
@@ -242,9 +243,9 @@ describe.each([
       };
       expect((await callTool("fetch_url", { url: page.url.href }))?.result).toContain("# Hello");
       const isThere = async (name: string) => (await callTool(name, {}))?.result === "grow is done";
-      while (!(await isThere("one_grow"))) await Bun.sleep(50);
+      await until(() => isThere("one_grow"));
       await configure({ two: mcpServer });
-      while (!(await isThere("two_grow"))) await Bun.sleep(50);
+      await until(() => isThere("two_grow"));
 
       const ask = { content: "Hi", model: "claude-test" };
       expect(textOf(await sendMessage(server.address, token, ask))).toBe("Hello.");

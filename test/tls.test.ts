@@ -9,6 +9,7 @@ import { readPair, watchPair } from "../src/tls";
 import { SOURCE, startServer } from "./support/server-process";
 import { temporaryFolder, testConfig } from "./support/temporary";
 import { FIRST, SECOND } from "./support/tls-pairs";
+import { until } from "./support/until";
 
 interface Pair {
   readonly cert: string;
@@ -79,7 +80,7 @@ describe("the pair of files", () => {
     write(SECOND);
     await until(() => used.length === 2);
     isBroken = false;
-    await Bun.sleep(50);
+    await Bun.sleep(50); // Ten looks, at which nothing is taken again.
     end();
     expect(used).toEqual([
       { cert: SECOND.cert, key: SECOND.key },
@@ -174,12 +175,4 @@ function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   listener.stop(true);
   return listener.port;
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error("not after 10 s");
-    await Bun.sleep(5);
-  }
 }

@@ -7,6 +7,7 @@ import { projectFolder } from "./support/project";
 import { PASSWORD, startServer, type TestServer } from "./support/server";
 import { temporaryFolder, testConfig } from "./support/temporary";
 import { authCore } from "./support/test-core";
+import { until } from "./support/until";
 import { reply, startUpstream, type Upstream } from "./support/upstream";
 
 async function command(folder: string, ...args: string[]) {
@@ -69,10 +70,6 @@ async function seen(server: TestServer, username: string) {
   return { threads: threads.map(({ id }) => id).sort(), found: found.map(({ id }) => id).sort() };
 }
 
-async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await Bun.sleep(20);
-}
-
 describe("a user who is deleted while the server runs", () => {
   test("leaves everything under a name that nobody can have: a new one of the name starts empty", async () => {
     const { server, run, folder } = await scene();
@@ -90,7 +87,7 @@ describe("a user who is deleted while the server runs", () => {
     expect((await run("--kept")).text).toMatch(/^bob~1 {2}20\d\d-\S+Z {2}1 chat$/);
 
     writeFileSync(join(folder, "users.yaml"), users);
-    await waitFor(async () => (await server.core.auth.find?.("bob")) !== null);
+    await until(() => server.core.auth.find?.("bob"));
     expect(await seen(server, "bob")).toEqual({ threads: [], found: [] });
     const bob = await server.signIn("bob");
     for (const path of [`/api/v1/threads/${threadId}/messages`, `/api/v1/files/${fileId}`, `/t/${threadId}`]) {
@@ -162,8 +159,8 @@ describe("a user who is deleted while the server runs", () => {
     await Bun.sleep(200); // Until what was shown is saved.
     await run("--delete", "bob", "--give-to", "ann");
     const ann = { username: "ann", role: "admin" } as const;
-    await waitFor(async () => (await server.core.turns.get(ann, turn.id))?.status === "interrupted");
-    await waitFor(async () => (await server.core.turns.running(ann)).length === 0);
+    await until(async () => (await server.core.turns.get(ann, turn.id))?.status === "interrupted");
+    await until(async () => (await server.core.turns.running(ann)).length === 0);
     const client = await server.signIn("ann");
     const messages = await client.json<{ content: string }[]>(`/api/v1/threads/${turn.threadId}/messages`);
     expect(messages.map(({ content }) => content)).toEqual(["Go", "Half of"]);

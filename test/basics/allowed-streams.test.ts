@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { Plugin, User } from "../../src/protocols";
 import { atEnd } from "../support/at-end";
 import { startServer } from "../support/server";
+import { until } from "../support/until";
 import { startUpstream } from "../support/upstream";
 
 const upstream = startUpstream({ models: ["small-one"] });
@@ -64,11 +65,12 @@ const ROUTES = [
 
 /** Until the server has noticed that somebody left. */
 async function opened(open: () => Promise<{ response: Response }>): Promise<Response> {
-  for (let tries = 0; ; tries++) {
-    const { response } = await open();
-    if (response.status === 200 || tries > 100) return response;
-    await Bun.sleep(10);
-  }
+  let { response } = await open();
+  await until(async () => {
+    if (response.status !== 200) ({ response } = await open());
+    return response.status === 200;
+  });
+  return response;
 }
 
 test.each(ROUTES)(

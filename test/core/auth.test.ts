@@ -8,6 +8,7 @@ import { createAuth } from "../../src/core/auth";
 import type { AuthProtocol, Config, Core } from "../../src/protocols";
 import { temporaryFolder, testConfig } from "../support/temporary";
 import { authCore } from "../support/test-core";
+import { until } from "../support/until";
 
 // Made by Python: bcrypt.hashpw(password.encode(), bcrypt.gensalt(6)), bcrypt 4.0.1.
 const PYTHON_SHORT = "$2b$06$ghsVZLnyn/3GNgo7r.qfC.e8.li1n7ZBBnx2vu2EQ74ZfJ2tD3ahi";
@@ -37,16 +38,6 @@ function serve(users?: string, overrides: Partial<Config> = {}): Server {
 
 function user(name: string, hash = PYTHON_SHORT, more = ""): string {
   return `${name}: { password_hash: "${hash}", role: user${more} }\n`;
-}
-
-/** Waits until the condition holds; gives how long that took, in ms. */
-async function until(condition: () => Promise<boolean>): Promise<number> {
-  const start = performance.now();
-  while (!(await condition())) {
-    if (performance.now() - start > 3000) throw new Error("not after 3 s");
-    await Bun.sleep(5);
-  }
-  return performance.now() - start;
 }
 
 describe("the contract", () => {
@@ -264,7 +255,7 @@ describe("a token that was ended", () => {
     const { auth, core, config } = serve(user("ada"), { tokenTtlHours: 1.2 / 3600 });
     await auth.endToken?.(await auth.createToken(ADA));
     expect(await core.store.count(null, "ended_tokens")).toBe(1);
-    await Bun.sleep(1300);
+    await Bun.sleep(1300); // Until it has expired, by whole seconds.
     await createAuth(authCore(config, nobody)).verifyToken(await auth.createToken(ADA));
     expect(await core.store.count(null, "ended_tokens")).toBe(0);
   });

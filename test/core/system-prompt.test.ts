@@ -6,6 +6,7 @@ import { systemPromptContract } from "../../src/contracts/system-prompt";
 import { createSystemPrompt } from "../../src/core/system-prompt";
 import type { Core, SystemPromptProtocol } from "../../src/protocols";
 import { temporaryFolder, testConfig } from "../support/temporary";
+import { until } from "../support/until";
 
 interface Prompts {
   readonly prompts: SystemPromptProtocol;
@@ -24,14 +25,6 @@ function open(text?: string): Prompts {
 
 async function namesOf(prompts: SystemPromptProtocol): Promise<string[]> {
   return (await prompts.list()).map(({ name }) => name);
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 3000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error("not after 3 s");
-    await Bun.sleep(5);
-  }
 }
 
 describe("the contract", () => {

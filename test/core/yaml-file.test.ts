@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createLog } from "../../src/basics/log";
 import { createYamlFile, type YamlFile } from "../../src/core/yaml-file";
 import { temporaryFolder } from "../support/temporary";
+import { until } from "../support/until";
 
 interface Watched {
   readonly path: string;
@@ -28,13 +29,8 @@ function watch(content?: string): Watched {
 }
 
 /** How long it took until a plain `get` gave the value, in ms. */
-async function untilGet(file: YamlFile<unknown>, expected: unknown): Promise<number> {
-  const start = performance.now();
-  while (!Bun.deepEquals(file.get(), expected)) {
-    if (performance.now() - start > 3000) throw new Error(`still ${JSON.stringify(file.get())} after 3 s`);
-    await Bun.sleep(5);
-  }
-  return performance.now() - start;
+function untilGet(file: YamlFile<unknown>, expected: unknown): Promise<number> {
+  return until(() => Bun.deepEquals(file.get(), expected));
 }
 
 function replaceByFolder(path: string): void {

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { Plugin } from "../../src/protocols";
 import { accountKey, networkOf } from "../../src/routes/session/sign-in";
 import { PASSWORD, startServer, type TestServer } from "../support/server";
+import { until } from "../support/until";
 
 const RATE = { max: 5, windowS: 60 };
 const FORM = { accept: "text/html" };
@@ -302,7 +303,7 @@ describe("a stream", () => {
 
 async function changePassword(server: TestServer, username: string, password: string): Promise<void> {
   writePassword(server, username, password);
-  while ((await server.core.auth.authenticate(username, password)) === null) await Bun.sleep(20);
+  await until(() => server.core.auth.authenticate(username, password));
 }
 
 function writePassword({ core }: TestServer, username: string, password: string): void {

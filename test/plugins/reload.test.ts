@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { User } from "../../src/protocols";
 import { appending, loadPlugins, writePlugins } from "../support/plugin-files";
 import { temporaryFolder } from "../support/temporary";
+import { until } from "../support/until";
 
 const ANN: User = { username: "ann", role: "user" };
 
@@ -98,10 +99,10 @@ describe("what is saved is used:", () => {
     });
     expect(faults()[0]?.[1]).toContain("It cannot be loaded");
     writePlugins(folder, { "tools/_lib/later.ts": 'export const later = "here";' });
-    while (!("a" in (await answers()))) await Bun.sleep(20);
+    await until(async () => "a" in (await answers()));
     expect([await answers(), faults()]).toEqual([{ a: "here" }, []]);
     rmSync(join(folder, "tools/a.ts"));
-    while (Object.keys(await answers()).length > 0) await Bun.sleep(20);
+    await until(async () => Object.keys(await answers()).length === 0);
   });
 
   test("a link that leads elsewhere, and a changed file behind a link", async () => {
@@ -294,7 +295,7 @@ describe("a running turn", () => {
       }, stop() { globalThis.told.push("${word} stops"); } };`;
     const { save, stop } = await open({ "core/worker.ts": working("old") });
     await save({ "core/worker.ts": working("fresh") });
-    while (shared.told.length < 2) await Bun.sleep(20);
+    await until(() => shared.told?.length === 2);
     expect(shared.told).toEqual(["old work ends", "old stops"]);
     await stop(0);
     expect(shared.told.slice(2)).toEqual(["fresh work ends", "fresh stops"]);
@@ -319,7 +320,7 @@ describe("a running turn", () => {
     expect(shared.stopped).toBeUndefined();
     half.resolve();
     expect(await Promise.all([textOf(first.id), textOf(second.id)])).toEqual(["OLD OLD", "freshfresh"]);
-    while (!shared.stopped) await Bun.sleep(20);
+    await until(() => shared.stopped);
     expect(shared.stopped).toEqual(["old"]);
     await stop(0);
     expect(shared.stopped).toEqual(["old", "fresh"]);
@@ -337,7 +338,7 @@ export const ballast = new Uint8Array(100_000).fill(${n % 200});`,
     ).replace("tools:", "stop() { globalThis.stops = (globalThis.stops ?? 0) + 1; ballast.fill(1); }, tools:");
   const { save, answers } = await open({ "tools/a.ts": text(0), "tools/_helper.ts": "export const helper = 0;" });
   const usedOnceStopped = async (stops: number) => {
-    while ((shared.stops ?? 0) < stops) await Bun.sleep(20);
+    await until(() => (shared.stops ?? 0) >= stops);
     Bun.gc(true);
     const { heapSize, extraMemorySize } = heapStats();
     return (heapSize + extraMemorySize) / 1e6;

@@ -4,7 +4,7 @@ import { findCircle, functionsOf, importsOf, membersOf } from "./sources";
 test("imports are found in every form, with what they lead to", () => {
   const text = [
     'import type { Core } from "../protocols";',
-    'import {\n  AppError,\n  messageOf,\n} from "../errors";',
+    'import {\n  AppError,\n  messageOf,\n} from "../basics/errors";',
     'export type * from "./absent";',
     'import "node:fs";',
     'const lazy = await import("openai");',

@@ -213,7 +213,7 @@ describe("a filterStream that hangs", () => {
   test("is not what waits for a slow model, or is read slowly", async () => {
     const { hooks, logged } = runner({ fine: naming("F", []) });
     async function* slow(): AsyncGenerator<ModelEvent> {
-      await Bun.sleep(150);
+      await Bun.sleep(150); // Longer than a hook may take.
       yield { type: "text", text: "a" };
       yield FINISH;
     }
@@ -272,6 +272,7 @@ test("what runs for long at a stretch is named, also when it throws, and what wa
   const log = createLog("warn", (_level, line) => void logged.push(line));
   const watch = <T>(plugin: string, run: () => T) => watchHeldUp(log, () => ({ plugin }), run);
   expect(watch("quick", () => 1)).toBe(1);
+  // As long as what is named when it runs.
   expect(await watch("waiting", () => Bun.sleep(250).then(() => 2))).toBe(2);
   expect(logged).toEqual([]);
   const slow = () => {

@@ -14,6 +14,7 @@ import {
 import { writePlugins } from "../support/plugin-files";
 import { type ServerProcess, SOURCE, startServer } from "../support/server-process";
 import { temporaryFolder } from "../support/temporary";
+import { until } from "../support/until";
 import { reply, startUpstream, toolCall } from "../support/upstream";
 
 const PASSWORD = "about to crash";
@@ -53,7 +54,7 @@ test("of a server that is killed, Continue asks again about what waited, and wha
   };
   const shows = async (seen: Seen, name: string): Promise<string> => {
     const ids = () => seen.events.flatMap(({ event, data }) => (event === name ? [String(data.call_id)] : []));
-    while (ids().length === 0) await Promise.race([Bun.sleep(5), seen.over]);
+    await until(() => ids().length > 0);
     return ids()[0] ?? "";
   };
   const approve = (api: Api, seen: Seen, callId: string) =>
@@ -80,7 +81,7 @@ test("of a server that is killed, Continue asks again about what waited, and wha
 
   // Killed while the approved call runs: it is not run again, and the model is not told that nothing ran.
   expect((await approve(api, second, callId)).status).toBe(200);
-  while (notes() === "") await Bun.sleep(5);
+  await until(() => notes() !== "");
   await server.stop("SIGKILL");
   await second.over;
   [server, api] = await start();

@@ -6,6 +6,7 @@ import { createLeases, type Lease, type LeaseKeeper, releaseLease } from "../../
 import { atEnd } from "../support/at-end";
 import { temporaryFolder } from "../support/temporary";
 import { failingStore, startCore } from "../support/test-core";
+import { until } from "../support/until";
 
 const BEAT_MS = 20;
 const LEASE: Lease = { threadId: "thread", username: "ann", turnId: "turn", epoch: 0 };
@@ -54,7 +55,9 @@ test("a turn of a dead process is taken over by one of two that notice", async (
   const taken: number[] = [];
   const owners = cores.map((core) => createLeases(core, BEAT_MS));
   await Promise.all(owners.map((owner, n) => owner.start(keeper(async () => void taken.push(n)))));
-  while ((await cores[0].store.find(null, "processes")).some(({ id }) => id === "far")) await Bun.sleep(BEAT_MS);
+  await until(async () => {
+    return !(await cores[0].store.find(null, "processes")).some(({ id }) => id === "far");
+  });
   // Beats after that find nothing more to take.
   await Bun.sleep(5 * BEAT_MS);
   expect(taken).toHaveLength(1);
@@ -75,7 +78,7 @@ test("a process that others took a turn from learns so from its next beat, and k
   expect(all).toEqual([]);
   await core.store.update(null, "turn_claims", LEASE.threadId, { process_id: "far", epoch: 1 });
   await core.store.add(null, "processes", { host: "elsewhere", pid: 1, heartbeat: 0 }, "far");
-  while (!all.includes(LEASE.turnId)) await Bun.sleep(BEAT_MS);
+  await until(() => all.includes(LEASE.turnId));
   expect(new Set(all)).toEqual(new Set([LEASE.turnId]));
   await leases.stop();
 });
@@ -84,7 +87,7 @@ test("a process that has not beaten for long is awake again after one more beat,
   const core = await startCore({ dataPath: temporaryFolder() });
   const leases = createLeases(core, BEAT_MS);
   expect(leases.isAwake()).toBe(true);
-  while (leases.isAwake()) await Bun.sleep(BEAT_MS);
+  await until(() => !leases.isAwake());
   await leases.wake(AbortSignal.abort());
   expect(leases.isAwake()).toBe(false);
   await leases.wake(new AbortController().signal);
@@ -104,7 +107,7 @@ test("turns of a dead process are all ended, also when the store fails between t
   const ended = new Set<string>();
   const isEnding = async ({ turnId }: Lease) => void ended.add(turnId);
   await leases.start(keeper(isEnding)).catch(() => leases.start(keeper(isEnding)));
-  while (ended.size < 2) await Bun.sleep(BEAT_MS);
+  await until(() => ended.size === 2);
   expect(left).toBeLessThan(0);
   await leases.stop();
 });
@@ -145,7 +148,7 @@ describe("a process of this machine", () => {
   test.skipIf(!hasProc)("is dead as a zombie, and when its pid is another's by now; it lives otherwise", async () => {
     const { value } = await shell.stdout.getReader().read();
     const zombie = Number(new TextDecoder().decode(value));
-    while (!readFileSync(`/proc/${zombie}/stat`, "latin1").includes(") Z ")) await Bun.sleep(5);
+    await until(() => readFileSync(`/proc/${zombie}/stat`, "latin1").includes(") Z "));
     expect(() => process.kill(zombie, 0)).not.toThrow();
     const living = started(shell.pid);
     expect(await isFree({ pid: zombie, started: started(zombie) })).toBe(true);

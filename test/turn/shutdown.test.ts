@@ -5,6 +5,7 @@ import { type Api, continueTurn, get, type Seen, sendMessage, signIn } from "../
 import { textOf } from "../support/read-sse";
 import { type ServerProcess, SOURCE, startServer } from "../support/server-process";
 import { temporaryFolder } from "../support/temporary";
+import { until } from "../support/until";
 import { gate, reply, startUpstream, type Upstream } from "../support/upstream";
 
 const PASSWORD = "about to stop";
@@ -35,7 +36,7 @@ describe("a server that is asked to end", () => {
   });
 
   const shows = async (seen: Seen, text: string): Promise<void> => {
-    while (textOf(seen.events) !== text) await Promise.race([Bun.sleep(5), seen.over]);
+    await until(() => textOf(seen.events) === text);
   };
 
   test(

@@ -15,6 +15,7 @@ import { writePlugins } from "../support/plugin-files";
 import { textOf } from "../support/read-sse";
 import { type ServerProcess, SOURCE, startServer } from "../support/server-process";
 import { temporaryFolder } from "../support/temporary";
+import { until } from "../support/until";
 import { type Part, reply, startUpstream, toolCall, type Upstream } from "../support/upstream";
 
 const PASSWORD = "about to stand still";
@@ -58,11 +59,11 @@ describe("a process that stood still while another one took its turns over", () 
   const notes = () => (existsSync(join(folder, "notes.txt")) ? readFileSync(join(folder, "notes.txt"), "utf8") : "");
   const statusOf = async (turnId: string) => (await get<{ status: string }>(other, `/api/v1/turns/${turnId}`)).status;
   const takenOver = async (turnId: string): Promise<void> => {
-    while ((await statusOf(turnId)) === "running") await Bun.sleep(20);
+    await until(async () => (await statusOf(turnId)) !== "running");
     expect(await statusOf(turnId)).toBe("interrupted");
   };
   const sees = async (seen: Seen, is: (name: string) => boolean): Promise<void> => {
-    while (!seen.events.some(({ event }) => is(event))) await Promise.race([Bun.sleep(5), seen.over]);
+    await until(() => seen.events.some(({ event }) => is(event)));
   };
 
   beforeEach(async () => {
@@ -88,7 +89,7 @@ describe("a process that stood still while another one took its turns over", () 
       upstream.script({ parts: longReply() });
       upstream.script(reply("Another reply."));
       const first = sendMessage(still, { content: "Go" });
-      while (textOf(first.events).length < 100) await Bun.sleep(5);
+      await until(() => textOf(first.events).length >= 100);
       const { turn_id: turnId = "", thread_id: threadId = "" } = first.events[0]?.data ?? {};
       const follower = followAfter(still, turnId, 0);
       await sees(follower, (name) => name === "message_tokens");

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelProtocol } from "../../../src/protocols";
+import { until } from "../../support/until";
 import { deadUrl, gate, httpError, startUpstream, type Upstream } from "../../support/upstream";
 import { modelCall, modelCore, modelOf, OWNER_KEY, openaiCore } from "../../support/upstream-core";
 
@@ -249,12 +250,3 @@ test("servers of this machine are used when nothing is configured, and their sil
   expect((await send(model, "a")).at(-1)).toEqual({ type: "finish", reason: "stop" });
   expect(logged).toEqual([]);
 });
-
-/** Resolves when the condition holds; files are looked at by the clock, so there is no event to wait for. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const start = performance.now();
-  while (!(await condition())) {
-    if (performance.now() - start > 1000) throw new Error("not within a second");
-    await Bun.sleep(20);
-  }
-}

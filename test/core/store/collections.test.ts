@@ -5,6 +5,7 @@ import { openDatabase, type StoreDatabase } from "../../../src/core/store/databa
 import { createWriteQueue } from "../../../src/core/store/writes";
 import { createRandom } from "../../support/random";
 import { temporaryFolder, testConfig } from "../../support/temporary";
+import { until } from "../../support/until";
 
 function openItems(folder: string, pauses?: { settleMs: number; againMs: number }, logged: () => void = () => {}) {
   const database = openDatabase(testConfig(folder));
@@ -145,7 +146,7 @@ test("items that could not be moved because the disk was full are moved once the
   await failed.promise;
   expect(settled()).toBe(0);
   database.exec(`PRAGMA max_page_count = ${pages() + 100}`);
-  while (appendedCount(database) > 1) await Bun.sleep(2);
+  await until(() => appendedCount(database) <= 1);
   expect(settled()).toBe(values.length);
   expect(read("1", "text")).toEqual(values);
   await close();

@@ -3,14 +3,13 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { StoreProtocol } from "../../../src/protocols";
 import { temporaryFolder } from "../../support/temporary";
+import { until } from "../../support/until";
 import { openStore } from "./support";
 
 const SIZED = { text: { type: "str", sized: true } } as const;
 
-async function comesTo(store: StoreProtocol, bytes: number): Promise<void> {
-  const endsMs = performance.now() + 5000;
-  while ((await store.size("ann", "notes")) !== bytes && performance.now() < endsMs) await Bun.sleep(5);
-  expect(await store.size("ann", "notes")).toBe(bytes);
+function comesTo(store: StoreProtocol, bytes: number): Promise<number> {
+  return until(async () => (await store.size("ann", "notes")) === bytes);
 }
 
 test("old records are counted beside other work, go on after a stop, and once", async () => {

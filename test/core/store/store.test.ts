@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { storeContract } from "../../../src/contracts/store";
 import type { StoreProtocol } from "../../../src/protocols";
 import { temporaryFolder } from "../../support/temporary";
+import { until } from "../../support/until";
 import { openStore, storeCore } from "./support";
 
 describe("the store keeps its contract", () => {
@@ -389,7 +390,7 @@ describe("the search index", () => {
     const again = openStore(folder);
     await again.createStoreIfNotExists("notes", SEARCHED);
     const find = async () => (await again.fullTextSearch("ann", "notes", "word", { limit: 200 })).map(({ id }) => +id);
-    while ((await find()).length < 100) await Bun.sleep(2);
+    await until(async () => (await find()).length === 100);
     expect(blocks().n).toBeGreaterThan(4);
     expect(await find()).toEqual(Array.from({ length: 100 }, (_, n) => 99 - n));
     database.close();
@@ -408,7 +409,7 @@ describe("the search index", () => {
     await found(store, "n3999");
     expect(await store.fullTextSearch("ann", "notes", "n0 word")).toEqual([]);
     await found(store, "n0 word");
-    await Bun.sleep(20);
+    await until(() => lines.some((line) => line.includes("is complete")));
     expect(lines.filter((line) => line.includes("is being made")).join()).toMatch(/ store=notes records=4000$/);
     expect(lines.filter((line) => line.includes("is complete")).join()).toMatch(
       / store=notes records=4000 seconds=\d+$/,
@@ -466,9 +467,9 @@ async function fillAndLoseIndex(folder: string, count: number): Promise<void> {
   database.close();
 }
 
-/** Waits until a record of ann's is found by its words; the time of the test is the limit. */
-async function found(store: StoreProtocol, words: string): Promise<void> {
-  while ((await store.fullTextSearch("ann", "notes", words)).length === 0) await Bun.sleep(2);
+/** Waits until a record of ann's is found by its words. */
+function found(store: StoreProtocol, words: string): Promise<number> {
+  return until(async () => (await store.fullTextSearch("ann", "notes", words)).length > 0);
 }
 
 function backups(folder: string): string[] {

@@ -5,6 +5,7 @@ import type { Plugin } from "../../../src/protocols";
 import { dataWith, linkPlugin } from "../../support/library";
 import { collectTurn, readTurn } from "../../support/read-sse";
 import { type Client, startServer } from "../../support/server";
+import { until } from "../../support/until";
 import { gate, reply, startUpstream, toolCall } from "../../support/upstream";
 
 const upstream = startUpstream();
@@ -85,7 +86,8 @@ test("memory, processor time and the lag of the event loop are told", async () =
   expect(samples.get("process_cpu_seconds_total")).toBeGreaterThan(0);
   const late = performance.now() + 1500;
   while (performance.now() < late); // What the figure is there to show.
-  while (((await read(client)).get("skeleton_event_loop_lag_seconds_max") ?? 0) < 0.5) await Bun.sleep(50);
+  const lag = async () => (await read(client)).get("skeleton_event_loop_lag_seconds_max") ?? 0;
+  await until(async () => (await lag()) >= 0.5);
 });
 
 test("a store that does not answer is told, and how long one takes that does", async () => {

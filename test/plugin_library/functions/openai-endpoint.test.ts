@@ -7,6 +7,7 @@ import { dataWith } from "../../support/library";
 import { PIXEL_BASE64 } from "../../support/pixel";
 import { writePlugins } from "../../support/plugin-files";
 import { startServer, type TestServer } from "../../support/server";
+import { until } from "../../support/until";
 import { deadUrl, FAULTS, gate, httpError, type Part, reply, startUpstream, toolCall } from "../../support/upstream";
 
 const upstream = startUpstream({ models: ["small-1", "large-1"] });
@@ -682,7 +683,7 @@ test("who has no room or too many streams is refused before the model is called,
   expect(await failureOf(refused)).toBeInstanceOf(OpenAI.RateLimitError);
   expect(upstream.requests.length).toBe(asked);
   await open.body?.cancel();
-  while (other.core.counts.all().streams_live !== 0) await Bun.sleep(5);
+  await until(() => other.core.counts.all().streams_live === 0);
   upstream.script(reply("Yes."));
   const answer = await anns.chat.completions.create({ ...HELLO, messages: [...HELLO.messages], stream: true });
   for await (const _ of answer);

@@ -8,6 +8,7 @@ import { PIXEL_BASE64 } from "../../support/pixel";
 import { projectFolder } from "../../support/project";
 import { temporaryFolder } from "../../support/temporary";
 import { startCore } from "../../support/test-core";
+import { until } from "../../support/until";
 import { behindDeadProxy } from "../../support/upstream";
 
 const BUN = process.execPath;
@@ -54,15 +55,6 @@ async function toolsOf(core: Core): Promise<readonly Tool[]> {
 
 async function namesOf(core: Core): Promise<string[]> {
   return (await toolsOf(core)).map(({ name }) => name);
-}
-
-/** What other processes do cannot be awaited, only looked at again. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 20_000;
-  while (!(await isSo())) {
-    if (performance.now() > endMs) throw new Error("It did not come to that in 20 s.");
-    await Bun.sleep(20);
-  }
 }
 
 function isAlive(pid: number): boolean {

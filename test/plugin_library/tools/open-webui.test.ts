@@ -5,6 +5,7 @@ import { dataWith, startWithTools } from "../../support/library";
 import { projectFolder } from "../../support/project";
 import { temporaryFolder } from "../../support/temporary";
 import { startCore } from "../../support/test-core";
+import { until } from "../../support/until";
 
 const BRIDGE = join(projectFolder, "plugin_library/tools/open-webui.py");
 const PYTHON = Bun.which("python3");
@@ -146,7 +147,6 @@ test.skipIf(!PYTHON)("a file that cannot be loaded is named with Python's own wo
   writeFileSync(file, "import no_such_module\n");
   const logged: string[] = [];
   await startCore({ dataPath: dataWith(["tools/mcp.ts"], { mcp: { servers: { py: settingsFor(file) } } }), logged });
-  for (const endMs = performance.now() + 15_000; logged.length === 0 && performance.now() < endMs; )
-    await Bun.sleep(20);
+  await until(() => logged.length > 0);
   expect(logged.join("")).toContain("ModuleNotFoundError: No module named 'no_such_module'");
 });

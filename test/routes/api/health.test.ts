@@ -7,6 +7,7 @@ import { startServer } from "../../support/server";
 import { SOURCE, startServer as startProcess } from "../../support/server-process";
 import { temporaryFolder } from "../../support/temporary";
 import { failingStore, startCore } from "../../support/test-core";
+import { until } from "../../support/until";
 
 const AT_ONCE = { freshMs: 0, limitMs: 4000 };
 
@@ -100,7 +101,7 @@ test("a store that hangs is told after a while, and not asked again before it ha
   expect(performance.now() - begun).toBeLessThan(200);
   expect(asked).toBe(1);
   gate.resolve();
-  while ((await outcomeOf(look)) === late) await Bun.sleep(5);
+  await until(async () => (await outcomeOf(look)) !== late);
   expect(await outcomeOf(look)).toBe("well");
 });
 
@@ -143,10 +144,10 @@ test("a full disk is told in a sentence", async () => {
   const filler = `/proc/${server.pid}/root${folder}/filler`;
   expect(() => writeFileSync(filler, Buffer.alloc(16e6))).toThrow("ENOSPC");
   let response = await fetch(`${server.address}/health`);
-  while (response.status === 200) {
-    await Bun.sleep(100);
+  await until(async () => {
     response = await fetch(`${server.address}/health`);
-  }
+    return response.status !== 200;
+  });
   expect([response.status, ((await response.json()) as { detail: string }).detail]).toEqual([
     503,
     expect.stringContaining("disk is full"),

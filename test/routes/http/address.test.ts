@@ -14,6 +14,7 @@ import { startProxy } from "../../support/proxy";
 import { readSse } from "../../support/read-sse";
 import { PASSWORD, startServer } from "../../support/server";
 import { readSources } from "../../support/sources";
+import { until } from "../../support/until";
 import { gate, reply, startUpstream } from "../../support/upstream";
 
 const CONFIG = { publicUrl: "https://example.org/ai/chat" };
@@ -244,7 +245,7 @@ describe.each([
 
   async function settle(): Promise<void> {
     const user = { username: "ann", role: "admin" } as const;
-    while ((await server.core.turns.running(user)).length > 0) await Bun.sleep(5);
+    await until(async () => (await server.core.turns.running(user)).length === 0);
   }
 });
 

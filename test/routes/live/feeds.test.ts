@@ -6,6 +6,7 @@ import type { Reader } from "../../../src/routes/session/session";
 import { en } from "../../../views/words/en";
 import { atEnd } from "../../support/at-end";
 import { startCore } from "../../support/test-core";
+import { until } from "../../support/until";
 import { reply, startUpstream } from "../../support/upstream";
 
 const upstream = startUpstream({ models: ["small-one"] });
@@ -51,12 +52,6 @@ async function openPage(feeds: Feeds, threadId: string | null, facts = ""): Prom
   const page = { threadId, put: (message: Uint8Array) => void told.push(message) };
   const leave = await feeds.join(READER, page, { after: "unknown", facts });
   return { page, told, leave, text: () => told.map((it) => decoder.decode(it)).join("") };
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  const endsMs = performance.now() + 5000;
-  while (!isSo() && performance.now() < endsMs) await Bun.sleep(5);
-  expect(isSo()).toBe(true);
 }
 
 async function say(core: Core, user: User, threadId: string): Promise<void> {

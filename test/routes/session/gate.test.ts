@@ -7,6 +7,7 @@ import type { InternalRoute } from "elysia";
 import { createRouteTable, isOwnHost } from "../../../src/routes/session/gate";
 import { type Client, PASSWORD, startServer, type TestServer } from "../../support/server";
 import { temporaryFolder } from "../../support/temporary";
+import { until } from "../../support/until";
 
 describe("before a request is read", () => {
   let server: TestServer;
@@ -108,7 +109,7 @@ describe("before a request is read", () => {
       });
     expect((await create()).status).toBe(200);
     rmSync(join(dataPath, "users.yaml"));
-    while (!(await fresh.core.auth.setup?.needed())) await Bun.sleep(50);
+    await until(() => fresh.core.auth.setup?.needed());
     expect((await create()).status).toBe(404);
   });
 });
