@@ -59,7 +59,8 @@
     const text = form.elements.content;
     kept("removeItem", draftKey(text));
     if (text.value === request.body.get("content")) text.value = "";
-    for (const id of request.body.getAll("files")) byId(`file-${id}`)?.remove();
+    for (const chip of request.body.getAll("files"))
+      document.querySelector(`#chips [value="${chip}"]`)?.parentElement.remove();
     showFiles();
     isAtEnd = true;
     toEnd();
@@ -192,9 +193,9 @@
       text.value ||= typed ?? kept("getItem", draftKey(text));
     }
     // What had the focus was swapped away: people who use a keyboard go on from the same chat of the list, or the message box.
-    const chat = focused?.closest(".thread, .thread-form")?.id.slice(2);
+    const chat = focused?.closest(".thread, .thread-form")?.id.replace(/^[^-]+/, "");
     if (focused && !focused.isConnected && hasKeys)
-      (document.querySelector(`:is(#c-${chat}, #f-${chat}) a`) ?? text).focus({ preventScroll: true });
+      (document.querySelector(`#threads [id$="${chat}"] a`) ?? text).focus({ preventScroll: true });
   }
   on("htmx:after:swap", arrive);
   if (byId("text")) arrive();

@@ -3,6 +3,7 @@
  * versions, and what can be done with it.
  */
 
+import { pageIds, recordOf } from "../src/basics/page-ids";
 import type {
   Html,
   MessageData,
@@ -25,7 +26,7 @@ export function messages(data: MessagesData, words: Words, views: ViewsProtocol)
   const { later, latest, otherBranch, unprinted } = words.messages;
   return html`<div id="messages" class="messages" role="log" aria-label="${words.messages.messages}">${
     data.messages.length === 0 ? welcome(words) : views.messageItems(data, words)
-  }${next && html`<a class="more-messages" href="${path}?at=${next}#m-${next}" data-unprinted="${unprinted}">${later}</a>`}${
+  }${next && html`<a class="more-messages" href="${path}?at=${next}#${pageIds.message(next)}" data-unprinted="${unprinted}">${later}</a>`}${
     !isThreadsBranch && html`<p class="other-branch">${otherBranch}</p>`
   }${!isLatest && html`<a class="more-messages" href="${path}">${latest}</a>`}</div>`;
 }
@@ -50,10 +51,10 @@ function welcome({ messages: { welcome, welcomeDetail } }: Words): Html {
 export function message(data: MessageData, words: Words, views: ViewsProtocol): Html {
   if (data.role === "user") return userMessage(data, words, views);
   const parts = data.parts.map((part) => [
-    isTarget(data, part) && html`<span id="m-${part.message.id}" class="target"></span>`,
+    isTarget(data, part) && html`<span id="${pageIds.message(part.message.id)}" class="target"></span>`,
     views.part(part, words),
   ]);
-  return html`<article id="${data.id}" class="message reply"><h2 class="for-reader">${words.messages.reply}</h2><div id="${data.id}-parts" class="parts">${parts}</div>${views.messageFoot(data, words)}</article>`;
+  return html`<article id="${data.id}" class="message reply"><h2 class="for-reader">${words.messages.reply}</h2><div id="${pageIds.parts(data.id)}" class="parts">${parts}</div>${views.messageFoot(data, words)}</article>`;
 }
 
 function userMessage(data: MessageData, words: Words, views: ViewsProtocol): Html {
@@ -69,7 +70,7 @@ function userMessage(data: MessageData, words: Words, views: ViewsProtocol): Htm
 }
 
 function editForm(id: string, threadId: string, draft: string, { messages: words }: Words): Html {
-  const message = encodeURIComponent(id.slice(2));
+  const message = encodeURIComponent(recordOf(id));
   const path = `/t/${threadId}/edit?message=${message}`;
   return html`<form class="edit" method="post" action="${path}" hx-post="${path}" hx-swap="none" hx-sync="this:drop"><textarea id="${id}-edit" name="content" aria-label="${words.editMessage}" dir="auto" required autofocus>
 ${draft}</textarea><p>${words.editDetail}</p><a class="quiet" href="/t/${threadId}?at=${message}#${id}" hx-get="/t/${threadId}/message?message=${message}" hx-target="closest .message" hx-swap="outerHTML">${words.cancel}</a><button class="primary send">${words.send}</button></form>`;
@@ -82,7 +83,7 @@ function isTarget({ targetId }: MessageData, { message: { id } }: PartData): boo
 
 export function messageFoot(data: MessageData, words: Words): Html {
   const content = data.role === "user" ? userFoot(data, words) : replyFoot(data, words);
-  return html`<footer id="${data.id}-foot" class="message-foot">${content}</footer>`;
+  return html`<footer id="${pageIds.foot(data.id)}" class="message-foot">${content}</footer>`;
 }
 
 function userFoot(data: MessageData, words: Words): Html {
@@ -123,7 +124,7 @@ function copyButton({ id, threadId, role, parts, turn }: MessageData, { messages
   const label = role === "user" ? words.copyMessage : words.copyReply;
   const source =
     role === "user"
-      ? sourcePath(threadId, id.slice(2))
+      ? sourcePath(threadId, recordOf(id))
       : `${sourcePath(threadId, lastId(id, isRunning ? [] : parts))}&reply=1`;
   return html`<button class="icon-button copy" type="button" data-source="${source}" aria-label="${label}" title="${words.copy}">${icon("copy")}</button>`;
 }
@@ -134,12 +135,12 @@ function sourcePath(threadId: string, messageId: string): string {
 
 /** A message that tells the reply from its other versions; while it is being written, the one that it answers. */
 function lastId(id: string, parts: MessageData["parts"]): string {
-  return parts.at(-1)?.message.id ?? id.slice(2);
+  return parts.at(-1)?.message.id ?? recordOf(id);
 }
 
 /** The field for the text takes over the id, and gives it back: htmx moves the focus along. */
 function editLink({ id, threadId }: MessageData, { messages: words }: Words): Html {
-  const messageId = encodeURIComponent(id.slice(2));
+  const messageId = encodeURIComponent(recordOf(id));
   return html`<a id="${id}-edit" class="icon-button" href="/t/${threadId}?edit=${messageId}#${id}" hx-get="/t/${threadId}/edit?message=${messageId}" hx-target="closest .message" hx-swap="outerHTML" aria-label="${words.editMessage}" title="${words.edit}">${icon("edit")}</a>`;
 }
 
@@ -158,7 +159,7 @@ function step(threadId: string, id: string, messageId: string | null, label: str
 }
 
 function againButton({ id, threadId }: MessageData, { messages: words }: Words): Html {
-  const path = `/t/${threadId}/retry?parent=${encodeURIComponent(id.slice(2))}`;
+  const path = `/t/${threadId}/retry?parent=${encodeURIComponent(recordOf(id))}`;
   return html`<button class="icon-button again" form="act" formaction="${path}" hx-post="${path}" hx-swap="none" aria-label="${words.regenerateReply}" title="${words.regenerate}">${icon("again")}</button>`;
 }
 
@@ -171,7 +172,7 @@ function canGoOn({ turn, parts }: MessageData): boolean {
 /** Of a reply that did not come to its end. */
 function goOn(data: MessageData, { messages: words }: Words): Html {
   const { id, threadId, turn } = data;
-  const retry = `/t/${threadId}/retry?parent=${encodeURIComponent(id.slice(2))}`;
+  const retry = `/t/${threadId}/retry?parent=${encodeURIComponent(recordOf(id))}`;
   const on = `/t/${threadId}/continue?turn=${encodeURIComponent(turn?.id ?? "")}`;
   return html`${
     canGoOn(data) &&

@@ -4,6 +4,7 @@
  */
 
 import { parseJson } from "../src/basics/json";
+import { pageIds } from "../src/basics/page-ids";
 import type { ChipData, FileInfo, FileText, Html, Message, PartData, ViewsProtocol, Words } from "../src/protocols";
 import { html } from "./html";
 import { icon } from "./icon";
@@ -26,15 +27,15 @@ export function part(data: PartData, words: Words, views: ViewsProtocol): Html {
 export function partSummary(data: PartData, words: Words): Html {
   const { id, message, tail } = data;
   if (message.type === "thinking") {
-    return html`<summary id="${id}-summary">${icon("chevron")}${tail ? words.part.thinking : thought(message, words)}</summary>`;
+    return html`<summary id="${pageIds.summary(id)}">${icon("chevron")}${tail ? words.part.thinking : thought(message, words)}</summary>`;
   }
   if (message.type !== "tool") return html``;
-  return html`<summary id="${id}-summary">${icon("chevron")}${icon("tool")}<code>${message.name}</code><span class="state">${stateOf(data, words)}</span></summary>`;
+  return html`<summary id="${pageIds.summary(id)}">${icon("chevron")}${icon("tool")}<code>${message.name}</code><span class="state">${stateOf(data, words)}</span></summary>`;
 }
 
 /** Not announced while it changes; the finished blocks before it are. */
 function tail({ id, tail: markup }: PartData): Html | null {
-  return markup && html`<div id="${id}-tail" class="tail" aria-live="off">${markup}</div>`;
+  return markup && html`<div id="${pageIds.tail(id)}" class="tail" aria-live="off">${markup}</div>`;
 }
 
 function tool(data: PartData, words: Words, views: ViewsProtocol): Html {
@@ -136,14 +137,14 @@ export function viewer({ files: words }: Words): Html {
 /** What the form sends of the file is its id. */
 export function fileChip({ file, isPasted }: ChipData, words: Words): Html {
   const { id, name, size } = file;
-  return html`<li id="file-${id}" class="chip"><input type="hidden" name="files" value="${id}">${
+  return html`<li id="${pageIds.chip(id)}" class="chip"><input type="hidden" name="files" value="${id}">${
     isPicture(file) ? html`<img src="/files/${id}?small=1" alt="">` : icon("file")
-  }<span class="name" dir="auto">${name}</span><span class="size">${words.files.size(size)}</span><span id="file-${id}-report" class="report" hx-get="/files/${id}/report" hx-trigger="load" hx-swap="outerHTML">${words.files.reading}</span>${
+  }<span class="name" dir="auto">${name}</span><span class="size">${words.files.size(size)}</span><span id="${pageIds.report(pageIds.chip(id))}" class="report" hx-get="/files/${id}/report" hx-trigger="load" hx-swap="outerHTML">${words.files.reading}</span>${
     isPasted &&
     html`<button class="quiet as-text" type="button" data-from="/api/v1/files/${id}">${words.files.asText}</button>`
   }<button class="icon-button detach" type="button" aria-label="${words.files.remove(name)}" title="${words.files.remove(name)}" hx-post="/files/${id}/remove" hx-target="closest .chip" hx-swap="delete">${icon("cross")}</button></li>`;
 }
 
 export function fileReport(id: string, read: FileText, words: Words): Html {
-  return html`<span id="file-${id}-report" class="${read.fault ? "report error" : "report"}">${words.files.report(read)}</span>`;
+  return html`<span id="${pageIds.report(pageIds.chip(id))}" class="${read.fault ? "report error" : "report"}">${words.files.report(read)}</span>`;
 }

@@ -3,6 +3,7 @@
  * with its search, its filter and as far as it is shown; an entry that is being edited stays as it is.
  */
 
+import { pageIds } from "../src/basics/page-ids";
 import type {
   Html,
   Thread,
@@ -49,7 +50,7 @@ function end({ before, filter, currentId, shown, groups }: ThreadListData, words
 export function threadGroup(id: string, words: Words): Html {
   const { pinned, today, yesterday, thisWeek } = words.list;
   const names: Readonly<Record<string, string>> = { pinned, today, yesterday, week: thisWeek };
-  return html`<li id="g-${id}" class="group"><h2>${names[id] ?? words.month(id)}</h2></li>`;
+  return html`<li id="${pageIds.group(id)}" class="group"><h2>${names[id] ?? words.month(id)}</h2></li>`;
 }
 
 export function threadItem(item: ThreadItemData, words: Words): Html {
@@ -70,7 +71,7 @@ export function threadItem(item: ThreadItemData, words: Words): Html {
 function addressOf({ thread, hit, query }: ThreadItemData): string {
   if (hit?.messageId === undefined) return `/t/${thread.id}`;
   const asked = new URLSearchParams({ at: hit.messageId, ...(query !== "" && { mark: query }) });
-  return `/t/${thread.id}?${asked}#m-${encodeURIComponent(hit.messageId)}`;
+  return `/t/${thread.id}?${asked}#${encodeURIComponent(pageIds.message(hit.messageId))}`;
 }
 
 function isUnseen({ thread: { metadata, headId }, isCurrent }: ThreadItemData): boolean {
@@ -79,7 +80,7 @@ function isUnseen({ thread: { metadata, headId }, isCurrent }: ThreadItemData): 
 
 /** Of the list of all, or of another one. */
 function itemId({ thread, filter, hit }: ThreadItemData): string {
-  return `${hit || isFiltered(filter) ? "f" : "c"}-${thread.id}`;
+  return pageIds.entry(thread.id, !hit && !isFiltered(filter));
 }
 
 export function threadForm({ thread, filter, query, hit }: ThreadItemData, words: Words): Html {
@@ -87,7 +88,7 @@ export function threadForm({ thread, filter, query, hit }: ThreadItemData, words
   const back = queryOf(filter, { q: hit ? query : "" });
   const include = html`hx-include="#search, #threads > [name], #list-end [name]"`;
   const moving = thread.archived ? "restore" : "archive";
-  return html`<li id="e-${thread.id}" class="thread-form" hx-morph-skip><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
+  return html`<li id="${pageIds.entryForm(thread.id)}" class="thread-form" hx-morph-skip><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
 <input type="hidden" name="change" value="${thread.id}"><input type="hidden" name="back" value="${back}">
 <label>${words.list.title}<input name="title" value="${thread.title}" maxlength="500" autocomplete="off" dir="auto" required autofocus></label>
 <label>${words.list.tags}<input name="tags" value="${thread.tags.join(", ")}" placeholder="${words.list.tagsHint}" maxlength="1200" autocomplete="off" dir="auto"></label>

@@ -14,6 +14,7 @@ import { fileChip, fileReport, part, partSummary } from "../../views/part";
 import { threadForm, threadGroup, threadItem, threadItems, threadList } from "../../views/thread-list";
 import { languages } from "../../views/words";
 import { errorOf } from "../basics/errors";
+import { pageIds } from "../basics/page-ids";
 import type { Core, Html, Message, OpenMarkdown, PartData, ViewsProtocol } from "../protocols";
 
 export function createViews(core: Core): ViewsProtocol {
@@ -111,18 +112,18 @@ const PLAIN: Partial<ViewsProtocol> = {
   part: plainPart,
   partSummary: () => html``,
   message: ({ id, parts, role }) =>
-    html`<article id="${id}" class="message ${role === "user" ? "user" : "reply"}"><div id="${id}-parts" class="parts">${parts.map(plainPart)}</div><footer id="${id}-foot"></footer></article>`,
-  messageFoot: ({ id }) => html`<footer id="${id}-foot" class="message-foot"></footer>`,
+    html`<article id="${id}" class="message ${role === "user" ? "user" : "reply"}"><div id="${pageIds.parts(id)}" class="parts">${parts.map(plainPart)}</div><footer id="${pageIds.foot(id)}"></footer></article>`,
+  messageFoot: ({ id }) => html`<footer id="${pageIds.foot(id)}" class="message-foot"></footer>`,
   title: (thread) => html`<div id="title" class="title"><h1>${thread?.title}</h1></div>`,
   pageTitle: (thread) => html`${thread?.title}`,
   threadItem: ({ thread, hit, filter }) =>
-    html`<li id="${hit || filter.archived || filter.tag !== null ? "f" : "c"}-${thread.id}" class="thread"><a class="open" href="/t/${thread.id}">${thread.title}</a></li>`,
+    html`<li id="${pageIds.entry(thread.id, !hit && !filter.archived && filter.tag === null)}" class="thread"><a class="open" href="/t/${thread.id}">${thread.title}</a></li>`,
 };
 
 /** Its Markdown is no matter of this view, and what is added to it while it grows has to go on from what is shown. */
 function plainPart({ id, message, body, tail }: PartData): Html {
   const isMarkdown = message.role !== "user" && (message.type === "text" || message.type === "thinking");
-  return html`<div id="${id}" class="part text">${isMarkdown ? body : plain(textOf(message))}${tail && html`<div id="${id}-tail" class="tail">${tail}</div>`}</div>`;
+  return html`<div id="${id}" class="part text">${isMarkdown ? body : plain(textOf(message))}${tail && html`<div id="${pageIds.tail(id)}" class="tail">${tail}</div>`}</div>`;
 }
 
 function textOf({ name, arguments: given, content, error }: Message): string {

@@ -6,6 +6,7 @@
 
 import { errorOf } from "../../basics/errors";
 import { createCoalesced } from "../../basics/once";
+import { pageIds } from "../../basics/page-ids";
 import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData, Words } from "../../protocols";
 import { partial } from "../http/respond";
@@ -180,7 +181,8 @@ function messagesDifference(core: Core, words: Words, shown: PageState["messages
 
 /** What a user wrote stays, and may be under their hands in a form. */
 function tellChanged({ views }: Core, words: Words, message: MessageData): string {
-  if (message.role === "user") return partial(`${message.id}-foot`, "outerMorph", views.messageFoot(message, words));
+  if (message.role === "user")
+    return partial(pageIds.foot(message.id), "outerMorph", views.messageFoot(message, words));
   return partial(message.id, "outerMorph", views.message(message, words));
 }
 

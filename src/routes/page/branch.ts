@@ -4,6 +4,7 @@
  */
 
 import { newestEnd, pathTo } from "../../basics/messages";
+import { pageIds } from "../../basics/page-ids";
 import type {
   Core,
   Html,
@@ -222,7 +223,7 @@ function messageData(
     // Where a reply was continued twice, the place is below one of its parts.
     const siblings = messages.map(({ parentId, id }) => siblingsOf(parentId, id)).findLast((found) => found !== null);
     return {
-      id: `r-${questionId}`,
+      id: pageIds.reply(questionId),
       threadId,
       role: "assistant",
       parts: messages.map(toPart),
@@ -237,7 +238,7 @@ function messageData(
     if (first.role !== "user") return replyTo(parentId ?? "", threadId, group);
     const parts: PartData[] = [toPart(first)];
     const siblings = siblingsOf(parentId, id);
-    const question = { id: `m-${id}`, threadId, role: "user" as const, parts, turn: null, siblings };
+    const question = { id: pageIds.message(id), threadId, role: "user" as const, parts, turn: null, siblings };
     // A turn that failed or has only begun has nothing in the thread, and is shown all the same.
     const hasReply = groups[index + 1]?.[0]?.role !== "user" && index + 1 < groups.length;
     return hasReply || !turnOf(id, undefined) ? question : [question, replyTo(id, threadId, [])];

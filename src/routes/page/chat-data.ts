@@ -2,6 +2,7 @@
 
 import { allowedModels } from "../../basics/allowed";
 import { pathTo } from "../../basics/messages";
+import { pageIds } from "../../basics/page-ids";
 import type {
   ChatData,
   ComposerData,
@@ -72,7 +73,7 @@ const NO_MESSAGES: MessagesData = {
 };
 
 function withDraft(message: MessageData, { window, editDraft }: ChatRequest): MessageData {
-  if (window?.edit === undefined || message.id !== `m-${window.edit}`) return message;
+  if (window?.edit === undefined || message.id !== pageIds.message(window.edit)) return message;
   return { ...message, draft: editDraft ?? message.parts[0]?.message.content ?? "" };
 }
 

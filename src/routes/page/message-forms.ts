@@ -2,6 +2,7 @@
 
 import { Elysia, t } from "elysia";
 import { AppError } from "../../basics/errors";
+import { pageIds } from "../../basics/page-ids";
 import { MIB } from "../../basics/size";
 import type { Core, MessageData, TurnInfo } from "../../protocols";
 import { showBranch } from "../../turn/branch";
@@ -111,7 +112,10 @@ function formRoutes(core: Core) {
       "/t/:id/head",
       async ({ user, request, params: { id }, query: { message } }) => {
         await showBranch(core, user, id, message);
-        return done(request, `/t/${id}?at=${encodeURIComponent(message)}#m-${encodeURIComponent(message)}`);
+        return done(
+          request,
+          `/t/${id}?at=${encodeURIComponent(message)}#${encodeURIComponent(pageIds.message(message))}`,
+        );
       },
       { ...form, ...one },
     )
@@ -153,7 +157,7 @@ function noMessage(): AppError {
 /** A message of the user, on whichever branch it is. */
 async function findMessage(core: Core, reader: Reader, threadId: string, messageId: string): Promise<MessageData> {
   const branch = await loadBranch(core, reader, threadId, { edit: messageId });
-  const message = branch?.messages.messages.find(({ id }) => id === `m-${messageId}`);
+  const message = branch?.messages.messages.find(({ id }) => id === pageIds.message(messageId));
   if (!message) throw noMessage();
   return message;
 }
@@ -163,7 +167,7 @@ async function loadSource(core: Core, reader: Reader, threadId: string, id: stri
   const branch = await loadBranch(core, reader, threadId, { at: id });
   const isIn = ({ parts }: MessageData) => parts.some(({ message }) => message.id === id);
   const isAsked = (it: MessageData) =>
-    isReply ? it.role === "assistant" && (it.id === `r-${id}` || isIn(it)) : isIn(it);
+    isReply ? it.role === "assistant" && (it.id === pageIds.reply(id) || isIn(it)) : isIn(it);
   const found = branch?.messages.messages.find(isAsked);
   if (!found) throw noMessage();
   const messages = found.parts.map(({ message }) => message).filter((message) => isReply || message.id === id);

@@ -4,13 +4,14 @@
  * joins takes the snapshot and then what is told, in one go.
  */
 
+import { pageIds } from "../../basics/page-ids";
 import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
 import { createReplyParts, type ReplyPart } from "../../turn/reply-parts";
 import { partial } from "../http/respond";
 import type { Reader } from "../session/session";
 import { createGrowingText, type GrowingText } from "./growing-text";
-import { isMarkdown, partData, partId } from "./markup";
+import { isMarkdown, partData } from "./markup";
 
 export interface LiveReply {
   /** Of the message, and of the turn that writes it. */
@@ -50,7 +51,7 @@ export async function openReply({ core, reader, turn, base, tell }: ReplyOptions
   const flush = (): void => {
     timer = null;
     const startedMs = performance.now();
-    const markup = growth.takeChanges(`${base.id}-parts`);
+    const markup = growth.takeChanges(pageIds.parts(base.id));
     if (markup !== "") tell(encodeSse({ data: markup }));
     restMs = Math.max(PACE_MS, markup.length / BYTES_PER_MS, WORK_SHARE * (performance.now() - startedMs));
   };
@@ -98,7 +99,7 @@ function endOf({ views }: Core, words: Words, kept: MessageData, told: MessageDa
     const [was, now] = [told.parts[index], views.part(part, words)];
     return was && views.part(was, words).markup !== now.markup ? partial(part.id, "outerMorph", now) : [];
   });
-  return partial(`${kept.id}-foot`, "outerHTML", views.messageFoot(kept, words)) + others.join("");
+  return partial(pageIds.foot(kept.id), "outerHTML", views.messageFoot(kept, words)) + others.join("");
 }
 
 export interface Growth {
@@ -160,7 +161,7 @@ function newShown(core: Core, words: Words, part: ReplyPart, onMade: () => void)
     onMade();
   };
   const text = isMarkdown(message) ? createGrowingText(core, words, made) : null;
-  const shown: ShownPart = { part, id: partId(message), text, progress: "", change: "new" };
+  const shown: ShownPart = { part, id: pageIds.part(message.id), text, progress: "", change: "new" };
   return shown;
 }
 
@@ -173,13 +174,13 @@ function tellNew(core: Core, words: Words, shown: ShownPart): string {
 function tellChange(core: Core, words: Words, shown: ShownPart): string {
   const { id, part, text } = shown;
   const end = text && !part.isOpen ? text.end(part.read().content) : null;
-  const changes = text && part.isOpen ? text.takeChanges(`${id}-tail`) : null;
+  const changes = text && part.isOpen ? text.takeChanges(pageIds.tail(id)) : null;
   if (changes !== null) return changes;
   const data = toData(core, words, shown);
   if (!end || end.whole) return partial(id, "outerMorph", core.views.part(data, words));
   const summary = core.views.partSummary(data, words);
-  const rest = partial(`${id}-tail`, "outerHTML", end.rest);
-  return summary.markup === "" ? rest : rest + partial(`${id}-summary`, "outerHTML", summary);
+  const rest = partial(pageIds.tail(id), "outerHTML", end.rest);
+  return summary.markup === "" ? rest : rest + partial(pageIds.summary(id), "outerHTML", summary);
 }
 
 function toData(core: Core, words: Words, { part, text, progress }: ShownPart): PartData {

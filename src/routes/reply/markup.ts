@@ -5,14 +5,10 @@
  */
 
 import { perServer } from "../../basics/once";
+import { pageIds } from "../../basics/page-ids";
 import { createRecent, type Recent } from "../../basics/recent";
 import { formulasOfText } from "../../formulas";
 import type { Core, Html, Message, PartData, ViewsProtocol, Words } from "../../protocols";
-
-/** Id of a part's element. */
-export function partId(message: Pick<Message, "id">): string {
-  return `p-${message.id}`;
-}
 
 export function isMarkdown({ type }: Pick<Message, "type">): boolean {
   return type === "text" || type === "thinking";
@@ -22,7 +18,7 @@ export function isMarkdown({ type }: Pick<Message, "type">): boolean {
 export function partData(core: Core, words: Words, message: Message, state: Partial<PartData> = {}): PartData {
   let body: Html | null = null;
   return {
-    id: partId(message),
+    id: pageIds.part(message.id),
     message,
     get body() {
       body ??= rendered(core, words, isMarkdown(message) ? message.content : "");
