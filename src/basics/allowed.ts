@@ -161,21 +161,6 @@ export function takeSlot(core: Core, username: string): StreamSlot {
   };
 }
 
-/** Takes one for what `answer` opens, which has to release it; it is given back here when nothing was opened. */
-export async function withSlot(
-  core: Core,
-  username: string,
-  answer: (slot: StreamSlot) => Promise<Response>,
-): Promise<Response> {
-  const slot = takeSlot(core, username);
-  try {
-    return await answer(slot);
-  } catch (error) {
-    slot.release();
-    throw error;
-  }
-}
-
 /** Of requests that a plugin's page answers, by which page and server speak of the same one. */
 const slots = new WeakMap<Request, StreamSlot>();
 

@@ -63,11 +63,12 @@ interface FactJournals {
 
 interface Journal {
   readonly name: string;
-  readonly told: { readonly number: number; readonly fact: Fact }[];
-  last: number;
+  readonly told: Told[];
+  /** How many facts there were, of which the last ones are kept. */
+  count: number;
   readonly listeners: Set<(told: Told) => void>;
-  forget: Timer | null;
-  readonly end: () => void;
+  forget: Timer | undefined;
+  readonly ends: (() => void)[];
 }
 
 /** Those of the server, which its pages and its API share. */
@@ -87,10 +88,10 @@ function createFactJournals(core: Core): FactJournals {
 
   const leave = (username: string, journal: Journal): void => {
     if (journal.listeners.size > 0) return;
-    if (journal.forget) clearTimeout(journal.forget);
+    clearTimeout(journal.forget);
     journal.forget = setTimeout(() => {
       journals.delete(username);
-      journal.end();
+      for (const end of journal.ends) end();
     }, KEPT_MS);
     journal.forget.unref();
   };
@@ -99,17 +100,13 @@ function createFactJournals(core: Core): FactJournals {
     async position(username) {
       const journal = await open(username);
       leave(username, journal);
-      return idOf(journal, journal.last);
+      return placeIn(journal);
     },
 
     async listen(username, after, tell) {
       const journal = await open(username);
-      if (journal.forget) clearTimeout(journal.forget);
-      const position = positionOf(journal, after);
-      if (position === null) tell({ id: idOf(journal, journal.last), fact: null });
-      for (const { number, fact } of journal.told) {
-        if (number > (position ?? journal.last)) tell({ id: idOf(journal, number), fact });
-      }
+      clearTimeout(journal.forget);
+      for (const told of missedSince(journal, after) ?? [{ id: placeIn(journal), fact: null }]) tell(told);
       journal.listeners.add(tell);
       return () => {
         journal.listeners.delete(tell);
@@ -120,42 +117,28 @@ function createFactJournals(core: Core): FactJournals {
 }
 
 async function startJournal(core: Core, username: string): Promise<Journal> {
-  const ends: (() => void)[] = [];
-  const journal: Journal = {
-    name: Bun.randomUUIDv7(),
-    told: [],
-    last: 0,
-    listeners: new Set(),
-    forget: null,
-    end: () => {
-      for (const end of ends) end();
-    },
-  };
+  const name = Bun.randomUUIDv7();
+  const journal: Journal = { name, told: [], count: 0, listeners: new Set(), forget: undefined, ends: [] };
   const tell = (message: Json): void => {
-    journal.last += 1;
-    const fact = message as unknown as Fact;
-    journal.told.push({ number: journal.last, fact });
+    journal.count += 1;
+    const told = { id: placeIn(journal), fact: message as unknown as Fact };
+    journal.told.push(told);
     if (journal.told.length > KEPT) journal.told.shift();
-    for (const listener of [...journal.listeners]) listener({ id: idOf(journal, journal.last), fact });
+    for (const listener of [...journal.listeners]) listener(told);
   };
-  for (const topic of [userTopic(username), EVERYBODY]) ends.push(await core.bus.subscribe(topic, tell));
+  for (const topic of [userTopic(username), EVERYBODY]) journal.ends.push(await core.bus.subscribe(topic, tell));
   return journal;
 }
 
-function idOf({ name }: Journal, number: number): string {
-  return `${name}.${number}`;
+/** The id of the last fact until now. */
+function placeIn({ name, count }: Journal): string {
+  return `${name}.${count}`;
 }
 
-/** The number to go on after, or null when what follows is not known any more. */
-function positionOf(journal: Journal, after: string | null): number | null {
-  if (after === null) return journal.last;
-  const [name, digits] = after.split(".", 2);
-  const number = Number(digits);
-  const isKnown = name === journal.name && Number.isSafeInteger(number) && number >= 0 && number <= journal.last;
-  return isKnown && !isTooFarBack(journal, number) ? number : null;
-}
-
-function isTooFarBack({ told, last }: Journal, number: number): boolean {
-  const oldest = told[0]?.number ?? last + 1;
-  return number + 1 < oldest;
+/** What was told after the fact of that id, or null when it is not known any more. */
+function missedSince({ name, told, count }: Journal, after: string | null): Told[] | null {
+  if (after === null) return [];
+  const [journal, digits] = after.split(".", 2);
+  const missed = count - Number(digits);
+  return journal === name && missed >= 0 && missed <= told.length ? told.slice(told.length - missed) : null;
 }

@@ -1,7 +1,7 @@
 /** POST /api/v1/message: starts a turn and answers as its first follower. */
 
 import { Elysia, type TSchema, t } from "elysia";
-import { MODEL_NAME_MAX, withSlot } from "../../basics/allowed";
+import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { isForm, readFields, readJson } from "../../basics/body";
 import { AppError } from "../../basics/errors";
 import { LEVELS_MAX, parseJson } from "../../basics/json";
@@ -74,18 +74,16 @@ const described = (file: TSchema) =>
 export function messageRoutes(core: Core) {
   return new Elysia().use(session(core)).post(
     "/api/v1/message",
-    async ({ body, user, request, server }) => {
+    ({ body, user, request, server }) => {
       if (body.regenerate && body.content) {
         throw new AppError("invalid", "Give content, or ask to regenerate: not both.");
       }
       const { content = "", regenerate, files = [], parent_id: parentId, ...fields } = body;
       const place = parentId === undefined ? {} : { parentId };
       const asked = { ...given(fields), ...place, content: regenerate ? null : content };
-      // Taken first: a refusal must come before there is a turn.
-      return withSlot(core, user.username, async (slot) => {
-        const turn = await withFiles(core, user, files, (files) => core.turns.start(user, { ...asked, files }));
-        return turnStream(core, request, server, user, turn.id, 0, slot);
-      });
+      return turnStream(core, { user, request, server }, () =>
+        withFiles(core, user, files, (files) => core.turns.start(user, { ...asked, files })),
+      );
     },
     {
       user: true,

@@ -4,7 +4,7 @@
  */
 
 import { Elysia, t } from "elysia";
-import { type StreamSlot, withSlot } from "../../basics/allowed";
+import { takeSlot } from "../../basics/allowed";
 import { required } from "../../basics/errors";
 import { sseText } from "../../basics/sse";
 import type { Core, NumberedEvent, User } from "../../protocols";
@@ -35,11 +35,11 @@ export function turnRoutes(core: Core) {
     )
     .get(
       "/events",
-      async ({ params, query, headers, user, request, server }) => {
+      ({ params, query, headers, user, request, server }) => {
         // A browser that comes back asks for the same address again, with the place that it has reached since.
         const lastEventId = headers["last-event-id"];
         const after = lastEventId ? cursorOf(lastEventId) : (query.after ?? 0);
-        return withSlot(core, user.username, (slot) => turnStream(core, request, server, user, params.id, after, slot));
+        return turnStream(core, { user, request, server }, async () => params, after);
       },
       {
         query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }),
@@ -57,10 +57,7 @@ export function turnRoutes(core: Core) {
     .post(
       "/continue",
       ({ params, user, request, server }) =>
-        withSlot(core, user.username, async (slot) => {
-          const turn = await core.turns.continue(user, params.id);
-          return turnStream(core, request, server, user, turn.id, 0, slot);
-        }),
+        turnStream(core, { user, request, server }, () => core.turns.continue(user, params.id)),
       { detail: answers(eventStream(TurnEvent), 404, 409, 429) },
     );
 }
@@ -70,32 +67,44 @@ function cursorOf(lastEventId: string): number {
   return /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : Number.MAX_SAFE_INTEGER;
 }
 
-/** Follows the turn after position `after`. Throws AppError("notFound") when there is none that the user may see. */
+interface TurnFollower {
+  readonly user: User;
+  readonly request: Request;
+  readonly server: IdleTimer | null;
+}
+
+/**
+ * Follows the turn that `begin` gives, after position `after`. One stream of the user's is taken before that, so that a refusal comes before there is
+ * a turn. Throws AppError("notFound") when there is none that the user may see.
+ */
 export async function turnStream(
   core: Core,
-  request: Request,
-  server: IdleTimer | null,
-  user: User,
-  turnId: string,
-  after: number,
-  slot: StreamSlot,
+  { user, request, server }: TurnFollower,
+  begin: () => Promise<{ readonly id: string }>,
+  after = 0,
 ): Promise<Response> {
-  required(await core.turns.get(user, turnId), NO_TURN);
-  return streamResponse({
-    core,
-    counted: "streams_turn",
-    slot,
-    request,
-    server,
-    async begin({ send, end }) {
-      const take = (events: readonly NumberedEvent[]) => send(encode(events));
-      const stop = await core.turns.listen(user, turnId, after, { take, end });
-      // Nobody can have deleted it: there is no way to.
-      if (!stop) throw new Error("A turn is gone.");
-      return stop;
-    },
-    isAllowed: async () => (await findUser(core, request)) !== null,
-  });
+  const slot = takeSlot(core, user.username);
+  try {
+    const { id } = await begin();
+    required(await core.turns.get(user, id), NO_TURN);
+    return streamResponse({
+      core,
+      counted: "streams_turn",
+      slot,
+      request,
+      server,
+      async begin({ send, end }) {
+        const stop = await core.turns.listen(user, id, after, { take: (events) => send(encode(events)), end });
+        // Nobody can have deleted it: there is no way to.
+        if (!stop) throw new Error("A turn is gone.");
+        return stop;
+      },
+      isAllowed: async () => (await findUser(core, request)) !== null,
+    });
+  } catch (error) {
+    slot.release();
+    throw error;
+  }
 }
 
 const encoder = new TextEncoder();
