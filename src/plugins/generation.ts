@@ -183,23 +183,16 @@ export function winnersOf(plugins: readonly LoadedPlugin[]): Map<string, LoadedP
   return new Map(plugins.flatMap((plugin) => Object.keys(plugin.provide ?? {}).map((protocol) => [protocol, plugin])));
 }
 
-/**
- * All providers of one plugin, none of them in the core yet: it is used whole or not at all. One is made again only when what it wraps is
- * another.
- */
+/** All providers of one plugin, none of them in the core yet: it is used whole or not at all. For each base one is made, once. */
 function providersOf(plugin: LoadedPlugin, parts: CoreParts, core: Core): Partial<CoreParts> {
   const providers: Record<string, unknown> = {};
   for (const [protocol, factory] of Object.entries(plugin.provide ?? {}) as [ProtocolName, Factory | undefined][]) {
     if (!factory) continue;
     const base = parts[protocol];
-    let made = plugin.made.get(protocol);
-    if (made?.base !== base || !made) {
-      made = { base, provider: called(plugin, protocol, () => factory(core, base)) };
-      const lack = missingMembers(protocol, made.provider, base ?? {});
-      if (lack !== null) throw new Error(lack);
-      plugin.made.set(protocol, made);
-    }
-    providers[protocol] = made.provider;
+    const known = plugin.made.getOrInsertComputed(protocol, () => new WeakMap());
+    const make = () => providerOf(plugin, protocol, base, () => factory(core, base));
+    // A built-in has no base.
+    providers[protocol] = known.getOrInsertComputed(base ?? plugin, make);
   }
   return providers;
 }
@@ -207,13 +200,17 @@ function providersOf(plugin: LoadedPlugin, parts: CoreParts, core: Core): Partia
 /** The type of factory and base is that of the same protocol, which the compiler cannot follow through a loop. */
 type Factory = (core: Core, base: unknown) => unknown;
 
-function called(plugin: LoadedPlugin, protocol: ProtocolName, make: () => unknown): unknown {
+function providerOf(plugin: LoadedPlugin, protocol: ProtocolName, base: object | undefined, make: () => unknown) {
+  let provider: unknown;
   try {
-    return make();
+    provider = make();
   } catch (error) {
     if (plugin.isBuiltIn) throw error;
     throw new Error(`Its factory of ${protocol} failed: ${messageOf(error)}`, { cause: error });
   }
+  const lack = missingMembers(protocol, provider, base ?? {});
+  if (lack !== null) throw new Error(lack);
+  return provider;
 }
 
 /** Throws an Error when another has a tool of the same name. */

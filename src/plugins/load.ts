@@ -22,8 +22,8 @@ export interface LoadedPlugin extends Plugin {
   readonly isBuiltIn: boolean;
   /** What `core.settings` gives; undefined for a plugin without a schema. */
   readonly values: unknown;
-  /** Its providers by protocol, each with what it was made around. */
-  readonly made: Map<string, { readonly base: unknown; readonly provider: unknown }>;
+  /** Its providers by protocol, and by the base that each was made around. */
+  readonly made: Map<string, WeakMap<object, unknown>>;
 }
 
 /** What became of a file, or of a plugin that is none. */

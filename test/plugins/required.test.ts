@@ -290,6 +290,7 @@ describe("while the server runs, what is required stays in use as it was last go
   test("it cannot go on beside what was changed: then nothing changes until that is mended", async () => {
     const picky = `export default { name: "picky", priority: 20, provide: { auth: (core, base) => {
       if (base.isOdd) throw new Error("an odd base");
+      globalThis.pickyMade = (globalThis.pickyMade ?? 0) + 1;
       return { ...base, find: async () => "picky" };
     } } };`;
     const { reload, core, lines } = await open({ "functions/picky.ts": picky });
@@ -300,6 +301,8 @@ describe("while the server runs, what is required stays in use as it was last go
     expect(core.plugins.list().map(({ name }) => name)).not.toContain("odd");
     expect(lines.join("\n")).toContain("The plugin picky is required, and could not go on beside what was changed.");
     expect(await reload((folder) => rmSync(join(folder, "functions/odd.ts")))).toEqual({ state: "picky", faults: [] });
+    // What it keeps outlives the attempt.
+    expect((globalThis as { pickyMade?: number }).pickyMade).toBe(1);
   });
 
   test("plugins.yaml requires it; a name that comes later and is not in use is a fault that ends nothing", async () => {
