@@ -9,7 +9,7 @@ import ts from "@typescript/typescript6";
 import { projectFolder } from "./project";
 
 const ENTRY = join(projectFolder, "src/kit/index.ts");
-/** What a plugin may import beside `skeleton`, see src/plugins/virtual.ts. */
+/** What a plugin may import beside `skeleton`, see src/plugins/load.ts. */
 const PACKAGES = ["@sinclair/typebox", "elysia", "@modelcontextprotocol/client", "@modelcontextprotocol/client/stdio"];
 /** By which names files name each other: what @types/node imports, beside those. */
 const NAMED = [...PACKAGES, "undici-types"];
