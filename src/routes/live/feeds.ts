@@ -20,40 +20,31 @@ import { createThreadFeed, type Put, type ThreadFeed } from "./thread";
 export interface OpenPage {
   /** The thread that it shows; null = none, or an old part of one. */
   readonly threadId: string | null;
+  /** Cursor of what it shows. */
+  readonly after: string;
+  /** Id of the last fact that its list knows of. */
+  readonly facts: string;
   readonly put: Put;
 }
 
-export interface FeedCursor {
-  /** Cursor of what the page shows. */
-  readonly after: string;
-  /** Id of the last fact that the page's list knows of. */
-  readonly facts: string;
-}
+/** Tells the page what to change until the function returned is called. */
+type Join = (page: OpenPage) => Promise<() => void>;
 
-export interface Feeds {
-  /** Tells the page what to change until the function returned is called. */
-  join(reader: Reader, page: OpenPage, place: FeedCursor): Promise<() => void>;
-}
+export type Feeds = (reader: Reader) => Join;
 
 export function createFeeds(core: Core): Feeds {
-  const feeds = new WeakMap<Words, Map<string, Feed>>();
-  return {
-    async join(reader, page, place) {
-      const known = feeds.get(reader.words) ?? new Map<string, Feed>();
-      feeds.set(reader.words, known);
-      const key = JSON.stringify([reader.user, reader.zone]);
-      const feed = known.get(key) ?? createFeed(core, reader, () => known.delete(key));
-      known.set(key, feed);
-      return feed.join(page, place);
-    },
+  const feeds = new WeakMap<Words, Map<string, Join>>();
+  return (reader) => {
+    const known = feeds.get(reader.words) ?? new Map<string, Join>();
+    feeds.set(reader.words, known);
+    const key = JSON.stringify([reader.user, reader.zone]);
+    const join = known.get(key) ?? createFeed(core, reader, () => known.delete(key));
+    known.set(key, join);
+    return join;
   };
 }
 
-interface Feed {
-  join(page: OpenPage, place: FeedCursor): Promise<() => void>;
-}
-
-function createFeed(core: Core, reader: Reader, onEmpty: () => void): Feed {
+function createFeed(core: Core, reader: Reader, onEmpty: () => void): Join {
   const journals = factJournals(core);
   /** Pages that are told; `open` counts those too that are about to be. */
   const pages = new Set<OpenPage>();
@@ -94,7 +85,7 @@ function createFeed(core: Core, reader: Reader, onEmpty: () => void): Feed {
       () => {}, // The page that wanted to join was told.
     );
   };
-  const joinThread = (threadId: string, after: string, { put }: OpenPage): (() => void) => {
+  const joinThread = (threadId: string, { after, put }: OpenPage): (() => void) => {
     const thread = threads.get(threadId) ?? createThreadFeed(core, reader, threadId);
     threads.set(threadId, thread);
     const leaveThread = thread.join(after, put);
@@ -103,32 +94,30 @@ function createFeed(core: Core, reader: Reader, onEmpty: () => void): Feed {
       if (thread.isEmpty) threads.delete(threadId);
     };
   };
-  return {
-    async join(page, { after, facts }) {
-      open += 1;
-      try {
-        await listening;
-        /** What happened since the page was made, until it is heard with the others. */
-        const told: Told[] = [];
-        const endTold = await journals.listen(reader.user.username, facts, (it) => told.push(it));
-        heardId = told.at(-1)?.id ?? heardId;
-        const missed = told.flatMap(({ fact }) => fact ?? []);
-        // What was before is not known any more.
-        const event = missed.length < told.length ? RELOAD : listEvent(missed);
-        if (event) page.put(event);
-        if (missed.some(({ type }) => type === "models-changed")) void tellModels(page.put);
-        pages.add(page);
-        const leaves = [() => pages.delete(page), questions.join(page), leave];
-        if (page.threadId !== null) leaves.push(joinThread(page.threadId, after, page));
-        endTold();
-        return () => {
-          for (const end of leaves) end();
-        };
-      } catch (error) {
-        leave();
-        throw error;
-      }
-    },
+  return async (page) => {
+    open += 1;
+    try {
+      await listening;
+      /** What happened since the page was made, until it is heard with the others. */
+      const told: Told[] = [];
+      const endTold = await journals.listen(reader.user.username, page.facts, (it) => told.push(it));
+      heardId = told.at(-1)?.id ?? heardId;
+      const missed = told.flatMap(({ fact }) => fact ?? []);
+      // What was before is not known any more.
+      const event = missed.length < told.length ? RELOAD : listEvent(missed);
+      if (event) page.put(event);
+      if (missed.some(({ type }) => type === "models-changed")) void tellModels(page.put);
+      pages.add(page);
+      const leaves = [() => pages.delete(page), questions.join(page), leave];
+      if (page.threadId !== null) leaves.push(joinThread(page.threadId, page));
+      endTold();
+      return () => {
+        for (const end of leaves) end();
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
   };
 }
 

@@ -89,7 +89,7 @@ async function joinAll(
         if (messages.length > 0) client.send(noted(outsideBytes(core.config, messages)));
       };
       const isTheirs = username === null || username === reader.user.username;
-      if (isTheirs) leaves.push(await feeds.join(reader, { threadId, put }, { after, facts }));
+      if (isTheirs) leaves.push(await feeds(reader)({ threadId, after, facts, put }));
       else put(signedOut(core, reader.words));
     }
   } catch (error) {

@@ -46,7 +46,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     if (!reply) return "";
     const kept = messages.messages.find(({ id, turn }) => id === reply?.id && turn?.id === reply.turnId);
     const end = kept ? reply.endAs(kept) : "";
-    shown = shown && withLast(shown, kept ?? reply.snapshot());
+    shown = shown && withLast(shown, fingerprint(kept ?? reply.snapshot()));
     leaveReply();
     return end;
   };
@@ -61,7 +61,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     if (!branch || isEmpty()) return;
     void branch.later?.then(sync);
     const end = reply && reply.turnId !== branch.live?.id ? await endReply(branch) : "";
-    if (reply) shown = shown && withLast(shown, reply.snapshot());
+    if (reply) shown = shown && withLast(shown, fingerprint(reply.snapshot()));
     else await followReply(branch);
     if (isEmpty()) return leaveReply();
     // From here on nothing waits: what the reply tells must come after what is put now.
@@ -115,25 +115,23 @@ function withReply(branch: Branch, reply: MessageData): Branch {
 }
 
 interface PageState {
-  /** Fingerprints of its messages; null = not known. */
-  readonly messages: readonly string[] | null;
-  readonly liveTurnId: string | null;
-  readonly title: string | null;
+  /** Fingerprints of its messages. */
+  readonly messages: readonly string[];
+  /** Undefined = not known, and so for the title. */
+  readonly liveTurnId: string | null | undefined;
+  readonly title: string | undefined;
 }
 
 /** What a page shows that was made at the cursor `after`. Of a reply that was being written then, how far is not known. */
 function shownAfter(after: string, branch: Branch): PageState {
-  if (after !== branch.cursor) return { messages: null, liveTurnId: null, title: null };
-  const shown = shownOf(branch);
+  if (after !== branch.cursor) return { messages: [], liveTurnId: undefined, title: undefined };
   const last = branch.messages.messages.at(-1);
-  if (!branch.live || !last || !shown.messages) return shown;
-  return { ...shown, messages: [...shown.messages.slice(0, -1), last.id] };
+  return branch.live && last ? withLast(shownOf(branch), last.id) : shownOf(branch);
 }
 
 /** The page has been told of its last message by other means. */
-function withLast(shown: PageState, message: MessageData): PageState {
-  if (!shown.messages) return shown;
-  return { ...shown, messages: [...shown.messages.slice(0, -1), fingerprint(message)] };
+function withLast(shown: PageState, print: string): PageState {
+  return { ...shown, messages: [...shown.messages.slice(0, -1), print] };
 }
 
 function shownOf({ messages, live, thread }: Branch): PageState {
@@ -145,7 +143,7 @@ function difference(core: Core, words: Words, shown: PageState, branch: Branch):
   const { thread, live } = branch;
   let markup = messagesDifference(core, words, shown.messages, branch);
   const liveTurnId = live?.id ?? null;
-  if (shown.messages === null || shown.liveTurnId !== liveTurnId) {
+  if (shown.liveTurnId !== liveTurnId) {
     markup += partial("go", "outerHTML", core.views.go({ threadId: thread.id, liveTurnId }, words));
   }
   if (shown.title !== thread.title) {
@@ -159,8 +157,8 @@ function messagesDifference(core: Core, words: Words, shown: PageState["messages
   const { views } = core;
   const list = messages.messages;
   // The page may show more above: what is loaded now begins further down, or the reader went upwards.
-  const start = shown?.findIndex((print) => idOf(print) === list[0]?.id) ?? -1;
-  if (!shown || start < 0) return partial("messages", "outerMorph", views.messages(messages, words));
+  const start = shown.findIndex((print) => idOf(print) === list[0]?.id);
+  if (start < 0) return partial("messages", "outerMorph", views.messages(messages, words));
   const old = shown.slice(start);
   const firstOther = old.findIndex((print, index) => idOf(print) !== list[index]?.id);
   const same = firstOther < 0 ? old.length : firstOther;

@@ -7,7 +7,7 @@
 import { formulasOfText } from "../../formulas";
 import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
 import { partial } from "../http/respond";
-import { isSumOfBlocks, keepRendered, rendered } from "./markup";
+import { isSumOfBlocks, keepRendered, renderBlocks, rendered, whenFinished } from "./markup";
 
 export interface GrowingText {
   push(text: string): void;
@@ -35,8 +35,6 @@ export interface TextEnd {
 interface ToldBlocks {
   readonly source: string;
   markup: Html;
-  /** Whether formulas are still shown as they were written, and whether they are made meanwhile. */
-  state: "finished" | "waiting" | "made";
 }
 
 const SHORT = 1000; // Characters. For `takeBlocks`, an open block that is longer is looked at only when it has grown by a tenth.
@@ -45,6 +43,8 @@ const SHORT = 1000; // Characters. For `takeBlocks`, an open block that is longe
 export function createGrowingText(core: Core, words: Words, onMade = () => {}): GrowingText {
   const { views } = core;
   const told: ToldBlocks[] = [];
+  /** Markup whose formulas, shown as they were written, have been made meanwhile. */
+  const made = new Set<Html>();
   let isEnded = false;
   /** Source from the start of the open block on. */
   let open = "";
@@ -70,25 +70,24 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
   const finishBlocks = (length: number): Html => {
     const source = open.slice(0, length);
     open = open.slice(length);
-    const blocks: ToldBlocks = { source, ...look(source) };
-    told.push(blocks);
-    return blocks.markup;
+    const markup = look(source);
+    told.push({ source, markup });
+    return markup;
   };
-  const look = (source: string): Omit<ToldBlocks, "source"> => {
-    const formulas = formulasOfText(core.log);
-    const markup = views.markdown(source, words, formulas);
-    const made = formulas.made();
-    void made?.then(() => {
-      for (const blocks of told) if (blocks.markup === markup) blocks.state = "made";
+  const look = (source: string): Html => {
+    const markup = renderBlocks(core, words, source);
+    void whenFinished(markup)?.then(() => {
+      made.add(markup);
       if (!isEnded) onMade();
     });
-    return { markup, state: made ? "waiting" : "finished" };
+    return markup;
   };
   /** Whether what was told is to be told anew. */
   const takeMade = (): boolean => {
-    const made = told.filter(({ state }) => state === "made");
-    for (const blocks of made) Object.assign(blocks, look(blocks.source));
-    return made.length > 0;
+    const changed = told.filter(({ markup }) => made.has(markup));
+    for (const blocks of changed) blocks.markup = look(blocks.source);
+    made.clear();
+    return changed.length > 0;
   };
   const openNow = (source: string) => views.openMarkdown(source, words, formulasOfText(core.log));
   const grow = (id: string): string => {
@@ -143,11 +142,11 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
       settleFence();
       isEnded = true;
       const rest = look(open + waiting);
-      const blocks = views.join([...told.map(({ markup }) => markup), rest.markup]);
-      const isFinished = [...told, rest].every(({ state }) => state === "finished");
-      if (isFinished && isSumOfBlocks(text)) keepRendered(core, words, text, blocks);
+      const all = [...told.map(({ markup }) => markup), rest];
+      const blocks = views.join(all);
+      if (isSumOfBlocks(text) && !all.some(whenFinished)) keepRendered(core, words, text, blocks);
       const whole = rendered(core, words, text);
-      return { rest: rest.markup, whole: blocks.markup === whole.markup ? null : whole };
+      return { rest, whole: blocks.markup === whole.markup ? null : whole };
     },
   };
 }

@@ -7,7 +7,7 @@
 import { perServer } from "../../basics/once";
 import { pageIds } from "../../basics/page-ids";
 import { createRecent, type Recent } from "../../basics/recent";
-import { formulasOfText } from "../../formulas";
+import { type FormulasOfText, formulasOfText } from "../../formulas";
 import type { Core, Html, Message, PartData, ViewsProtocol, Words } from "../../protocols";
 
 export function isMarkdown({ type }: Pick<Message, "type">): boolean {
@@ -146,10 +146,20 @@ function* rendering(core: Core, words: Words, text: string): Generator<undefined
     length = finished > 0 ? lengthOfSlice(text, start) : length * 2;
   }
   const last = views.markdown(text.slice(start), words, formulas);
-  const markup = slices.length === 0 ? last : views.join([...slices, last]);
-  const later = formulas.made();
+  const markup = marked(slices.length === 0 ? last : views.join([...slices, last]), formulas);
+  if (!whenFinished(markup)) keepRendered(core, words, text, markup);
+  return markup;
+}
+
+/** Blocks of a text that is being written, at once. */
+export function renderBlocks({ views, log }: Core, words: Words, blocks: string): Html {
+  const formulas = formulasOfText(log);
+  return marked(views.markdown(blocks, words, formulas), formulas);
+}
+
+function marked(markup: Html, { made }: FormulasOfText): Html {
+  const later = made();
   if (later) unfinished.set(markup, later);
-  else keepRendered(core, words, text, markup);
   return markup;
 }
 

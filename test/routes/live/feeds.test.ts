@@ -49,8 +49,8 @@ interface TestPage {
 
 async function openPage(feeds: Feeds, threadId: string | null, facts = ""): Promise<TestPage> {
   const told: Uint8Array[] = [];
-  const page = { threadId, put: (message: Uint8Array) => void told.push(message) };
-  const leave = await feeds.join(READER, page, { after: "unknown", facts });
+  const page = { threadId, after: "unknown", facts, put: (message: Uint8Array) => void told.push(message) };
+  const leave = await feeds(READER)(page);
   return { page, told, leave, text: () => told.map((it) => decoder.decode(it)).join("") };
 }
 
