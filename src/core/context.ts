@@ -135,13 +135,12 @@ async function mutate(core: Core, username: string, threadId: string, expected?:
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const count = await core.context.mutationCount(username, threadId);
     if (expected !== undefined && count !== expected) return false;
-    if (await countUp(core, username, threadId, count)) return true;
+    const fields = { mutations: count + 1 };
+    const counting =
+      count > 0
+        ? core.store.update(username, "context_counts", threadId, fields, { mutations: count })
+        : addIfAbsent(core.store, username, "context_counts", fields, threadId);
+    if (await counting) return true;
   }
   throw new AppError("conflict", "The context is being edited by too many at once. Try again.");
-}
-
-async function countUp(core: Core, username: string, threadId: string, count: number): Promise<boolean> {
-  const fields = { mutations: count + 1 };
-  if (count > 0) return core.store.update(username, "context_counts", threadId, fields, { mutations: count });
-  return addIfAbsent(core.store, username, "context_counts", fields, threadId);
 }

@@ -64,7 +64,7 @@ export function createStore(core: Core): StoreProtocol {
       await writes.write(() => {
         const added = database.first(sql, ...values);
         if (!added) throw new AppError("conflict", `There is a record "${id}" in "${name}" already.`);
-        if (isSearched(schema.get(name))) reindex(database, schema.get(name), Number(added._row));
+        reindex(database, schema.get(name), Number(added._row));
       });
       return id;
     },
@@ -125,7 +125,7 @@ export function createStore(core: Core): StoreProtocol {
         const deleted = database.first(sql, ...values);
         if (!deleted) return false;
         const now = schema.get(name);
-        if (isSearched(now)) unindex(database, now, Number(deleted._row));
+        unindex(database, now, Number(deleted._row));
         if (hasCollections(now)) collections.forget(name, Number(deleted._row));
         return true;
       });
@@ -214,10 +214,6 @@ export function createLazyStore(core: Core): StoreProtocol {
   };
 }
 
-function isSearched(store: StoreInfo): boolean {
-  return searchedFields(store).length > 0;
-}
-
 function hasCollections(store: StoreInfo): boolean {
   return Object.values(store.fields).some(({ type }) => type === "json_collection");
 }
@@ -262,14 +258,13 @@ function countOf({ database, store, from }: Giving): number {
 }
 
 function* giveRows({ database, store, from, to }: Giving): Generator<void> {
-  const isSearched = searchedFields(store).length > 0;
   const next = `SELECT min(_row) AS row FROM "${store.name}" WHERE _owner = ? AND _row > ?`;
   const take = `UPDATE OR IGNORE "${store.name}" SET _owner = ? WHERE _row = ? RETURNING _row`;
   for (let after = -1; ; ) {
     const row = database.first(next, from, after)?.row ?? null;
     if (row === null) return;
     after = Number(row);
-    if (database.first(take, to, after) && isSearched) reindex(database, store, after);
+    if (database.first(take, to, after)) reindex(database, store, after);
     yield;
   }
 }

@@ -154,9 +154,10 @@ function blocksOf(database: StoreDatabase, store: StoreInfo, owner: string): num
   return database.all(sql, owner).map((row) => Number(row.first));
 }
 
-/** Brings the index up to the record; called with every change to a searched field, in the same transaction. */
+/** Brings the index of a store that has one up to the record; called with every change to a searched field, in the same transaction. */
 export function reindex(database: StoreDatabase, store: StoreInfo, row: number): void {
   const fields = searchedFields(store);
+  if (fields.length === 0) return;
   const columns = fields.map((field) => `"${field}"`).join(", ");
   const record = database.first(`SELECT _owner, ${columns} FROM "${store.name}" WHERE _row = ?`, row);
   const texts = fields.map((field) => record?.[field] ?? "").filter((text) => text !== "");
@@ -174,7 +175,7 @@ export function reindex(database: StoreDatabase, store: StoreInfo, row: number):
 }
 
 export function unindex(database: StoreDatabase, store: StoreInfo, row: number): void {
-  database.run(`DELETE FROM "${store.name}.words" WHERE rowid = ?`, row);
+  if (searchedFields(store).length > 0) database.run(`DELETE FROM "${store.name}.words" WHERE rowid = ?`, row);
 }
 
 interface Indexed {
