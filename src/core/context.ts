@@ -14,27 +14,22 @@ import type {
   Core,
   JsonObject,
   NewContextMessage,
-  StoreFields,
   StoreRecord,
 } from "../protocols";
 
-const EDITS: StoreFields = {
-  thread_id: { type: "str", index: true },
-  /** The context message that it changes or follows. */
-  target: "str",
-  /** `text`, `remove`, `add` or `replace`. */
-  kind: "str",
-  messages: "json",
-};
-
-/** One record per thread that was ever edited. */
-const COUNTS: StoreFields = { mutations: "int" };
-
-const ATTEMPTS = 20; // Others who edit the same thread at the same moment; each attempt means that one of them succeeded.
+const EDITS = "context_edits";
+const COUNTS = "context_counts"; // One record per thread that was ever edited.
 
 export async function declareContextStores(core: Core): Promise<void> {
-  await core.store.createStoreIfNotExists("context_edits", EDITS);
-  await core.store.createStoreIfNotExists("context_counts", COUNTS);
+  await core.store.createStoreIfNotExists(EDITS, {
+    thread_id: { type: "str", index: true },
+    /** The context message that it changes or follows. */
+    target: "str",
+    /** `text`, `remove`, `add` or `replace`. */
+    kind: "str",
+    messages: "json",
+  });
+  await core.store.createStoreIfNotExists(COUNTS, { mutations: "int" });
 }
 
 export function createContext(core: Core): ContextProtocol {
@@ -76,11 +71,11 @@ export function createContext(core: Core): ContextProtocol {
     async regenerate(username, threadId) {
       await mutate(core, username, threadId);
       const edits = await readEdits(core, username, threadId);
-      await Promise.all(edits.map(({ id }) => core.store.delete(username, "context_edits", id)));
+      await Promise.all(edits.map(({ id }) => core.store.delete(username, EDITS, id)));
     },
 
     async mutationCount(username, threadId) {
-      const record = await core.store.get(username, "context_counts", threadId);
+      const record = await core.store.get(username, COUNTS, threadId);
       return Number(record?.mutations ?? 0);
     },
   };
@@ -114,7 +109,7 @@ async function lastId(core: Core, username: string, threadId: string): Promise<s
 
 /** In the order they were made. */
 function readEdits(core: Core, username: string, threadId: string): Promise<StoreRecord[]> {
-  return core.store.find(username, "context_edits", { where: { thread_id: threadId } });
+  return core.store.find(username, EDITS, { where: { thread_id: threadId } });
 }
 
 function toEdit({ target, kind, messages }: StoreRecord): ContextEdit {
@@ -127,20 +122,15 @@ function toEdit({ target, kind, messages }: StoreRecord): ContextEdit {
 
 async function addEdit(core: Core, username: string, threadId: string, edit: ContextEdit): Promise<void> {
   const messages = edit.messages as unknown as readonly JsonObject[];
-  await core.store.add(username, "context_edits", { ...edit, thread_id: threadId, messages });
+  await core.store.add(username, EDITS, { ...edit, thread_id: threadId, messages });
 }
 
 /** Counts an edit. With `expected`: false, and nothing counted, when the count is another. */
-async function mutate(core: Core, username: string, threadId: string, expected?: number): Promise<boolean> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const count = await core.context.mutationCount(username, threadId);
-    if (expected !== undefined && count !== expected) return false;
-    const fields = { mutations: count + 1 };
-    const counting =
-      count > 0
-        ? core.store.update(username, "context_counts", threadId, fields, { mutations: count })
-        : addIfAbsent(core.store, username, "context_counts", fields, threadId);
-    if (await counting) return true;
+async function mutate({ store }: Core, username: string, threadId: string, expected?: number): Promise<boolean> {
+  if (expected === undefined) {
+    await store.increment(username, COUNTS, threadId, { mutations: 1 });
+    return true;
   }
-  throw new AppError("conflict", "The context is being edited by too many at once. Try again.");
+  if (expected === 0) return addIfAbsent(store, username, COUNTS, { mutations: 1 }, threadId);
+  return store.update(username, COUNTS, threadId, { mutations: expected + 1 }, { mutations: expected });
 }

@@ -113,7 +113,7 @@ export function createStore(core: Core): StoreProtocol {
         ON CONFLICT (_owner, id) DO UPDATE SET ${sums.join(", ") || "id = id"} RETURNING _row`;
       await writes.write(() => {
         const changed = database.first(sql, ...values);
-        if (changed && isSearched(schema.get(name))) reindex(database, schema.get(name), Number(changed._row));
+        if (changed) reindex(database, schema.get(name), Number(changed._row));
       });
     },
 
