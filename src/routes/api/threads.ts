@@ -24,8 +24,10 @@ const ListPage = t.Object({
   pinned_first: t.Optional(t.Boolean()),
 });
 
+export const TITLE_MAX = 500; // Characters.
+
 const ThreadChanges = t.Object({
-  title: t.Optional(t.String({ minLength: 1, maxLength: 500, pattern: "\\S", description: "Not blank." })),
+  title: t.Optional(t.String({ minLength: 1, maxLength: TITLE_MAX, pattern: "\\S", description: "Not blank." })),
   model: t.Optional(t.String({ minLength: 1, maxLength: MODEL_NAME_MAX })),
   system_prompt: t.Optional(t.String({ minLength: 1, maxLength: 500 })),
   parameters: t.Optional(anyObject()),

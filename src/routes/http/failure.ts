@@ -2,82 +2,80 @@
 
 import type { ValueError } from "@sinclair/typebox/value";
 import type { ValidationError } from "elysia";
-import { errorOf, HTTP_STATUS, isAppError } from "../../basics/errors";
+import { codeOf, errorOf, HTTP_STATUS, isAppError } from "../../basics/errors";
 import type { Core, Words } from "../../protocols";
 import { wordsFor } from "../session/session";
 import { insidePath, ownPath, urlOf } from "./address";
 import { pageData } from "./assets";
 import { htmlResponse, partial, seeOther, wantsPage } from "./respond";
 
-export interface ErrorAnswer {
-  readonly status: number;
+/** What a person reads of an error, and by which the words of a language may say it. */
+interface Said {
   /** A sentence for a person. */
-  readonly detail: string;
-  /** By which the words of a reader's language may say it. */
-  readonly reason?: string;
-  readonly figures?: readonly number[];
-  readonly retryAfterS?: number;
+  readonly message: string;
+  readonly reason?: string | undefined;
+  readonly figures?: readonly number[] | undefined;
+  readonly retryAfterS?: number | undefined;
+}
+
+export interface Refusal extends Said {
+  readonly status: number;
   /** What only the owner may know; null when the request was at fault. */
   readonly cause: Error | null;
 }
 
-export function failureOf(error: unknown, code: number | string): ErrorAnswer {
+export function failureOf(error: unknown, code: number | string): Refusal {
   // What a body reader throws arrives wrapped.
   const origin = error instanceof Error && isAppError(error.cause) ? error.cause : error;
   if (isAppError(origin)) {
     const status = HTTP_STATUS[origin.code];
     const cause = status >= 500 && origin.cause instanceof Error ? origin.cause : null;
-    const { message: detail, retryAfterS, reason, figures } = origin;
-    const said = { ...(reason && { reason }), ...(figures && { figures }) };
-    return { status, detail, cause, ...(retryAfterS && { retryAfterS }), ...said };
+    const { message, reason, figures, retryAfterS } = origin;
+    return { status, message, reason, figures, retryAfterS, cause };
   }
   switch (code) {
     case "VALIDATION":
       return validationFailure(error as ValidationError);
     case "PARSE":
-      return {
-        status: 400,
-        detail: "The body of the request cannot be read; it must be valid JSON or a form.",
-        cause: null,
-      };
+      return { status: 400, message: UNREADABLE, cause: null };
     case "NOT_FOUND":
-      return { status: 404, detail: "There is nothing at this address.", reason: "noPage", cause: null };
-    default:
-      return isOutOfFiles(error) ? { ...NO_FILES, cause: errorOf(error) } : { ...BROKEN, cause: errorOf(error) };
+      return { status: 404, message: "There is nothing at this address.", reason: "noPage", cause: null };
+    default: {
+      // Of the process or of the machine.
+      const isOutOfFiles = ["EMFILE", "ENFILE"].includes(codeOf(error));
+      return { ...(isOutOfFiles ? NO_FILES : BROKEN), cause: errorOf(error) };
+    }
   }
 }
 
-/** Of the process or of the machine. */
-function isOutOfFiles(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE");
-}
+const UNREADABLE = "The body of the request cannot be read; it must be valid JSON or a form.";
 
 const NO_FILES = {
   status: 503,
-  detail: "The server has too many files and connections open. Try again in a moment.",
+  message: "The server has too many files and connections open. Try again in a moment.",
   reason: "noFiles",
   retryAfterS: 5,
 } as const;
 
-/** Of an address that takes other methods than the request's. */
-export function wrongMethod(request: Request, methods: readonly string[]): ErrorAnswer {
-  const detail = `This address takes ${methods.join(", ")}, and not ${request.method}.`;
-  return { status: 405, detail, cause: null };
-}
-
 const BROKEN = {
   status: 500,
-  detail: "Something went wrong in the server; its log says what.",
+  message: "Something went wrong in the server; its log says what.",
   reason: "broken",
 } as const;
 
-export function failureResponse(core: Core, request: Request, failure: ErrorAnswer): Response {
-  const { status, detail, retryAfterS } = failure;
+/** Of an address that takes other methods than the request's. */
+export function wrongMethod(request: Request, methods: readonly string[]): Refusal {
+  const message = `This address takes ${methods.join(", ")}, and not ${request.method}.`;
+  return { status: 405, message, cause: null };
+}
+
+export function failureResponse(core: Core, request: Request, failure: Refusal): Response {
+  const { status, message, retryAfterS } = failure;
   const headers: Record<string, string> = retryAfterS ? { "retry-after": String(retryAfterS) } : {};
   const { pathname, search } = urlOf(request) ?? { pathname: "/", search: "" };
   const isProgram = pathname.startsWith("/api/") || !wantsPage(request);
   const words = wordsFor(core, request);
-  const sentence = sentenceOf({ ...failure, message: detail }, words);
+  const sentence = sentenceOf(failure, words);
   if (request.headers.has("hx-request")) {
     const link = status === 401 ? { link: { path: signInPath(core, request), label: words.signIn.signIn } } : {};
     const kind = failure.reason === "manyStreams" ? "offline" : status === 409 ? "busy" : "error";
@@ -85,7 +83,7 @@ export function failureResponse(core: Core, request: Request, failure: ErrorAnsw
     const markup = partial("status", "outerHTML", said);
     return htmlResponse({ markup }, status, headers);
   }
-  if (isProgram) return Response.json({ detail }, { status, headers });
+  if (isProgram) return Response.json({ detail: message }, { status, headers });
   if (status === 401 && request.method === "GET") {
     return seeOther(`/login?next=${encodeURIComponent(pathname + search)}`);
   }
@@ -106,27 +104,19 @@ export function sentenceOf(error: Said, { errors: { reasons } }: Words): string 
   return first === undefined ? message : said(first, second);
 }
 
-interface Said {
-  readonly message: string;
-  readonly reason?: string | undefined;
-  readonly figures?: readonly number[] | undefined;
-  readonly retryAfterS?: number | undefined;
-}
-
 /** Back to the page that the person is on, where the text in the composer is kept by the browser's history. */
 function signInPath({ config }: Core, request: Request): string {
   const page = URL.parse(request.headers.get("hx-current-url") ?? "");
   return `/login?next=${encodeURIComponent(ownPath(page ? insidePath(config, page.pathname) + page.search : "/"))}`;
 }
 
-function validationFailure(error: ValidationError): ErrorAnswer {
+function validationFailure(error: ValidationError): Refusal {
   const wrong = wrongPart(error);
   const path = wrong?.path.replace(/^\//, "").replaceAll("/", ".") || error.type;
-  const message = wrong?.message.replace(/^Expected/, "expected") ?? "it does not fit";
+  const fault = wrong?.message.replace(/^Expected/, "expected") ?? "it does not fit";
   // The error's own words hold the value.
-  if (error.type === "response")
-    return { ...BROKEN, cause: new Error(`The answer does not fit: ${path}: ${message}.`) };
-  return { status: 422, detail: `${path}: ${message}.`, cause: null };
+  if (error.type === "response") return { ...BROKEN, cause: new Error(`The answer does not fit: ${path}: ${fault}.`) };
+  return { status: 422, message: `${path}: ${fault}.`, cause: null };
 }
 
 const WRONG_PARTS_MAX = 64;

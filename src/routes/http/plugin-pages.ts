@@ -88,8 +88,8 @@ async function answer(
     releaseSlotOf(request);
     if (isAppError(error)) throw error;
     core.log.error("The page of a plugin failed", { plugin: name, error: errorOf(error) });
-    const detail = `The page of the plugin ${name} failed; the server's log says why.`;
-    return failureResponse(core, request, { status: 500, detail, cause: null });
+    const message = `The page of the plugin ${name} failed; the server's log says why.`;
+    return failureResponse(core, request, { status: 500, message, cause: null });
   }
 }
 

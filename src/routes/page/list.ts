@@ -15,6 +15,7 @@ import type {
   ThreadState,
 } from "../../protocols";
 import { factJournals } from "../api/live-events";
+import { TITLE_MAX } from "../api/threads";
 import { insidePath, ownPath } from "../http/address";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
@@ -164,8 +165,6 @@ async function editForm(core: Core, { user, words }: Reader, id: string, asked: 
 function filterOf({ archived, tag }: ListFields): ThreadFilter {
   return { archived: archived === "true", tag: tag || null };
 }
-
-const TITLE_MAX = 500; // Characters.
 
 function titleOf(text: string): string {
   const title = text.trim().slice(0, TITLE_MAX);

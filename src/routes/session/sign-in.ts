@@ -75,16 +75,11 @@ export function networkOf(address: string): string {
   // The parser of addresses writes each in one way.
   const canonical = isIP(text) === 6 ? URL.parse(`http://[${text}]/`)?.hostname.slice(1, -1) : undefined;
   if (canonical === undefined) return bare.slice(0, ADDRESS_MAX);
-  const [head = "", tail] = canonical.split("::");
-  const before = groupsOf(head);
-  const after = groupsOf(tail ?? "");
-  const groups = [...before, ...Array<string>(8 - before.length - after.length).fill("0"), ...after];
+  // The two points stand for as many zeros as are missing.
+  const [head = [], tail = []] = canonical.split("::").map((part) => part.split(":").filter(Boolean));
+  const groups = [...head, ...Array<string>(8 - head.length - tail.length).fill("0"), ...tail];
   const isMapped = groups.slice(0, 6).join(":") === "0:0:0:0:0:ffff";
   return isMapped ? dotted(groups.slice(6)) : `${groups.slice(0, 4).join(":")}::/64`;
-}
-
-function groupsOf(text: string): string[] {
-  return text === "" ? [] : text.split(":");
 }
 
 function dotted(groups: readonly string[]): string {
