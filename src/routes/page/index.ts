@@ -6,7 +6,7 @@ import { AppError } from "../../basics/errors";
 import type { Core } from "../../protocols";
 import { outsideBytes } from "../http/address";
 import { htmlResponse, PAGE_HEADERS } from "../http/respond";
-import { type IdleTimer, type StreamFormat, sendAll, streamResponse } from "../http/stream";
+import { type StreamFormat, type StreamOptions, sendAll, streamResponse } from "../http/stream";
 import { streamedPage, writePage } from "../reply/no-script";
 import { findUser, type Reader, session } from "../session/session";
 import { noteSeen } from "./branch";
@@ -34,35 +34,13 @@ const HTML_STREAM: StreamFormat = {
 };
 
 export function pageRoutes(core: Core) {
-  const show = async (reader: Reader, asked: ChatRequest): Promise<Response> => {
-    const chat = await loadChat(core, reader, asked);
-    if (!chat)
-      throw new AppError("notFound", "There is no such chat. It may have been another account's.", {
-        reason: "noChat",
-      });
-    const { thread, cursor, composer } = chat;
-    if (thread && cursor !== null && composer.liveTurnId === null) await noteSeen(core, reader.user.username, thread);
-    return htmlResponse(core.views.chatPage(chat, reader.words));
-  };
-  const showStreamed = async (reader: Reader, asked: ChatRequest, request: Request, server: IdleTimer | null) => {
-    const chat = await loadChat(core, reader, asked);
-    const page = chat && streamedPage(core, reader, chat);
-    if (!page) return show(reader, asked);
-    const slot = takeSlot(core, reader.user.username);
-    const isAllowed = async () => (await findUser(core, request)) !== null;
-    const begin = sendAll(async function* (signal) {
-      for await (const piece of writePage(core, reader, page, signal)) yield outsideBytes(core.config, piece);
-    });
-    const counted = "streams_page";
-    return streamResponse({ core, counted, slot, request, server, begin, isAllowed, format: HTML_STREAM });
-  };
   return new Elysia()
     .use(session(core))
     .use(turnFormRoutes(core))
     .use(messageRoutes(core))
     .use(listRoutes(core))
     .use(attachmentRoutes(core))
-    .get("/", ({ reader, query }) => show(reader, { threadId: null, list: query }), {
+    .get("/", ({ reader, query }) => show(core, reader, { threadId: null, list: query }), {
       public: true, // An index.html of the owner's in its place is for everybody (http/assets.ts).
       reader: true,
       query: Asked,
@@ -71,8 +49,35 @@ export function pageRoutes(core: Core) {
       "/t/:id",
       async ({ reader, request, server, params: { id }, query: { before, at, edit, menu, stream, ...query } }) => {
         const asked = { threadId: id, window: { before, at, edit }, menu, list: query };
-        return stream ? showStreamed(reader, asked, request, server) : show(reader, asked);
+        return show(core, reader, asked, stream && { request, server });
       },
       { reader: true, params: t.Object({ id: t.String() }), query: Asked },
     );
+}
+
+/** `stream` is there when a reply that runs is to be written into the page. */
+async function show(
+  core: Core,
+  reader: Reader,
+  asked: ChatRequest,
+  stream?: Pick<StreamOptions, "request" | "server">,
+): Promise<Response> {
+  const { user, words } = reader;
+  const chat = await loadChat(core, reader, asked);
+  if (!chat) {
+    const sentence = "There is no such chat. It may have been another account's.";
+    throw new AppError("notFound", sentence, { reason: "noChat" });
+  }
+  const page = stream && streamedPage(core, reader, chat);
+  if (page) {
+    const slot = takeSlot(core, user.username);
+    const isAllowed = async () => (await findUser(core, stream.request)) !== null;
+    const begin = sendAll(async function* (signal) {
+      for await (const piece of writePage(core, reader, page, signal)) yield outsideBytes(core.config, piece);
+    });
+    return streamResponse({ core, counted: "streams_page", slot, ...stream, begin, isAllowed, format: HTML_STREAM });
+  }
+  const { thread, cursor, composer } = chat;
+  if (thread && cursor !== null && composer.liveTurnId === null) await noteSeen(core, user.username, thread);
+  return htmlResponse(core.views.chatPage(chat, words));
 }
