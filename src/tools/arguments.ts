@@ -30,7 +30,7 @@ export function readArguments(text: string, schema: unknown): Json {
 const WRAPPINGS = ["arguments", "parameters", "input"];
 const BESIDE = new Set(["name", "type", "id"]); // What a call has beside its arguments.
 
-/** What `{"name": …, "arguments": {…}}` has in it; null for what is no such thing. */
+/** The arguments in `{"name": …, "arguments": {…}}`; null for another value. */
 function inWrapping(args: Json): JsonObject | null {
   if (!isJsonObject(args)) return null;
   const [key, ...others] = Object.keys(args).filter((name) => !BESIDE.has(name));
@@ -40,7 +40,7 @@ function inWrapping(args: Json): JsonObject | null {
   return isJsonObject(inner) ? inner : null;
 }
 
-/** Whether the tool knows all that is inside, and nothing around it but what is inside once more. */
+/** Whether the tool knows every name inside, and none around it but those that are inside once more. */
 function isWrappedFor(schema: unknown, args: Json, inner: JsonObject): boolean {
   if (!isRecord(schema) || !isRecord(schema.properties)) return false;
   const known = new Set(Object.keys(schema.properties));

@@ -1,5 +1,5 @@
 /**
- * `core.background`: work that nobody waits for, such as a summary made after a turn. It is known by the name of who began it, so that
+ * `core.background`: work that nobody waits for, such as a summary made after a turn. It bears the name of the plugin that began it, so that
  * a failure can be named, and it is told to end before its plugin is stopped or the store closes.
  */
 
@@ -7,10 +7,10 @@ import { errorOf } from "../basics/errors";
 import { within } from "../basics/within";
 import type { Log } from "../protocols";
 
-const END_MS = 3000; // What looks at its signal ends in far less; what does not must not hold up the end of the server.
+const END_MS = 3000; // Work that looks at its signal ends in far less; other work must not hold up the end of the server.
 
 export interface Background {
-  /** `owner` is the plugin as it is loaded now; null = nobody who could be stopped before the server is. */
+  /** `owner` is the plugin as it is loaded now; null = none that could be stopped before the server is. */
   begin(owner: object | null, name: string, work: (signal: AbortSignal) => Promise<void>): void;
   /** Aborts what the owner began, and resolves when it has ended or had time to. */
   endOf(owner: object): Promise<void>;

@@ -1,7 +1,7 @@
 /**
  * `core.hooks`: the hooks of all plugins as one of each. They nest like an onion: preCall from high priority to low,
- * filterStream and postCall the other way. One that throws is named in the log and left out; the turn goes on, unless the plugin is
- * required: what it guards is then not done at all.
+ * filterStream and postCall the other way. A hook that throws is named in the log and left out; the turn goes on, unless
+ * the plugin is required: what it guards is then not done at all.
  */
 
 import { AppError, errorOf, isAppError } from "../basics/errors";
@@ -127,7 +127,7 @@ async function* guarded(
           yield next.value;
         }
       } finally {
-        // Not awaited: one that hangs would hang here.
+        // Not awaited: a filter that hangs would hang here.
         filtered.return?.().then(undefined, () => {});
       }
       // The stream of a stopped turn just ends.
@@ -159,7 +159,7 @@ function createPatience(seconds: number, signal: AbortSignal) {
   let giveUp = (_: Error): void => {};
   const timer = setInterval(
     () => {
-      // A turn that was stopped reads on no more, and nobody ends what it leaves.
+      // A turn that was stopped reads no further, and the filter is ended by nobody else.
       if (signal.aborted) return end(new Error("The turn was stopped."));
       if (!isWaiting || isPaused || looked.steps !== steps) looked = { steps, times: 0 };
       else if (++looked.times >= LOOKS) end(new Error(`It neither took nor gave anything for ${seconds} seconds.`));
@@ -206,9 +206,13 @@ function warn(log: Log, plugin: string, hook: string, turn: Turn, error: unknown
   log.warn("A plugin's hook failed and was left out", { plugin, hook, turn: turn.id, error: cause });
 }
 
-const HELD_UP_MS = 200; // A reader sees text stand still from about here; who computes for longer belongs into a worker.
+const HELD_UP_MS = 200; // A reader sees text stand still from about here; longer computing belongs into a worker.
 
-/** What `run` returns or throws. `who` is asked when it took too long. */
+/**
+ * Gives what `run` returns or throws, and names a plugin that keeps everybody waiting: all runs in one thread, so a plugin that does not
+ * give control back holds up every reply. Timed is what is done at a stretch, from the call to its return or first `await`; `who` is asked
+ * when that took too long.
+ */
 export function watchHeldUp<T>(log: Log, who: () => LogFields, run: () => T): T {
   const begun = performance.now();
   try {

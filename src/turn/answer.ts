@@ -11,6 +11,7 @@ import type {
   ContextMessage,
   ContextProtocol,
   Core,
+  FinishReason,
   Message,
   NewContextMessage,
   SystemPromptProtocol,
@@ -20,16 +21,18 @@ import type {
   Usage,
   User,
 } from "../protocols";
+import type { Engine } from "./begin";
 import { lengthOf, timestamp } from "./event-log";
 import { createReplyParts } from "./reply-parts";
 import { LENGTH_MAX, sumUsage, TOO_LONG } from "./run";
 
 export async function* answer(
-  core: Core,
+  pin: Engine["pin"],
   user: User,
   request: AnswerRequest & { readonly model: string },
   signal: AbortSignal,
 ): AsyncGenerator<TurnEvent> {
+  const { core, release } = pin();
   const left = new AbortController();
   const id = Bun.randomUUIDv7();
   const context = createAnswerContext(core, id, request.messages);
@@ -52,10 +55,11 @@ export async function* answer(
   const parts = createReplyParts({ id, threadId: id, parentId: id, model: request.model });
   let seq = 0;
   let usage: Usage | null = null;
-  const events = core.messageProcessor.run(turn);
+  let events: AsyncGenerator<TurnEvent, FinishReason> | null = null;
   let ending = "stopped";
   core.counts.add("turns_running");
   try {
+    events = core.messageProcessor.run(turn);
     for (;;) {
       const next = turn.signal.aborted ? null : await within(events.next(), { signal: turn.signal }, () => null);
       if (!next) return;
@@ -84,8 +88,9 @@ export async function* answer(
     core.counts.add("turns_running", -1);
     core.counts.add(`turns_${ending}`);
     left.abort();
+    release();
     // Not waited for: a processor that does not look at the signal would hold the reader.
-    events.return("stop").catch(() => {});
+    events?.return("stop").catch(() => {});
   }
 }
 

@@ -35,7 +35,7 @@ export interface PendingApproval {
 export async function askApproval(turn: AskingTurn, { callId, name }: ToolCall): Promise<boolean> {
   const { signal, approvals } = turn;
   if (isOver(turn)) throw new Error("The turn has ended.");
-  // One answer, also one that is sent twice, must not let two calls run.
+  // One answer must not let two calls run.
   if (approvals.has(callId)) throw new Error("The user was asked about another call with the same id.");
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   approvals.set(callId, { name, resolve, reject });

@@ -9,16 +9,15 @@ import { publishFact, userTopic } from "../basics/facts";
 import { share } from "../basics/once";
 import type { Core, FileInfo, Thread, TurnInfo, TurnRequest, User } from "../protocols";
 import { findLease, isHeld, type Lease, type Leases, releaseLease } from "./lease";
-import { type Plan, titleFrom } from "./plan";
+import { busy, type Plan, titleFrom } from "./plan";
 import { addTurn, readTurn } from "./records";
 import { recoverTurn } from "./recover";
 import { stopRemotely } from "./remote";
 import { type RunningTurn, runTurn } from "./run";
 
-export const BUSY = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
 const CLOSING = "The server is shutting down. Try again in a moment.";
 
-/** What is running here. */
+/** The turn engine of one server. */
 export interface Engine {
   readonly core: Core;
   /** The core for one turn, which stays as it is until it is released. */
@@ -53,17 +52,16 @@ async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: strin
   const { core, leases, running } = engine;
   const { username } = user;
   const fields = { title: titleFrom(plan.content ?? ""), ...plan.settings };
-  const thread = plan.thread ?? (await core.thread.create(username, fields));
-  const lease: Lease = { threadId: thread.id, username, turnId, epoch: 0 };
-  const { threadId } = lease;
-  if (!(await leaseThread(engine, lease, plan))) throw new AppError("conflict", BUSY, { reason: "busy" });
+  const { id: threadId } = plan.thread ?? (await core.thread.create(username, fields));
+  const lease: Lease = { threadId, username, turnId, epoch: 0 };
+  if (!(await leaseThread(engine, lease, plan))) throw busy();
   const info = await storeTurn(core, plan, lease).catch(async (error) => {
     await releaseLease(core, lease).catch(() => leases.abandon(lease));
     throw error;
   });
   // What cannot be read now is found out by the first save.
   if (!(await isHeld(core, lease).catch(() => true))) {
-    // Taken from a process that stood still, by one that found no turn yet to end.
+    // This process stood still, and another one took the lease over before there was a turn to end.
     await recoverTurn(core, lease).catch(() => leases.abandon(lease));
     return info;
   }
@@ -80,16 +78,16 @@ async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: strin
   return info;
 }
 
-const STOPPING_MS = 5000; // Longer than many who stop one another need; a process that does not answer is given up then.
+const STOPPING_MS = 5000; // Longer than many sends that stop one another need; a process that does not answer is given up then.
 
-/** False when a turn runs in the thread. Of several that stop what runs at the same moment, each stops the one before it. */
+/** False when a turn runs in the thread. Of several turns that begin by stopping what runs, each stops the one before it. */
 async function leaseThread(engine: Engine, lease: Lease, { stopRunning }: Plan): Promise<boolean> {
   const { core, leases } = engine;
   const begun = performance.now();
   for (;;) {
     if (await leases.take(lease)) return true;
     if (!stopRunning || performance.now() - begun > STOPPING_MS) return false;
-    // A reply is not stopped for one that is refused then.
+    // No reply is stopped for a turn that is refused then.
     refuseWhenClosing(engine);
     const running = await findLease(core, lease.threadId);
     if (running) await stopRemotely(core, running.turnId);
@@ -128,15 +126,15 @@ async function storeTurn(core: Core, plan: Plan, lease: Lease): Promise<TurnInfo
     await core.thread.update(username, threadId, {
       ...plan.settings,
       headId: parentId,
-      // Else what is said there would be in no list and found by no search.
+      // A thread in the archive is in no list and found by no search.
       ...(thread?.archived && { archived: false }),
     });
-  // Last: whoever finds it may ask for what it said so far, which it answers as soon as it runs.
+  // Last: a follower that finds the turn asks its process for what it said so far, which answers as soon as the turn runs.
   await addTurn(core, username, info);
   return info;
 }
 
-/** The message that is answered: the user's, stored now, or one that is there already. */
+/** Id of the message that is answered: the user's, stored now, or one that is there already. */
 async function storeQuestion(
   core: Core,
   { content, files, parentId: asked }: Plan,
@@ -173,17 +171,17 @@ export async function startOnce(
 ): Promise<TurnInfo> {
   const { core, starting } = engine;
   if (request.key === undefined) return start(Bun.randomUUIDv7());
-  // Others may use the same keys.
+  // Other users may use the same keys.
   const turnId = Bun.randomUUIDv5(JSON.stringify([user.username, request.key]), "oid");
-  // One that fails leaves nothing to find.
+  // A start that failed left no turn.
   const before = (await starting.get(turnId)?.catch(() => null)) ?? (await readTurn(core, user.username, turnId));
   if (before) return (await isSame(core, user, before, request)) ? before : start(Bun.randomUUIDv7());
-  // Somebody was faster while this one read.
+  // Another send with the key began while this one read.
   if (starting.has(turnId)) return startOnce(engine, user, request, start);
   return share(starting, turnId, () => start(turnId));
 }
 
-/** A form that was filled in anew may still bear the key of before. */
+/** Whether the turn was started by the same request: a form that was filled in anew may still bear its earlier key. */
 async function isSame(core: Core, user: User, turn: TurnInfo, request: TurnRequest): Promise<boolean> {
   const { content, threadId, parentId } = request;
   if (threadId !== undefined && threadId !== turn.threadId) return false;
@@ -192,7 +190,7 @@ async function isSame(core: Core, user: User, turn: TurnInfo, request: TurnReque
   return question?.content === content && sums(question.files).join() === sums(request.files).join();
 }
 
-/** Of the bytes: what is uploaded again has another id. */
+/** Files are compared by their bytes: a file that is uploaded again has another id. */
 function sums(files: readonly FileInfo[] = []): string[] {
   return files.map(({ sha256 }) => sha256);
 }

@@ -9,8 +9,8 @@ import type { Core, Json, NumberedEvent, TurnEvent } from "../protocols";
 import { takenOver } from "./lease";
 import type { Owned } from "./records";
 
-// A crash may lose 250 ms of what was shown. The rest of them is for the write itself and for a loop that is late: with 200
-// here, and with 125 at a load of 15, the crash harness found text lost that had been shown for longer.
+// A crash may lose 250 ms of what was shown; 150 of them are for the write itself and for a loop that is late. With 200 here, and
+// with 125 at a load of 15, the crash harness found text lost that had been shown for longer.
 const SAVE_MS = 100;
 // Turns whose time comes in the same 25 ms are saved together: a commit costs as much as ten saves.
 const TOGETHER_MS = 25;
@@ -27,11 +27,11 @@ export interface EventLog {
   saveLast(event: TurnEvent): Promise<void>;
   /** Never rejects. `otherwise` is what followers get when the last event could not be saved. */
   publishLast(otherwise?: TurnEvent): Promise<void>;
-  /** Says and saves nothing more, because the turn is somebody else's: what waits is dropped. */
+  /** Publishes and saves nothing more, because another process has the turn: events that wait are dropped. */
   leave(): void;
 }
 
-/** `lose` is called when the store refuses a save because somebody has taken the turn over. */
+/** `lose` is called when the store refuses a save because another process has taken the turn over. */
 export function createEventLog(core: Core, owned: Owned, lose: () => void = () => {}): EventLog {
   const { username, turnId, epoch } = owned;
   let seq = 0;
@@ -188,7 +188,8 @@ export function isLast({ event }: NumberedEvent): boolean {
 }
 
 /** The same events with neighbouring texts of one kind joined. */
-export function joinText(events: readonly NumberedEvent[]): NumberedEvent[] {
+export function joinText(events: readonly NumberedEvent[]): readonly NumberedEvent[] {
+  if (events.length < 2) return events;
   const joined: NumberedEvent[] = [];
   for (const next of events) {
     const before = joined.at(-1);

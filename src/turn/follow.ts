@@ -30,8 +30,8 @@ export interface Followers {
 }
 
 export function createFollowers(core: Core): Followers {
-  // Ten thousand who begin to follow at once cost a few reads. A follower that knows the turn as running is not told of its end as early
-  // as one that knows it is over.
+  // Ten thousand followers that begin at once cost a few reads. Followers of a running turn have a read of their own, since it may leave
+  // the turn's end out.
   const reads = createCoalesced<SavedTurn>();
   const followers: Followers = {
     listen: (username, turn, after, listener) =>
@@ -114,14 +114,14 @@ async function listen(
     try {
       const { hasOwner, saved } = await read();
       if (isOver) return;
-      // Later on the store may just be behind, where its owner cannot be asked; but a hole that covers what was told is of a crash.
+      // The store may just be behind, where the owner cannot be asked; but a hole over a position that was told is of a crash.
       const isBehind = !isFirst && (saved.at(-1)?.seq ?? 0) < position;
       if (!isBehind && !canContinue(saved, position)) beginAgain();
-      // A hole in what is saved is one that a crash left.
+      // A hole among saved events was left by a crash, and is passed over.
       pass(saved);
       if (isOver) return;
       if (turn.status !== "running") return end();
-      // An owner who does not answer is in a process that the bus does not reach, or dead: then the store alone tells.
+      // An owner that does not answer is dead, or the bus does not reach it: then the store alone tells.
       if (!hasOwner) lookAgain ??= setInterval(() => !heard && void catchUp([]), LOOK_AGAIN_MS);
       const beyond = eventsAfter(heard ?? [], position);
       heard = null;
@@ -144,12 +144,12 @@ async function listen(
 
 /** The owner saves first, so that what was published until now is in the store. */
 async function saveAndRead(core: Core, username: string, turn: TurnInfo): Promise<SavedTurn> {
-  // It may have ended since, and then nobody would answer.
+  // A turn that has ended since has no owner that would answer.
   const isRunning = turn.status === "running" && (await readTurn(core, username, turn.id))?.status === "running";
   const hasOwner = isRunning && (await saveRemotely(core, turn.id));
   const events = await readEvents(core, username, turn.id);
   const last = events.at(-1);
-  // It is saved before the thread is free, and a follower who hears it may send the next message or read the thread at once.
+  // The last event is saved before the thread is free, and a follower that hears it may send the next message at once.
   const isEarly = turn.status === "running" && last && isLast(last) && (await isLeased(core, turn));
   return { hasOwner, saved: isEarly ? events.slice(0, -1) : events };
 }
@@ -173,7 +173,7 @@ function lengthOfAll(events: readonly NumberedEvent[]): number {
   return length;
 }
 
-/** What a reader has been told and has not read yet: bounded, so that one who does not read costs little and is dropped. */
+/** Events that a reader has not read yet: bounded, so that a reader that is too slow costs little and is dropped. */
 interface Inbox {
   put(events: readonly NumberedEvent[]): void;
   /** Nothing more comes; what waits is still given out, and then the error thrown. */
@@ -194,7 +194,7 @@ function createInbox(signal: AbortSignal): Inbox {
     put(events) {
       if (isEnded) return;
       size += lengthOfAll(events);
-      // What comes at once may be larger than that: one who has read everything else is not slow.
+      // One batch may be larger than the bound: a reader that has read everything else is not slow.
       isEnded = size > WAITING_AT_MOST && waiting.length > 0;
       if (isEnded) waiting = [];
       else waiting.push(events);

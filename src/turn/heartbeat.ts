@@ -19,7 +19,7 @@ export interface Heartbeat {
   readonly processId: string;
   /** Says that this process lives. */
   beat(): Promise<void>;
-  /** Ids of the processes that are dead, also of those that `holders` alone names. Called with every heartbeat of our own. */
+  /** Ids of the processes that are dead; a holder without a record is. Called once with every heartbeat of our own. */
   findDead(holders: readonly string[]): Promise<Set<string>>;
   /** Whether the process is gone from this machine, or nothing is known of it. */
   isGone(processId: string): Promise<boolean>;
@@ -71,7 +71,7 @@ interface Heard {
   readonly beatsSince: number;
 }
 
-/** Counted in our own heartbeats, so that clocks that differ and a laptop that slept kill nobody. */
+/** Silence is counted in our own heartbeats, so that clocks that differ and a laptop that slept kill no process. */
 function hear(record: StoreRecord, before: Heard | undefined): Heard {
   const heartbeat = Number(record.heartbeat);
   return { heartbeat, beatsSince: before?.heartbeat === heartbeat ? before.beatsSince + 1 : 0 };
@@ -101,7 +101,7 @@ function isRunning(pid: number, started: Json | undefined): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it runs, for somebody else.
+    // EPERM: it runs, as another user of the machine.
     if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
   }
   const state = stateOf(pid);

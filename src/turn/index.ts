@@ -3,16 +3,17 @@
  * requests only start it, ask for it, or follow it.
  */
 
-import { requireAllowed, requireRoom } from "../basics/allowed";
+import { requireRoom } from "../basics/allowed";
 import { AppError } from "../basics/errors";
-import type { Core, LiveTurn, TurnEvent, TurnInfo, TurnRequest, Turns, User } from "../protocols";
+import { within } from "../basics/within";
+import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { answer } from "./answer";
 import { approveCall } from "./approvals";
-import { BUSY, begin, type Engine, refuseWhenClosing, startOnce } from "./begin";
+import { begin, type Engine, refuseWhenClosing, startOnce } from "./begin";
 import { readEvents } from "./event-log";
 import { createFollowers } from "./follow";
 import { createLeases, declareLeases, findLease, leasedThreads } from "./lease";
-import { checkParameters, chooseModel, planTurn } from "./plan";
+import { checkParameters, chooseModel, planContinuation, planTurn } from "./plan";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
 import { saveRemotely, stopRemotely, unreachable } from "./remote";
@@ -62,7 +63,9 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
 
     async continue(user, turnId) {
       await ready();
-      return continueTurn(engine, user, turnId);
+      const plan = await planContinuation(core, user, turnId);
+      await takeFromLimit(core, user);
+      return withRoom(engine, user, 0, () => begin(engine, user, plan));
     },
 
     get: (user, turnId) => readTurn(core, user.username, turnId),
@@ -97,16 +100,16 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
       await ready();
       await takeFromLimit(core, user);
       const model = await chooseModel(core, user, request.model, null, "default");
-      return pinnedAnswer(engine, user, { ...request, model }, signal);
+      return answer(pin, user, { ...request, model }, signal);
     },
 
     async shutdown(graceMs) {
       engine.isClosing = true;
-      // One that passed the check before is in `running` when it has begun.
+      // A turn that began before is among the running ones then.
       await Promise.allSettled(engine.beginning);
       const ended = () => Promise.all([...engine.running.values()].map((turn) => turn.ended));
       const looking = setInterval(() => cutWaiting(engine), LOOK_MS);
-      await Promise.race([ended(), Bun.sleep(graceMs)]);
+      await within(ended(), { ms: graceMs }, () => {});
       clearInterval(looking);
       for (const turn of engine.running.values()) turn.cut("interrupted");
       await ended();
@@ -129,7 +132,7 @@ async function start(engine: Engine, user: User, request: TurnRequest, turnId: s
   return withRoom(engine, user, Buffer.byteLength(request.content ?? ""), () => begin(engine, user, plan, turnId));
 }
 
-/** Of many that are sent at once, each counts those before it that are not stored yet; they are stored beside each other all the same. */
+/** Of many messages that are sent at once, each also counts those before it that are not stored yet; they are stored side by side all the same. */
 async function withRoom<T>({ core, arriving }: Engine, { username }: User, bytes: number, run: () => Promise<T>) {
   const before = arriving.get(username) ?? 0;
   arriving.set(username, before + bytes);
@@ -142,17 +145,6 @@ async function withRoom<T>({ core, arriving }: Engine, { username }: User, bytes
     else arriving.delete(username);
   }
 }
-
-async function* pinnedAnswer(engine: Engine, ...[user, request, signal]: AnswerArguments): AsyncGenerator<TurnEvent> {
-  const { core, release } = engine.pin();
-  try {
-    yield* answer(core, user, request, signal);
-  } finally {
-    release();
-  }
-}
-
-type AnswerArguments = Parameters<typeof answer> extends [Core, ...infer Rest] ? Rest : never;
 
 async function takeFromLimit(core: Core, user: User): Promise<void> {
   const rate = core.config.rateLimitMessage;
@@ -172,30 +164,12 @@ async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
   if (turn?.status === "running") throw unreachable();
 }
 
-async function continueTurn(engine: Engine, user: User, turnId: string): Promise<TurnInfo> {
-  const { core } = engine;
-  const turn = await readTurn(core, user.username, turnId);
-  const thread = turn && (await core.thread.get(user.username, turn.threadId));
-  if (!turn || !thread) throw new AppError("notFound", "There is no such turn.");
-  if (turn.status === "running") throw new AppError("conflict", BUSY, { reason: "busy" });
-  if (turn.status === "done" && turn.ending !== "length")
-    throw new AppError("conflict", "This reply is complete; there is nothing to continue.");
-  const nodes = await core.thread.tree(user.username, thread.id);
-  const parentId = nodes.findLast((node) => node.turnId === turnId && node.role !== "user")?.id ?? turn.parentId;
-  const { model, systemPrompt, parameters } = turn;
-  await requireAllowed(core, user, model);
-  await takeFromLimit(core, user);
-  await requireRoom(core, user.username, 0);
-  const settings = { model, systemPrompt, parameters };
-  return begin(engine, user, { thread, content: null, files: [], parentId, settings });
-}
-
 async function findLive({ core, running }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
   const lease = await findLease(core, threadId);
   if (lease?.username !== user.username) return null;
   const ours = running.get(lease.turnId);
   if (ours) return liveOf(ours);
-  // A turn that is not stored yet has said nothing, and nobody would answer.
+  // A turn that is not stored yet has said nothing, and its process would not answer.
   if (!(await readTurn(core, user.username, lease.turnId))) return null;
   await saveRemotely(core, lease.turnId);
   const turn = await readTurn(core, user.username, lease.turnId);

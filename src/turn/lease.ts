@@ -1,8 +1,8 @@
 /**
- * Which process runs which turn. A lease is a record whose id is the thread's, so the store lets one turn run per thread, whoever
- * asks. Its epoch counts how often the turn has changed hands, and stands in the turn's own record too: whatever an earlier holder
+ * Which process runs which turn. A lease is a record whose id is the thread's, so the store lets one turn run per thread, in
+ * whichever process. Its epoch counts how often the turn has changed hands, and stands in the turn's own record too: whatever an earlier holder
  * still writes names an older one, and is refused. A process keeps all its leases by one heartbeat; those of a dead process are
- * taken over by whoever notices first. A process that only stood still (SIGSTOP, a virtual machine that slept) learns from its next
+ * taken over by the process that notices first. A process that only stood still (SIGSTOP, a virtual machine that slept) learns from its next
  * heartbeat which turns it has lost, and takes nothing further before that.
  */
 
@@ -53,7 +53,7 @@ export interface Leases {
   stop(): Promise<void>;
 }
 
-/** What is done about turns. */
+/** What is done with the turns behind leases. */
 export interface LeaseKeeper {
   /** Ends a turn that nobody runs. */
   takeOver(lease: Lease): Promise<void>;
@@ -75,7 +75,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
   let timer: Timer | null = null;
   /** When the last heartbeat began that succeeded. */
   let beaten = now();
-  /** Ours by now, with a turn that nobody runs. */
+  /** Leases that are ours by now, of turns that nobody runs. */
   const abandoned = new Map<string, Lease>();
   const works = new Map<string, Promise<void>>();
   const heartbeatMs = () => givenMs ?? core.config.heartbeatS * 1000;
@@ -84,7 +84,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
   const beatNow = async (): Promise<void> => {
     const begun = now();
     await heartbeat.beat();
-    // Before the leases are read, so that each of them is among those unless it was lost.
+    // Asked before the leases are read: a running turn whose lease is not among them then has been lost.
     const running = keeper.running();
     // Leases before processes: a process is known before it takes a lease.
     const leases = (await core.store.find(null, STORE)).map(toLease);
@@ -130,7 +130,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
       if (!isAwake()) await beat();
       if (await addLease(core, lease, processId)) return true;
       if (!(await isLeft(lease.threadId))) return false;
-      // Nobody has to wait for the next heartbeat to find that out.
+      // A heartbeat now, so that the user need not wait for the next one.
       await beat();
       await endAbandoned();
       return addLease(core, lease, processId);

@@ -1,9 +1,10 @@
-/** From a person's request to a turn that may run: checks, defaults, the thread, and what the turn is called with. */
+/** From a person's request to a turn that may run: checks, defaults, the thread, and what the model is called with. */
 
 import { isAllowed, requireAllowed } from "../basics/allowed";
 import { AppError } from "../basics/errors";
 import { isTooDeep, LEVELS_MAX } from "../basics/json";
 import type { Core, FileInfo, JsonObject, Thread, TurnInfo, TurnRequest, User } from "../protocols";
+import { readTurn } from "./records";
 
 export const CONTENT_MAX = 100_000; // Characters. More is a file, not a message.
 const PARAMETERS_MAX = 64_000; // Characters of JSON. They are kept with every turn.
@@ -46,6 +47,27 @@ export async function planTurn(core: Core, user: User, request: TurnRequest): Pr
     settings: { model, systemPrompt, parameters },
     ...(request.stopRunning && { stopRunning: true }),
   };
+}
+
+/** Of a turn that goes on from what an earlier one left. Throws AppError as `Turns.continue` does. */
+export async function planContinuation(core: Core, user: User, turnId: string): Promise<Plan> {
+  const turn = await readTurn(core, user.username, turnId);
+  const thread = turn && (await core.thread.get(user.username, turn.threadId));
+  if (!turn || !thread) throw new AppError("notFound", "There is no such turn.");
+  if (turn.status === "running") throw busy();
+  if (turn.status === "done" && turn.ending !== "length")
+    throw new AppError("conflict", "This reply is complete; there is nothing to continue.");
+  const nodes = await core.thread.tree(user.username, thread.id);
+  const parentId = nodes.findLast((node) => node.turnId === turnId && node.role !== "user")?.id ?? turn.parentId;
+  const { model, systemPrompt, parameters } = turn;
+  await requireAllowed(core, user, model);
+  return { thread, content: null, files: [], parentId, settings: { model, systemPrompt, parameters } };
+}
+
+/** The refusal while a turn runs in the thread. */
+export function busy(): AppError {
+  const text = "A reply is still being written in this thread. Stop it, or wait until it is complete.";
+  return new AppError("conflict", text, { reason: "busy" });
 }
 
 /** The first line of what was asked, until somebody renames the thread. */
@@ -99,7 +121,7 @@ async function choosePrompt(core: Core, asked: string | undefined, thread: Threa
     await requirePrompt(core, asked);
     return asked;
   }
-  // One that was taken away since must not lock the thread.
+  // A prompt that was taken away since must not lock the thread.
   const kept = thread?.systemPrompt;
   return kept && (await core.systemPrompt.get(kept)) ? kept : "default";
 }

@@ -36,10 +36,10 @@ export async function addTurn(core: Core, username: string, turn: TurnInfo): Pro
   await core.store.add(username, "turns", inSnakeCase(kept), id);
 }
 
-/** Whose a turn is: what else they write of it is refused once somebody has taken it from them. */
+/** By whom a turn is written: refused once another process has taken the turn over, which raises the epoch. */
 export type Owned = Pick<Lease, "username" | "turnId" | "epoch">;
 
-/** Fences off whoever ran the turn before. False when somebody has taken it from us since. */
+/** Fences off the process that ran the turn before. False when another one has taken it from us since. */
 export async function takeTurn(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
   const record = await core.store.get(username, "turns", turnId);
   if (!record || epochOf(record) > epoch) return false;
@@ -47,13 +47,13 @@ export async function takeTurn(core: Core, { username, turnId, epoch }: Owned): 
   return core.store.update(username, "turns", turnId, { epoch }, { epoch: was });
 }
 
-/** Whether nobody has taken the turn over. */
+/** Whether no other process has taken the turn over. */
 export async function isOwned(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
   const record = await core.store.get(username, "turns", turnId);
   return record !== null && epochOf(record) === epoch;
 }
 
-/** False when the turn is somebody else's by now. */
+/** False when another process has the turn by now. */
 export async function endTurn(core: Core, { username, turnId, epoch }: Owned, end: TurnEnd): Promise<boolean> {
   const { usage, fault, ...fields } = end;
   const kept = {

@@ -61,7 +61,7 @@ async function ask(core: Core, turnId: string, question: RemoteQuestion): Promis
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const unsubscribe = await core.bus.subscribe(replyTo, (reply) => resolve((reply as { isDone: boolean }).isDone));
   const publish = () => core.bus.publish(topicOf(turnId), { ...question, replyTo } satisfies JsonObject);
-  // Of the questions the one that may be asked twice.
+  // The one question that may be asked twice.
   const repeating = question.ask === "stop" ? setInterval(() => void publish().catch(reject), AGAIN_MS) : undefined;
   try {
     await publish();

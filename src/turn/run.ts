@@ -142,7 +142,7 @@ async function produce(turn: RunningTurn): Promise<FinishReason | "cut"> {
   try {
     for (;;) {
       const next = await events.next();
-      // It may have stood still so long that the turn is another's by now: nothing more may be shown, nor a tool begun.
+      // The process may have stood still so long that another one has the turn: nothing more may be shown, nor a tool begun.
       if (!leases.isAwake()) await leases.wake(signal);
       if (signal.aborted) return "cut";
       if (next.done) return next.value;
@@ -154,7 +154,7 @@ async function produce(turn: RunningTurn): Promise<FinishReason | "cut"> {
       } else push(turn, next.value);
     }
   } finally {
-    // What it left open is closed. Not waited for: one that hangs must not hold up the end.
+    // The processor closes what it left open. Not waited for: one that hangs must not hold up the end.
     events.return("stop").catch(() => {});
   }
 }
@@ -224,7 +224,7 @@ async function addPatiently(turn: RunningTurn): Promise<void> {
 async function addToThread(turn: RunningTurn): Promise<void> {
   const { core, user, info, lease, log, messages, waiting } = turn;
   await log.save();
-  // All may have been saved before, and then nobody has said yet whose the turn is.
+  // With nothing left to save, the store has not yet said whose the turn is.
   if (!(await isOwned(core, lease))) {
     turn.cut("lost");
     throw takenOver();
@@ -293,7 +293,7 @@ async function keepLater(turn: RunningTurn, end: TurnEnd): Promise<void> {
   let kept: boolean | "lost";
   do {
     await Bun.sleep(LATER_MS);
-    // What is not saved by then is recovered at the next start, as after a crash.
+    // A turn that is not saved by then is recovered at the next start, as after a crash.
     if (isClosing()) return;
     kept = await keep(turn, end);
   } while (!kept);
