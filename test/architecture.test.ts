@@ -80,7 +80,7 @@ const ALSO: Record<string, { readonly to: readonly string[]; readonly because: s
 };
 
 const MAX_FILE_LINES = 400; // A file is a subject, and a subject that needs more is likely two.
-const MAX_PLUGIN_LINES = 500; // Of the library: each is one file by its nature, page and chart included.
+const MAX_PLUGIN_LINES = 300; // Of the library: each is one file by its nature, and an example that is read as a whole.
 const MAX_FUNCTION_LINES = 70;
 
 /** Names that say nothing without a noun before them: each once meant several things. */
@@ -88,6 +88,10 @@ const BARE_TYPES = new Set("Asked Change Entry Failure Found Parts Place Reply S
 
 /** What may be longer, with the reason. */
 const LONGER: Record<string, string> = {
+  "plugin_library/core/anthropic-model.ts":
+    "it reads and writes all of another API, with thinking, tools, pictures and documents",
+  "plugin_library/functions/usage.ts":
+    "it counts, refuses and shows, with a chart and in two languages, and its parts are of no use alone",
   "plugin_library/functions/openai-endpoint.ts":
     "it reads and writes all of a large API, and a plugin of the library is one file",
   "plugin_library/tools/mcp.ts":

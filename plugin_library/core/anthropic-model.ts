@@ -16,6 +16,7 @@ import {
   createLists,
   type FileInfo,
   fetchEndpoint,
+  isRecord,
   type JsonObject,
   type ModelCall,
   type ModelEvent,
@@ -225,10 +226,6 @@ function createFileBlocks(core: Core, username: string | null): (files: readonly
     for (const file of files) blocks.push(await toBlock(file));
     return blocks;
   };
-}
-
-function isRecord(value: unknown): value is Block {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 interface OpenBlock {

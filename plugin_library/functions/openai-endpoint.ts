@@ -24,15 +24,17 @@
 import { createHash } from "node:crypto";
 import {
   AppError,
+  answerStream,
+  apiFailure,
   type Core,
-  eventStream,
   type FileInfo,
-  HTTP_STATUS,
+  isRecord,
   type Json,
   type JsonObject,
   type NewContextMessage,
   type Opaque,
   type Plugin,
+  readDataUrl,
   readJson,
   requireRoom,
   type SseMessage,
@@ -50,7 +52,6 @@ const NAME = "openai";
 const PATH = `/_plugin/${NAME}/v1`;
 const THREADS = "openai_threads";
 const TITLE_MAX = 60; // Characters.
-const ERROR_MS = 5000; // Until then a failure has a status of its own; after it the client must see that it is connected.
 
 const settings = t.Object({
   keep: t.Boolean({ default: false }),
@@ -143,30 +144,33 @@ interface Call extends ToolCall {
 async function complete(core: Core, request: Request, user: User): Promise<Response> {
   /** Not kept, unless a thread has them. */
   const uploads = new Map<string, FileInfo>();
+  const forget = async () => {
+    for (const id of uploads.keys()) await core.file.remove(user.username, id);
+    uploads.clear();
+  };
   const pieces = async function* (asked: Asked): AsyncGenerator<Piece> {
     let text = "";
-    for await (const piece of answer(core, user, asked, uploads, request.signal)) {
-      if (piece.type === "text") text += piece.text;
-      if (piece.type === "wasThinking") text = "";
-      const isWhole = piece.type === "end" && piece.calls.length === 0;
-      if (isWhole && core.settings<Settings>(NAME).keep) await keep(core, user, asked, text, uploads);
-      yield piece;
+    try {
+      for await (const piece of answer(core, user, asked, uploads, request.signal)) {
+        if (piece.type === "text") text += piece.text;
+        if (piece.type === "wasThinking") text = "";
+        const isWhole = piece.type === "end" && piece.calls.length === 0;
+        if (isWhole && core.settings<Settings>(NAME).keep) await keep(core, user, asked, text, uploads);
+        yield piece;
+      }
+    } finally {
+      await forget();
     }
-  };
-  const end = async () => {
-    for (const id of uploads.keys()) await core.file.remove(user.username, id);
   };
   try {
     const asked = await readRequest(core, user, await readJson(request), uploads);
     // Refusals must come before the model is called.
     if (core.settings<Settings>(NAME).keep) await requireRoom(core, user.username, 0);
     if (asked.isStream) takeSlotFor(core, request, user.username);
-    if (asked.isStream) return await streamed(core, asked, pieces(asked), end);
-    const response = await whole(asked, pieces(asked));
-    await end();
-    return response;
+    if (!asked.isStream) return await whole(asked, pieces(asked));
+    return await answerStream(encode(asked, pieces(asked)), (error) => json(failureOf(core, error).body));
   } catch (error) {
-    await end();
+    await forget();
     throw error;
   }
 }
@@ -261,31 +265,6 @@ async function whole(asked: Asked, pieces: AsyncIterable<Piece>): Promise<Respon
   throw new AppError("unavailable", "The request ended before the answer did.");
 }
 
-/** As long as nothing was sent, a failure has a status; after that it is told in the stream. */
-async function streamed(
-  core: Core,
-  asked: Asked,
-  pieces: AsyncGenerator<Piece>,
-  end: () => Promise<void>,
-): Promise<Response> {
-  const messages = encode(asked, pieces);
-  const first = messages.next();
-  await Promise.race([first, Bun.sleep(ERROR_MS)]);
-  const told = async function* () {
-    try {
-      const { done, value } = await first;
-      if (done) return;
-      yield value;
-      yield* messages;
-    } catch (error) {
-      yield json(failureOf(core, error).body);
-    } finally {
-      await end();
-    }
-  };
-  return eventStream(told());
-}
-
 async function* encode(asked: Asked, pieces: AsyncIterable<Piece>): AsyncGenerator<SseMessage, void> {
   const common = head(asked, ".chunk");
   const chunk = (delta: object, reason: string | null = null, more: object = {}) =>
@@ -320,7 +299,7 @@ function head({ model }: Asked, kind: string) {
 }
 
 function callJson({ callId, name, arguments: args, fields = {} }: Call) {
-  const made = isObject(fields.function) ? fields.function : {};
+  const made = isRecord(fields.function) ? fields.function : {};
   return { ...fields, id: callId, type: "function", function: { ...made, name, arguments: args } };
 }
 
@@ -355,7 +334,7 @@ function readOpaque(message: Fields, calls: readonly Fields[], thinking: unknown
   );
   if (from !== null && PLAIN.includes(plain) && typeof thinking === "string") fields[plain] = thinking;
   const ofCalls = calls.map(({ function: made, ...call }) => {
-    const ofFunction = isObject(made) ? unknownIn(made, new Set(["name", "arguments"])) : {};
+    const ofFunction = isRecord(made) ? unknownIn(made, new Set(["name", "arguments"])) : {};
     const known = unknownIn(call, new Set(["id", "type", "index"]));
     return { ...known, ...(Object.keys(ofFunction).length > 0 && { function: ofFunction }) };
   });
@@ -385,45 +364,17 @@ function failureResponse(core: Core, error: unknown): Response {
   return Response.json(body, { status, headers });
 }
 
-/** Refusals of an endpoint that are about the request: whoever sent it can mend it, or come again. */
-const SENDERS = new Set([400, 404, 408, 409, 413, 422, 429]);
-/** About the key, the bill and the network of this server. A client would take them for its own. */
-const OWNERS = new Set([401, 402, 403, 407]);
-
-interface Answered {
-  readonly status: number;
-  readonly code: string | null;
-  readonly type?: string | undefined;
-  readonly param?: string | null | undefined;
-}
-
-function answerTo(error: AppError): Answered {
-  const { code, type, param, status = 0, isSilent } = error.facts ?? {};
-  if (error.reason === "modelGone") return { status: 404, code: "model_not_found", param: "model" };
-  if (error.code === "unauthenticated") return { status: 401, code: "invalid_api_key" };
-  if (error.code !== "upstream") return { status: HTTP_STATUS[error.code], code: code ?? error.code, param };
-  if (SENDERS.has(status)) return { status, code: code ?? null, type, param };
-  if (OWNERS.has(status)) return { status: 502, code: "upstream_refused" };
-  if (isSilent) return { status: 504, code: "upstream_silent" };
-  // What an endpoint says in the middle of a stream, where it has no status.
-  return status === 0 ? { status: 502, code: code ?? "upstream", type, param } : { status: 502, code: "upstream" };
-}
-
 function failureOf(core: Core, error: unknown) {
-  // The class is not compared: beside the executable it may be another one.
-  const known = error instanceof Error && error.name === "AppError" ? (error as AppError) : null;
-  if (!known) core.log.error("A request to the OpenAI endpoint failed", { error: error as Error });
-  const { status, code, type, param }: Answered = known ? answerTo(known) : { status: 500, code: "internal" };
+  const { status, message, code, type, param = null, retryAfterS } = apiFailure(error);
+  if (code === "internal") core.log.error("A request to the OpenAI endpoint failed", { error: error as Error });
   const usual = status === 429 ? "rate_limit_error" : status < 500 ? "invalid_request_error" : "server_error";
-  const message = known?.message ?? "Something went wrong in the server; its log says what.";
-  const retryAfterS = code === "upstream_refused" ? undefined : known?.retryAfterS;
-  return { status, retryAfterS, body: { error: { message, type: type ?? usual, param: param ?? null, code } } };
+  return { status, retryAfterS, body: { error: { message, type: type ?? usual, param, code } } };
 }
 
 type Fields = { readonly [name: string]: unknown };
 
 async function readRequest(core: Core, user: User, body: unknown, uploads: Map<string, FileInfo>): Promise<Asked> {
-  if (!isObject(body)) throw new AppError("invalid", "The body of the request must be an object.");
+  if (!isRecord(body)) throw new AppError("invalid", "The body of the request must be an object.");
   const { model, messages, stream, stream_options, tools, tool_choice, user: _, store: __, ...others } = body;
   if (typeof model !== "string" || model === "") throw refusal("`model` is missing.", "model");
   if (!Array.isArray(messages)) throw refusal("`messages` must be a list.", "messages");
@@ -442,7 +393,7 @@ async function readRequest(core: Core, user: User, body: unknown, uploads: Map<s
     tools: own,
     toolChoice: readToolChoice(tool_choice, own),
     isStream: stream === true,
-    hasUsage: isObject(stream_options) && stream_options.include_usage === true,
+    hasUsage: isRecord(stream_options) && stream_options.include_usage === true,
     ...(system.length > 0 && { system: system.join("\n\n") }),
   };
 }
@@ -471,19 +422,15 @@ function withoutUnable(fields: Fields): JsonObject {
   return Object.fromEntries(Object.entries(fields as JsonObject).filter(([name]) => !Object.hasOwn(UNABLE, name)));
 }
 
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isInstruction(message: unknown): message is Fields {
-  return isObject(message) && (message.role === "system" || message.role === "developer");
+  return isRecord(message) && (message.role === "system" || message.role === "developer");
 }
 
 function readTools(tools: unknown): Tool[] {
   if (tools === undefined || tools === null) return [];
   if (!Array.isArray(tools)) throw refusal("`tools` must be a list.", "tools");
   return tools.map((tool: unknown): Tool => {
-    const made = isObject(tool) && tool.type === "function" && isObject(tool.function) ? tool.function : {};
+    const made = isRecord(tool) && tool.type === "function" && isRecord(tool.function) ? tool.function : {};
     const { name, description, parameters, strict } = made;
     if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
       throw refusal("Each of `tools` must be a function with a name of 1 to 64 letters, digits, _ and -.", "tools");
@@ -491,7 +438,7 @@ function readTools(tools: unknown): Tool[] {
     return {
       name,
       description: typeof description === "string" ? description : "",
-      parameters: (isObject(parameters)
+      parameters: (isRecord(parameters)
         ? withoutPatterns(parameters)
         : { type: "object", properties: {} }) as Tool["parameters"],
       ...(typeof strict === "boolean" && { strict }),
@@ -508,7 +455,7 @@ function readToolChoice(choice: unknown, tools: readonly Tool[]): Asked["toolCho
   if (tools.length === 0) throw refusal("`tool_choice` demands a call, and there are no `tools`.", "tool_choice");
   if (choice === "required") return "required";
   const name =
-    isObject(choice) && choice.type === "function" && isObject(choice.function) ? choice.function.name : null;
+    isRecord(choice) && choice.type === "function" && isRecord(choice.function) ? choice.function.name : null;
   const tool = tools.find((it) => it.name === name);
   if (tool) return { name: tool.name };
   throw refusal("`tool_choice` can be none, auto, required, or one of the functions in `tools`.", "tool_choice");
@@ -519,8 +466,8 @@ const NAMED = new Set(["properties", "$defs", "definitions"]); // What stands be
 /** A user's expressions could hold up the server when the model's arguments are looked at; the client has its own look. */
 function withoutPatterns(schema: unknown, isNamed = false): unknown {
   if (Array.isArray(schema)) return schema.map((it) => withoutPatterns(it));
-  if (!isObject(schema)) return schema;
-  const hasNames = !isNamed && isObject(schema.patternProperties);
+  if (!isRecord(schema)) return schema;
+  const hasNames = !isNamed && isRecord(schema.patternProperties);
   const dropped = isNamed ? [] : ["pattern", "patternProperties", ...(hasNames ? ["additionalProperties"] : [])];
   const kept = Object.entries(schema).filter(([key]) => !dropped.includes(key));
   return Object.fromEntries(kept.map(([key, it]) => [key, withoutPatterns(it, !isNamed && NAMED.has(key))]));
@@ -532,13 +479,13 @@ async function readMessage(
   message: unknown,
   uploads: Map<string, FileInfo>,
 ): Promise<NewContextMessage> {
-  const { role, content, tool_calls, tool_call_id, name, reasoning_content, reasoning } = isObject(message)
+  const { role, content, tool_calls, tool_call_id, name, reasoning_content, reasoning } = isRecord(message)
     ? message
     : {};
   if (role === "tool") return { role, content: textOf(content), callId: String(tool_call_id ?? "") };
   const named = (name ?? "") === "" ? {} : { name: readName(name) };
   if (role === "assistant") {
-    const made = Array.isArray(tool_calls) ? tool_calls.filter(isObject) : [];
+    const made = Array.isArray(tool_calls) ? tool_calls.filter(isRecord) : [];
     const calls = made.map(readCall);
     const thinking = reasoning_content ?? reasoning;
     return {
@@ -546,12 +493,12 @@ async function readMessage(
       content: textOf(content),
       ...named,
       ...(typeof thinking === "string" && thinking !== "" && { thinking }),
-      ...(isObject(message) && readOpaque(message, made, thinking)),
+      ...(isRecord(message) && readOpaque(message, made, thinking)),
       ...(calls.length > 0 && { toolCalls: calls }),
     };
   }
   if (role !== "user") throw refusal(`A message cannot have the role ${shortly(role)}.`, "messages");
-  const parts = Array.isArray(content) ? content.filter(isObject) : [];
+  const parts = Array.isArray(content) ? content.filter(isRecord) : [];
   const files: FileInfo[] = [];
   for (const part of parts) {
     if (part.type === "text") continue;
@@ -569,14 +516,14 @@ function readName(name: unknown): string {
 }
 
 function readCall(call: Fields): ToolCall {
-  const made = isObject(call.function) ? call.function : {};
+  const made = isRecord(call.function) ? call.function : {};
   return { callId: String(call.id ?? ""), name: String(made.name ?? ""), arguments: String(made.arguments ?? "") };
 }
 
 function textOf(content: unknown): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";
-  const texts = content.filter(isObject).map((part) => part.text ?? part.refusal);
+  const texts = content.filter(isRecord).map((part) => part.text ?? part.refusal);
   return texts.filter((text) => typeof text === "string").join("\n");
 }
 
@@ -591,28 +538,20 @@ interface SentFile {
 function readFile(part: Fields): SentFile {
   if (part.type === "input_audio") throw refusal("Audio cannot be sent to a model here.", "messages");
   const { url, detail, file_data, filename } =
-    [part.type === "image_url" && part.image_url, part.type === "file" && part.file].find(isObject) ?? {};
-  const { type, data } = readDataUrl(String(url ?? file_data ?? "")) ?? {};
-  if (type === undefined || data === undefined) {
+    [part.type === "image_url" && part.image_url, part.type === "file" && part.file].find(isRecord) ?? {};
+  const data = readDataUrl(String(url ?? file_data ?? ""));
+  if (data === null) {
     const sentence = `A part of the type ${shortly(part.type)} has to be an image_url or file with a data: URL in base64.`;
     throw refusal(sentence, "messages");
   }
-  const name = typeof filename === "string" && filename !== "" ? filename : `image.${type.replace(/^.*\//, "")}`;
+  const name = typeof filename === "string" && filename !== "" ? filename : `image.${data.type.replace(/^.*\//, "")}`;
   const look = typeof detail === "string" && /^[a-z]{1,16}$/.test(detail) && { detail };
-  return { name, type, data: new Blob([Buffer.from(data, "base64")], { type }), ...look };
+  return { name, type: data.type, data, ...look };
 }
 
 /** What is refused is named, and not repeated whatever it is. */
 function shortly(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value.slice(0, 50)) : `(${typeof value})`;
-}
-
-const DATA_HEAD_MAX = 300; // Characters before the comma. A client can send any number, and the expression goes back and forth in them.
-
-function readDataUrl(url: string): { type: string; data: string } | null {
-  const comma = url.slice(0, DATA_HEAD_MAX).indexOf(",");
-  const type = /^data:([\w.+-]+\/[\w.+-]+)(?:;.*)?;base64$/i.exec(url.slice(0, Math.max(0, comma)))?.[1];
-  return type === undefined ? null : { type, data: url.slice(comma + 1) };
 }
 
 /** Adds question and answer to the thread that has what came before, or to one that is made of it. */

@@ -23,6 +23,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import {
   type Core,
   fetchEndpoint,
+  isRecord,
   type NewFile,
   type Plugin,
   type Static,
@@ -31,6 +32,8 @@ import {
   type Turn,
   t,
   toolResult,
+  toolSchema,
+  within,
 } from "skeleton";
 
 const texts = t.Record(t.String(), t.String(), { default: {} });
@@ -147,7 +150,9 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
     link = opened;
     client.onclose = () => lost(opened, new Error("The connection ended."));
     client.setNotificationHandler("notifications/tools/list_changed", () => listAgain(opened));
-    await within(client.connect(transport, { timeout }), timeout);
+    await within(client.connect(transport, { timeout }), { ms: timeout }, () => {
+      throw new Error(`It did not answer in ${timeout / 1000} seconds.`);
+    });
     const listed = await listTools(client);
     if (isClosed) return await transport.close();
     // It would connect again by itself, to a server that does not know this client any more.
@@ -198,7 +203,7 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
 
   const begin = (): void => {
     trying = connect();
-    patience = Promise.race([trying, Bun.sleep(WAIT_MS)]);
+    patience = within(trying, { ms: WAIT_MS }, () => {});
   };
 
   begin();
@@ -213,7 +218,11 @@ function createConnection(core: Core, name: string, prefix: string, own: ServerS
       const transport = link?.transport;
       // A server may keep what it knows of a session until it is told; one that does not answer is not waited for.
       if (transport instanceof StreamableHTTPClientTransport) {
-        await Promise.race([transport.terminateSession().catch(() => {}), Bun.sleep(1_000)]);
+        await within(
+          transport.terminateSession().catch(() => {}),
+          { ms: 1_000 },
+          () => {},
+        );
       }
       await transport?.close();
       await trying;
@@ -243,7 +252,7 @@ function createLink(core: Core, name: string, own: ServerSettings): Link {
   transport.stderr?.on("end", said.resolve);
   return toLink(transport, async () => {
     // What it said comes by another way than the end of its answers.
-    await Promise.race([said.promise, Bun.sleep(WORDS_MS)]);
+    await within(said.promise, { ms: WORDS_MS }, () => {});
     return lastWords(tail, Object.values(env));
   });
 }
@@ -272,12 +281,6 @@ function lastWords(tail: string, secrets: readonly string[]): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`It did not answer in ${ms / 1000} seconds.`)), ms);
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** Has the SDK hand out a result as it is, of which its own schemas would refuse the whole for one odd part. */
@@ -347,20 +350,14 @@ function toTool(source: Source, name: string, shown: { name: string; description
   };
 }
 
-/** The schema of an object with `properties`, which strict endpoints demand; or a sentence that says what is wrong. */
+/** The schema of an object, as strict endpoints take it; or a sentence that says what is wrong. */
 function toParameters(schema: unknown = {}): Json | string {
   if (schema !== null && !isRecord(schema)) return "Its inputSchema is no schema.";
-  const { type, properties, required, ...rest } = plainSchema(schema ?? {});
-  const types = [type ?? "object"].flat();
-  if (!types.includes("object")) return `Its arguments are no object, but ${asJson(type)}.`;
-  const isEmpty = properties === undefined || (Array.isArray(properties) && properties.length === 0);
-  if (!isEmpty && !isRecord(properties)) return "The properties of its inputSchema are no object.";
-  return {
-    ...rest,
-    type: "object",
-    properties: isEmpty ? {} : properties,
-    ...(required === undefined ? {} : { required }),
-  };
+  const plain = plainSchema(schema ?? {});
+  const { type = "object", properties = [] } = plain;
+  if (![type].flat().includes("object")) return `Its arguments are no object, but ${asJson(type)}.`;
+  const isEmpty = Array.isArray(properties) && properties.length === 0;
+  return isEmpty || isRecord(properties) ? toolSchema(plain) : "The properties of its inputSchema are no object.";
 }
 
 /** Keywords whose value is an object of schemas, a list of them, and one schema. */
@@ -535,7 +532,3 @@ function asJson(value: unknown, most = JSON_MAX): string {
 }
 
 type Json = Readonly<Record<string, unknown>>;
-
-function isRecord(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

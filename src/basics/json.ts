@@ -23,7 +23,15 @@ export function parseJson(text: string, levels = LEVELS_MAX): Json {
   return JSON.parse(text);
 }
 
-/** Of anything: a YAML file's, a plugin's or an endpoint's. */
+/**
+ * Of anything: a YAML file's, a plugin's or an endpoint's. Not of a list, nor of null.
+ *
+ * @example
+ * ```ts
+ * const body = await readJson(request);
+ * const name = isRecord(body) && typeof body.name === "string" ? body.name : "somebody";
+ * ```
+ */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -8,6 +8,12 @@ export interface WaitLimit {
 /**
  * What `work` gives; or, when the time is over or the signal aborts first, what `late` gives, which may throw. A rejection that comes
  * after that is nobody's, and not an unhandled one. The timer and the listener go with the wait.
+ *
+ * @example
+ * ```ts
+ * const asking = fetch("https://slow.example", { signal });
+ * const answer = await within(asking, { ms: 2000, signal }, () => null);
+ * ```
  */
 export function within<T, L>(work: Promise<T>, limit: WaitLimit, late: () => L): Promise<T | L> {
   return wait(work, limit, late);

@@ -27,7 +27,9 @@ export { type AllowedParameters, allowedParameters, requireRoom, takeSlotFor } f
 export { readJson } from "../basics/body";
 export { AppError, type ErrorFacts, HTTP_STATUS } from "../basics/errors";
 export { htmlToMarkdown } from "../basics/html-to-markdown";
+export { isRecord } from "../basics/json";
 export type { SseMessage } from "../basics/sse";
+export { type WaitLimit, within } from "../basics/within";
 export { callEndpoint, type EndpointCall, type ReplyReader } from "../core/model/call";
 export { createLists, fetchEndpoint, type Lister, type Lists } from "../core/model/endpoints";
 export { StreamFault } from "../core/model/failure";
@@ -36,6 +38,7 @@ export { toFinishReason } from "../core/model/reply";
 export { plainCalls, toolSchema } from "../core/model/request";
 export type * from "../protocols";
 export { toolResult } from "../tools/tools";
+export { type ApiFailure, answerStream, apiFailure, readDataUrl } from "./api";
 export { type Answered, ask, askSettings, type Question } from "./ask";
 export { eventStream } from "./event-stream";
 export { type Fetched, type FetchPublicOptions, fetchPublic } from "./fetch-public";
