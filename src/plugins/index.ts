@@ -56,7 +56,9 @@ export async function install({
   const stage: Stage = { running: new Map(), background: createBackground(log), patience, log };
   const exchange = createExchange(stage);
   const load = createLoad({ folder, settings, patience });
-  const first = createDraft(() => exchange.current()?.core ?? null);
+  // Not inside the function below: plugins keep it by their core, and it would keep all that came before.
+  const latest = () => exchange.current()?.core ?? null;
+  const first = createDraft(latest);
   const { core } = first;
 
   /** Builds the next generation when anything has changed, and exchanges it for the one in use. */
@@ -64,9 +66,13 @@ export async function install({
     const before = exchange.current();
     const entries = await load(before?.entries ?? entriesOf(builtIns, given, settings), isForced);
     if (entries === null) return;
-    const draft = before ? createDraft(() => exchange.current()?.core ?? null) : first;
-    const next = await build(shop, draft, entries, before);
-    exchange.commit(next);
+    const draft = before ? createDraft(latest) : first;
+    const keep = (error: unknown): Generation => {
+      if (!before) throw error;
+      tellFailure(log, error);
+      return { ...before, entries }; // Not tried again until something changes.
+    };
+    const next = await exchange.replace(() => build(shop, draft, entries, before).catch(keep));
     draft.parts = null;
     tellChanges(shop, before, next);
     const unread = folder === null ? [] : settings.unread(next.plugins);
@@ -122,19 +128,28 @@ function createExchange(stage: Stage) {
   /** How many turns use each. */
   const pins = new Map<Generation, number>();
   let current: Generation | null = null;
+  let isBuilding = false;
   const isIdle = (plugin: LoadedPlugin) => ![current, ...pins.keys()].some((it) => it?.plugins.includes(plugin));
   const sweep = (): void => {
     const idle = [...running.keys()].filter(isIdle);
     const stop = () => {
+      if (isBuilding) return;
       for (const plugin of idle) if (running.has(plugin) && isIdle(plugin)) void stopPlugin(stage, plugin);
     };
     if (idle.length > 0) setTimeout(stop, STOP_AFTER_MS).unref();
   };
   return {
     current: () => current,
-    commit(next: Generation): void {
-      current = next;
-      sweep();
+    /** What the next one may take over is not stopped while it is built. */
+    async replace(make: () => Promise<Generation>): Promise<Generation> {
+      isBuilding = true;
+      try {
+        current = await make();
+        return current;
+      } finally {
+        isBuilding = false;
+        sweep();
+      }
     },
     pin() {
       const generation = current;
@@ -173,9 +188,7 @@ function createWatch(change: (isForced: boolean) => Promise<void>, log: Log) {
         lookedAt = performance.now();
         return change(isForced);
       })
-      .catch((error) =>
-        log.error("Plugins could not be loaded anew; those before stay in use", { error: errorOf(error) }),
-      )
+      .catch((error) => tellFailure(log, error))
       .finally(() => {
         if (changing === next) changing = null;
       });
@@ -201,6 +214,10 @@ function createWatch(change: (isForced: boolean) => Promise<void>, log: Log) {
       await changing;
     },
   };
+}
+
+function tellFailure(log: Log, error: unknown): void {
+  log.error("Plugins could not be loaded anew; those before stay in use", { error: errorOf(error) });
 }
 
 /** A failure says whose store and bus it is, when they are not ours. */

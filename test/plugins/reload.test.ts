@@ -250,6 +250,18 @@ test("a tool keeps its name when a plugin comes that is before its own and has o
   expect([await answers(), faults()]).toEqual([{ b: 2 }, []]);
 });
 
+test("what cannot be built for a reason that nobody foresaw leaves all as it was, and is told once", async () => {
+  const { save, folder, core, lines } = await open({ "core/a.ts": appending("a") });
+  const views = "views: (core, base) => ({ ...base, get extra() { throw new Error('gotcha'); } }),";
+  writePlugins(folder, { "core/b.ts": appending("b").replace("model:", `${views} model:`) });
+  const told = () => lines.filter((line) => line.includes("could not be loaded anew") && line.includes("gotcha"));
+  while (told().length === 0) await Bun.sleep(20);
+  await core.plugins.reload();
+  expect([await core.model.list(), told().length]).toEqual([["basea"], 1]);
+  await save({ "core/b.ts": appending("b") });
+  expect(await core.model.list()).toEqual(["baseab"]);
+});
+
 describe("providers", () => {
   test("are wrapped anew around what was changed, and made once where nothing below them changed", async () => {
     const counting = `globalThis.made = (globalThis.made ?? 0) + 1;`;
