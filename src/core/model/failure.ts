@@ -4,8 +4,8 @@
  * name and address.
  */
 
-import { AppError, type ErrorFacts } from "../../basics/errors";
-import { parseJson } from "../../basics/json";
+import { AppError, codeOf, type ErrorFacts } from "../../basics/errors";
+import { fieldOf, parseJson } from "../../basics/json";
 
 /**
  * A stream that did not end as it should. `detail` is what the endpoint said of it; for `ended`, the word that nobody knows.
@@ -84,19 +84,93 @@ export async function readJson({ body }: Response, maxBytes: number): Promise<un
 }
 
 export function toFailure(cause: unknown, context: FailureContext): CallFailure {
-  if (cause instanceof StreamFault) return ofStream(cause, context);
-  const status = numberOf(cause, "status");
-  if (status !== null) return ofStatus(status, cause, context);
-  const message = `The endpoint “${context.endpoint.name}” cannot be reached${whyNot(cause)}.`;
-  const facts = endpointFacts(context.endpoint);
-  return { error: new AppError("upstream", message, { cause, facts }), status: null, canRetry: true };
+  const { endpoint } = context;
+  const kind = cause instanceof StreamFault ? cause.kind : null;
+  const status = statusOf(cause);
+  const retryAfterS = retryAfterOf(cause);
+  const detail = fieldOf(cause, kind ? "detail" : "error");
+  const words = wordsOf(detail, endpoint);
+  const facts: ErrorFacts = {
+    ...endpointFacts(endpoint),
+    ...(status === null ? statusIn(detail) : { status }),
+    ...wordsIn(detail, endpoint),
+    ...((kind === "late" || kind === "idle") && { isSilent: true }),
+  };
+  const said = { ...context, words, facts, retryAfterS };
+  const [message, canRetry] = kind
+    ? [ofStream(kind, said), kind === "cut" || kind === "reported" || kind === "ended"]
+    : status !== null
+      ? [ofStatus(status, said), (status >= 500 || PASSING.has(status)) && !isUsedUp(status, said)]
+      : [`The endpoint “${endpoint.name}” cannot be reached${whyNot(cause)}.`, true];
+  const error = new AppError("upstream", message, { cause, facts, ...(retryAfterS !== undefined && { retryAfterS }) });
+  return { error, status, canRetry };
+}
+
+const PASSING = new Set([408, 409, 429]);
+
+interface SaidContext extends FailureContext {
+  readonly words: string;
+  readonly facts: ErrorFacts;
+  readonly retryAfterS: number | undefined;
+}
+
+function ofStream(kind: StreamFault["kind"], { endpoint, model, words, ...context }: SaidContext): string {
+  const name = `“${endpoint.name}”`;
+  const why = words === "" ? "." : `: ${words}`;
+  const inOneWord = words === "" || words === "error" ? "." : `, and says why in one word: ${words}.`;
+  return {
+    cut: `The connection to the endpoint ${name} broke before the reply was complete.`,
+    late: `The model ${model} sent nothing for ${context.firstTimeoutS} seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.`,
+    idle: `The model ${model} sent nothing more for ${context.idleTimeoutS} seconds, as long as MODEL_IDLE_TIMEOUT_S lets it pause.`,
+    malformed: `The endpoint ${name} sent something that is not an answer of a model${why}`,
+    reported: `The endpoint ${name} broke the reply off${why}`,
+    ended: `The endpoint ${name} ended the reply early${inOneWord}`,
+  }[kind];
+}
+
+function ofStatus(status: number, said: SaidContext): string {
+  const { model, words, retryAfterS } = said;
+  const name = `“${said.endpoint.name}”`;
+  const says = saying(words);
+  const when = retryAfterS === undefined ? "a little later" : `in ${inWords(retryAfterS)}`;
+  if (status === 401) return `The endpoint ${name} does not accept the key of this server.${says}`;
+  if (isUsedUp(status, said))
+    return `The account of this server at the endpoint ${name} is used up (HTTP ${status}).${says}`;
+  if (status === 403) return `The endpoint ${name} does not allow this server to use the model ${model}.${says}`;
+  if (status === 404 && (words === "" || isMissing(said)))
+    return `The endpoint ${name} does not have the model ${model}, or its address is wrong.${says}`;
+  if (status === 413) return `The conversation is too large for the endpoint ${name}.${says}`;
+  if (status === 429) return `The endpoint ${name} takes no more requests at the moment. Try again ${when}.${says}`;
+  if (status >= 500 || PASSING.has(status))
+    return `The endpoint ${name} has a problem of its own (HTTP ${status}). Try again a little later.${says}`;
+  return `The endpoint ${name} refuses the request (HTTP ${status})${words === "" ? "." : `: ${words}`}`;
+}
+
+/** A limit that passes by itself has the same status as an account that somebody has to fill up. */
+function isUsedUp(status: number, { words, facts, retryAfterS }: SaidContext): boolean {
+  if (status !== 429 || retryAfterS !== undefined) return status === 402;
+  return USED_UP.test(words) || /insufficient|quota|billing|credit|balance/i.test(`${facts.code} ${facts.type}`);
+}
+
+const USED_UP =
+  /\b(?:quota|billing|credits?|balance|prepaid|payment|(?:spend|spending|budget|usage) (?:limit|cap)|budget)\b/i;
+
+/** Some say so of a model that is there, and mean what was asked of it. */
+function isMissing({ words, facts }: SaidContext): boolean {
+  return MISSING.test(words) || /not_?found/i.test(`${facts.code} ${facts.type}`);
+}
+
+const MISSING = /not (?:be )?found|no such|not exist|not available|unknown|invalid url|cannot (?:post|get)/i;
+
+function saying(words: string): string {
+  return words === "" ? "" : ` It says: ${words}`;
 }
 
 /** Why an endpoint's list of models is not there, for the administrator. */
 export function listSentence(cause: unknown, endpoint: Named): string {
   const { address = "" } = endpointFacts(endpoint);
   const subject = `The endpoint “${endpoint.name}”${address === "" ? "" : ` (${address})`}`;
-  const status = numberOf(cause, "status");
+  const status = statusOf(cause);
   const body = fieldOf(cause, "error");
   const words = wordsOf(body, endpoint);
   const says = saying(words);
@@ -124,79 +198,6 @@ function withoutSecrets(address: string): string {
   return url ? url.origin + url.pathname : "";
 }
 
-function ofStream(fault: StreamFault, { endpoint, model, firstTimeoutS, idleTimeoutS }: FailureContext): CallFailure {
-  const name = `“${endpoint.name}”`;
-  const words = wordsOf(fault.detail, endpoint);
-  const sentences: Record<StreamFault["kind"], string> = {
-    cut: `The connection to the endpoint ${name} broke before the reply was complete.`,
-    late: `The model ${model} sent nothing for ${firstTimeoutS} seconds, as long as MODEL_FIRST_BYTE_TIMEOUT_S lets it take.`,
-    idle: `The model ${model} sent nothing more for ${idleTimeoutS} seconds, as long as MODEL_IDLE_TIMEOUT_S lets it pause.`,
-    malformed: `The endpoint ${name} sent something that is not an answer of a model${words === "" ? "." : `: ${words}`}`,
-    reported: `The endpoint ${name} broke the reply off${words === "" ? "." : `: ${words}`}`,
-    ended: `The endpoint ${name} ended the reply early${words === "" || words === "error" ? "." : `, and says why in one word: ${words}.`}`,
-  };
-  const canRetry = fault.kind === "cut" || fault.kind === "reported" || fault.kind === "ended";
-  const isSilent = fault.kind === "late" || fault.kind === "idle";
-  const facts = {
-    ...endpointFacts(endpoint),
-    ...statusIn(fault.detail),
-    ...wordsIn(fault.detail, endpoint),
-    ...(isSilent && { isSilent }),
-  };
-  return { error: new AppError("upstream", sentences[fault.kind], { cause: fault, facts }), status: null, canRetry };
-}
-
-function ofStatus(status: number, cause: unknown, { endpoint, model }: FailureContext): CallFailure {
-  const retryAfterS = retryAfterOf(cause);
-  const body = fieldOf(cause, "error");
-  const words = wordsOf(body, endpoint);
-  const facts = { ...endpointFacts(endpoint), status, ...wordsIn(body, endpoint) };
-  const isUsed = status === 402 || (status === 429 && isUsedUp(words, facts, retryAfterS));
-  const isTroubled = status >= 500 || status === 408 || status === 409;
-  const name = `“${endpoint.name}”`;
-  const when = retryAfterS === undefined ? "a little later" : `in ${inWords(retryAfterS)}`;
-  const sentences: readonly (readonly [isIt: boolean, sentence: string])[] = [
-    [status === 401, `The endpoint ${name} does not accept the key of this server.`],
-    [isUsed, `The account of this server at the endpoint ${name} is used up (HTTP ${status}).`],
-    [status === 403, `The endpoint ${name} does not allow this server to use the model ${model}.`],
-    [
-      status === 404 && (words === "" || isMissing(words, facts)),
-      `The endpoint ${name} does not have the model ${model}, or its address is wrong.`,
-    ],
-    [status === 413, `The conversation is too large for the endpoint ${name}.`],
-    [status === 429, `The endpoint ${name} takes no more requests at the moment. Try again ${when}.`],
-    [isTroubled, `The endpoint ${name} has a problem of its own (HTTP ${status}). Try again a little later.`],
-  ];
-  const sentence = sentences.find(([isIt]) => isIt)?.[1];
-  const refused = `The endpoint ${name} refuses the request (HTTP ${status})${words === "" ? "." : `: ${words}`}`;
-  const message = sentence === undefined ? refused : sentence + saying(words);
-  const error = new AppError("upstream", message, { cause, facts, ...(retryAfterS !== undefined && { retryAfterS }) });
-  return { error, status, canRetry: !isUsed && (status === 429 || isTroubled) };
-}
-
-function saying(words: string): string {
-  return words === "" ? "" : ` It says: ${words}`;
-}
-
-/** A limit that passes by itself has the same status as an account that somebody has to fill up. */
-function isUsedUp(words: string, { code = "", type = "" }: ErrorFacts, retryAfterS: number | undefined): boolean {
-  if (retryAfterS !== undefined) return false;
-  return (
-    /insufficient|quota|billing|credit|balance/i.test(`${code} ${type}`) ||
-    /\b(?:quota|billing|credits?|balance|prepaid|payment|(?:spend|spending|budget|usage) (?:limit|cap)|budget)\b/i.test(
-      words,
-    )
-  );
-}
-
-/** Some say so of a model that is there, and mean what was asked of it. */
-function isMissing(words: string, { code = "", type = "" }: ErrorFacts): boolean {
-  return (
-    /not_?found/i.test(`${code} ${type}`) ||
-    /not (?:be )?found|no such|not exist|not available|unknown|invalid url|cannot (?:post|get)/i.test(words)
-  );
-}
-
 function whyNot(cause: unknown): string {
   const codes = [codeOf(cause), codeOf(fieldOf(cause, "cause"))].join(" ");
   if (/ECONNREFUSED|ConnectionRefused/.test(codes)) return ": nothing answers at its address";
@@ -204,6 +205,11 @@ function whyNot(cause: unknown): string {
   if (/ENOTFOUND|EAI_AGAIN|DNS/i.test(codes)) return ": its host name is not known";
   if (/CERT|TLS|SSL/i.test(codes)) return ": its certificate is not trusted";
   return "";
+}
+
+function statusOf(cause: unknown): number | null {
+  const status = fieldOf(cause, "status");
+  return typeof status === "number" ? status : null;
 }
 
 /** Gateways answer 200 before they know better, and say the status in the stream. */
@@ -249,20 +255,6 @@ function retryAfterOf(cause: unknown): number | undefined {
   if (text === null) return undefined;
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
   return Number.isFinite(seconds) && seconds <= 86_400 ? Math.max(1, Math.ceil(seconds)) : undefined;
-}
-
-function codeOf(value: unknown): string {
-  const code = fieldOf(value, "code");
-  return typeof code === "string" ? code : "";
-}
-
-function numberOf(value: unknown, field: string): number | null {
-  const found = fieldOf(value, field);
-  return typeof found === "number" ? found : null;
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[field] : undefined;
 }
 
 const LEVELS_MAX = 8; // Gateways wrap the answers of others, which wrap those of others.

@@ -5,7 +5,7 @@
 
 import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { messageOf } from "../../basics/errors";
-import { isRecord } from "../../basics/json";
+import { isRecord, textOf } from "../../basics/json";
 import { inCamelCase } from "../../basics/names";
 import type { JsonObject, ModelInfo } from "../../protocols";
 
@@ -166,10 +166,6 @@ function readModel(entry: unknown): ModelInfo {
   if (id.length > MODEL_NAME_MAX) throw new Error(`an id of models has more than ${MODEL_NAME_MAX} characters.`);
   checkFields(model, OF_MODEL, `model "${id}": `);
   return { ...inCamelCase(model), id };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }
 
 function isTexts(value: unknown): boolean {

@@ -3,7 +3,7 @@
  * go out as they come; tool calls, usage and the finish when the stream has ended, because endpoints send them in any order and in pieces.
  */
 
-import { isRecord } from "../../basics/json";
+import { fieldOf, isRecord, textOf } from "../../basics/json";
 import type { FinishReason, ModelEvent, Usage } from "../../protocols";
 import type { ReplyReader } from "./call";
 import { StreamFault } from "./failure";
@@ -223,10 +223,6 @@ function textIn(value: unknown, levels = TEXT_LEVELS): string {
   return "";
 }
 
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
 function end({ giver, text, calls, opaque, tell, ...reply }: ReplyState): void {
   if (reply.fault) throw reply.fault;
   if (reply.odd && reply.finish === null) throw new StreamFault("reported", { detail: reply.odd });
@@ -260,10 +256,6 @@ function usageOf(usage: unknown): Usage | null {
   }
   const { inputTokens, outputTokens } = found;
   return inputTokens === undefined || outputTokens === undefined ? null : { ...found, inputTokens, outputTokens };
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return isRecord(value) ? value[field] : undefined;
 }
 
 const DONE = new Set(

@@ -3,7 +3,7 @@
  * them in one piece or many, one after the other or in turns, and some send all of them again at the end.
  */
 
-import { countShape, isRecord, isTooDeep, type JsonShape } from "../../basics/json";
+import { countShape, isRecord, isTooDeep, type JsonShape, textOf } from "../../basics/json";
 import type { ToolCall } from "../../protocols";
 import { StreamFault } from "./failure";
 import type { JsonRecord } from "./opaque";
@@ -154,8 +154,4 @@ function toToolCall({ id, name, text }: GrowingCall, used: Set<string>): ToolCal
 /** Whether what came is one value with brackets, from the first to the one that closes it. */
 function isClosed({ levels, level, isText }: JsonShape): boolean {
   return levels > 0 && level <= 0 && !isText;
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }
