@@ -4,7 +4,7 @@
  * sign of life: comments and empty messages come from proxies as well. Plugins get it from `skeleton`.
  */
 
-import { isRecord } from "../../basics/json";
+import { fieldOf } from "../../basics/json";
 import { pause } from "../../basics/within";
 import type { Config, ModelEvent } from "../../protocols";
 import { type Named, refusalOf, StreamFault, toFailure } from "./failure";
@@ -136,7 +136,22 @@ async function* attempt(
   signal.addEventListener("abort", () => connection.abort(), { signal: connection.signal });
   const reply = call.createReply();
   const body = createBodyReader(reply);
-  const limit = createTimeLimit({ late: firstTimeoutS * 1000, idle: idleTimeoutS * 1000 }, () => connection.abort());
+  const limitsMs = { late: firstTimeoutS * 1000, idle: idleTimeoutS * 1000, finished: AFTER_FINISH_MS };
+  let phase = "late" as Phase;
+  let isSilent = false;
+  const giveUp = () => {
+    isSilent = true;
+    connection.abort();
+  };
+  let timer = setTimeout(giveUp, limitsMs.late);
+  const enter = (next: Phase) => {
+    if (next !== phase) {
+      phase = next;
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, limitsMs[next]);
+      // Messages after the finish do not prolong the wait for them.
+    } else if (next === "idle") timer.refresh();
+  };
   let isOpen = false;
   try {
     const response = await call.send(connection.signal);
@@ -153,50 +168,20 @@ async function* attempt(
         // Also what came before a fault.
         if (events.length > 0) yield events;
       }
-      if (reply.isFinished()) limit.enter("finished");
-      else if (events.length > 0 || reply.kept?.() !== kept) limit.enter("idle");
+      if (reply.isFinished()) enter("finished");
+      else if (events.length > 0 || reply.kept?.() !== kept) enter("idle");
     }
     yield reply.end();
   } catch (error) {
-    const silence = limit.passed();
-    if (error instanceof StreamFault || (!isOpen && !silence)) throw error;
+    if (error instanceof StreamFault || (!isOpen && !isSilent)) throw error;
     // The finish was there: nothing that matters was still to come.
     if (reply.isFinished()) yield reply.end();
-    else throw new StreamFault(silence && silence !== "finished" ? silence : "cut", { cause: error });
+    else throw new StreamFault(isSilent && phase !== "finished" ? phase : "cut", { cause: error });
   } finally {
-    limit.end();
+    clearTimeout(timer);
     // Also when the reader of the events left early. The body is not cancelled, as one that hangs would hold the end.
     connection.abort();
   }
-}
-
-/** Calls `pass` when the limit of the phase has passed. */
-function createTimeLimit(limits: { readonly late: number; readonly idle: number }, pass: () => void) {
-  const limitsMs = { ...limits, finished: AFTER_FINISH_MS };
-  let phase: Phase = "late";
-  let untilMs = performance.now() + limitsMs.late;
-  let hasPassed = false;
-  // When it is due it looks at the clock, and is not set anew for each token.
-  const watch = () => {
-    const leftMs = untilMs - performance.now();
-    hasPassed = leftMs <= 0;
-    if (hasPassed) pass();
-    else timer = setTimeout(watch, leftMs);
-  };
-  let timer = setTimeout(watch, limitsMs.late);
-  return {
-    enter(next: Phase): void {
-      // Messages after the finish do not prolong the wait for them.
-      if (next === phase && next === "finished") return;
-      untilMs = performance.now() + limitsMs[next];
-      if (next === phase) return;
-      phase = next;
-      clearTimeout(timer);
-      watch();
-    },
-    passed: () => (hasPassed ? phase : null),
-    end: () => clearTimeout(timer),
-  };
 }
 
 /** Adds to `events` what comes. Whether more may follow is what it gives. */
@@ -240,7 +225,11 @@ function createBodyReader(reply: ReplyReader): BodyReader {
     },
     end(events) {
       if (JSON_BEGINS.has(begin)) {
-        readWhole(Buffer.concat(kept).toString("utf8"), reply, events);
+        const text = Buffer.concat(kept).toString("utf8");
+        // One message, or a line for each.
+        const messages = parsed(text) === undefined ? text.split("\n") : [text];
+        const whole = messages.map((data) => ({ name: "", data }));
+        readStream(whole, events);
       } else if (readStream(sse.end(), events) && !reply.isFinished()) {
         throw isStream || begin === "" ? new StreamFault("cut") : notStreamed(kept[0]);
       }
@@ -252,25 +241,13 @@ function createBodyReader(reply: ReplyReader): BodyReader {
 const JSON_BEGINS = new Set(["{", "["]);
 
 function beginOf(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString("latin1");
-  return text
-    .replace(/^\xef\xbb\xbf/, "")
-    .trimStart()
-    .charAt(0);
+  const [begin = ""] = new TextDecoder().decode(bytes).trimStart();
+  return begin;
 }
 
 /** Its beginning says what it is: a page has its title there, and a sentence is not long. */
 function notStreamed(begin: Uint8Array = new Uint8Array()): StreamFault {
   return new StreamFault("malformed", { detail: Buffer.from(begin).toString("utf8") });
-}
-
-/** JSON, or a line of JSON for each message. */
-function readWhole(text: string, reply: ReplyReader, events: ModelEvent[]): void {
-  const whole = parsed(text);
-  if (whole !== undefined) events.push(...reply.push(whole));
-  else
-    for (const data of text.split("\n"))
-      for (const message of messagesIn({ name: "", data }, reply)) events.push(...reply.push(message));
 }
 
 const PING = /^:?\s*(?:ping|pong|heartbeat|keep-?alive|(?:\w+ )?processing)\W*$/i; // What servers and proxies say to keep a connection open.
@@ -280,10 +257,8 @@ function messagesIn({ name, data }: SseEvent, reply: ReplyReader): unknown[] {
   const text = data.trim();
   if (text === "" || text === "null" || PING.test(name)) return [];
   const message = parsed(text);
-  if (/^(?:error|\w*exception)$/i.test(name)) {
-    const error = isRecord(message) ? message.error : undefined;
-    throw new StreamFault("reported", { detail: error ?? message ?? text });
-  }
+  if (/^(?:error|\w*exception)$/i.test(name))
+    throw new StreamFault("reported", { detail: fieldOf(message, "error") ?? message ?? text });
   if (message !== undefined) return [message];
   const lines = text.includes("\n") ? text.split("\n").map(parsed) : [];
   if (lines.length > 0 && !lines.includes(undefined)) return lines;
