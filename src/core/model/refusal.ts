@@ -5,10 +5,10 @@
  */
 
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
-import { isRecord } from "../../basics/json";
+import { fieldOf, isRecord, textOf } from "../../basics/json";
 import { endpointWords } from "./failure";
 import type { JsonRecord } from "./opaque";
-import { mergeNeighbours, OF_TOOLS_RESULT, type RequestBody, textOf } from "./request";
+import { mergeNeighbours, OF_TOOLS_RESULT, type RequestBody } from "./request";
 
 const [SYSTEM_ROLE, TOOL_PICTURES, USER_FIRST, USER_LAST] = ["role system", "tool pictures", "user first", "user last"];
 
@@ -67,7 +67,9 @@ function partOf(name: string): RequestPart {
   const isOfMessage = !OF_MESSAGE.has(name);
   return {
     names: name.split("_").map(RegExp.escape).join("[_ -]?"),
-    isIn: (body) => name !== "model" && (name in body || (isOfMessage && body.messages.some((it) => name in it))),
+    isIn: (body) =>
+      name !== "model" &&
+      (Object.hasOwn(body, name) || (isOfMessage && body.messages.some((it) => Object.hasOwn(it, name)))),
     without: (body) => ({
       ...omit(body, NEEDED.has(name) ? [] : [name]),
       messages: isOfMessage ? body.messages.map((message) => omit(message, [name])) : body.messages,
@@ -88,7 +90,7 @@ function omit<Fields extends object>(fields: Fields, names: readonly string[]): 
 
 /** The request without these. */
 export function without(body: RequestBody, refused: ReadonlySet<string>): RequestBody {
-  const order = [...[...refused].filter((name) => !(name in PARTS)), ...Object.keys(PARTS)];
+  const order = [...[...refused].filter((name) => !Object.hasOwn(PARTS, name)), ...Object.keys(PARTS)];
   return order.filter((name) => refused.has(name)).reduce((made, name) => partOf(name).without(made, refused), body);
 }
 
@@ -97,7 +99,9 @@ export function noticesOf(asked: RequestBody, refused: ReadonlySet<string>): str
   const isTold = (name: string) => (name === "tools" ? asked.tools !== undefined : partOf(name).isIn(asked));
   const told = Object.keys(PARTS).filter((name) => refused.has(name) && isTold(name));
   // With the tools it went anyway.
-  const names = [...refused].filter((name) => name in asked && (name !== "tool_choice" || !refused.has("tools")));
+  const names = [...refused].filter(
+    (name) => Object.hasOwn(asked, name) && (name !== "tool_choice" || !refused.has("tools")),
+  );
   const others = names.filter((name) => partOf(name).notice === undefined).map((name) => JSON.stringify(name));
   const left = `This model does not take ${others.join(", ")}, which ${others.length === 1 ? "was" : "were"} left out.`;
   return [...told.flatMap((name) => PARTS[name]?.notice ?? []), ...(others.length > 0 ? [left] : [])];
@@ -121,23 +125,27 @@ function withoutToolPictures(message: ChatCompletionMessageParam): ChatCompletio
   const content = message.content.filter((part) => !isToolPicture(part));
   if (content.length === message.content.length) return [message];
   // What is left is of the user, whose text many endpoints take as a string alone.
-  const text = content.every(({ type }) => type === "text") ? textOf(content) : content;
+  const text = content.every(({ type }) => type === "text") ? textIn(content) : content;
   return content.length === 0 ? [] : [{ ...message, content: text }];
 }
 
 /** A call and its result as the model can read them where it has no tools. */
 function inWords(message: ChatCompletionMessageParam): ChatCompletionMessageParam {
-  if (message.role === "tool") return { role: "user", content: `(Result of the tool)\n${textOf(message.content)}` };
+  if (message.role === "tool") return { role: "user", content: `(Result of the tool)\n${textIn(message.content)}` };
   if (message.role !== "assistant" || !message.tool_calls) return message;
   const calls = message.tool_calls.flatMap((call) =>
     "function" in call ? [`(Called the tool ${call.function.name} with ${call.function.arguments})`] : [],
   );
-  const text = [textOf(message.content), ...calls].filter((part) => part !== "").join("\n\n");
+  const text = [textIn(message.content), ...calls].filter((part) => part !== "").join("\n\n");
   return { role: "assistant", content: text };
 }
 
+function textIn(content: unknown): string {
+  return Array.isArray(content) ? content.map((part) => textOf(fieldOf(part, "text"))).join("") : textOf(content);
+}
+
 function withSystemInFirst(messages: readonly ChatCompletionMessageParam[]): ChatCompletionMessageParam[] {
-  const system = messages.filter(({ role }) => role === "system").map(({ content }) => textOf(content));
+  const system = messages.filter(({ role }) => role === "system").map(({ content }) => textIn(content));
   const rest = messages.filter(({ role }) => role !== "system");
   if (system.length === 0) return rest;
   return mergeNeighbours([{ role: "user", content: system.join("\n\n") }, ...rest]);
@@ -182,7 +190,7 @@ const CODE =
 function byCode(body: unknown, words: string, sent: RequestBody): string | null {
   for (const error of errorsIn(body)) {
     if (!CODE.test(`${error.code} ${error.type}`)) continue;
-    const path = Array.isArray(error.loc) ? error.loc.join(".") : typeof error.param === "string" ? error.param : "";
+    const path = Array.isArray(error.loc) ? error.loc.join(".") : textOf(error.param);
     const steps = path.split(/[.[\]]+/).filter((step) => step !== "" && step !== "body" && !/^\d+$/.test(step));
     const [first = "", last = ""] = [steps[0], steps.at(-1)];
     if (last === "role") return /\btool\b/.test(words) ? ifSent("tools", sent) : ifSent(SYSTEM_ROLE, sent);

@@ -210,7 +210,8 @@ function picturesApart(messages: readonly ModelMessage[]): SentMessage[] {
   return messages.flatMap((message, at) => {
     const { files = [], ...rest } = message;
     if (message.role !== "tool") return [message];
-    pictures.push(...files.filter(isPicture));
+    // By the type, which is that of the bytes in files that tools bring.
+    pictures.push(...files.filter(({ type }) => type.startsWith("image/")));
     if (messages[at + 1]?.role === "tool" || pictures.length === 0) return [rest];
     const names = pictures.map(({ name }) => name).join(", ");
     const content = `From the results above: ${names}`;
@@ -218,11 +219,6 @@ function picturesApart(messages: readonly ModelMessage[]): SentMessage[] {
     pictures = [];
     return [rest, shown];
   });
-}
-
-/** By the type, which is that of the bytes in files that tools bring. */
-function isPicture({ type }: FileInfo): boolean {
-  return type.startsWith("image/");
 }
 
 function plainId(id: string): string {
@@ -263,36 +259,23 @@ const LEVELS_MAX = 32; // Deeper schemas are refused before they come here, or g
  * ```
  */
 export function toolSchema(parameters: unknown): JsonRecord {
-  const schema = isRecord(parameters) ? parameters : {};
-  return mended({ ...schema, type: "object" }, LEVELS_MAX);
+  return mended({ ...(isRecord(parameters) && parameters), type: "object" }, LEVELS_MAX) as JsonRecord;
 }
 
-function mended(schema: JsonRecord, levels: number): JsonRecord {
-  if (levels === 0) return schema;
+function mended(schema: unknown, levels: number): unknown {
+  if (!isRecord(schema) || levels === 0) return schema;
   const made = { ...schema };
   if (made.type === "object" || made.properties !== undefined) {
-    made.properties = isRecord(made.properties) ? mendedEach(made.properties, levels) : {};
+    const properties = Object.entries(isRecord(made.properties) ? made.properties : {});
+    made.properties = Object.fromEntries(properties.map(([name, it]) => [name, mended(it, levels - 1)]));
   }
   if (made.type === "array" && made.prefixItems === undefined) made.items ??= {};
-  if (isRecord(made.items)) made.items = mended(made.items, levels - 1);
+  if (made.items !== undefined) made.items = mended(made.items, levels - 1);
   for (const name of ["anyOf", "oneOf", "allOf"]) {
     const forms = made[name];
-    if (Array.isArray(forms)) made[name] = forms.map((form) => (isRecord(form) ? mended(form, levels - 1) : form));
+    if (Array.isArray(forms)) made[name] = forms.map((form) => mended(form, levels - 1));
   }
   // What others write as null says as little as what they leave out.
   if (made.required !== undefined && !Array.isArray(made.required)) delete made.required;
   return made;
-}
-
-function mendedEach(properties: JsonRecord, levels: number): JsonRecord {
-  return Object.fromEntries(
-    Object.entries(properties).map(([name, schema]) => [name, isRecord(schema) ? mended(schema, levels - 1) : schema]),
-  );
-}
-
-/** The text of a message's content. */
-export function textOf(content: unknown): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return "";
-  return content.map((part) => (isRecord(part) && typeof part.text === "string" ? part.text : "")).join("");
 }
