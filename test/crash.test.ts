@@ -1,5 +1,3 @@
-/** Needs the machine alone: it kills processes by the clock. */
-
 import { expect, test } from "bun:test";
 import { runCrashes } from "./support/crash";
 

@@ -31,7 +31,7 @@ const FOR_WANT_OF_BROWSER = ", for want of a browser";
 const HOW_TO_GET_BROWSER = "Install Chromium, or name one in CHROMIUM, to run what was left out for want of a browser.";
 
 const TOGETHER = 10; // Files in a process. What is left open of each stays so until the last has run.
-const BROWSER_TOGETHER = 4; // Fewer, because each takes long, and both lanes shall have something to do to the end.
+const BROWSER_TOGETHER = 2; // Fewer, because each takes long, and all lanes shall have something to do to the end.
 const SLOWEST = 10;
 const SAID_LINES = 60; // Two or three failures with their stacks.
 const PROCESS_LIMIT_MS = 10 * 60_000; // The slowest takes a minute or two; one that hangs must not take CI's half hour.
@@ -67,7 +67,7 @@ export interface TestRun {
   print(text: string): void;
 }
 
-/** Runs the test files of a project in two lanes, and then those that need the machine alone, and says how each went. */
+/** Runs the test files of a project in three lanes, and then those that need the machine alone, and says how each went. */
 export async function runFiles(run: TestRun): Promise<Outcome> {
   const { root, words } = run;
   const names = [...TEST_FILES.scanSync({ cwd: root })]
@@ -79,10 +79,11 @@ export async function runFiles(run: TestRun): Promise<Outcome> {
     for (let group = next(); group; group = next()) outcomes.push(...(await runGroup(group, run)));
   };
 
-  const groups = groupsOf(files.filter(({ needs }) => needs !== "machine"));
-  // The lanes come from both ends, so that as long as there is anything else, one browser runs and not two.
-  await Promise.all([inLane(() => groups.shift()), inLane(() => groups.pop())]);
-  const alone = files.filter(({ needs }) => needs === "machine").map((file) => [file]);
+  const groups = groupsOf(files.filter(({ isAlone }) => !isAlone));
+  // Three for two processors: a browser takes more than one of them, and most other tests wait most of their time. They come from
+  // both ends, so that as long as there is anything else, one browser runs and not two.
+  await Promise.all([inLane(() => groups.shift()), inLane(() => groups.pop()), inLane(() => groups.pop())]);
+  const alone = files.filter(({ isAlone }) => isAlone).map((file) => [file]);
   await inLane(() => alone.shift());
 
   const inOrder = outcomes.sort((one, other) => (one.file < other.file ? -1 : 1));
@@ -98,38 +99,26 @@ export async function runFiles(run: TestRun): Promise<Outcome> {
 
 interface TestFile {
   readonly name: string;
-  /** Its opening comment says so, with the reason: it measures, or it changes what the others of its process stand on. */
-  readonly needs: "machine" | "process" | null;
+  /** Its opening comment says so, with the reason. */
+  readonly isAlone: boolean;
   readonly isOfBrowser: boolean;
 }
 
 async function readFile(root: string, name: string): Promise<TestFile> {
   const text = await Bun.file(join(root, name)).text();
   const [opening = ""] = text.split("*/", 1);
-  const [, needs = null] = /Needs (?:the (machine) alone|a (process) of its own)/.exec(opening)?.filter(Boolean) ?? [];
   // Tests of the page ask for `noBrowser` of browser.ts.
-  return { name, needs: needs as TestFile["needs"], isOfBrowser: /\bnoBrowser\b/.test(text) };
+  return { name, isAlone: opening.includes("Needs the machine alone"), isOfBrowser: /\bnoBrowser\b/.test(text) };
 }
 
 /** What runs in a process each: the browser's first, since they take longest. The same files give the same groups. */
 function groupsOf(files: readonly TestFile[]): (readonly TestFile[])[] {
   const inGroups = (chosen: readonly TestFile[], size: number) =>
     Array.from({ length: Math.ceil(chosen.length / size) }, (_, at) => chosen.slice(at * size, (at + 1) * size));
-  const shared = files.filter(({ needs }) => needs === null);
-  return [
-    ...inGroups(
-      shared.filter(({ isOfBrowser }) => isOfBrowser),
-      BROWSER_TOGETHER,
-    ),
-    ...inGroups(
-      files.filter(({ needs }) => needs === "process"),
-      1,
-    ),
-    ...inGroups(
-      shared.filter(({ isOfBrowser }) => !isOfBrowser),
-      TOGETHER,
-    ),
-  ];
+  const [others = [], ofBrowser = []] = [false, true].map((is) =>
+    files.filter(({ isOfBrowser }) => isOfBrowser === is),
+  );
+  return [...inGroups(ofBrowser, BROWSER_TOGETHER), ...inGroups(others, TOGETHER)];
 }
 
 interface FileOutcome extends Omit<Outcome, "seconds"> {
