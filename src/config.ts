@@ -26,18 +26,37 @@ export interface ConfigVariable {
   readonly isSecret: boolean;
 }
 
-/** The configuration of this process. */
-export function loadConfig(): Config {
-  return readConfig(process.env, process.cwd());
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The configuration, by default of this process. An empty or blank value counts as not set. Relative paths start at `workingFolder` or at DATA_PATH.
+ * Throws ConfigError.
+ */
+export function loadConfig(environment: Environment = process.env, workingFolder = process.cwd()): Config {
+  const problems: string[] = [];
+  const dataPathGiven = textOf(environment, TABLE.dataPath) ?? ".";
+  const dataPath = resolve(workingFolder, dataPathGiven);
+
+  const read = <Value>(variable: Variable<Value>): Value => {
+    const text = textOf(environment, variable);
+    // A default of null is the only way to get here without text, and then null is one of the values.
+    if (text === null) return null as Value;
+    const result = variable.parse(text, { workingFolder, dataPath });
+    if (!(result instanceof Wrong)) return result;
+    const shown = variable.isSecret ? "its value (not shown)" : JSON.stringify(text);
+    problems.push(`${variable.name}: ${shown} is not allowed; ${result.expected}.`);
+    return null as Value;
+  };
+
+  const entries = Object.entries(TABLE).map(([key, variable]) => [key, read<unknown>(variable)]);
+  const tls = [TABLE.tlsCertFile, TABLE.tlsKeyFile].filter((variable) => textOf(environment, variable) !== null);
+  if (tls.length === 1) problems.push("TLS_CERT_FILE, TLS_KEY_FILE: only one of them is set; HTTPS needs both.");
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze({ ...Object.fromEntries(entries), dataPathGiven, scratch: null });
 }
 
-/** What the environment of this process sets and nothing here reads, each as a sentence that names what was meant. */
-export function ignoredSettings(): string[] {
-  return ignoredOf(process.env);
-}
-
-/** The same of any environment. Names alone: a value may be a secret. */
-export function ignoredOf(environment: Record<string, string | undefined>): string[] {
+/** What the environment sets and nothing here reads, each as a sentence that names what was meant. Names alone: a value may be a secret. */
+export function ignoredSettings(environment: Environment = process.env): string[] {
   const isSet = (name: string) => Boolean(environment[name]?.trim());
   return Object.keys(environment)
     .filter((name) => isSet(name) && !NAMES.includes(name))
@@ -122,30 +141,6 @@ export function secretVariable(name: string): string | null {
   return process.env[name]?.trim() || null;
 }
 
-/** Throws ConfigError. An empty or blank value counts as not set. Relative paths start at `workingFolder` or at DATA_PATH. */
-export function readConfig(environment: Record<string, string | undefined>, workingFolder: string): Config {
-  const problems: string[] = [];
-  const dataPath = resolve(workingFolder, textOf(environment, TABLE.dataPath) ?? ".");
-
-  const read = <Value>(variable: Variable<Value>): Value => {
-    const text = textOf(environment, variable);
-    // A default of null is the only way to get here without text, and then null is one of the values.
-    if (text === null) return null as Value;
-    const result = variable.parse(text, { workingFolder, dataPath });
-    if (!(result instanceof Wrong)) return result;
-    const shown = variable.isSecret ? "its value (not shown)" : JSON.stringify(text);
-    problems.push(`${variable.name}: ${shown} is not allowed; ${result.expected}.`);
-    return null as Value;
-  };
-
-  const entries = Object.entries(TABLE).map(([key, variable]) => [key, read<unknown>(variable)]);
-  const tls = [TABLE.tlsCertFile, TABLE.tlsKeyFile].filter((variable) => textOf(environment, variable) !== null);
-  if (tls.length === 1) problems.push("TLS_CERT_FILE, TLS_KEY_FILE: only one of them is set; HTTPS needs both.");
-  if (problems.length > 0) throw new ConfigError(problems);
-  const dataPathGiven = textOf(environment, TABLE.dataPath) ?? ".";
-  return Object.freeze({ ...Object.fromEntries(entries), dataPathGiven, scratch: null });
-}
-
 /** Lets nothing that asks the environment itself, or uses a path relative to the working folder, find the owner's data: for `check`. */
 export function hideData(folder: string): void {
   process.env.DATA_PATH = folder;
@@ -154,7 +149,7 @@ export function hideData(folder: string): void {
 }
 
 /** That of this process, for one of its own whose temporary files go into the folder. */
-export function environmentIn(folder: string): Record<string, string | undefined> {
+export function environmentIn(folder: string): Environment {
   return { ...process.env, TMPDIR: folder };
 }
 
@@ -162,7 +157,7 @@ interface Variable<Value> extends ConfigVariable {
   readonly parse: Parser<Value>;
 }
 
-function textOf(environment: Record<string, string | undefined>, variable: ConfigVariable): string | null {
+function textOf(environment: Environment, variable: ConfigVariable): string | null {
   return environment[variable.name]?.trim() || variable.fallback;
 }
 

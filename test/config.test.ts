@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { CONFIG_VARIABLES, ConfigError, ignoredOf, loadConfig, readConfig, secretVariable } from "../src/config";
+import { CONFIG_VARIABLES, ConfigError, ignoredSettings, loadConfig, secretVariable } from "../src/config";
 
 const FOLDER = "/srv/skeleton";
 
 function problemsOf(environment: Record<string, string>): readonly string[] {
   try {
-    readConfig(environment, FOLDER);
+    loadConfig(environment, FOLDER);
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -16,7 +16,7 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 
 describe("without any variable", () => {
   test("every setting has its default, and paths are absolute", () => {
-    expect(readConfig({}, FOLDER)).toEqual({
+    expect(loadConfig({}, FOLDER)).toEqual({
       openaiApiKey: null,
       openaiBaseUrl: null,
       jwtSecretKey: null,
@@ -56,18 +56,18 @@ describe("without any variable", () => {
 
   test("an empty or blank value counts as not set", () => {
     const blank = Object.fromEntries(CONFIG_VARIABLES.map(({ name }) => [name, "  "]));
-    expect(readConfig(blank, FOLDER)).toEqual(readConfig({}, FOLDER));
+    expect(loadConfig(blank, FOLDER)).toEqual(loadConfig({}, FOLDER));
   });
 
   test("the result cannot be changed, rates included", () => {
-    const config = readConfig({}, FOLDER);
+    const config = loadConfig({}, FOLDER);
     expect(Object.isFrozen(config)).toBe(true);
     expect(Object.isFrozen(config.rateLimitLogin)).toBe(true);
   });
 });
 
 describe("a value that is set", () => {
-  const accepted: [name: string, value: string, key: keyof ReturnType<typeof readConfig>, expected: unknown][] = [
+  const accepted: [name: string, value: string, key: keyof ReturnType<typeof loadConfig>, expected: unknown][] = [
     ["OPENAI_API_KEY", " sk-1 ", "openaiApiKey", "sk-1"],
     ["OPENAI_BASE_URL", "http://localhost:11434/v1/", "openaiBaseUrl", "http://localhost:11434/v1"],
     ["JWT_SECRET_KEY", "x".repeat(32), "jwtSecretKey", "x".repeat(32)],
@@ -113,11 +113,11 @@ describe("a value that is set", () => {
     ["BUN_CONFIG_MAX_HTTP_REQUESTS", "20000", "requestsMax", 20_000],
   ];
   test.each(accepted)("%s=%s is taken as %s", (name, value, key, expected) => {
-    expect(readConfig({ [name]: value }, FOLDER)[key]).toEqual(expected as never);
+    expect(loadConfig({ [name]: value }, FOLDER)[key]).toEqual(expected as never);
   });
 
   test("the owner's files are relative to DATA_PATH, and DATA_PATH to the working folder", () => {
-    const config = readConfig(
+    const config = loadConfig(
       { DATA_PATH: "data", USERS_FILENAME: "people.yaml", UPLOAD_DIR: "up", JWT_SECRET_FILE: "s" },
       FOLDER,
     );
@@ -210,7 +210,7 @@ describe("a setting that is set and not read", () => {
     ["OPENAI_API_BASE_URL", "Did you mean OPENAI_BASE_URL?"],
   ];
   test.each(ignored)("is named: %s", (name, expected) => {
-    const said = ignoredOf({ [name]: "a secret", DATA_PATH: " " });
+    const said = ignoredSettings({ [name]: "a secret", DATA_PATH: " " });
     expect(said).toHaveLength(1);
     expect(said[0]).toStartWith(`${name} is ignored`);
     expect(said[0]).toContain(expected);
@@ -229,12 +229,12 @@ describe("a setting that is set and not read", () => {
     "constructor",
   ];
   test.each(others)("is passed over where it is another program's: %s", (name) => {
-    expect(ignoredOf({ [name]: "x" })).toEqual([]);
+    expect(ignoredSettings({ [name]: "x" })).toEqual([]);
   });
 
   test("is passed over beside the one that was meant, when it is empty, and when it is one of ours", () => {
-    expect(ignoredOf({ PORT: "3000", SKELETON_PORT: "3000", JWT_SECRET: " " })).toEqual([]);
-    expect(ignoredOf(Object.fromEntries(CONFIG_VARIABLES.map(({ name }) => [name, "x"])))).toEqual([]);
+    expect(ignoredSettings({ PORT: "3000", SKELETON_PORT: "3000", JWT_SECRET: " " })).toEqual([]);
+    expect(ignoredSettings(Object.fromEntries(CONFIG_VARIABLES.map(({ name }) => [name, "x"])))).toEqual([]);
   });
 });
 

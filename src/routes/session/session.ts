@@ -33,8 +33,8 @@ export interface BodyMax {
 }
 
 /**
- * Gives routes the options of RouteAccess, and the macros `user`, `reader` and `admin`: with one of them, `user` is there and everybody else is
- * refused. `reader` is for pages: it has the words for them, too.
+ * Gives routes the options of RouteAccess, and the macros `user` and `reader`: with one of them, `user` is there and everybody else is refused.
+ * `reader` is for pages: it has the words for them, too.
  */
 export function session(core: Core) {
   return new Elysia({ name: "session" }).macro({
@@ -49,13 +49,6 @@ export function session(core: Core) {
           zone: zoneOf(request),
         };
         return { reader, ...reader };
-      },
-    },
-    admin: {
-      resolve: async ({ request }) => {
-        const user = await requireUser(core, request);
-        if (user.role !== "admin") throw new AppError("forbidden", "Only an administrator may do this.");
-        return { user };
       },
     },
   });
