@@ -98,6 +98,13 @@ test("docs/plugins.md has a row for each protocol and hook, for tools and pages,
   expect([names.length > 10, wrong]).toEqual([true, []]);
 });
 
+test("the section of each hook, and of each kind of plugin, opens with a whole one", () => {
+  const sections = [...membersOf(protocolSources, "Hooks"), "Providers", "Tools", "Pages"];
+  const opening = (name: string) =>
+    new RegExp(`\n##+ ${name}\n\n\`\`\`ts\n(.*?)\n\`\`\`\n`, "s").exec(pluginGuide.text)?.[1] ?? "";
+  expect([sections.length > 5, sections.filter((name) => !/^export /m.test(opening(name)))]).toEqual([true, []]);
+});
+
 test("docs/plugins.md names each value that a plugin can import", () => {
   const names = Object.keys(skeleton);
   expect([names.length > 5, names.filter((name) => !isNamed(pluginGuide.text, name))]).toEqual([true, []]);
