@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { isRecord } from "../../basics/json";
+import { within } from "../../basics/within";
 import type { Core, Log } from "../../protocols";
 import { createYamlFile } from "../yaml-file";
 import { listSentence, readJson, refusalOf } from "./failure";
@@ -149,8 +150,8 @@ const GUESS_FETCH_MS = 1_000; // A server of this machine that does not answer i
 
 /**
  * The lists that endpoints give, kept for a minute. A list that is old is served while it is fetched again, so that only the first page ever
- * waits, and not for long. `ask` requests a list, as OpenAI and others give it: JSON with a list of ids, or of objects that have one. `changed` is called when models came or
- * went after they were first known.
+ * waits, and not for long. `ask` requests a list, as OpenAI and others give it: JSON with a list of ids, or of objects that have one.
+ * `changed` is called when models came or went after they were first known.
  *
  * @example
  * ```ts
@@ -197,7 +198,7 @@ export function createLists<Endpoint extends Lister>(
     async get(endpoint) {
       const state = stateOf(endpoint);
       if (performance.now() >= state.staleAt) state.pending ??= refresh(endpoint, state);
-      state.firstWait ??= Promise.race([state.pending, Bun.sleep(FIRST_WAIT_MS)]);
+      state.firstWait ??= within(state.pending ?? Promise.resolve(), { ms: FIRST_WAIT_MS }, () => {});
       await state.firstWait;
       return state.ids;
     },

@@ -25,19 +25,12 @@ type Tell = (piece: TextPiece) => void;
 
 /** `tell` gets each piece as soon as it is certain. */
 export function createTextReader(tell: Tell): TextReader {
-  const pictures: Reader<unknown> = { state: betweenPictures, held: "", tell };
-  const thinking: Thinking = {
-    state: start,
-    held: "",
-    hasThought: false,
-    isAfterMark: false,
-    answer: null,
-    tell(piece) {
-      if (piece.type === "text") return read(pictures, piece.text);
-      read(pictures, "", true);
-      tell(piece);
-    },
-  };
+  const pictures = newReader(betweenPictures, tell);
+  const thinking = newReader(start, (piece) => {
+    if (piece.type === "text") return read(pictures, piece.text);
+    read(pictures, "", true);
+    tell(piece);
+  });
   return {
     push: (text) => read(thinking, text),
     flush() {
@@ -55,24 +48,30 @@ export function createTextReader(tell: Tell): TextReader {
   };
 }
 
-interface Output {
+/** Where the reading of a text is. */
+interface Reader {
+  state: State;
   /** What may be the beginning of a mark. */
   held: string;
   readonly tell: Tell;
-}
-
-/** Where the reading of a text is. */
-interface Reader<Kind> extends Output {
-  state: State<Kind>;
+  hasThought: boolean;
+  /** White space between a closing mark and the text belongs to neither. */
+  isAfterMark: boolean;
+  /** Which marks are around the text. */
+  answer: Mark | null;
 }
 
 /**
  * Reads what was held and what has come, of which the first `from` characters were looked at before. Gives what the next state has to read;
  * null = all of it is told or held.
  */
-type State<Kind> = (reader: Reader<Kind> & Kind, text: string, isEnd: boolean, from: number) => string | null;
+type State = (reader: Reader, text: string, isEnd: boolean, from: number) => string | null;
 
-function read<Kind>(reader: Reader<Kind> & Kind, more: string, isEnd = false): void {
+function newReader(state: State, tell: Tell): Reader {
+  return { state, held: "", tell, hasThought: false, isAfterMark: false, answer: null };
+}
+
+function read(reader: Reader, more: string, isEnd = false): void {
   let from = reader.held.length;
   let rest: string | null = reader.held + more;
   reader.held = "";
@@ -82,14 +81,19 @@ function read<Kind>(reader: Reader<Kind> & Kind, more: string, isEnd = false): v
   }
 }
 
-function tellAndHold(reader: Output, type: "text" | "thinking", text: string, end: number): null {
-  say(reader, type, text.slice(0, end));
-  reader.held = text.slice(end);
-  return null;
+function go(reader: Reader, state: State, rest: string): string {
+  reader.state = state;
+  return rest;
 }
 
-function say({ tell }: Output, type: "text" | "thinking", text: string): void {
+function say({ tell }: Reader, type: "text" | "thinking", text: string): void {
   if (text !== "") tell({ type, text });
+}
+
+function sayAndHold(reader: Reader, type: "text" | "thinking", text: string, certain: number): null {
+  say(reader, type, text.slice(0, certain));
+  reader.held = text.slice(certain);
+  return null;
 }
 
 /** Where the end of the text begins that may go on as one of the marks. */
@@ -145,29 +149,13 @@ const ANSWERS: readonly Mark[] = [
   mark("<|start_response|>", "<|end_response|>"),
 ];
 /** The raw format of gpt-oss, whose first mark may be in the prompt. */
-const HARMONY = [
-  "<|channel|>",
-  "<|start|>assistant",
-  "assistant<|channel|>",
-  "analysis<|message|>",
-  "final<|message|>",
-];
-
-interface ThinkingState {
-  hasThought: boolean;
-  /** White space between a closing mark and the text belongs to neither. */
-  isAfterMark: boolean;
-  /** Which marks are around the text. */
-  answer: Mark | null;
-}
-
-type Thinking = Reader<ThinkingState> & ThinkingState;
+const HARMONY = "<|channel|> <|start|>assistant assistant<|channel|> analysis<|message|> final<|message|>".split(" ");
 
 interface Begin {
   /** What the reply begins with, or what follows thinking, in lower case. */
   readonly text: string;
   /** Gives what the next state has to read; `all` has the beginning too. */
-  enter(reader: Thinking, rest: string, all: string): string;
+  enter(reader: Reader, rest: string, all: string): string;
 }
 
 const BEGINS: readonly Begin[] = [
@@ -190,7 +178,7 @@ function begin(text: string, enter: Begin["enter"]): Begin {
 const BLANK = /^[\s\u200b-\u200d\u2060]+/;
 const MAX_BLANK = 1000; // White space before a mark that is still worth waiting for, in characters.
 
-function start(reader: Thinking, text: string, isEnd: boolean): string | null {
+function start(reader: Reader, text: string, isEnd: boolean): string | null {
   const trimmed = withoutAttributes(text.replace(BLANK, ""));
   const head = trimmed?.slice(0, HEAD_MAX).toLowerCase() ?? null;
   const begins = reader.hasThought && !reader.answer ? AFTER_THINKING : BEGINS;
@@ -212,32 +200,27 @@ function withoutAttributes(text: string): string | null {
   return end ? `${element}>${text.slice(found.length)}` : text;
 }
 
-function beginText(reader: Thinking, text: string): string {
+function beginText(reader: Reader, text: string): string {
   const { hasThought, isAfterMark, answer } = reader;
-  const state = answer ? until("text", answer, endAnswer) : hasThought ? plain : watching();
+  const state = answer ? until("text", answer, toPlain) : hasThought ? plain : watching();
   return go(reader, state, isAfterMark ? text.replace(BLANK, "") : text);
 }
 
-function go(reader: Thinking, state: State<ThinkingState>, rest: string): string {
-  reader.state = state;
-  return rest;
-}
-
 /** What follows thinking may be more of it. */
-function leave(reader: Thinking, rest: string): string {
+function leave(reader: Reader, rest: string): string {
   Object.assign(reader, { hasThought: true, isAfterMark: true });
   return go(reader, start, rest);
 }
 
-function endAnswer(reader: Thinking, rest: string): string {
+function toPlain(reader: Reader, rest: string): string {
   return go(reader, plain, rest);
 }
 
-function plain(reader: Thinking, text: string): null {
-  return tellAndHold(reader, "text", text, text.length);
+function plain(reader: Reader, text: string): null {
+  return sayAndHold(reader, "text", text, text.length);
 }
 
-function thinkingIn(mark: Mark): State<ThinkingState> {
+function thinkingIn(mark: Mark): State {
   if (!WORDED.includes(mark)) return until("thinking", mark, leave);
   return until("thinking", mark, leave, (reader, text, isEnd) => {
     // It only began like thinking.
@@ -247,15 +230,13 @@ function thinkingIn(mark: Mark): State<ThinkingState> {
   });
 }
 
-/** Tells what comes before the closing mark; `more` has what to do where none is. */
-
+/** Tells what comes before the closing mark. Where there is none, `more` says what is done. */
 function until(
   type: "text" | "thinking",
   { closes, closing }: Pick<Mark, "closes" | "closing">,
-  next: (reader: Thinking, rest: string) => string,
-  more: State<ThinkingState> = (reader, text, isEnd) =>
-    tellAndHold(reader, type, text, isEnd ? text.length : certainOf(text, closes)),
-): State<ThinkingState> {
+  next: (reader: Reader, rest: string) => string,
+  more: State = (reader, text, isEnd) => sayAndHold(reader, type, text, isEnd ? text.length : certainOf(text, closes)),
+): State {
   return (reader, text, isEnd, from) => {
     closing.lastIndex = Math.max(0, from - CLOSE_MAX);
     const found = closing.exec(text);
@@ -272,7 +253,7 @@ const BEGINS_MARK = /[<[◁]/; // As each of them does, and few texts do.
  * Text in which the closing mark of thinking may come that was never opened: some chat templates write the opening one into the prompt, so
  * that a reply begins in the middle of it. What came before the mark was told as text by then.
  */
-function watching(): State<ThinkingState> {
+function watching(): State {
   const line: MarkdownLine = { head: "", last: "", ticks: 0, isBlank: true, isInFence: false };
   return (reader, text, isEnd) => {
     if (reader.hasThought) return go(reader, plain, text);
@@ -296,7 +277,7 @@ function watching(): State<ThinkingState> {
       }
     }
     addTo(line, text.slice(from, certain));
-    return tellAndHold(reader, "text", text, certain);
+    return sayAndHold(reader, "text", text, certain);
   };
 }
 
@@ -346,7 +327,7 @@ const MESSAGE = "<|message|>";
 const HEADER_MAX = 300; // Characters from one message to the next; a name of a channel and of a tool.
 
 /** `<|channel|>analysis<|message|>…<|end|>` is thinking, `<|channel|>final<|message|>…` the answer. */
-function header(isFirst: boolean): State<ThinkingState> {
+function header(isFirst: boolean): State {
   return (reader, text, isEnd) => {
     const at = text.indexOf(MESSAGE);
     const said = text.slice(0, Math.max(0, at));
@@ -368,7 +349,7 @@ const PICTURE_PART =
 const OTHER = /[^\w+/=-]/; // What base64 does not have.
 const PICTURE_MAX = 32 * 1024 * 1024; // Characters, as of one event of a stream.
 
-function betweenPictures(reader: Reader<unknown>, text: string, isEnd: boolean): string | null {
+function betweenPictures(reader: Reader, text: string, isEnd: boolean): string | null {
   const found = text.includes("!") ? PICTURE.exec(text) : null;
   if (found) {
     say(reader, "text", text.slice(0, found.index));
@@ -376,10 +357,10 @@ function betweenPictures(reader: Reader<unknown>, text: string, isEnd: boolean):
     return text.slice(found.index + found[0].length);
   }
   const part = text.includes("!") && !isEnd ? text.search(PICTURE_PART) : -1;
-  return tellAndHold(reader, "text", text, part < 0 ? text.length : part);
+  return sayAndHold(reader, "text", text, part < 0 ? text.length : part);
 }
 
-function inPicture(begin: string): State<unknown> {
+function inPicture(begin: string): State {
   const pieces = [begin];
   let size = 0;
   return (reader, text, isEnd) => {
