@@ -360,7 +360,7 @@ async function askPassword(name: string, io: UsersIo): Promise<string> {
   const password = await io.readSecret(`Password for ${name}: `);
   if (password === null) throw new AppError("invalid", "No password was given. Use -p, or pipe one in.");
   requireGoodPassword(password, MIN_CHARACTERS);
-  // What nobody sees while it is typed is easily mistyped.
+  // A password that is typed unseen is easily mistyped.
   if (io.isTerminal && (await io.readSecret("Once more: ")) !== password) {
     throw new AppError("invalid", "The two passwords differ. Nothing was changed.");
   }

@@ -6,7 +6,7 @@ import { codeOf, messageOf } from "../basics/errors";
 
 const BUSY_MS = 10_000; // A checkpoint of the server, or its recovery after a crash.
 
-/** All that is committed at one moment. The server goes on meanwhile; its log grows until the copy is done. */
+/** Copies what is committed at one moment. The server goes on meanwhile; its log grows until the copy is done. */
 export function copyDatabase(source: string, target: string): void {
   // As private as the database itself; SQLite fills a file that is empty.
   closeSync(openSync(target, "wx", 0o600));
@@ -14,7 +14,7 @@ export function copyDatabase(source: string, target: string): void {
     database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
     database.run("VACUUM INTO ?", [target]);
   });
-  // Nobody who runs a turn now runs it in the copy: who starts there shall not wait for their silence.
+  // No process that runs a turn now runs it in the copy: a server that starts there shall not wait for their silence.
   withDatabase(target, "readwrite", (database) => {
     if (tablesOf(database).has("processes")) database.run("DELETE FROM processes");
   });

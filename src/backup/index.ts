@@ -174,7 +174,7 @@ async function copyUploads(
   }
 }
 
-/** What its user removed before the database was copied is nobody's any more. */
+/** Takes out uploads that their user removed before the database was copied: they are nobody's any more. */
 async function dropRemoved(
   { uploadDir }: Config,
   folder: string,

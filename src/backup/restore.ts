@@ -86,7 +86,7 @@ async function exchange(config: Config, folder: string, manifest: Manifest): Pro
   } finally {
     for (const place of places) {
       await rm(place.staging, { recursive: true, force: true });
-      // It stays when there is something in it.
+      // The folder stays when there is something in it.
       await rmdir(place.aside).catch(() => aside.push(place.aside));
     }
   }
@@ -195,7 +195,7 @@ async function giveToOwner(dataPath: string, ...folders: readonly string[]): Pro
   }
 }
 
-/** All or none: what was moved before one that fails goes back. */
+/** Makes all moves or none: when one fails, the files that were moved before it go back. */
 export async function moveAll(moves: readonly Move[]): Promise<void> {
   const done: Move[] = [];
   try {

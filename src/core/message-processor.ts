@@ -104,7 +104,7 @@ async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent
   return { reason, toolCalls, usage, original: original?.join("") ?? null };
 }
 
-/** What a model does not take is the same in each step and each turn, and need not be said again. */
+/** Tells of a parameter or file that the model does not take once in a thread: it is the same in each step and each turn. */
 async function notifyOnce(text: string, { core, user, threadId, messages, notify }: Turn): Promise<void> {
   const said = [...(await core.thread.messages(user.username, threadId)), ...messages];
   if (!said.some(({ type, content }) => type === "notice" && content === text)) notify(text);
@@ -135,7 +135,7 @@ async function* keepFile(
   }
 }
 
-/** Some endpoints count calls anew in each step, but whoever answers or follows a call knows it by its id. */
+/** Some endpoints count calls anew in each step, but a user's answer and the followers know a call by its id. */
 function withOwnId<Call extends ToolCall>(call: Call, turn: Turn): Call {
   const isTaken = turn.messages.some(({ callId }) => callId === call.callId);
   return isTaken ? { ...call, callId: `call_${crypto.randomUUID()}` } : call;

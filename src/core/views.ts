@@ -91,7 +91,7 @@ function firstOf(views: readonly View[], data: readonly unknown[], tell: (error:
   return views.at(-1)?.(...data);
 }
 
-/** What is no markup throws later, where nobody knows whose it is. */
+/** Refuses what is no markup here, where its view is known: it would throw later. */
 function made(view: View, data: readonly unknown[]): unknown {
   const it = view(...data);
   if (isHtml(it)) return it;

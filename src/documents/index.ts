@@ -3,6 +3,7 @@
  * what hangs or swallows memory in here is ended from outside, and ends nothing else.
  */
 
+import { isUtf8 } from "node:buffer";
 import { detect } from "chardet";
 import type { FileTextFault } from "../protocols";
 import { readArchive } from "./archive";
@@ -61,7 +62,10 @@ function withPlainLetters(text: string): string {
 
 const SAMPLE_BYTES = 64 * 1024; // What the character set is guessed by.
 
-/** The text, or null when the bytes are none: UTF-8, UTF-16 with a mark, or a character set that can be guessed. */
+/**
+ * Text by the bytes alone, since what a browser says of a file's type is mostly wrong for source code: UTF-8, UTF-16 with a mark, or a
+ * character set that can be guessed. Null when the bytes are no text.
+ */
 function decodeText(bytes: Uint8Array): string | null {
   const charset = charsetOf(bytes);
   const text = charset === null ? null : new TextDecoder(charset as Bun.Encoding).decode(bytes);
@@ -77,15 +81,6 @@ function charsetOf(bytes: Uint8Array): string | null {
   if (!looksWritten(sample)) return null;
   const guess = detect(sample);
   return guess !== null && isCharset(guess) ? guess : "windows-1252";
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function isCharset(name: string): boolean {

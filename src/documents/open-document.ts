@@ -18,7 +18,7 @@ const TAGS: Readonly<Record<string, string>> = {
   "table:table-row": "tr",
   "table:table-cell": "td",
 };
-/** What was deleted and is only kept to be brought back, and what says how the rest looks. */
+/** Elements with text that was deleted and is only kept to be brought back, or with looks. */
 const DROPPED = new Set([
   "text:tracked-changes",
   "office:automatic-styles",

@@ -100,7 +100,7 @@ function claimsOf(content: false | Record<string, unknown>): Claims | null {
   if (typeof sub !== "string" || typeof pwd !== "string" || typeof exp !== "number") return null;
   return {
     username: sub,
-    // Those of earlier versions have no id and a time in seconds; two that are made in the same second are one and the same text.
+    // Tokens of earlier versions have no id, and a time in seconds: two of the same second are one and the same text.
     id: typeof jti === "string" ? jti : String(exp),
     madeMs: typeof made === "number" ? made : Number(iat ?? 0) * 1000,
     expiresMs: exp * 1000,
@@ -128,7 +128,7 @@ export interface EndedTokens {
 
 const ENDED = "ended_tokens";
 const TOPIC = "tokens-ended";
-const PER_USER = 20_000; // One a minute for a week, and a few megabytes. Whoever ends more ends all of theirs instead.
+const PER_USER = 20_000; // One a minute for a week, and a few megabytes. A user who ends more ends all of theirs instead.
 const FORGET_EVERY = 100; // Tokens of one user, between which those that have expired are forgotten.
 const CLEAN_MS = 3_600_000;
 const CLEANED = 1000; // Records at a time.

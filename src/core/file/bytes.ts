@@ -78,7 +78,7 @@ export async function keep(core: Core, folder: string, { path, sha256 }: Receive
   }
 }
 
-/** One user less; the bytes go with the last one, and then it is true. */
+/** Takes one user from these bytes, which go with the last one. True when they are gone. */
 export async function release(core: Core, folder: string, sha256: string): Promise<boolean> {
   for (;;) {
     const kept = await core.store.get(null, BYTES, sha256);

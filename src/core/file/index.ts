@@ -200,7 +200,7 @@ function createContents(core: Core): Contents {
 
   const add = async (username: string, { sha256, size }: Content, since: string | null): Promise<void> => {
     if (await core.store.get(username, CONTENTS, sha256)) return;
-    // Somebody else may just have added it.
+    // Another request may just have added it.
     await addIfAbsent(core.store, username, CONTENTS, { size, since }, sha256);
   };
 
@@ -208,7 +208,7 @@ function createContents(core: Core): Contents {
     const { sha256 } = content;
     if (await isHeld(username, sha256)) return;
     await core.store.delete(username, CONTENTS, sha256);
-    // It may have come again since.
+    // The content may have come again since.
     if (await isHeld(username, sha256)) await add(username, content, null);
   };
 
@@ -234,7 +234,7 @@ function createContents(core: Core): Contents {
     return job();
   };
 
-  // One after the other, or several that have no room together would all be refused.
+  // Claims of a user come one after the other, or several files that have no room together would all be refused.
   const claims = createQueues();
   const claimOne = async (username: string, content: Content): Promise<void> => {
     const { sha256, size } = content;

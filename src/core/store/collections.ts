@@ -154,7 +154,7 @@ async function scan(database: StoreDatabase, to: number, isStopped: () => boolea
   }
 }
 
-/** Those of one record together, so that its page is written once; in order, so that none is ever seen before an older one. */
+/** The rows with those of one record together, so that its page is written once; in order, so that no item is ever seen before an older one. */
 function byRecord(rows: readonly Row[]): Row[] {
   const kept = rows.filter(({ record }) => record !== 0);
   return [...Map.groupBy(kept, ({ store, record }) => `${store}.${record}`).values()].flat();

@@ -71,7 +71,7 @@ interface Records {
   readonly limit: number;
 }
 
-/** Those of the rows that fulfil the condition. The index has said whose they are; the owner is asked for all the same. */
+/** The records of the rows that fulfil the condition. The index has said whose they are; the owner is a part of the query all the same. */
 function recordsOf(database: StoreDatabase, store: StoreInfo, query: Records): StoreRecord[] {
   const { owner, rows, columns, where, limit } = query;
   const sql = `SELECT ${columns} FROM "${store.name}"

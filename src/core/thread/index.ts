@@ -41,7 +41,7 @@ export { declareThreadStores } from "./records";
 const PAGE_SIZE = 50;
 
 export function createThread(core: Core): ThreadProtocol {
-  // One after the other, or each of many would find the room that is left, and all be made.
+  // Forks of a user are made one after the other, or each of many would find the room that is left.
   const forks = createQueues();
   return {
     create: (username, fields) => createRecord(core, username, fields),
@@ -197,7 +197,7 @@ function bytesOf(path: readonly Message[]): number {
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }
 
-/** One below the other, as the path is. */
+/** Copies of the messages, each below the one before, as on the path. */
 function copiesOf(path: readonly Message[], threadId: string): Message[] {
   let parentId: string | null = null;
   return path.map((message) => {

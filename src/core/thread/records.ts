@@ -70,7 +70,7 @@ export async function declareThreadStores(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists("messages", MESSAGES);
 }
 
-/** What a thread has from its beginning, and one from before there were these fields. */
+/** Fields of a new thread, and of a record from before there were these fields. */
 export const EMPTY = { parameters: {}, metadata: {}, tags: [], pinned: false, archived: false };
 
 export function toThread({ place: _, ...record }: StoreRecord): Thread {
