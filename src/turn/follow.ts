@@ -38,15 +38,8 @@ export function createFollowers(core: Core): Followers {
       listen(core, turn, after, listener, () =>
         reads(`${turn.id} ${turn.status}`, () => saveAndRead(core, username, turn)),
       ),
-    async *follow(username, turn, after, signal) {
-      const inbox = createInbox(signal);
-      const stop = await followers.listen(username, turn, after, { take: inbox.put, end: inbox.end });
-      try {
-        for (let events = await inbox.take(); events; events = await inbox.take()) yield events;
-      } finally {
-        stop();
-      }
-    },
+    follow: (username, turn, after, signal) =>
+      batchesOf((listener) => followers.listen(username, turn, after, listener), signal),
   };
   return followers;
 }
@@ -173,51 +166,50 @@ function lengthOfAll(events: readonly NumberedEvent[]): number {
   return length;
 }
 
-/** Events that a reader has not read yet: bounded, so that a reader that is too slow costs little and is dropped. */
-interface Inbox {
-  put(events: readonly NumberedEvent[]): void;
-  /** Nothing more comes; what waits is still given out, and then the error thrown. */
-  end(error?: Error): void;
-  /** All that waits, as soon as anything does. Null at the end, when the reader was dropped, or when `signal` aborted. */
-  take(): Promise<readonly NumberedEvent[] | null>;
-}
-
-function createInbox(signal: AbortSignal): Inbox {
+/**
+ * All that was told since the reader last asked, as soon as there is anything. Events that wait are bounded, so that a reader that is too
+ * slow costs little: it is dropped.
+ */
+async function* batchesOf(
+  begin: (listener: TurnListener) => Promise<() => void>,
+  signal: AbortSignal,
+): AsyncGenerator<readonly NumberedEvent[]> {
   let waiting: (readonly NumberedEvent[])[] = [];
   let size = 0;
   let isEnded = false;
   let failure: Error | null = null;
-  let wake: (() => void) | null = null;
-  signal.addEventListener("abort", () => wake?.(), { once: true });
-
-  return {
-    put(events) {
+  let wake = () => {};
+  const stop = await begin({
+    take(events) {
       if (isEnded) return;
       size += lengthOfAll(events);
       // One batch may be larger than the bound: a reader that has read everything else is not slow.
-      isEnded = size > WAITING_AT_MOST && waiting.length > 0;
-      if (isEnded) waiting = [];
-      else waiting.push(events);
-      wake?.();
+      if (size <= WAITING_AT_MOST || waiting.length === 0) waiting.push(events);
+      else [waiting, isEnded] = [[], true];
+      wake();
     },
     end(error) {
       isEnded = true;
       failure = error ?? null;
-      wake?.();
+      wake();
     },
-    async take() {
-      while (waiting.length === 0 && !isEnded && !signal.aborted) {
+  });
+  const abort = () => wake();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    while (!signal.aborted) {
+      const [first, ...others] = waiting;
+      [waiting, size] = [[], 0];
+      if (first) yield others.length === 0 ? first : [first, ...others].flat();
+      else if (failure) throw failure;
+      else if (isEnded) return;
+      else
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
-      }
-      if (signal.aborted) return null;
-      if (waiting.length === 0 && failure) throw failure;
-      const [first, ...others] = waiting;
-      waiting = [];
-      size = 0;
-      if (!first) return null;
-      return others.length === 0 ? first : [first, ...others].flat();
-    },
-  };
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    stop();
+  }
 }
