@@ -58,17 +58,18 @@ interface AskingPage {
 function pagesOf(request: Request): AskingPage[] {
   const query = urlOf(request)?.searchParams ?? new URLSearchParams();
   const together = query.getAll("page").slice(0, PAGES);
-  if (together.length === 0) return [pageOf(query, request.headers.get("last-event-id"), (messages) => messages)];
-  return together.map((text) => {
-    const asked = new URLSearchParams(text);
+  const isAlone = together.length === 0;
+  const lastEventId = isAlone ? request.headers.get("last-event-id") : null;
+  return (isAlone ? [query] : together.map((text) => new URLSearchParams(text))).map((asked) => {
     const note = encodeNote("page", asked.get("number") ?? "");
-    return pageOf(asked, null, (messages) => Buffer.concat([note, messages]));
+    return {
+      username: asked.get("user"),
+      threadId: asked.get("t"),
+      after: lastEventId ?? asked.get("after") ?? "",
+      facts: asked.get("facts") ?? "",
+      noted: (messages) => (isAlone ? messages : Buffer.concat([note, messages])),
+    };
   });
-}
-
-function pageOf(query: URLSearchParams, lastEventId: string | null, noted: AskingPage["noted"]): AskingPage {
-  const [threadId, after, facts] = [query.get("t"), lastEventId ?? query.get("after") ?? "", query.get("facts") ?? ""];
-  return { username: query.get("user"), threadId, after, facts, noted };
 }
 
 /** A page of somebody else, who used this browser before, is told that they are signed out, and nothing of the reader. */

@@ -2,6 +2,7 @@
 
 import { t } from "elysia";
 import { readFields } from "../../basics/body";
+import { AppError } from "../../basics/errors";
 import { seeOther } from "../http/respond";
 import { BODY_MAX_BYTES } from "../session/gate";
 
@@ -20,6 +21,15 @@ export function isFromHtmx(request: Request): boolean {
 
 export function done(request: Request, path: string): Response {
   return isFromHtmx(request) ? new Response(null, { status: 204 }) : seeOther(path);
+}
+
+/** With script: the browser loads another page, or this one anew. */
+export function goTo(path: string): Response {
+  return new Response(null, { status: 204, headers: { "hx-redirect": path } });
+}
+
+export function noChat(): AppError {
+  return new AppError("notFound", "There is no such chat.", { reason: "noChat" });
 }
 
 export interface Form {

@@ -19,7 +19,7 @@ import { TITLE_MAX } from "../api/threads";
 import { insidePath, ownPath } from "../http/address";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
-import { done, type Form, form, Id, isFromHtmx, readForm } from "./form";
+import { done, type Form, form, goTo, Id, isFromHtmx, noChat, readForm } from "./form";
 
 /** What the address of a page, a fragment or a form says of the list. */
 export const ListQuery = {
@@ -141,8 +141,7 @@ async function change(
     return seeOther(field("change") === "" ? otherwise : pageBehind(core, request, field("back")));
   const [q, archived, tag, shown, current] = ["q", "archived", "tag", "shown", "current"].map((name) => field(name));
   // What is open and was archived or restored looks different all over.
-  if (fields.archived !== undefined && current === id)
-    return new Response(null, { status: 204, headers: { "hx-redirect": otherwise } });
+  if (fields.archived !== undefined && current === id) return goTo(otherwise);
   const list = await loadThreadList(core, reader, { q, archived, tag, shown, current });
   return htmlResponse({ markup: partial("threads", "outerMorph", core.views.threadList(list, reader.words)) });
 }
@@ -170,10 +169,6 @@ function titleOf(text: string): string {
   const title = text.trim().slice(0, TITLE_MAX);
   if (title === "") throw new AppError("invalid", "A chat needs a title.", { reason: "noTitle" });
   return title;
-}
-
-function noChat(): AppError {
-  return new AppError("notFound", "There is no such chat.", { reason: "noChat" });
 }
 
 const THREADS_PER_PAGE = 50;

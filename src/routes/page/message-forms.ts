@@ -10,7 +10,7 @@ import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
 import { loadBranch } from "./branch";
 import { loadMenu } from "./chat-data";
-import { done, form, Id, plainText, readForm } from "./form";
+import { done, form, goTo, Id, noChat, plainText, readForm } from "./form";
 import { requireTurn, startTurn, type TurnStart } from "./turn-forms";
 
 const MessageChoice = t.Object({ message: t.String() });
@@ -60,7 +60,7 @@ function fragmentRoutes(core: Core) {
       "/t/:id/earlier",
       async ({ reader, params: { id }, query: { before } }) => {
         const branch = await loadBranch(core, reader, id, { before });
-        if (!branch) throw new AppError("notFound", "There is no such chat.", { reason: "noChat" });
+        if (!branch) throw noChat();
         return htmlResponse(core.views.messageItems(branch.messages, reader.words));
       },
       { reader: true, params: Id, query: t.Object({ before: t.String() }) },
@@ -112,10 +112,8 @@ function formRoutes(core: Core) {
       "/t/:id/head",
       async ({ user, request, params: { id }, query: { message } }) => {
         await showBranch(core, user, id, message);
-        return done(
-          request,
-          `/t/${id}?at=${encodeURIComponent(message)}#${encodeURIComponent(pageIds.message(message))}`,
-        );
+        const hash = encodeURIComponent(pageIds.message(message));
+        return done(request, `/t/${id}?at=${encodeURIComponent(message)}#${hash}`);
       },
       { ...form, ...one },
     )
@@ -144,9 +142,7 @@ async function edit(core: Core, reader: Reader, request: Request, threadId: stri
 function again(core: Core, reader: Reader, request: Request, turn: Omit<TurnStart, "answer">): Promise<Response> {
   const closed = { markup: partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) };
   const answer = ({ threadId }: TurnInfo, wasArchived: boolean) =>
-    wasArchived
-      ? new Response(null, { status: 204, headers: { "hx-redirect": `/t/${threadId}` } })
-      : htmlResponse(closed);
+    wasArchived ? goTo(`/t/${threadId}`) : htmlResponse(closed);
   return startTurn(core, reader, request, { ...turn, answer });
 }
 
