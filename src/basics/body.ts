@@ -60,7 +60,7 @@ export type Fields = Awaited<ReturnType<Response["formData"]>>;
 
 /** The fields of a form, in either encoding. Throws AppError: "invalid" for what is no form, "tooLarge". */
 export async function readFields(request: Request): Promise<Fields> {
-  const type = request.headers.get("content-type") ?? "";
+  const type = typeOf(request);
   checkLength(request);
   // The runtime reads a body of known length in one piece.
   const bytes = request.headers.has("content-length") ? await request.bytes() : await readStream(request);
@@ -73,8 +73,13 @@ export async function readFields(request: Request): Promise<Fields> {
   });
 }
 
-export function isForm(contentType: string): boolean {
+export function isForm(request: Request): boolean {
+  const contentType = typeOf(request);
   return isUrlEncoded(contentType) || /^multipart\/form-data\b/i.test(contentType);
+}
+
+function typeOf(request: Request): string {
+  return request.headers.get("content-type") ?? "";
 }
 
 function isUrlEncoded(contentType: string): boolean {

@@ -6,7 +6,7 @@
 import { Elysia, t } from "elysia";
 import { AppError, isAppError, required } from "../../basics/errors";
 import { imageTypeOfFile } from "../../basics/image";
-import type { Core, FileInfo, Message, NewFile, User } from "../../protocols";
+import type { Core, FileInfo, Message, NewFile, TurnInfo, TurnRequest, User } from "../../protocols";
 import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { FileAnswer, FileTextAnswer, fileJson, fileTextJson, Page } from "./json";
@@ -81,13 +81,16 @@ export async function withRemovedFiles(core: Core, username: string, messages: r
 
 export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
 
-/** Sends with the files. What was uploaded for a message that is refused goes again: whoever sent it still has it. */
-export async function withFiles<Sent>(
+/**
+ * Starts a turn of a message with these files, each an upload or the id of one that is there. What was uploaded for a message that is refused goes
+ * again: whoever sent it still has it.
+ */
+export async function startWithFiles(
   core: Core,
   user: User,
+  asked: TurnRequest,
   files: readonly unknown[],
-  send: (files: readonly FileInfo[]) => Promise<Sent>,
-): Promise<Sent> {
+): Promise<TurnInfo> {
   if (files.length > FILES_MAX) {
     const sentence = `A message may have ${FILES_MAX} files; these are ${files.length}.`;
     throw new AppError("invalid", sentence, { reason: "manyFiles", figures: [FILES_MAX] });
@@ -102,7 +105,7 @@ export async function withFiles<Sent>(
         infos.push(info);
       } else infos.push(await known(core, user, file));
     }
-    return await send(infos);
+    return await core.turns.start(user, { ...asked, files: infos });
   } catch (error) {
     // After a failure of another kind the message may be stored, and name them.
     if (isAppError(error)) for (const { id } of uploaded) await core.file.remove(user.username, id);

@@ -10,7 +10,7 @@ import type { Core } from "../../protocols";
 import { CONTENT_MAX } from "../../turn/plan";
 import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
-import { FILES_MAX, withFiles } from "./files";
+import { FILES_MAX, startWithFiles } from "./files";
 import { anyObject, TurnEvent } from "./json";
 import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
 import { turnStream } from "./turns";
@@ -81,9 +81,7 @@ export function messageRoutes(core: Core) {
       const { content = "", regenerate, files = [], parent_id: parentId, ...fields } = body;
       const place = parentId === undefined ? {} : { parentId };
       const asked = { ...given(fields), ...place, content: regenerate ? null : content };
-      return turnStream(core, { user, request, server }, () =>
-        withFiles(core, user, files, (files) => core.turns.start(user, { ...asked, files })),
-      );
+      return turnStream(core, { user, request, server }, () => startWithFiles(core, user, asked, files));
     },
     {
       user: true,
@@ -100,7 +98,7 @@ export function messageRoutes(core: Core) {
 
 /** What JSON says by its types, a form can only say as text. */
 async function readMessage({ request }: { readonly request: Request }): Promise<unknown> {
-  if (!isForm(request.headers.get("content-type") ?? "")) return readJson(request);
+  if (!isForm(request)) return readJson(request);
   const form = await readFields(request);
   const fields: Record<string, unknown> = {};
   for (const [name, value] of form) if (name !== "files") fields[name] = value;

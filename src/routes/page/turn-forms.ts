@@ -5,8 +5,8 @@
 
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
-import type { Core, FileInfo, TurnInfo, TurnRequest, User } from "../../protocols";
-import { withFiles } from "../api/files";
+import type { Core, TurnInfo, TurnRequest, User } from "../../protocols";
+import { startWithFiles } from "../api/files";
 import { sentenceOf } from "../http/failure";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
@@ -63,10 +63,9 @@ async function send(core: Core, reader: Reader, request: Request, threadId: stri
     ...(parentId && { parentId }),
     ...(key && { key }),
   };
-  const start = (files: readonly FileInfo[]) => core.turns.start(reader.user, { ...asked, files });
   return startTurn(core, reader, request, {
     threadId,
-    start: () => withFiles(core, reader.user, field.files("files"), start),
+    start: () => startWithFiles(core, reader.user, asked, field.files("files")),
     kept: { threadId, draft: asked.content ?? "" },
     answer(turn, wasArchived) {
       if (isWhole || wasArchived) return wholeChat(core, reader, turn.threadId);

@@ -35,7 +35,7 @@ export interface RouteTable {
 export function createRouteTable(routes: readonly InternalRoute[]): RouteTable {
   const table = routes
     .map(({ method, path, hooks }) => ({ method, parts: partsOf(path), access: hooks as RouteAccess }))
-    .sort((one, other) => (rankOf(one.parts) < rankOf(other.parts) ? -1 : 1));
+    .sort((one, other) => rankOf(one.parts).localeCompare(rankOf(other.parts)));
   const at = (pathname: string) => {
     const path = partsOf(pathname);
     return table.filter(({ parts }) => isAt(parts, path));
@@ -82,7 +82,7 @@ export async function passGate(core: Core, request: Request, routes: RouteTable)
   if (!access.public) await requireUser(core, request);
   const { bodyMax = BODY_MAX } = access;
   if (bodyMax) {
-    const kind = isForm(request.headers.get("content-type") ?? "") ? "form" : "json";
+    const kind = isForm(request) ? "form" : "json";
     boundBody(request, { bytes: bodyMax[kind] ?? 0, parts: PARTS_MAX });
   }
   checkLength(request);
@@ -168,9 +168,7 @@ function knownFields({ properties }: TObject, value: unknown): unknown {
 
 /** JSON, or the fields of a form. */
 async function readAny({ request }: { readonly request: Request }): Promise<unknown> {
-  return isForm(request.headers.get("content-type") ?? "")
-    ? Object.fromEntries(await readFields(request))
-    : readJson(request);
+  return isForm(request) ? Object.fromEntries(await readFields(request)) : readJson(request);
 }
 
 /** What was given of a body or a query, under the names of the code. An empty text gives nothing: a form sends one for each field. */
