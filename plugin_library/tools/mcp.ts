@@ -353,36 +353,10 @@ function toTool(source: Source, name: string, shown: { name: string; description
 /** The schema of an object, as strict endpoints take it; or a sentence that says what is wrong. */
 function toParameters(schema: unknown = {}): Json | string {
   if (schema !== null && !isRecord(schema)) return "Its inputSchema is no schema.";
-  const plain = plainSchema(schema ?? {});
-  const { type = "object", properties = [] } = plain;
-  if (![type].flat().includes("object")) return `Its arguments are no object, but ${asJson(type)}.`;
-  const isEmpty = Array.isArray(properties) && properties.length === 0;
-  return isEmpty || isRecord(properties) ? toolSchema(plain) : "The properties of its inputSchema are no object.";
-}
-
-/** Keywords whose value is an object of schemas, a list of them, and one schema. */
-const [OF_OBJECT, OF_LIST, OF_ONE] = [
-  ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"],
-  ["anyOf", "oneOf", "allOf", "prefixItems"],
-  ["items", "not", "contains", "propertyNames"],
-];
-
-const LEVELS_MAX = 32;
-
-/** Without what no reader of schemas understands, such as a `required` of null: an endpoint refuses the whole call for it. */
-function plainSchema(schema: Json, level = 0): Json {
-  if (level > LEVELS_MAX) return {};
-  const below = (value: unknown): unknown => (isRecord(value) ? plainSchema(value, level + 1) : {});
-  return Object.fromEntries(
-    Object.entries(schema).flatMap(([key, value]): [string, unknown][] => {
-      if (value === null && key !== "default" && key !== "const") return [];
-      if (key === "required") return Array.isArray(value) ? [[key, value.filter((it) => typeof it === "string")]] : [];
-      if (OF_LIST.includes(key)) return Array.isArray(value) ? [[key, value.map(below)]] : [];
-      if (OF_ONE.includes(key) && !Array.isArray(value) && typeof value !== "boolean") return [[key, below(value)]];
-      if (!OF_OBJECT.includes(key) || !isRecord(value)) return [[key, value]];
-      return [[key, Object.fromEntries(Object.entries(value).map(([name, it]) => [name, below(it)]))]];
-    }),
-  );
+  const { type, properties } = schema ?? {};
+  if (![type ?? "object"].flat().includes("object")) return `Its arguments are no object, but ${asJson(type)}.`;
+  const isEmpty = [properties ?? []].flat().length === 0;
+  return isEmpty || isRecord(properties) ? toolSchema(schema) : "The properties of its inputSchema are no object.";
 }
 
 const NAME_MAX = 64; // Characters of a tool's name.

@@ -248,8 +248,8 @@ function plainArguments(text: string): string {
 const LEVELS_MAX = 32; // Deeper schemas are refused before they come here, or go on as they are.
 
 /**
- * The schema of a tool's arguments as strict endpoints take it: an object with `properties`, also where it has none, and lists that say
- * what is in them. Servers of tools leave these out, and OpenAI then refuses every request that offers the tool.
+ * The schema of a tool's arguments as strict endpoints take it: an object with `properties`, also where it has none, lists that say what is
+ * in them, and no keyword with a value that it cannot have. Servers of tools send such, and OpenAI then refuses every request that offers the tool.
  *
  * @example
  * ```ts
@@ -262,20 +262,28 @@ export function toolSchema(parameters: unknown): JsonRecord {
   return mended({ ...(isRecord(parameters) && parameters), type: "object" }, LEVELS_MAX) as JsonRecord;
 }
 
+/** Keywords whose value is an object of schemas, a list of them, and one schema. */
+const [OF_OBJECT, OF_LIST, OF_ONE] = [
+  ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"],
+  ["anyOf", "oneOf", "allOf", "prefixItems"],
+  ["items", "not", "contains", "propertyNames"],
+];
+
 function mended(schema: unknown, levels: number): unknown {
   if (!isRecord(schema) || levels === 0) return schema;
-  const made = { ...schema };
-  if (made.type === "object" || made.properties !== undefined) {
-    const properties = Object.entries(isRecord(made.properties) ? made.properties : {});
-    made.properties = Object.fromEntries(properties.map(([name, it]) => [name, mended(it, levels - 1)]));
-  }
+  const made = Object.fromEntries(Object.entries(schema).flatMap(([key, value]) => keywordOf(key, value, levels - 1)));
+  if ((made.type === "object" || made.properties !== undefined) && !isRecord(made.properties)) made.properties = {};
   if (made.type === "array" && made.prefixItems === undefined) made.items ??= {};
-  if (made.items !== undefined) made.items = mended(made.items, levels - 1);
-  for (const name of ["anyOf", "oneOf", "allOf"]) {
-    const forms = made[name];
-    if (Array.isArray(forms)) made[name] = forms.map((form) => mended(form, levels - 1));
-  }
-  // What others write as null says as little as what they leave out.
-  if (made.required !== undefined && !Array.isArray(made.required)) delete made.required;
   return made;
+}
+
+/** None of what no reader of schemas understands, such as a `required` of null: an endpoint refuses the whole call for it. */
+function keywordOf(key: string, value: unknown, levels: number): [string, unknown][] {
+  const below = (it: unknown) => (isRecord(it) || typeof it === "boolean" ? mended(it, levels) : {});
+  if (value === null && key !== "default" && key !== "const") return [];
+  if (key === "required") return Array.isArray(value) ? [[key, value.filter((it) => typeof it === "string")]] : [];
+  if (OF_LIST.includes(key)) return Array.isArray(value) ? [[key, value.map(below)]] : [];
+  if (OF_ONE.includes(key) && !Array.isArray(value)) return [[key, below(value)]];
+  if (!OF_OBJECT.includes(key) || !isRecord(value)) return [[key, value]];
+  return [[key, Object.fromEntries(Object.entries(value).map(([name, it]) => [name, below(it)]))]];
 }

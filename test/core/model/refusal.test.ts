@@ -346,6 +346,20 @@ describe("what is sent", () => {
     ["a list as properties", { type: "object", properties: [] }, { type: "object", properties: {} }],
     ["null as required", { type: "object", properties: {}, required: null }, { type: "object", properties: {} }],
     [
+      "values that keywords cannot have",
+      {
+        properties: { a: { anyOf: null, enum: null, default: null, items: [], not: "x" }, b: { allOf: [true, 1] } },
+        required: ["a", null],
+        $defs: { c: { required: {}, properties: null } },
+      },
+      {
+        type: "object",
+        properties: { a: { default: null, items: [], not: {} }, b: { allOf: [true, {}] } },
+        required: ["a"],
+        $defs: { c: {} },
+      },
+    ],
+    [
       "the same inside",
       { properties: { a: { type: "array" }, b: { anyOf: [{ type: "object" }, { type: "null" }] } }, required: ["a"] },
       {
