@@ -1,3 +1,5 @@
+/** Needs the machine alone: what was shown for 250 ms must be kept, and a busy machine writes later. */
+
 import { expect, test } from "bun:test";
 import { runCrashes } from "./support/crash";
 
