@@ -49,8 +49,8 @@ export interface RunningTurn extends RunOptions, AskingTurn {
   waiting: Message[];
   /** What the turn has added to the thread. */
   readonly messages: Message[];
-  /** The end of a step that is under way; never rejects. */
-  stepping: Promise<unknown>;
+  /** The end of a step, while it is under way. */
+  stepping: Promise<void> | null;
   isEnding: boolean;
   /** How many model calls have ended. */
   steps: number;
@@ -81,7 +81,7 @@ export function runTurn(options: RunOptions): RunningTurn {
     waiting: [],
     messages: [],
     approvals: new Map(),
-    stepping: Promise.resolve(),
+    stepping: null,
     isEnding: false,
     steps: 0,
     hasEnded: false,
@@ -148,9 +148,9 @@ async function produce(turn: RunningTurn): Promise<FinishReason | "cut"> {
       if (next.done) return next.value;
       if (log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
       if (next.value.type === "step") {
-        const ended = endStep(turn, next.value);
-        turn.stepping = ended.catch(() => {});
-        await ended;
+        turn.stepping = endStep(turn, next.value);
+        await turn.stepping;
+        turn.stepping = null;
       } else push(turn, next.value);
     }
   } finally {
@@ -172,7 +172,12 @@ function turnOf(turn: RunningTurn): Turn {
     core,
     messages,
     notify: (text) => {
-      if (!signal.aborted && !turn.isEnding) push(turn, { type: "notice", text });
+      const say = () => {
+        if (!signal.aborted && !turn.isEnding) push(turn, { type: "notice", text });
+      };
+      // After the mark of a step that is being stored: a recovery takes what comes before the mark for stored.
+      if (turn.stepping) turn.stepping.then(say, say);
+      else say();
     },
     approval: (call) => askApproval(turn, call),
   };
@@ -253,7 +258,7 @@ const LATER_MS = 5000;
 /** The end is tried again, followers are told, and the text is kept here until it is saved. */
 async function finish(turn: RunningTurn, outcome: Outcome): Promise<void> {
   // A stop does not wait for the processor, but what goes into the thread goes there in order.
-  await turn.stepping;
+  await turn.stepping?.catch(() => {});
   turn.isEnding = true;
   if (turn.cutCause === "lost") return leave(turn);
   const end = endOf(turn, outcome);
