@@ -94,9 +94,9 @@ export function guardedResponse(core: Core, response: Response, { isAllowed, end
     ended();
     return response;
   }
-  const open = keepLooking(core, HEARTBEAT_MS);
   let refuse = (): void => {};
-  const stream = watched(core, { isAllowed, beatMs: HEARTBEAT_MS, beat() {}, close() {}, refuse: () => refuse() });
+  const stream: OpenStream = { dueMs: 0, look: sessionCheck(core, isAllowed, () => refuse()), close() {} };
+  const open = keepLooking(core, stream, LOOK_MS);
   /** False when it has ended already. */
   const end = (): boolean => {
     const isFirst = open.delete(stream);
@@ -106,7 +106,6 @@ export function guardedResponse(core: Core, response: Response, { isAllowed, end
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        open.add(stream);
         refuse = () => {
           if (!end()) return;
           controller.error(new Error("The session has ended."));
@@ -186,16 +185,17 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
     send(last());
     end();
   };
-  const stream = watched(core, {
-    isAllowed: options.isAllowed,
-    beatMs: heartbeatMs,
-    beat() {
-      if (unreadBytes() <= 0) send(format.heartbeat);
-    },
-    close,
-    refuse: () => close(options.signedOut),
-  });
-  keepLooking(core, heartbeatMs).add(stream);
+  const check = sessionCheck(core, options.isAllowed, () => close(options.signedOut));
+  let beatDueMs = performance.now() + heartbeatMs;
+  const look = (): void => {
+    void check();
+    if (beatDueMs > performance.now()) return;
+    beatDueMs = performance.now() + heartbeatMs;
+    if (unreadBytes() <= 0) send(format.heartbeat);
+  };
+  const stream: OpenStream = { dueMs: 0, look, close };
+  // Tests have quicker heartbeats.
+  keepLooking(core, stream, Math.min(LOOK_MS, heartbeatMs));
   core.counts.add(counted);
   // The first bytes carry the headers to a client that waits for them.
   send(format.heartbeat);
@@ -213,22 +213,15 @@ interface OpenStream {
   dueMs: number;
   /** Looks at the session, and sends a heartbeat when it is time. */
   look(): void;
+  /** Because the server ends. */
   close(): void;
 }
 
-interface Watched {
-  readonly isAllowed: StreamOptions["isAllowed"];
-  readonly beatMs: number;
-  beat(): void;
-  close(): void;
-  refuse(): void;
-}
-
-function watched(core: Core, { isAllowed, beatMs, beat, close, refuse }: Watched): OpenStream {
-  let beatDueMs = performance.now() + beatMs;
+/** Refuses the stream when its session is none any more. */
+function sessionCheck(core: Core, isAllowed: StreamOptions["isAllowed"], refuse: () => void): () => Promise<void> {
   let isAsking = false;
   let hasFailed = false;
-  const ask = async (): Promise<void> => {
+  return async () => {
     // A provider that is slow is not asked again before it has answered.
     if (!isAllowed || isAsking) return;
     isAsking = true;
@@ -242,43 +235,29 @@ function watched(core: Core, { isAllowed, beatMs, beat, close, refuse }: Watched
       isAsking = false;
     }
   };
-  return {
-    dueMs: performance.now() + lookMs(beatMs),
-    look() {
-      void ask();
-      if (beatDueMs > performance.now()) return;
-      beatDueMs = performance.now() + beatMs;
-      beat();
-    },
-    close,
-  };
 }
 
 /** Those that are open, the next to look at first. */
 const streamsOf = perServer(() => new Set<OpenStream>());
 
-/** One timer looks which are due: ten thousand timers would cost more than the streams. */
-function keepLooking(core: Core, beatMs: number): Set<OpenStream> {
-  const open = streamsOf(core);
-  if (open.size > 0) return open;
-  const everyMs = lookMs(beatMs);
-  const timer = setInterval(() => {
-    if (open.size === 0) clearInterval(timer);
-    for (const stream of open) {
-      if (stream.dueMs > performance.now()) break;
-      stream.dueMs = performance.now() + everyMs;
-      open.delete(stream);
-      open.add(stream);
-      stream.look();
-    }
-  }, everyMs / LOOKS_SPREAD);
-  return open;
-}
-
 const LOOK_MS = 500; // A file of users is up to 300 ms old, and within a second whoever was removed is out.
 const LOOKS_SPREAD = 10; // So that many streams are not looked at all at once.
 
-/** How often a stream is looked at; tests have quicker heartbeats. */
-function lookMs(beatMs: number): number {
-  return Math.min(LOOK_MS, beatMs);
+/** Opens the stream. One timer looks which are due: ten thousand timers would cost more than the streams. */
+function keepLooking(core: Core, opened: OpenStream, everyMs: number): Set<OpenStream> {
+  const open = streamsOf(core);
+  opened.dueMs = performance.now() + everyMs;
+  if (open.size === 0) {
+    const timer = setInterval(() => {
+      if (open.size === 0) clearInterval(timer);
+      for (const stream of open) {
+        if (stream.dueMs > performance.now()) break;
+        stream.dueMs = performance.now() + everyMs;
+        open.delete(stream);
+        open.add(stream);
+        stream.look();
+      }
+    }, everyMs / LOOKS_SPREAD);
+  }
+  return open.add(opened);
 }

@@ -16,7 +16,7 @@ import { answers, form as formBody, json, page, takes } from "../api/openapi";
 import { ownPath, publicPath, urlOf } from "../http/address";
 import { pageData } from "../http/assets";
 import { sentenceOf } from "../http/failure";
-import { htmlResponse, PAGE_HEADERS, seeOther, wantsPage, withCookies } from "../http/respond";
+import { htmlResponse, PAGE_HEADERS, seeOther, wantsPage } from "../http/respond";
 import { loadChat } from "../page/chat-data";
 import { plainText, readForm } from "../page/form";
 import { bounded } from "./gate";
@@ -75,16 +75,13 @@ export function loginRoutes(core: Core) {
       "/logout",
       async ({ request, set }) => {
         const ended = await endTokens(core, request);
-        const cookies = endedCookies(core, request);
-        if (!wantsPage(request)) {
-          set.headers["set-cookie"] = cookies;
-          return { status: "signed out", ended };
-        }
+        set.headers["set-cookie"] = endedCookies(core, request);
+        if (!wantsPage(request)) return { status: "signed out", ended };
         const elsewhere = core.auth.signOutUrl?.() ?? null;
-        if (ended || elsewhere !== null)
-          return withCookies(elsewhere === null ? seeOther("/login") : leave(core, request, elsewhere), cookies);
+        if (elsewhere !== null) return leave(core, request, elsewhere);
+        if (ended) return seeOther("/login");
         const error = wordsFor(core, request).signIn.sessionLasts;
-        return withCookies(htmlResponse(form(request, { username: "", error, next: "/" })), cookies);
+        return htmlResponse(form(request, { username: "", error, next: "/" }));
       },
       { ...ANYBODY, detail: answers({ ...json(SignedOut), ...page }, 303) },
     );
@@ -112,9 +109,9 @@ async function letIn(
   const isBrowser = wantsPage(request);
   try {
     const signedIn = await enter();
-    if (isBrowser) return withCookies(await page(signedIn), signedIn.cookies);
+    const answer = isBrowser ? await page(signedIn) : { access_token: signedIn.token, token_type: "bearer" };
     set.headers["set-cookie"] = [...signedIn.cookies];
-    return { access_token: signedIn.token, token_type: "bearer" };
+    return answer;
   } catch (error) {
     if (!isBrowser || !isAppError(error)) throw error;
     return htmlResponse(again(sentenceOf(error, wordsFor(core, request))), HTTP_STATUS[error.code]);
