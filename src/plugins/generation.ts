@@ -6,7 +6,7 @@
 
 import { messageOf } from "../basics/errors";
 import { safeViews } from "../core/views";
-import type { Core, Hooks, Log, ModelEvent, Plugin, ProtocolName, Tool, Turn, ViewsProtocol } from "../protocols";
+import type { Core, Plugin, ProtocolName, ViewsProtocol } from "../protocols";
 import { createHookRunner } from "../tools/hooks";
 import { createTools } from "../tools/tools";
 import type { CoreParts, Draft } from "./core";
@@ -16,6 +16,7 @@ import { listerOf, type Offer } from "./offers";
 import { type SettingsFile, settingsOf } from "./settings";
 import { missingMembers } from "./shape";
 import { type Stage, startPlugin, stopAll } from "./start";
+import { traced, tracedOffer } from "./trace";
 
 export interface Generation {
   /** Its parts, which stay as they are. */
@@ -237,54 +238,4 @@ async function startOver(shop: Workshop, { bus, store }: CoreParts, plugins: rea
   // A store that failed may not close either.
   await Promise.allSettled([bus.close(), store.close()]);
   for (const { made } of plugins) made.clear();
-}
-
-type Filter = NonNullable<Hooks["filterStream"]>;
-// biome-ignore lint/suspicious/noExplicitAny: what a hook is given and gives is passed on as it is.
-type PlainHook = (given: any, turn: Turn) => unknown;
-
-/** For `SKELETON_TRACE_PLUGINS`: the same plugin, whose hooks tell the log when they are called, and never what they are given. */
-function traced<Traced extends Plugin>(plugin: Traced, log: Log): Traced {
-  const { name, hooks = {} } = plugin;
-  const teller = (hook: string, turn: Turn) => {
-    const begun = performance.now();
-    const since = () => Math.round((performance.now() - begun) * 10) / 10;
-    return (more = {}) => log.info("Trace", { plugin: name, hook, turn: turn.id, ms: since(), ...more });
-  };
-  const plain = (hook: string, run: PlainHook) => async (given: unknown, turn: Turn) => {
-    const tell = teller(hook, turn);
-    const changed = await run.call(hooks, given, turn);
-    tell(hook === "preCall" ? { changed: changed !== undefined && changed !== given } : {});
-    return changed;
-  };
-  const filter = (run: Filter) =>
-    async function* (events: AsyncIterable<ModelEvent>, turn: Turn) {
-      const tell = teller("filterStream", turn);
-      let count = 0;
-      try {
-        for await (const event of run.call(hooks, events, turn)) {
-          count++;
-          yield event;
-        }
-      } finally {
-        tell({ events: count });
-      }
-    };
-  const there = Object.entries(hooks).filter(([, run]) => run !== undefined);
-  const toldOf = (hook: string, run: PlainHook | Filter) =>
-    hook === "filterStream" ? filter(run as Filter) : plain(hook, run);
-  return { ...plugin, hooks: Object.fromEntries(there.map(([hook, run]) => [hook, toldOf(hook, run)])) };
-}
-
-/** The same tools, which tell when they are called and how many characters their arguments have. */
-function tracedOffer({ plugin, fixed, source }: Offer, log: Log): Offer {
-  const tell = (tool: Tool): Tool => ({
-    ...tool,
-    execute(args, turn) {
-      log.info("Trace", { plugin, tool: tool.name, turn: turn.id, characters: JSON.stringify(args)?.length });
-      return tool.execute(args, turn);
-    },
-  });
-  const told = source && { list: () => source.list().map(tell), ready: async () => source.ready?.() };
-  return { plugin, fixed: fixed.map(tell), source: told };
 }
