@@ -8,10 +8,11 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { lstat, mkdir, open, readdir, readFile, realpath, rename, stat, statfs } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
 import { version } from "../../package.json";
 import { messageOf } from "../basics/errors";
 import { ifMissing, writeDurably } from "../basics/files";
-import { isRecord } from "../basics/json";
 import type { Config } from "../protocols";
 
 export const DATABASE = "skeleton.db";
@@ -19,21 +20,23 @@ export const UPLOADS = "uploads/";
 const MANIFEST = "manifest.json";
 const FORMAT = 1; // Raised when a version could no longer be restored by the ones before it.
 
-export interface ManifestEntry {
+const EntryShape = Type.Object({
   /** In the folder, with forward slashes. */
-  readonly path: string;
-  readonly size: number;
-  readonly sha256: string;
-}
-
-export interface Manifest {
-  readonly format: number;
+  path: Type.String(),
+  size: Type.Integer(),
+  sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+});
+const ManifestShape = Type.Object({
+  format: Type.Integer(),
   /** Of the Skeleton that wrote it. */
-  readonly version: string;
+  version: Type.String(),
   /** ISO 8601. */
-  readonly created: string;
-  readonly files: readonly ManifestEntry[];
-}
+  created: Type.String(),
+  files: Type.Array(EntryShape),
+});
+
+export type ManifestEntry = Readonly<Static<typeof EntryShape>>;
+export type Manifest = Readonly<Static<typeof ManifestShape>>;
 
 /** The files of the owner by their names in a backup, and where the server has them. */
 export function ownersFiles({ dataPath, usersFile, jwtSecretFile }: Config): ReadonlyMap<string, string> {
@@ -45,7 +48,7 @@ export function ownersFiles({ dataPath, usersFile, jwtSecretFile }: Config): Rea
 }
 
 export async function writeManifest(folder: string, files: readonly ManifestEntry[]): Promise<void> {
-  const manifest: Manifest = { format: FORMAT, version, created: new Date().toISOString(), files };
+  const manifest: Manifest = { format: FORMAT, version, created: new Date().toISOString(), files: [...files] };
   const part = join(folder, `${MANIFEST}.part`);
   await writeDurably(part, `${JSON.stringify(manifest, null, 1)}\n`);
   await rename(part, join(folder, MANIFEST));
@@ -94,21 +97,8 @@ function parse(path: string, text: string): Manifest {
   } catch (error) {
     throw new Error(`${path} cannot be read: ${messageOf(error)}`);
   }
-  if (isManifest(manifest)) return manifest;
+  if (Value.Check(ManifestShape, manifest)) return manifest;
   throw new Error(`${path} is not the manifest of a backup.`);
-}
-
-function isManifest(value: unknown): value is Manifest {
-  if (!isRecord(value)) return false;
-  const { format, version: made, created, files } = value;
-  const hasHead = Number.isSafeInteger(format) && typeof made === "string" && typeof created === "string";
-  return hasHead && Array.isArray(files) && files.every(isEntry);
-}
-
-function isEntry(value: unknown): value is ManifestEntry {
-  if (!isRecord(value)) return false;
-  const { path, size, sha256 } = value;
-  return typeof path === "string" && Number.isSafeInteger(size) && /^[0-9a-f]{64}$/.test(String(sha256));
 }
 
 /** Whether it stays in the folder of uploads, whoever wrote the manifest. */
