@@ -88,8 +88,6 @@ const BARE_TYPES = new Set("Asked Change Entry Failure Found Parts Place Reply S
 
 /** What may be longer, with the reason. */
 const LONGER: Record<string, string> = {
-  "plugin_library/core/anthropic-model.ts":
-    "it reads and writes all of another API, with thinking, tools, pictures and documents",
   "plugin_library/functions/usage.ts":
     "it counts, refuses and shows, with a chart and in two languages, and its parts are of no use alone",
   "plugin_library/functions/openai-endpoint.ts":

@@ -28,7 +28,6 @@ import {
   type Static,
   StreamFault,
   type ToolCall,
-  type ToolChoice,
   t,
   toFinishReason,
   toolSchema,
@@ -139,6 +138,10 @@ async function createBody(core: Core, call: ModelCall, own: Settings): Promise<o
   const steps = call.messages.slice(lastUser + 1).filter(({ toolCalls }) => toolCalls?.length);
   const isForgotten = steps.some((message) => thinkingOf(message, model) === null);
   const { thinking, ...others } = parameters;
+  const offered = tools.map(({ name, description, parameters }) => {
+    return { name, description, input_schema: toolSchema(parameters) };
+  });
+  const demanded = toolChoice === "required" ? { type: "any" } : { type: "tool", name: toolChoice?.name };
   const system = call.messages.filter(({ role }) => role === "system").map(({ content }) => content);
   return {
     max_tokens: own.max_tokens,
@@ -146,29 +149,15 @@ async function createBody(core: Core, call: ModelCall, own: Settings): Promise<o
     model,
     messages: await toMessages(core, call, !isForgotten && thinking !== undefined),
     ...(system.length === 0 ? {} : { system: system.join("\n\n") }),
-    ...(tools.length === 0 ? {} : { tools: tools.map(toTool) }),
-    ...(tools.length > 0 && toolChoice && { tool_choice: toToolChoice(toolChoice) }),
+    ...(tools.length > 0 && { tools: offered, ...(toolChoice && { tool_choice: demanded }) }),
     stream: true,
   };
 }
 
-function toTool({ name, description, parameters }: ModelCall["tools"][number]): object {
-  return { name, description, input_schema: toolSchema(parameters) };
-}
-
-function toToolChoice(choice: ToolChoice): object {
-  return choice === "required" ? { type: "any" } : { type: "tool", name: choice.name };
-}
-
-interface Message {
-  readonly role: "user" | "assistant";
-  readonly content: Block[];
-}
-
 /** Where the model does not think in this call, past thinking is not sent. */
-async function toMessages(core: Core, call: ModelCall, thinks: boolean): Promise<Message[]> {
+async function toMessages(core: Core, call: ModelCall, thinks: boolean): Promise<object[]> {
   const fileBlocks = createFileBlocks(core, call.username ?? null);
-  const messages: Message[] = [];
+  const messages: { readonly role: string; readonly content: Block[] }[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.
   for (const message of call.messages.toReversed()) {
     if (message.role === "system") continue;
@@ -221,11 +210,8 @@ function createFileBlocks(core: Core, username: string | null): (files: readonly
     if (part.type === "text") return { ...part };
     return { type: "image", source: { type: "base64", media_type: part.mediaType, data: part.base64 } };
   };
-  return async (files) => {
-    const blocks: Block[] = [];
-    for (const file of files) blocks.push(await toBlock(file));
-    return blocks;
-  };
+  // One after the other, which the room is given to in turn.
+  return (files) => Array.fromAsync(files, toBlock);
 }
 
 interface OpenBlock {
