@@ -35,6 +35,39 @@ export interface Engine {
   hasWarned: boolean;
 }
 
+/** Starts the turn, or gives the one that the same request started before. `start` is given the turn's id. */
+export async function startOnce(
+  engine: Engine,
+  user: User,
+  request: TurnRequest,
+  start: (turnId: string) => Promise<TurnInfo>,
+): Promise<TurnInfo> {
+  const { core, starting } = engine;
+  if (request.key === undefined) return start(Bun.randomUUIDv7());
+  // Other users may use the same keys.
+  const turnId = Bun.randomUUIDv5(JSON.stringify([user.username, request.key]), "oid");
+  // A start that failed left no turn.
+  const before = (await starting.get(turnId)?.catch(() => null)) ?? (await readTurn(core, user.username, turnId));
+  if (before) return (await isSame(core, user, before, request)) ? before : start(Bun.randomUUIDv7());
+  // Another send with the key began while this one read.
+  if (starting.has(turnId)) return startOnce(engine, user, request, start);
+  return share(starting, turnId, () => start(turnId));
+}
+
+/** Whether the turn was started by the same request: a form that was filled in anew may still bear its earlier key. */
+async function isSame(core: Core, user: User, turn: TurnInfo, request: TurnRequest): Promise<boolean> {
+  const { content, threadId, parentId } = request;
+  if (threadId !== undefined && threadId !== turn.threadId) return false;
+  if (content === null) return parentId === turn.parentId;
+  const [question] = await core.thread.messages(user.username, turn.threadId, { head: turn.parentId, limit: 1 });
+  return question?.content === content && sums(question.files).join() === sums(request.files).join();
+}
+
+/** Files are compared by their bytes: a file that is uploaded again has another id. */
+function sums(files: readonly FileInfo[] = []): string[] {
+  return files.map(({ sha256 }) => sha256);
+}
+
 export async function begin(engine: Engine, user: User, plan: Plan, turnId = Bun.randomUUIDv7()): Promise<TurnInfo> {
   refuseWhenClosing(engine);
   const beginning = leaseAndRun(engine, user, plan, turnId);
@@ -160,37 +193,4 @@ function isAsPlanned(thread: Thread, { settings, content }: Plan, parentId: stri
   const { model, systemPrompt, parameters, archived, headId } = thread;
   const isSame = Bun.deepEquals({ model, systemPrompt, parameters }, settings);
   return isSame && !archived && (headId === parentId || content !== null);
-}
-
-/** Starts the turn, or gives the one that the same request started before. `start` is given the turn's id. */
-export async function startOnce(
-  engine: Engine,
-  user: User,
-  request: TurnRequest,
-  start: (turnId: string) => Promise<TurnInfo>,
-): Promise<TurnInfo> {
-  const { core, starting } = engine;
-  if (request.key === undefined) return start(Bun.randomUUIDv7());
-  // Other users may use the same keys.
-  const turnId = Bun.randomUUIDv5(JSON.stringify([user.username, request.key]), "oid");
-  // A start that failed left no turn.
-  const before = (await starting.get(turnId)?.catch(() => null)) ?? (await readTurn(core, user.username, turnId));
-  if (before) return (await isSame(core, user, before, request)) ? before : start(Bun.randomUUIDv7());
-  // Another send with the key began while this one read.
-  if (starting.has(turnId)) return startOnce(engine, user, request, start);
-  return share(starting, turnId, () => start(turnId));
-}
-
-/** Whether the turn was started by the same request: a form that was filled in anew may still bear its earlier key. */
-async function isSame(core: Core, user: User, turn: TurnInfo, request: TurnRequest): Promise<boolean> {
-  const { content, threadId, parentId } = request;
-  if (threadId !== undefined && threadId !== turn.threadId) return false;
-  if (content === null) return parentId === turn.parentId;
-  const [question] = await core.thread.messages(user.username, turn.threadId, { head: turn.parentId, limit: 1 });
-  return question?.content === content && sums(question.files).join() === sums(request.files).join();
-}
-
-/** Files are compared by their bytes: a file that is uploaded again has another id. */
-function sums(files: readonly FileInfo[] = []): string[] {
-  return files.map(({ sha256 }) => sha256);
 }
