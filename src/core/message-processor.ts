@@ -104,7 +104,7 @@ async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent
   return { reason, toolCalls, usage, original: original?.join("") ?? null };
 }
 
-/** Tells of a parameter or file that the model does not take once in a thread: it is the same in each step and each turn. */
+/** What a model does not take is the same in each step and each turn: the notice is given once in a thread. */
 async function notifyOnce(text: string, { core, user, threadId, messages, notify }: Turn): Promise<void> {
   const said = [...(await core.thread.messages(user.username, threadId)), ...messages];
   if (!said.some(({ type, content }) => type === "notice" && content === text)) notify(text);
@@ -181,7 +181,6 @@ async function afterStep(outcome: Outcome, call: ModelCall, turn: Turn, step: nu
 }
 
 /** Several async iterables as one, each item as soon as its source has it. */
-
 export async function* merge<T>(sources: readonly AsyncIterable<T>[]): AsyncGenerator<T> {
   const pending = new Map<AsyncIterator<T>, Promise<Arrival<T>>>();
   const ask = (iterator: AsyncIterator<T>) => {
