@@ -83,7 +83,6 @@ describe("threads over HTTP", () => {
     ] as const) {
       expect((await ann.post(`/api/v1/threads/${newer}`, { tags: [tag] })).status).toBe(status);
     }
-    expect((await ann.post(`/api/v1/threads/${newer}`, { tags: "trip" })).status).toBe(422);
   });
 
   test("metadata and parameters are taken within bounds, the metadata as a whole", async () => {
@@ -154,37 +153,4 @@ describe("threads over HTTP", () => {
     expect(fork.id).not.toBe(id);
     expect((await history(fork.id)).map(({ content }) => content)).toEqual(["One"]);
   });
-
-  test("another user's thread is answered exactly as one that does not exist, on every route", async () => {
-    const id = await send("Secret");
-    const calls = (thread: string): [string, RequestInit][] => [
-      [`/api/v1/threads/${thread}`, {}],
-      [`/api/v1/threads/${thread}/messages`, {}],
-      [`/api/v1/threads/${thread}`, post({ title: "x" })],
-      [`/api/v1/threads/${thread}/head`, post({ message_id: "x" })],
-      [`/api/v1/threads/${thread}/fork`, post({ message_id: "x" })],
-      [`/api/v1/threads/${thread}`, { method: "DELETE" }],
-    ];
-    for (const [index, [path, init]] of calls(id).entries()) {
-      const [missingPath, missingInit] = calls("00000000-0000-7000-8000-000000000000")[index] ?? ["", {}];
-      const [foreign, missing] = [await bob.fetch(path, init), await bob.fetch(missingPath, missingInit)];
-      expect([path, foreign.status, await foreign.text()]).toEqual([path, 404, await missing.text()]);
-    }
-    expect(await bob.json<unknown[]>("/api/v1/search?q=secret")).toEqual([]);
-  });
-
-  test.each([
-    ["/api/v1/threads?limit=0", 422],
-    ["/api/v1/threads?limit=many", 422],
-    ["/api/v1/threads/nowhere/messages?limit=-1", 422],
-    ["/api/v1/nowhere", 404],
-  ])("%s is refused with %i and a sentence", async (path, status) => {
-    const response = await ann.fetch(path);
-    expect(response.status).toBe(status);
-    expect(await response.json()).toEqual({ detail: expect.any(String) });
-  });
 });
-
-function post(body: unknown): RequestInit {
-  return { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-}

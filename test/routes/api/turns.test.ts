@@ -6,13 +6,11 @@ import { reply, startUpstream, toolCall, type Upstream } from "../../support/ups
 describe("turns over HTTP", () => {
   let upstream: Upstream;
   let ann: Client;
-  let bob: Client;
 
   beforeAll(async () => {
     upstream = startUpstream({ models: ["small-one"] });
     const server = await startServer({ config: { openaiBaseUrl: upstream.baseUrl } });
     ann = await server.signIn("ann");
-    bob = await server.signIn("bob");
   });
 
   /** Sends, and reads until the first text has come; the rest waits for `release`. */
@@ -113,13 +111,12 @@ describe("turns over HTTP", () => {
     expect((await Array.fromAsync(held.reader)).at(-1)?.data.reason).toBe("stopped");
   });
 
-  test("another branch is refused with 409 while a turn runs, and to others with 404; the head stays", async () => {
+  test("another branch is refused with 409 while a turn runs, and shown after it", async () => {
     const held = await sendHeld("First", " never");
     const path = `/api/v1/threads/${held.threadId}`;
     const before = await ann.json<{ head_id: string }>(path);
     const body = { message_id: before.head_id };
     expect((await ann.post(`${path}/head`, body)).status).toBe(409);
-    expect((await bob.post(`${path}/head`, body)).status).toBe(404);
     expect(await ann.json<{ head_id: string }>(path)).toEqual(before);
     await ann.fetch(`/api/v1/turns/${held.turnId}`, { method: "DELETE" });
     expect((await ann.post(`${path}/head`, body)).status).toBe(200);
@@ -132,8 +129,6 @@ describe("turns over HTTP", () => {
     const events = await collectTurn(await ann.post(`/api/v1/turns/${held.turnId}/continue`, {}));
     expect(textOf(events)).toBe(" a time.");
     expect(upstream.requests.at(-1)?.body.messages.at(-1)).toMatchObject({ role: "assistant", content: "Once upon" });
-    const again = await ann.post(`/api/v1/turns/${events[0]?.data.turn_id}/continue`, {});
-    expect(again.status).toBe(409);
   });
 
   test("an upstream error ends the turn with one error event; what came before is kept and the next turn is fine", async () => {
@@ -164,21 +159,5 @@ describe("turns over HTTP", () => {
     expect(results[0]?.data).toMatchObject({ call_id: call?.data.call_id, error: expect.stringContaining("no_such") });
     expect(textOf(events)).toBe("Never mind.");
     expect(upstream.requests.at(-1)?.body.messages.at(-1)).toMatchObject({ role: "tool" });
-  });
-
-  test("another user's turn is answered exactly as one that does not exist", async () => {
-    upstream.script(reply("Mine."));
-    const [start] = await collectTurn(await ann.post("/api/v1/message", { content: "Go" }));
-    for (const [method, suffix] of [
-      ["GET", ""],
-      ["GET", "/events"],
-      ["DELETE", ""],
-      ["POST", "/continue"],
-    ] as const) {
-      const [foreign, missing] = await Promise.all(
-        [start?.data.turn_id, "nowhere"].map((id) => bob.fetch(`/api/v1/turns/${id}${suffix}`, { method })),
-      );
-      expect([suffix, foreign?.status, await foreign?.text()]).toEqual([suffix, 404, await missing?.text()]);
-    }
   });
 });
