@@ -68,13 +68,13 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     const now = reply ? withReply(branch, reply.snapshot()) : branch;
     const change = changeTo(now, cursor, shown, end);
     if (change && shown) tell(change);
-    const changes = new Map<string, Uint8Array | null>();
-    for (const [put, after] of asking) {
-      if (!joining.delete(put)) continue;
-      const own = changes.has(after) ? changes.get(after) : changeTo(now, after, shownAfter(after, branch));
-      changes.set(after, own ?? null);
-      if (own) put(own);
-      pages.add(put);
+    for (const [after, puts] of Map.groupBy(asking, ([, after]) => after)) {
+      const own = changeTo(now, after, shownAfter(after, branch));
+      for (const [put] of puts) {
+        if (!joining.delete(put)) continue;
+        if (own) put(own);
+        pages.add(put);
+      }
     }
     cursor = now.cursor;
     shown = shownOf(now);

@@ -7,8 +7,7 @@
 
 import type { ChatData, Core, Html, Message, MessageData, PartData, TurnInfo, Words } from "../../protocols";
 import { createReplyParts, type PartChange, type ReplyPart } from "../../turn/reply-parts";
-import { noteSeen } from "../page/branch";
-import { loadChat } from "../page/chat-data";
+import { loadBranch, noteSeen } from "../page/branch";
 import type { Reader } from "../session/session";
 import { createGrowingText, type GrowingText } from "./growing-text";
 import { isMarkdown, partData } from "./markup";
@@ -87,10 +86,10 @@ const ENDED = '<i id="ended" hidden></i>';
 
 /** The reply as the thread keeps it; null when it is still being written. */
 async function endOf(core: Core, reader: Reader, { id, threadId }: MessageData): Promise<MessageData | null> {
-  const chat = await loadChat(core, reader, { threadId });
-  const kept = chat?.messages.messages.find((message) => message.id === id);
-  if (!chat?.thread || !kept || kept.turn?.status === "running") return null;
-  await noteSeen(core, reader.user.username, chat.thread);
+  const branch = await loadBranch(core, reader, threadId);
+  const kept = branch?.messages.messages.find((message) => message.id === id);
+  if (!branch || !kept || kept.turn?.status === "running") return null;
+  await noteSeen(core, reader.user.username, branch.thread);
   return kept;
 }
 
