@@ -11,7 +11,7 @@ import type { Core, Words } from "../../protocols";
 import { outsideBytes, urlOf } from "../http/address";
 import { partial } from "../http/respond";
 import { type StreamClient, streamResponse } from "../http/stream";
-import { findUser, type Reader, session, wordsFor, zoneOf } from "../session/session";
+import { findUser, type Reader, readerOf, session, wordsFor } from "../session/session";
 import { createFeeds, type Feeds } from "./feeds";
 
 const PAGES = 50; // Of one stream. The script asks for no more.
@@ -33,7 +33,7 @@ export function liveRoutes(core: Core) {
         isAllowed: async () => !user || (await findUser(core, request)) !== null,
         signedOut: () => farewell,
         async begin(client) {
-          if (user) return joinAll(core, feeds, { user, words, zone: zoneOf(request) }, pages, client);
+          if (user) return joinAll(core, feeds, readerOf(core, request, user), pages, client);
           client.send(farewell);
           client.end();
           return () => {};

@@ -13,7 +13,7 @@ import { type InCamelCase, inCamelCase } from "../../basics/names";
 import { KIB, MIB } from "../../basics/size";
 import type { Config, Core } from "../../protocols";
 import { pathOf, urlOf } from "../http/address";
-import { type BodyMax, lastOf, listedOrigin, type RouteAccess, requireSameOrigin, requireUser } from "./session";
+import { type BodyMax, forwarded, listedOrigin, type RouteAccess, requireSameOrigin, requireUser } from "./session";
 
 /** The largest file and some fields around it. */
 export const BODY_MAX_BYTES = 64 * MIB;
@@ -92,12 +92,11 @@ export async function passGate(core: Core, request: Request, routes: RouteTable)
  * In ephemeral mode anybody may sign in, and so may the page of another site that has its own name lead to this machine: its browser
  * then takes the server for that site. So only names are answered that nobody else can have. Throws AppError("misdirected").
  */
-function requireOwnHost({ config }: Core, request: Request): void {
-  if (config.mode !== "ephemeral") return;
-  const forwarded = config.trustProxy ? lastOf(request.headers.get("x-forwarded-host")) : null;
+function requireOwnHost(core: Core, request: Request): void {
+  if (core.config.mode !== "ephemeral") return;
   // HTTP/1.0 knows no Host, and no browser speaks it.
-  const hosts = [request.headers.get("host"), forwarded].filter((host) => host !== null);
-  if (!hosts.every((host) => isOwnHost(config, host)))
+  const hosts = [request.headers.get("host"), forwarded(core, request, "host")].filter((host) => host !== null);
+  if (!hosts.every((host) => isOwnHost(core.config, host)))
     throw new AppError("misdirected", OTHER_HOST, { reason: "otherHost" });
 }
 

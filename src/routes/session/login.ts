@@ -20,7 +20,7 @@ import { htmlResponse, PAGE_HEADERS, seeOther, wantsPage } from "../http/respond
 import { loadChat } from "../page/chat-data";
 import { plainText, readForm } from "../page/form";
 import { bounded } from "./gate";
-import { endedCookies, findUser, ownOrigin, session, tokensOf, wordsFor, zoneOf } from "./session";
+import { endedCookies, findUser, ownOrigin, readerOf, session, tokensOf, wordsFor } from "./session";
 import { admit, type SignedIn, signIn } from "./sign-in";
 
 /** Of what is sent by somebody who is not signed in. */
@@ -236,7 +236,7 @@ export async function signInAgain(core: Core, request: Request): Promise<Respons
 /** The page `next` with the text in it. A chat that another account signed in to see is a new one. */
 async function pageWithDraft(core: Core, request: Request, returned: Returned): Promise<Response> {
   const { user, next, draft } = returned;
-  const reader = { user, words: wordsFor(core, request), zone: zoneOf(request) };
+  const reader = readerOf(core, request, user);
   const { pathname, searchParams } = new URL(next, "http://localhost");
   const threadId = /^\/t\/([^/]+)$/.exec(pathname)?.[1] ?? null;
   const edit = searchParams.get("edit");

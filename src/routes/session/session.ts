@@ -43,11 +43,7 @@ export function session(core: Core) {
     user: { resolve: async ({ request }) => ({ user: await requireUser(core, request) }) },
     reader: {
       resolve: async ({ request }) => {
-        const reader: Reader = {
-          user: await requireUser(core, request),
-          words: wordsFor(core, request),
-          zone: zoneOf(request),
-        };
+        const reader = readerOf(core, request, await requireUser(core, request));
         return { reader, ...reader };
       },
     },
@@ -56,13 +52,9 @@ export function session(core: Core) {
 
 /** The signed-in user at this moment, or null. */
 export async function findUser(core: Core, request: Request): Promise<User | null> {
-  const sender = await findSender(core, request);
+  const sender = (await findByToken(core, request)) ?? (await findByBrowser(core, request));
   // Also when a plugin provides `auth`: the data of removed users lies under names with control characters.
   return sender && /\p{Cc}/u.test(sender.username) ? null : sender;
-}
-
-async function findSender(core: Core, request: Request): Promise<User | null> {
-  return (await findByToken(core, request)) ?? (await findByBrowser(core, request));
 }
 
 async function findByToken(core: Core, request: Request): Promise<User | null> {
@@ -130,16 +122,14 @@ export function ownOrigin(core: Core, request: Request): string {
 
 function originAsked(core: Core, request: Request): string {
   const url = urlOf(request);
-  const forwarded = (name: string) => (core.config.trustProxy ? lastOf(request.headers.get(name)) : null);
-  const scheme = forwarded("x-forwarded-proto") ?? url?.protocol.slice(0, -1) ?? "http";
-  const host = forwarded("x-forwarded-host") ?? request.headers.get("host") ?? url?.host ?? "localhost";
+  const scheme = forwarded(core, request, "proto") ?? url?.protocol.slice(0, -1) ?? "http";
+  const host = forwarded(core, request, "host") ?? request.headers.get("host") ?? url?.host ?? "localhost";
   return `${scheme}://${host}`;
 }
 
 /** Where the request comes from; for limits and the log. */
 export function addressOf(core: Core, request: Request, server: AddressSource | null): string {
-  const forwarded = core.config.trustProxy ? lastOf(request.headers.get("x-forwarded-for")) : null;
-  return forwarded ?? server?.requestIP(request)?.address ?? "unknown";
+  return forwarded(core, request, "for") ?? server?.requestIP(request)?.address ?? "unknown";
 }
 
 export interface AddressSource {
@@ -211,8 +201,9 @@ function isOwn(core: Core, request: Request, origin: string): boolean {
   return host !== undefined && own.some((each) => URL.parse(each)?.host === host);
 }
 
-/** The entry that our own proxy added; those before it are the sender's claims. */
-export function lastOf(header: string | null): string | null {
+/** What our own proxy says of a request, null without one. It adds the last entry; those before it are the sender's claims. */
+export function forwarded({ config }: Core, request: Request, name: "for" | "host" | "proto"): string | null {
+  const header = config.trustProxy ? request.headers.get(`x-forwarded-${name}`) : null;
   return header?.split(",").at(-1)?.trim() || null;
 }
 
@@ -222,6 +213,10 @@ export interface Reader {
   readonly words: Words;
   /** Time zone whose days the page speaks of. */
   readonly zone: string;
+}
+
+export function readerOf(core: Core, request: Request, user: User): Reader {
+  return { user, words: wordsFor(core, request), zone: zoneOf(request) };
 }
 
 /** As the page's script has put it into a cookie. A browser without script has the days of the server. */
