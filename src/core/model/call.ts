@@ -84,7 +84,7 @@ export async function* callEndpoint(
       // An abort breaks the connection, which is no failure: the caller looks at the signal.
       if (signal.aborted) return;
       const failure = toFailure(error, { endpoint, model, firstTimeoutS, idleTimeoutS });
-      if (!hasStarted && failure.status !== null && call.canAdapt?.(failure.status, bodyOf(error))) continue;
+      if (!hasStarted && failure.status !== null && call.canAdapt?.(failure.status, fieldOf(error, "error"))) continue;
       const { retryAfterS } = failure.error;
       const canRetry = failure.canRetry && !hasStarted && retries < modelMaxRetries;
       if (!canRetry || (retryAfterS ?? 0) > MAX_RETRY_WAIT_S) throw failure.error;
@@ -92,10 +92,6 @@ export async function* callEndpoint(
       retries++;
     }
   }
-}
-
-function bodyOf(refusal: unknown): unknown {
-  return (refusal as { readonly error?: unknown }).error;
 }
 
 const LOOP_MS = 4; // As long as followers wait for what one tick brings together.
@@ -296,8 +292,8 @@ interface SseReader {
   end(): SseEvent[];
 }
 
-/** What a line of data says. */
-function withoutName(line: string): string {
+/** What a line of data says, without the name of its field. */
+function valueIn(line: string): string {
   if (!line.startsWith("data:")) return line;
   return line.slice(line[5] === " " ? 6 : 5);
 }
@@ -330,7 +326,7 @@ export function createSseReader(): SseReader {
     else if (text.startsWith("error:")) events.push({ name: "error", data: text.slice(6).trim() });
     else if (text.startsWith("data:")) {
       // A proxy that wraps a stream in another one writes the field twice.
-      const value = withoutName(withoutName(text));
+      const value = valueIn(valueIn(text));
       // A server that leaves the blank line out: no JSON goes on so.
       if (data.at(-1)?.endsWith("}") && (value.startsWith("{") || isDone(value))) endEvent(events);
       data.push(value);

@@ -6,8 +6,8 @@
 import { createHash } from "node:crypto";
 import { AppError } from "../../basics/errors";
 import { EVERYBODY, publishFact } from "../../basics/facts";
-import type { Core, ModelInfo, ModelProtocol } from "../../protocols";
-import { callEndpoint } from "./call";
+import type { Core, ModelCall, ModelInfo, ModelProtocol } from "../../protocols";
+import { callEndpoint, type EndpointCall } from "./call";
 import { createEndpoints, createLists, type EndpointOptions, type Lists, send } from "./endpoints";
 import type { Endpoint } from "./models-yaml";
 import type { Giver } from "./opaque";
@@ -44,41 +44,7 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
     async *stream(call, signal) {
       const target = await resolve(call.model, endpoints(), lists);
       if (!target) throw new AppError("upstream", `No endpoint offers the model ${call.model.slice(0, 100)}.`);
-      const { endpoint, model } = target;
-      const known = knownOf(target);
-      const asked = await createRequest(core, { call, target, giver: known.giver });
-      let { refused } = known;
-      let body = refused.size > 0 ? without(asked, refused) : asked;
-      let hasStarted = false;
-      const events = callEndpoint(
-        core.config,
-        {
-          endpoint: { ...endpoint, address: endpoint.baseUrl },
-          model,
-          send: (connection) => send(endpoint, "/chat/completions", connection, JSON.stringify(body)),
-          createReply: () => createReply(known.giver),
-          canAdapt(status, answer) {
-            const part = refused.size < REFUSALS_MAX ? refusedPart(status, answer, body) : null;
-            if (part === null || refused.has(part)) return false;
-            refused = new Set([...refused, part]);
-            body = without(asked, refused);
-            return true;
-          },
-        },
-        signal,
-      );
-      for await (const event of events) {
-        if (!hasStarted) {
-          // Only now is it known that the request is right without: it may have been refused for another reason.
-          if (refused !== known.refused) Object.assign(known, { refused, untilMs: Date.now() + REMEMBERED_MS });
-          if (call.tools.length > TOOLS_MAX && !refused.has("tools"))
-            yield { type: "notice", text: tooMany(call.tools) };
-          const notices = refused.size > 0 ? noticesOf(asked, refused) : [];
-          for (const text of notices) yield { type: "notice", text };
-        }
-        hasStarted = true;
-        yield event;
-      }
+      yield* streamFrom(core, { call, target, known: knownOf(target) }, signal);
     },
   };
 }
@@ -86,8 +52,51 @@ export function createModel(core: Core, options: EndpointOptions): ModelProtocol
 const WHERE_TO_CHANGE =
   "Address, key and models of endpoints are in models.yaml; without that file OPENAI_BASE_URL and OPENAI_API_KEY count.";
 
-function tooMany({ length }: { readonly length: number }): string {
-  return `There are ${length} tools, and a model takes ${TOOLS_MAX}: those after the first ${TOOLS_MAX} are not offered to it.`;
+interface KnownCall {
+  readonly call: ModelCall;
+  readonly target: Target;
+  readonly known: KnownModel;
+}
+
+/** The request is made without what the model has refused before, and again without what it refuses now. */
+async function* streamFrom(core: Core, { call, target, known }: KnownCall, signal: AbortSignal) {
+  const { endpoint, model } = target;
+  const { giver } = known;
+  const asked = await createRequest(core, { call, target, giver });
+  let { refused } = known;
+  let body = refused.size > 0 ? without(asked, refused) : asked;
+  const endpointCall: EndpointCall = {
+    endpoint: { ...endpoint, address: endpoint.baseUrl },
+    model,
+    send: (connection) => send(endpoint, "/chat/completions", connection, JSON.stringify(body)),
+    createReply: () => createReply(giver),
+    canAdapt(status, answer) {
+      const part = refused.size < REFUSALS_MAX ? refusedPart(status, answer, body) : null;
+      if (part === null || refused.has(part)) return false;
+      refused = new Set([...refused, part]);
+      body = without(asked, refused);
+      return true;
+    },
+  };
+  let hasStarted = false;
+  for await (const event of callEndpoint(core.config, endpointCall, signal)) {
+    if (!hasStarted) {
+      // Only now is it known that the request is right without: it may have been refused for another reason.
+      if (refused !== known.refused) Object.assign(known, { refused, untilMs: Date.now() + REMEMBERED_MS });
+      const tooMany = refused.has("tools") ? [] : tooManyTools(call.tools.length);
+      const notices = refused.size > 0 ? noticesOf(asked, refused) : [];
+      for (const text of [...tooMany, ...notices]) yield { type: "notice" as const, text };
+    }
+    hasStarted = true;
+    yield event;
+  }
+}
+
+function tooManyTools(count: number): string[] {
+  if (count <= TOOLS_MAX) return [];
+  return [
+    `There are ${count} tools, and a model takes ${TOOLS_MAX}: those after the first ${TOOLS_MAX} are not offered to it.`,
+  ];
 }
 
 const REMEMBERED_MS = 3600 * 1000; // Endpoints are updated, and then take what they did not.
