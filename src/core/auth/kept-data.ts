@@ -19,7 +19,7 @@ export interface KeptData {
 const STORE = "kept_users";
 const MARK = "\x7f"; // "Delete", which no name may hold.
 const THREADS = "threads";
-const CLAIMS = "turn_claims"; // Of the turn engine: which process runs a turn, and whose it is.
+const LEASES = "turn_claims"; // Of the turn engine: which process runs a turn, and whose it is.
 
 /** How many records the owner has, in all stores. */
 export async function countRecords(store: StoreProtocol, owner: Owner): Promise<number> {
@@ -59,14 +59,14 @@ export async function giveData(store: StoreProtocol, from: string, to: string): 
       if (await store.get(to, name, id)) await store.delete(from, name, id);
     }
   }
-  if (names.includes(CLAIMS)) await giveTurns(store, from, to);
+  if (names.includes(LEASES)) await giveTurns(store, from, to);
 }
 
-/** The process that runs a turn of the user learns that it has lost the claim, and a server ends the turn like one of a dead process. */
+/** The process that runs a turn of the user learns that it has lost the lease, and a server ends the turn like one of a dead process. */
 async function giveTurns(store: StoreProtocol, from: string, to: string): Promise<void> {
-  for (const { id, epoch } of await store.find(null, CLAIMS, { where: { username: from } })) {
+  for (const { id, epoch } of await store.find(null, LEASES, { where: { username: from } })) {
     const taken = { username: to, process_id: "nobody", epoch: Number(epoch) + 1 };
-    await store.update(null, CLAIMS, id, taken, { username: from });
+    await store.update(null, LEASES, id, taken, { username: from });
   }
 }
 
