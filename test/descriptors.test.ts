@@ -41,7 +41,7 @@ test.skipIf(!isLinux)(
     await server.printed(/new connections are refused/);
     const spinning = Bun.spawn(["/bin/sh", "-c", "while :; do :; done"]);
     const before = cpuSeconds(server.pid);
-    await Bun.sleep(1000);
+    await Bun.sleep(1000); // What each uses of a core is measured over it.
     const spun = cpuSeconds(spinning.pid);
     const used = cpuSeconds(server.pid) - before;
     spinning.kill();

@@ -255,7 +255,7 @@ test("what cannot be built for a reason that nobody foresaw leaves all as it was
   const views = "views: (core, base) => ({ ...base, get extra() { throw new Error('gotcha'); } }),";
   writePlugins(folder, { "core/b.ts": appending("b").replace("model:", `${views} model:`) });
   const told = () => lines.filter((line) => line.includes("could not be loaded anew") && line.includes("gotcha"));
-  while (told().length === 0) await Bun.sleep(20);
+  await until(() => told().length > 0);
   await core.plugins.reload();
   expect([await core.model.list(), told().length]).toEqual([["basea"], 1]);
   await save({ "core/b.ts": appending("b") });

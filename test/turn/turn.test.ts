@@ -113,6 +113,7 @@ describe("a store that fails", () => {
     const held = await sendUntil(ann, "Before. ");
     isBroken = true;
     open.open();
+    // A moment: longer than between two tries to write.
     setTimeout(() => {
       isBroken = false;
     }, 250);

@@ -230,7 +230,7 @@ describe("a change of a store", () => {
     const all = [first, ...Array.from({ length: 4 }, () => openStore(folder))];
     for (const [n, store] of all.entries()) {
       await store.createStoreIfNotExists("notes", { [`a${n}`]: "str" });
-      await Bun.sleep(2);
+      await Bun.sleep(2); // As above.
     }
     expect(backups(folder)).toHaveLength(5);
     await Promise.all(all.map((store) => store.close()));

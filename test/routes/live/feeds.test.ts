@@ -78,10 +78,10 @@ test.each([
         Array.from({ length: count }, (_, at) => openPage(feeds, anns[at % chats]?.id ?? null)),
       );
       await until(() => pages.every(({ told }) => told.length > 0));
-      await Bun.sleep(150);
+      await Bun.sleep(150); // What each page asks for when it opens is over then, and is not what is measured.
       const [cpu, before] = [process.cpuUsage(), reads];
       await Promise.all([say(core, ANN, anns[0]?.id ?? ""), say(core, BOB, bobs.id)]);
-      await Bun.sleep(LIST_MS);
+      await Bun.sleep(LIST_MS); // Each told page makes its list within it.
       const { user, system } = process.cpuUsage(cpu);
       for (const { leave } of pages) leave();
       return { us: user + system, reads: reads - before };
