@@ -6,7 +6,7 @@
 import { Database } from "bun:sqlite";
 import { chownSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { AppError, messageOf } from "./basics/errors";
+import { AppError, codeOf, messageOf } from "./basics/errors";
 
 const FILE = "skeleton.lock";
 const PATIENCE_MS = 500;
@@ -41,7 +41,7 @@ function take(folder: string, ...statements: readonly string[]): DataLock | null
     return { release: () => opened.close() };
   } catch (error) {
     database?.close();
-    if (error instanceof Error && "code" in error && error.code === "SQLITE_BUSY") return null;
+    if (codeOf(error) === "SQLITE_BUSY") return null;
     throw new Error(`Cannot lock the data folder ${folder}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -5,6 +5,7 @@
 
 import { Elysia, t } from "elysia";
 import { AppError, errorOf, isAppError } from "../../basics/errors";
+import { addIfAbsent } from "../../basics/records";
 import { within } from "../../basics/within";
 import type { Core } from "../../protocols";
 import { session } from "../session/session";
@@ -79,11 +80,8 @@ async function writeRecord({ store }: Core): Promise<void> {
   // Here and not at the start, so that a disk that is full then keeps nobody from reading.
   await store.createStoreIfNotExists(STORE, { at: "str" });
   const fields = { at: new Date().toISOString() };
-  if (await store.update(null, STORE, "now", fields)) return;
-  await store.add(null, STORE, fields, "now").catch((error) => {
-    // Another process has just added it: it can be written, then.
-    if (!isAppError(error) || error.code !== "conflict") throw error;
-  });
+  // Where another process has just added it, it can be written.
+  if (!(await store.update(null, STORE, "now", fields))) await addIfAbsent(store, null, STORE, fields, "now");
 }
 
 /** Once per change, however often somebody asks. */

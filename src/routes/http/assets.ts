@@ -8,6 +8,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Elysia } from "elysia";
 import { AppError } from "../../basics/errors";
+import { perServer } from "../../basics/once";
 import type { Core, PageData, User } from "../../protocols";
 import { session } from "../session/session";
 import { pathOf, urlOf } from "./address";
@@ -66,7 +67,7 @@ interface Asset {
 }
 
 /** By name and the files it is made of with their times of change, so that an edit shows at once. */
-const cache = new Map<string, { readonly key: string; readonly asset: Asset }>();
+const assetsKept = perServer(() => new Map<string, { readonly key: string; readonly asset: Asset }>());
 
 function readAsset(core: Core, name: string): Asset | null {
   const own = ownersFile(core, name);
@@ -74,6 +75,7 @@ function readAsset(core: Core, name: string): Asset | null {
   const paths = files.filter((path) => path !== null);
   if (paths.length < files.length) return null;
   const key = paths.map((path) => `${path} ${statSync(path).mtimeMs} ${statSync(path).size}`).join("\n");
+  const cache = assetsKept(core);
   const known = cache.get(name);
   if (known?.key === key) return known.asset;
   const [first = Buffer.alloc(0), ...others] = paths.map((path) => readFileSync(path));
