@@ -99,20 +99,9 @@ const COUNTED = ["calls", "input_tokens", "output_tokens", "cost"] as const;
 type Counted = (typeof COUNTED)[number];
 type Amount = Readonly<Record<Counted, number>>;
 
-function amount(of: (counted: Counted) => number): Amount {
-  return Object.fromEntries(COUNTED.map((counted) => [counted, of(counted)])) as Amount;
-}
-
-function amountOf(known: StoreRecord | null): Amount {
-  return amount((counted) => Number(known?.[counted] ?? 0));
-}
-
-function sum(a: Amount, b: Amount): Amount {
-  return amount((counted) => a[counted] + b[counted]);
-}
-
-function total(amounts: readonly Amount[]): Amount {
-  return amounts.reduce(sum, amountOf(null));
+function total(parts: readonly (Amount | StoreRecord)[]): Amount {
+  const sumOf = (counted: Counted) => parts.reduce((sum, part) => sum + Number(part[counted] ?? 0), 0);
+  return Object.fromEntries(COUNTED.map((counted) => [counted, sumOf(counted)])) as Amount;
 }
 
 async function* counted(core: Core, call: ModelCall, events: AsyncIterable<ModelEvent>, signal: AbortSignal) {
@@ -157,7 +146,7 @@ function record(core: Core, call: ModelCall, { inputTokens, outputTokens }: Usag
   const used = { calls: 1, input_tokens: inputTokens, output_tokens: outputTokens, cost };
   const user = call.username ?? "";
   const spent = spentBy.get(core)?.get(user);
-  if (spent) spent.amount = sum(spent.amount, used);
+  if (spent) spent.amount = total([spent.amount, used]);
   const key = { day: today(), user, model: call.model };
   const saved = core.store
     .increment(null, STORE, JSON.stringify(Object.values(key)), used, key)
@@ -198,7 +187,7 @@ async function spentSince(core: Core, user: string, from: string): Promise<Amoun
   if (known && known.from === from && performance.now() - known.atMs < FRESH_MS) return known.amount;
   await writing;
   const records = await core.store.find(null, STORE, { where: { user, day: { gte: from } } });
-  const spent = total(records.map(amountOf));
+  const spent = total(records);
   users.set(user, { from, atMs: performance.now(), amount: spent });
   return spent;
 }
@@ -221,20 +210,7 @@ function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
-interface Texts {
-  readonly usage: string;
-  readonly calls: string;
-  readonly sent: string;
-  readonly written: string;
-  readonly cost: string;
-  readonly model: string;
-  readonly user: string;
-  of(who: string | null, days: number): string;
-  most(from: string, to: string, tokens: string): string;
-  kept(megabytes: string, most: string | null): string;
-}
-
-const ENGLISH: Texts = {
+const ENGLISH = {
   usage: "Usage",
   calls: "Model calls",
   sent: "Tokens sent",
@@ -242,13 +218,14 @@ const ENGLISH: Texts = {
   cost: "Cost",
   model: "Model",
   user: "User",
-  of: (who, days) => `${who === null ? "Of everybody" : `Of ${who}`}, in the last ${days} days (UTC).`,
-  most: (from, to, tokens) => `${from} to ${to}, at most ${tokens} tokens a day`,
-  kept: (megabytes, most) =>
+  of: (who: string | null, days: number) =>
+    `${who === null ? "Of everybody" : `Of ${who}`}, in the last ${days} days (UTC).`,
+  most: (from: string, to: string, tokens: string) => `${from} to ${to}, at most ${tokens} tokens a day`,
+  kept: (megabytes: string, most: string | null) =>
     `Your files and messages take ${megabytes} MB${most === null ? "" : ` of the ${most} MB that you may use`}.`,
 };
 
-const GERMAN: Texts = {
+const GERMAN: typeof ENGLISH = {
   usage: "Verbrauch",
   calls: "Modellaufrufe",
   sent: "Gesendete Tokens",
@@ -264,7 +241,7 @@ const GERMAN: Texts = {
 
 /** What the page is written with. */
 interface Pen {
-  readonly texts: Texts;
+  readonly texts: typeof ENGLISH;
   readonly number: (value: number) => string;
   readonly money: (cost: number) => string;
 }
@@ -283,7 +260,7 @@ async function usagePage(core: Core, user: User, look: Look): Promise<Response> 
   const byDay = Map.groupBy(records, ({ day }) => day);
   const body = html`<p>${texts.of(isAdmin ? null : user.username, DAYS)}</p>
 ${chart(
-  days.map((day) => ({ day, amount: total((byDay.get(day) ?? []).map(amountOf)) })),
+  days.map((day) => ({ day, amount: total(byDay.get(day) ?? []) })),
   pen,
 )}
 ${table(texts.model, groups(records, "model"), pen)}
@@ -334,7 +311,7 @@ function tokensOf({ input_tokens, output_tokens }: Amount): number {
 
 function groups(records: readonly StoreRecord[], field: string): [name: string, amount: Amount][] {
   const byName = Map.groupBy(records, (record) => String(record[field]));
-  const list = [...byName].map(([name, own]): [string, Amount] => [name, total(own.map(amountOf))]);
+  const list = [...byName].map(([name, own]): [string, Amount] => [name, total(own)]);
   return list.sort(([, a], [, b]) => b.cost - a.cost || tokensOf(b) - tokensOf(a));
 }
 
