@@ -53,14 +53,16 @@ export async function loadBranch(
   const path = head === undefined ? { limit: 0 } : { head, limit: ids.length, tree: shown };
   const read = await core.thread.messages(user.username, threadId, path);
   const stored = await withRemovedFiles(core, user.username, read);
-  const bodies = await renderBodies(core, words, stored);
+  const parts = await renderParts(core, words, stored);
   const turns = await core.turns.list(user, threadId, ids);
   const isLatest = next === null && isThreadsBranch;
   const isRunning = turns.some(({ id, status }) => id === running?.id && status === "running");
   const live = isLatest && isRunning ? running : null;
-  const found = { stored, nodes, turns, live, bodies, isAdmin: user.role === "admin" };
-  const list = messageData(core, words, found).map((message) => withTarget(message, asked.at));
-  const unfinished = [...bodies.values()].flatMap((body) => whenFinished(body) ?? []);
+  const unfinished = parts.flatMap(({ body }) => whenFinished(body) ?? []);
+  // Administrators alone are told at which endpoint a turn failed.
+  const told = user.role === "admin" ? turns : turns.map(({ fault: _, ...turn }) => turn);
+  const all = [...parts, ...runningParts(core, words, live, ids)];
+  const list = toMessages(all, nodes, told).map((message) => withTarget(message, asked.at));
   const later = unfinished.length > 0 ? Promise.all(unfinished) : null;
   const messages = { threadId, messages: list, before, next, isLatest, isThreadsBranch };
   return { thread, messages, live, endId, cursor: cursorOf(thread, list, live?.id ?? null), later };
@@ -80,15 +82,19 @@ export async function noteSeen(core: Core, username: string, { id, headId, metad
   }
 }
 
-/** By the ids of the messages. */
-async function renderBodies(core: Core, words: Words, messages: readonly Message[]): Promise<Map<string, Html>> {
-  const texts = messages.filter(isMarkdown);
-  const bodies = await renderAll(
-    core,
-    words,
-    texts.map(({ content }) => content),
-  );
-  return new Map(texts.map(({ id }, at) => [id, bodies[at] as Html]));
+async function renderParts(core: Core, words: Words, messages: readonly Message[]): Promise<PartData[]> {
+  const texts = messages.map((message) => (isMarkdown(message) ? message.content : ""));
+  const bodies = await renderAll(core, words, texts);
+  return messages.map((message, at) => partData(core, words, message, { body: bodies[at] as Html }));
+}
+
+/** Those that are not in the thread yet. */
+function runningParts(core: Core, words: Words, live: LiveTurn | null, stored: readonly string[]): PartData[] {
+  const running = live?.parts.filter(({ id }) => !stored.includes(id)) ?? [];
+  return running.map((message) => {
+    const state = { isLast: message === running.at(-1), isWaiting: live?.waiting.includes(message.id) ?? false };
+    return runningPart(core, words, message, state);
+  });
 }
 
 /** Names what is shown, all but how far a reply that is being written has come. */
@@ -182,76 +188,51 @@ function isOn(path: readonly MessageNode[], id: string | undefined): boolean {
   return path.some((node) => node.id === id);
 }
 
-interface MessageWindow {
-  /** Those of the thread, oldest first. */
-  readonly stored: readonly Message[];
-  /** Of the whole thread. */
-  readonly nodes: readonly MessageNode[];
-  /** All that are below one of `stored`, oldest first. */
-  readonly turns: readonly TurnInfo[];
-  /** What goes on below the last of `stored`. */
-  readonly live: LiveTurn | null;
-  /** Whether the reader is told at which endpoint a turn failed. */
-  readonly isAdmin: boolean;
-  /** Markdown of those of `stored` that have some, by their ids. */
-  readonly bodies: ReadonlyMap<string, Html>;
-}
-
 /**
  * Each message of the user's alone, and all that stands between two of them as one reply, with its turn and with how many others stand
- * in its place.
+ * in its place. `nodes` are those of the whole thread, `turns` all that are below one of the parts, oldest first.
  */
-function messageData(
-  core: Core,
-  words: Words,
-  { stored, nodes, turns: all, live, bodies, isAdmin }: MessageWindow,
+function toMessages(
+  parts: readonly PartData[],
+  nodes: readonly MessageNode[],
+  turns: readonly TurnInfo[],
 ): MessageData[] {
-  const turns = isAdmin ? all : all.map(({ fault: _, ...turn }) => turn);
-  const known = new Set(stored.map(({ id }) => id));
-  const running = live?.parts.filter(({ id }) => !known.has(id)) ?? [];
-  const waiting = new Set(live?.waiting);
-  const toPart = (message: Message) => {
-    const body = bodies.get(message.id);
-    if (known.has(message.id)) return partData(core, words, message, body && { body });
-    const state = { isLast: message === running.at(-1), isWaiting: waiting.has(message.id) };
-    return runningPart(core, words, message, state);
-  };
   const children = Map.groupBy(nodes, ({ parentId }) => parentId);
   const siblingsOf = (parentId: string | null, id: string | null) => findSiblings(children.get(parentId) ?? [], id);
   const turnOf = findTurns(turns);
-  const replyTo = (questionId: string, threadId: string, messages: readonly Message[]): MessageData => {
+  const replyTo = (questionId: string, threadId: string, parts: readonly PartData[]): MessageData => {
+    const messages = parts.map(({ message }) => message);
     // Where a reply was continued twice, the place is below one of its parts.
     const siblings = messages.map(({ parentId, id }) => siblingsOf(parentId, id)).findLast((found) => found !== null);
     return {
       id: pageIds.reply(questionId),
       threadId,
       role: "assistant",
-      parts: messages.map(toPart),
+      parts,
       turn: turnOf(questionId, messages.at(-1)),
       siblings: (messages.length === 0 ? siblingsOf(questionId, null) : siblings) ?? null,
     };
   };
-  const groups = groupByAuthor([...stored, ...running]);
+  const groups = groupByAuthor(parts);
   return groups.flatMap((group, index) => {
-    const first = group[0] as Message;
-    const { id, threadId, parentId } = first;
-    if (first.role !== "user") return replyTo(parentId ?? "", threadId, group);
-    const parts: PartData[] = [toPart(first)];
+    const { id, threadId, parentId, role } = (group[0] as PartData).message;
+    if (role !== "user") return replyTo(parentId ?? "", threadId, group);
     const siblings = siblingsOf(parentId, id);
-    const question = { id: pageIds.message(id), threadId, role: "user" as const, parts, turn: null, siblings };
+    const question = { id: pageIds.message(id), threadId, role, parts: group, turn: null, siblings };
     // A turn that failed or has only begun has nothing in the thread, and is shown all the same.
-    const hasReply = groups[index + 1]?.[0]?.role !== "user" && index + 1 < groups.length;
+    const hasReply = groups[index + 1]?.[0]?.message.role !== "user" && index + 1 < groups.length;
     return hasReply || !turnOf(id, undefined) ? question : [question, replyTo(id, threadId, [])];
   });
 }
 
 /** Each message of the user alone, and all that stands between two of them together. */
-function groupByAuthor(messages: readonly Message[]): Message[][] {
-  const groups: Message[][] = [];
-  for (const message of messages) {
+function groupByAuthor(parts: readonly PartData[]): PartData[][] {
+  const groups: PartData[][] = [];
+  for (const part of parts) {
     const group = groups.at(-1);
-    if (group && message.role !== "user" && group[0]?.role !== "user") group.push(message);
-    else groups.push([message]);
+    const isReply = part.message.role !== "user" && group?.[0]?.message.role !== "user";
+    if (group && isReply) group.push(part);
+    else groups.push([part]);
   }
   return groups;
 }

@@ -31,26 +31,19 @@ export function partData(core: Core, words: Words, message: Message, state: Part
   };
 }
 
-/** A part of a turn that runs, as far as it is: the last one may still grow. */
-export function runningPart(core: Core, words: Words, message: Message, state: RunningState): PartData {
-  const { views, log } = core;
-  const { isLast, isWaiting } = state;
-  const isUnanswered = message.error === undefined && message.durationMs === undefined;
-  if (message.type === "tool" && isUnanswered)
-    return partData(core, words, message, { tail: views.markdown("", words), isWaiting });
-  if (!isLast || !isMarkdown(message)) return partData(core, words, message);
-  const formulas = formulasOfText(log);
-  const { finished, tail } = views.openMarkdown(message.content, words, formulas);
-  return partData(core, words, message, {
-    body: views.markdown(message.content.slice(0, finished), words, formulas),
-    tail,
-  });
-}
-
-interface RunningState {
-  readonly isLast: boolean;
-  /** For the user's yes or no. */
-  readonly isWaiting: boolean;
+/** A part of a turn that runs, as far as it is: a call without result, or the last one, when it is a text. */
+export function runningPart(
+  core: Core,
+  words: Words,
+  message: Message,
+  { isLast, isWaiting }: { readonly isLast: boolean; readonly isWaiting: boolean },
+): PartData {
+  const isText = isMarkdown(message);
+  const isUnanswered = message.type === "tool" && message.error === undefined && message.durationMs === undefined;
+  if (!isUnanswered && !(isText && isLast)) return partData(core, words, message);
+  const text = isText ? message.content : "";
+  const { finished, tail } = core.views.openMarkdown(text, words, formulasOfText(core.log));
+  return partData(core, words, message, { body: renderBlocks(core, words, text.slice(0, finished)), tail, isWaiting });
 }
 
 const SLICE = 8000; // Characters: about 2 ms of ordinary text,
