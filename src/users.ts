@@ -8,6 +8,7 @@ import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { AppError, codeOf, isAppError, messageOf } from "./basics/errors";
+import { PASSWORD_MIN } from "./basics/limits";
 import {
   type Accounts,
   compileMask,
@@ -17,7 +18,7 @@ import {
   problemWithName,
 } from "./core/auth/accounts";
 import { countRecords, giveData, giveKept, type KeptData, keepData, listKept } from "./core/auth/kept-data";
-import { hashPassword, PASSWORD_CHARACTERS, requireGoodPassword } from "./core/auth/passwords";
+import { hashPassword, requireGoodPassword } from "./core/auth/passwords";
 import { createSecretFile, createTokens, readSecret } from "./core/auth/tokens";
 import { type AccountChange, editUsersFile, hasEntry, readUsersFile } from "./core/auth/users-file";
 import { requireDataFolder } from "./core/data-folder";
@@ -350,9 +351,9 @@ async function setUser({ file, given, values: { password, role, mask }, io }: Us
 const MIN_CHARACTERS = 1; // Whoever has the shell decides: short ones that people have elsewhere can be brought along.
 
 function warnOfPassword(password: string, io: UsersIo): void {
-  if ([...password].length >= PASSWORD_CHARACTERS) return;
+  if ([...password].length >= PASSWORD_MIN) return;
   io.error(
-    `Warning: the password has fewer than ${PASSWORD_CHARACTERS} characters and is easily guessed. It is taken, because you say so.`,
+    `Warning: the password has fewer than ${PASSWORD_MIN} characters and is easily guessed. It is taken, because you say so.`,
   );
 }
 

@@ -5,6 +5,7 @@
 
 import { messageOf } from "../../basics/errors";
 import { isRecord } from "../../basics/json";
+import { USER_NAME_MAX } from "../../basics/limits";
 import type { User, UserRole } from "../../protocols";
 import { isPasswordHash, kindOfHash } from "./passwords";
 
@@ -31,8 +32,7 @@ export const NO_ACCOUNTS: Accounts = { byName: new Map(), entries: 0, problems: 
 
 const HASH_KEYS = ["password_hash", "password", "hash"];
 const ENTRY_KEYS = [...HASH_KEYS, "role", "model_mask"];
-const MAX_NAME_CHARACTERS = 64;
-const MAX_TYPED = 4 * MAX_NAME_CHARACTERS; // No letter is typed as more. Normalising a run of marks takes time with its square.
+const MAX_TYPED = 4 * USER_NAME_MAX; // No letter is typed as more. Normalising a run of marks takes time with its square.
 
 /** Throws an Error when the file as a whole is not a map. `content` is null for an empty file. */
 export function parseAccounts(content: unknown): Accounts {
@@ -69,7 +69,7 @@ export function normaliseName(name: string): string {
 /** What is wrong with a normalised name, or null. */
 export function problemWithName(name: string): string | null {
   const length = [...name].length;
-  if (length < 1 || length > MAX_NAME_CHARACTERS) return `A user name has 1 to ${MAX_NAME_CHARACTERS} characters.`;
+  if (length < 1 || length > USER_NAME_MAX) return `A user name has 1 to ${USER_NAME_MAX} characters.`;
   if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) return "A user name has no control characters.";
   if (name !== name.trim()) return "A user name does not begin or end with a space.";
   return null;

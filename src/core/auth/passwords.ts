@@ -4,14 +4,13 @@
  */
 
 import { AppError } from "../../basics/errors";
+import { PASSWORD_MAX_BYTES, PASSWORD_MIN } from "../../basics/limits";
 import { createLanes } from "../../basics/queues";
 
 const AT_ONCE = 2; // Leaves cores and memory to running turns while somebody guesses passwords.
 const MAX_WAITING = 100; // About ten seconds of work; who comes later would have given up before an answer.
 const RETRY_AFTER_S = 10;
 const BCRYPT_BYTES = 72; // bcrypt knows no more of a password.
-const MAX_BYTES = 4096; // No person's password is longer, and hashing megabytes is work for an attacker to give us.
-export const PASSWORD_CHARACTERS = 8; // At least, of one that is chosen in a browser.
 
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 const ARGON2 = /^\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$/;
@@ -27,18 +26,18 @@ export function kindOfHash(hash: string): string {
 }
 
 /** Throws AppError("invalid") with what is wrong with a password that somebody wants to have. */
-export function requireGoodPassword(password: string, minCharacters = PASSWORD_CHARACTERS): void {
+export function requireGoodPassword(password: string, minCharacters = PASSWORD_MIN): void {
   if ([...password].length < minCharacters) {
     const characters = minCharacters === 1 ? "one character" : `${minCharacters} characters`;
     throw new AppError("invalid", `The password needs at least ${characters}.`);
   }
-  if (Buffer.byteLength(password) > MAX_BYTES) {
-    throw new AppError("invalid", `The password may have at most ${MAX_BYTES} bytes.`);
+  if (Buffer.byteLength(password) > PASSWORD_MAX_BYTES) {
+    throw new AppError("invalid", `The password may have at most ${PASSWORD_MAX_BYTES} bytes.`);
   }
 }
 
 /** An argon2id hash. Throws what `requireGoodPassword` throws, and AppError("unavailable") when too many wait. */
-export function hashPassword(password: string, minCharacters = PASSWORD_CHARACTERS): Promise<string> {
+export function hashPassword(password: string, minCharacters = PASSWORD_MIN): Promise<string> {
   requireGoodPassword(password, minCharacters);
   return inTurn(() => Bun.password.hash(password, "argon2id"));
 }
@@ -47,8 +46,8 @@ export function hashPassword(password: string, minCharacters = PASSWORD_CHARACTE
 export function verifyPassword(password: string, hash: string): Promise<boolean> {
   return inTurn(async () => {
     const bytes = Buffer.from(password);
-    if (bytes.length > MAX_BYTES) {
-      await isMatch(bytes.subarray(0, MAX_BYTES), hash);
+    if (bytes.length > PASSWORD_MAX_BYTES) {
+      await isMatch(bytes.subarray(0, PASSWORD_MAX_BYTES), hash);
       return false;
     }
     // Bun hashes a longer password before bcrypt; Python, PHP and the others cut it off.

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
+import { FILE_MAX_BYTES } from "../../basics/limits";
 import { fromRecord } from "../../basics/names";
 import { onceDone } from "../../basics/once";
 import { createQueues } from "../../basics/queues";
@@ -20,7 +21,6 @@ import { keep, prepareBytes, type Received, receive, release } from "./bytes";
 import { createFileTexts, type FileTexts } from "./text";
 
 const PAGE_SIZE = 50;
-const MAX_BYTES = 50 * MIB; // The protocol's limit.
 const FILES = "files";
 const CONTENTS = "file_contents";
 
@@ -53,8 +53,8 @@ export function createFile(core: Core): FileProtocol {
 
   return {
     async put(username, file) {
-      if (file.data.size > MAX_BYTES) {
-        const most = MAX_BYTES / MIB;
+      if (file.data.size > FILE_MAX_BYTES) {
+        const most = FILE_MAX_BYTES / MIB;
         const sentence = `A file may have at most ${most} MiB.`;
         throw new AppError("tooLarge", sentence, { reason: "fileTooLarge", figures: [most] });
       }

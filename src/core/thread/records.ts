@@ -6,6 +6,7 @@
 
 import { AppError } from "../../basics/errors";
 import { isTooDeep, LEVELS_MAX } from "../../basics/json";
+import { TAG_MAX, TAGS_MAX } from "../../basics/limits";
 import { fromRecord, inSnakeCase } from "../../basics/names";
 import { findAnyOf } from "../../basics/records";
 import type {
@@ -103,14 +104,12 @@ function shallow(what: string, value: JsonObject): JsonObject {
   throw new AppError("invalid", `The ${what} nest deeper than ${LEVELS_MAX} levels.`);
 }
 
-const TAGS = 20; // The protocol's bounds.
-const TAG_LENGTH = 50;
-
 function checkedTags(given: readonly string[]): string[] {
   const tags = [...new Set(given.map((tag) => tag.replace(/[\s\p{Cc}]+/gu, " ").trim()))].filter((tag) => tag !== "");
-  if (tags.length > TAGS) throw new AppError("invalid", `A chat may have ${TAGS} tags; these are ${tags.length}.`);
-  if (tags.every((tag) => [...tag].length <= TAG_LENGTH && tag.isWellFormed())) return tags;
-  throw new AppError("invalid", `A tag may have ${TAG_LENGTH} characters.`);
+  if (tags.length > TAGS_MAX)
+    throw new AppError("invalid", `A chat may have ${TAGS_MAX} tags; these are ${tags.length}.`);
+  if (tags.every((tag) => [...tag].length <= TAG_MAX && tag.isWellFormed())) return tags;
+  throw new AppError("invalid", `A tag may have ${TAG_MAX} characters.`);
 }
 
 export function toNode(record: StoreRecord): MessageNode {

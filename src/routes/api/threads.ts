@@ -6,6 +6,7 @@
 import { Elysia, t } from "elysia";
 import { allowedModels, MODEL_NAME_MAX } from "../../basics/allowed";
 import { AppError, required } from "../../basics/errors";
+import { TAG_MAX, TAGS_MAX } from "../../basics/limits";
 import type { Core } from "../../protocols";
 import { showBranch } from "../../turn/branch";
 import { requireModel, requirePrompt } from "../../turn/plan";
@@ -40,7 +41,7 @@ const ThreadChanges = t.Object({
 /** The core cleans tags before it counts them. */
 const Described = t.Object({
   ...ThreadChanges.properties,
-  tags: t.Optional(t.Array(t.String({ maxLength: 50 }), { maxItems: 20, description: "All of them." })),
+  tags: t.Optional(t.Array(t.String({ maxLength: TAG_MAX }), { maxItems: TAGS_MAX, description: "All of them." })),
 });
 
 const MessageChoice = t.Object({ message_id: t.String() });

@@ -8,6 +8,7 @@
 import { Elysia, t } from "elysia";
 import { boundBody } from "../../basics/body";
 import { AppError, errorOf, HTTP_STATUS, isAppError } from "../../basics/errors";
+import { PASSWORD_MAX_BYTES, PASSWORD_MIN, USER_NAME_MAX } from "../../basics/limits";
 import { isSameSecret } from "../../basics/secret";
 import { KIB } from "../../basics/size";
 import type { AuthSetup, Core, Html, LoginData, PageData, User } from "../../protocols";
@@ -149,11 +150,14 @@ const Described = t.Object({
   token: t.String(),
   username: t.String({
     minLength: 1,
-    maxLength: 64,
+    maxLength: USER_NAME_MAX,
     pattern: "^[^\\s\\x00-\\x1f\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*[^\\s\\x00-\\x1f\\x7f-\\x9f])?$",
     description: "Without control characters, and without a space at its ends.",
   }),
-  password: t.String({ minLength: 8, description: "Up to 4,096 bytes." }),
+  password: t.String({
+    minLength: PASSWORD_MIN,
+    description: `Up to ${PASSWORD_MAX_BYTES.toLocaleString("en")} bytes.`,
+  }),
 });
 
 /** `token` is null when there is nothing to set up. */
