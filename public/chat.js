@@ -217,10 +217,12 @@
     if (target.closest(".as-text")) await putBack(target.closest(".as-text"));
   });
 
-  // All windows of a person hear of a change in the same moment. The one that they look at fetches its list at once, the others spread out.
+  // All windows of a person hear of a change in the same moment. The one that they look at fetches its list at once, the others spread
+  // out; and none while its next page is on the way, or it would come back without that.
   const SPREAD_MS = 500;
   on("threads-reload threads-changed threads-active", (event) => {
-    if (event.detail?.isDue || document.hasFocus()) return;
+    const isGrowing = document.querySelector("#list-end.htmx-request");
+    if (!isGrowing && (event.detail?.isDue || document.hasFocus())) return;
     event.stopImmediatePropagation();
     setTimeout(() => htmx.trigger(document.body, event.type, { isDue: true }), Math.random() * SPREAD_MS);
   });

@@ -44,7 +44,7 @@ function end({ before, filter, currentId, shown, groups }: ThreadListData, words
   if (before === null)
     return html`<li id="list-end" class="end">${count}${groups.length === 0 && html`<p class="nothing">${words.list.nothingHere}</p>`}</li>`;
   const next = queryOf(filter, { list: before, shown: String(shown) });
-  return html`<li id="list-end" class="end more" hx-get="/threads${next}&current=${currentId ?? ""}" hx-trigger="revealed" hx-swap="outerHTML"><a href="${next}">${words.list.more}</a>${count}</li>`;
+  return html`<li id="list-end" class="end more" hx-get="/threads${next}&current=${currentId ?? ""}" hx-trigger="revealed" hx-swap="outerHTML" hx-sync="#search:queue last"><a href="${next}">${words.list.more}</a>${count}</li>`;
 }
 
 export function threadGroup(id: string, words: Words): Html {

@@ -245,6 +245,31 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
   );
 
   test(
+    "a list that changes while it is scrolled further keeps what comes",
+    async () => {
+      const ids: string[] = [];
+      for (let number = 0; number < 120; number++)
+        ids.push(await addChat(`Chat ${number}.`, { at: daysAgo(1 + number) }));
+      const ann = await person("ann");
+      const page = await ann.open("/");
+      const next = gate();
+      await page.route("**/threads?list=*", async (route) => {
+        await next.opened;
+        await route.continue();
+      });
+      await page.locator("#list-end").scrollIntoViewIfNeeded();
+      await page.waitForSelector("#list-end.htmx-request");
+      await core.thread.update("ann", ids[110] ?? "", { title: "Moved" });
+      // Longer than the list waits before it is fetched.
+      await expect(page.waitForSelector(".thread >> text=Moved", { timeout: 1500 })).rejects.toThrow();
+      next.open();
+      await page.waitForSelector(".thread >> text=Moved");
+      expect(await page.locator(".thread").count()).toBe(100);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "a chat whose reply ended while no page showed it is marked until it is opened, in every tab",
     async () => {
       const ann = await person("ann");

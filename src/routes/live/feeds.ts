@@ -134,9 +134,10 @@ async function modelsOf(core: Core, { user, words }: Reader): Promise<Uint8Array
 
 const NOTHING = new Uint8Array();
 
-/** Heard by all lists of chats; by all but those that a search found; and by all, whose place is not known or for whom it is another day. */
+/** Chats were changed; or only written in, of which a list that a search found takes no notice. */
 const CHANGED = encodeSse({ event: "threads-changed", data: "" });
 const ACTIVE = encodeSse({ event: "threads-active", data: "" });
+/** What changed is not known, or it is another day. */
 const RELOAD = encodeSse({ event: "threads-reload", data: "" });
 
 const GATHER_MS = 100; // A send makes four facts within it.

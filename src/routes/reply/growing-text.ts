@@ -189,7 +189,7 @@ function mayEnd(line: string, mark: string): boolean {
   return line.trim().replaceAll(mark[0] ?? "", "") === "";
 }
 
-export interface AddedMarkup {
+interface AddedMarkup {
   /** Markup to go to the end of an element that is there. */
   readonly markup: string;
   /** Which one: how many last children down from the element that holds all of it. */
