@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { projectFolder } from "./project";
 import { runFiles } from "./run";
 import { temporaryFolder } from "./temporary";
 
@@ -97,4 +98,17 @@ test("a file that fails only beside others is a failure, and one that fails alon
 
   await Bun.write(join(root, "test/c.test.ts"), `${start}test("fails", () => expect(1).toBe(2));`);
   expect((await runFiles(run)).failures).toEqual(["test/c.test.ts: fails"]);
+});
+
+test("the command ends with what it left out for want of a browser, how to get one, the slowest files, and the count", async () => {
+  const command = [process.execPath, join(projectFolder, "test/support/run.ts"), "browser/streams", "views/html"];
+  const child = Bun.spawn(command, { env: { ...process.env, CHROMIUM: "/nowhere" }, stdout: "pipe" });
+  const lines = (await child.stdout.text()).trimEnd().split("\n");
+  expect(await child.exited).toBe(0);
+  expect(lines.slice(-4)).toEqual([
+    expect.stringMatching(/^LEFT OUT test\/browser\/streams\.test\.ts: \d+, for want of a browser$/),
+    expect.stringContaining("Install Chromium"),
+    expect.stringMatching(/^The slowest: test\/\S+ \d+\.\d s, test\/\S+ \d+\.\d s\.$/),
+    expect.stringMatching(/^[1-9]\d* passed, 0 failed$/),
+  ]);
 });
