@@ -1,6 +1,7 @@
 /**
  * Holds the two figures that a newcomer feels: how much code one plain message runs through, and how much CONTRIBUTING's reading list
  * asks to be read. They are raised by a decision record alone, and never met by putting two subjects into one file.
+ * Needs the machine alone: a busy one runs lines for what comes late, which would be counted.
  */
 
 import { expect, test } from "bun:test";
