@@ -13,7 +13,7 @@ import type { Turn } from "./turn";
  * import type { Plugin } from "skeleton";
  *
  * export default {
- *   name: "today",
+ *   name: "date-of-today",
  *   hooks: {
  *     preCall: (call) => ({
  *       ...call,
