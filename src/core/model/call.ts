@@ -122,6 +122,8 @@ const AFTER_FINISH_MS = 2_000; // For the usage that may follow; some endpoints 
 /** Which limit an endpoint is under: the reply has yet to begin, goes on, or is complete. */
 type Phase = "late" | "idle" | "finished";
 
+type BodyChunks = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+
 /** Gives the events of what comes, a chunk of the body at a time: they are read before the next one is asked for. */
 async function* attempt(
   call: EndpointCall,
@@ -149,11 +151,12 @@ async function* attempt(
     } else if (next === "idle") timer.refresh();
   };
   let isOpen = false;
+  let chunks: BodyChunks | undefined;
   try {
     const response = await call.send(connection.signal);
     if (!response.ok) throw await refusalOf(response);
     isOpen = true;
-    const chunks = response.body?.getReader();
+    chunks = response.body?.getReader();
     for (let hasMore = true; hasMore; ) {
       const next = await chunks?.read();
       const kept = reply.kept?.();
@@ -175,7 +178,8 @@ async function* attempt(
     else throw new StreamFault(isSilent && phase !== "finished" ? phase : "cut", { cause: error });
   } finally {
     clearTimeout(timer);
-    // Also when the reader of the events left early. The body is not cancelled, as one that hangs would hold the end.
+    // Also when the reader of the events left early. Not waited for: a body that hangs must not hold the end.
+    chunks?.cancel().catch(() => {});
     connection.abort();
   }
 }
