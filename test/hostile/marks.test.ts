@@ -2,8 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { allowedParameters } from "../../src/basics/allowed";
+import { searchTerms, wordsToFind } from "../../src/basics/search-terms";
 import { normaliseName } from "../../src/core/auth/accounts";
-import { searchable, wordsOf } from "../../src/core/store/search";
+import { searchable } from "../../src/core/store/search";
 import { accountKey } from "../../src/routes/session/sign-in";
 import { cpuMs } from "../support/cpu";
 
@@ -14,8 +15,9 @@ const LETTERS = "\u00e9\u0301 b".repeat(LENGTH / 4);
 const user = { username: "bob", role: "user" } as const;
 
 test.each([
-  ["what is searched for", (text: string) => void wordsOf(text)],
+  ["what is searched for", (text: string) => void wordsToFind(text)],
   ["what is found", (text: string) => void searchable("bob", 1, text)],
+  ["what is found on another database", (text: string) => void searchTerms.of(text)],
   ["the name of an account", (text: string) => void normaliseName(text)],
   ["a name that signs in", (text: string) => void accountKey(text)],
   [

@@ -7,11 +7,12 @@ import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
 import redact from "../../plugin_library/functions/redact-secrets";
 import { htmlToMarkdown } from "../../src/basics/html-to-markdown";
+import { searchTerms, wordsToFind } from "../../src/basics/search-terms";
 import { cleanName, cleanType } from "../../src/core/file";
 import { createSseReader } from "../../src/core/model/call";
 import { StreamFault, toFailure } from "../../src/core/model/failure";
 import { createTextReader } from "../../src/core/model/text";
-import { searchable, wordsOf } from "../../src/core/store/search";
+import { searchable } from "../../src/core/store/search";
 import { snippetOf } from "../../src/core/thread/search";
 import type { Core } from "../../src/protocols";
 import { takesGzip } from "../../src/routes/http/respond";
@@ -60,7 +61,8 @@ const WORKS: Readonly<Record<string, readonly [work: Work, size: number, pieces:
     ["zebr", "é", "\u0301", "\ufdfa", "\u05b0"],
   ],
   "a snippet for a query": [(text) => snippetOf("zz ".repeat(30_000), text), 8000, ["a ", "é ", "|", "ab cd "]],
-  "the words of a query": [wordsOf, 500_000, ["a ", "\u0301", "漢"]],
+  "the words of a query": [wordsToFind, 500_000, ["a ", "\u0301", "漢"]],
+  "the words of a query to another database": [searchTerms.asked, 50_000, ["a ", "\u0301", "漢", "a漢"]],
   "what is indexed": [
     (text) => searchable("ann", 5, text),
     200_000,

@@ -104,7 +104,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
   };
 }
 
-function checkedStore(name: string, fields: StoreFields): StoreInfo {
+export function checkedStore(name: string, fields: StoreFields): StoreInfo {
   if (!NAME.test(name)) {
     throw new AppError(
       "invalid",
@@ -132,7 +132,7 @@ function checkedStore(name: string, fields: StoreFields): StoreInfo {
 const SIZED: ReadonlySet<string> = new Set(["str", "json", "int"]);
 
 /** The store with what is new in `declared`, or null when nothing is. What it has already, it keeps. */
-function merge(existing: StoreInfo | null, declared: StoreInfo): StoreInfo | null {
+export function merge(existing: StoreInfo | null, declared: StoreInfo): StoreInfo | null {
   if (!existing) return declared;
   const fields: Record<string, StoreField> = { ...existing.fields };
   for (const [name, field] of Object.entries(declared.fields)) {

@@ -5,7 +5,8 @@
  * first, because ranking a common word would read every row that has it.
  */
 
-import { folded, foldedWords } from "../../basics/fold";
+import { folded } from "../../basics/fold";
+import { UNSPACED, wordsToFind } from "../../basics/search-terms";
 import type { StoreInfo, StoreRecord, StoreSearch } from "../../protocols";
 import type { StoreDatabase } from "./database";
 import { type Condition, checkedCount, conditionOf, decodeRecord, searchedFields, selection } from "./sql";
@@ -26,7 +27,7 @@ export async function search(
   const limit = checkedCount(options.limit, "limit") ?? RESULTS;
   const where = conditionOf(store, options.where);
   const columns = selection(store, options.select);
-  const words = wordsOf(text);
+  const words = wordsToFind(text);
   const found: StoreRecord[] = [];
   if (words.length === 0 || searchedFields(store).length === 0) return found;
   const rest = createRest();
@@ -92,12 +93,9 @@ const BLOCK = 1000; // Records. Joining every word that begins with three common
 // every search some hundredths of one.
 const BLOCK_BYTES = 200_000;
 const FULL_CHECK = 1 / 16; // How often a short new record asks whether its block is full: counting costs as much as indexing.
-const WORDS = 32; // The protocol's bound: each word costs, and nobody types more to find something.
 const OFTEN = 4000; // As often one character is indexed in a record: the most common one of the longest message. A phrase looks at each.
 
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
-const UNSPACED =
-  /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/gu;
 
 /** Raised whenever the same text is indexed in another way than before. */
 const FORM = 3;
@@ -105,19 +103,6 @@ const FORM = 3;
 /** Called once the file is open. */
 export function createForms(database: StoreDatabase): void {
   database.exec("CREATE TABLE IF NOT EXISTS _search (store TEXT PRIMARY KEY, form INTEGER NOT NULL) STRICT");
-}
-
-/** The words to look for in a person's text. Of a script without spaces one may be a whole sentence, which is a phrase of many. */
-export function wordsOf(text: string): string[] {
-  const words: string[] = [];
-  let left = WORDS;
-  for (const word of foldedWords(text)) {
-    if (left === 0) break;
-    const parts = word.replace(UNSPACED, " $& ").split(" ").filter(Boolean).slice(0, left);
-    left -= parts.length;
-    words.push(parts.join(""));
-  }
-  return words;
 }
 
 /** The text as it is indexed, and as it is asked for: folded, unspaced scripts taken apart, each word with its token. */
