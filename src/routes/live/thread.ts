@@ -40,15 +40,14 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     reply?.close();
     reply = null;
   };
-  /** The pages show the reply as it was told, or as the thread keeps it; the markup that leads them there. */
-  const endReply = async ({ messages }: Branch): Promise<string> => {
+  /** The pages show the reply as the thread keeps it then, or as it was told. */
+  const endReply = async ({ messages }: Branch): Promise<void> => {
     await reply?.ended;
-    if (!reply) return "";
+    if (!reply) return;
     const kept = messages.messages.find(({ id, turn }) => id === reply?.id && turn?.id === reply.turnId);
-    const end = kept ? reply.endAs(kept) : "";
+    if (kept) tell(encodeSse({ data: reply.endAs(kept) }));
     shown = shown && withLast(shown, fingerprint(kept ?? reply.snapshot()));
     leaveReply();
-    return end;
   };
   const followReply = async ({ live, messages }: Branch): Promise<void> => {
     const base = messages.messages.at(-1);
@@ -60,13 +59,13 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     const branch = await loadBranch(core, reader, threadId);
     if (!branch || isEmpty()) return;
     void branch.later?.then(sync);
-    const end = reply && reply.turnId !== branch.live?.id ? await endReply(branch) : "";
+    if (reply && reply.turnId !== branch.live?.id) await endReply(branch);
     if (reply) shown = shown && withLast(shown, fingerprint(reply.snapshot()));
     else await followReply(branch);
     if (isEmpty()) return leaveReply();
     // From here on nothing waits: what the reply tells must come after what is put now.
     const now = reply ? withReply(branch, reply.snapshot()) : branch;
-    const change = changeTo(now, cursor, shown, end);
+    const change = changeTo(now, cursor, shown);
     if (change && shown) tell(change);
     for (const [after, puts] of Map.groupBy(asking, ([, after]) => after)) {
       const own = changeTo(now, after, shownAfter(after, branch));
@@ -80,9 +79,9 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     shown = shownOf(now);
     if (!branch.live) await noteSeen(core, reader.user.username, branch.thread);
   };
-  /** Null when there is nothing to tell. `first` leads to `before`. */
-  const changeTo = (now: Branch, after: string, before: PageState | null, first = ""): Uint8Array | null => {
-    const data = first + (before ? difference(core, reader.words, before, now) : "");
+  /** Null when there is nothing to tell. */
+  const changeTo = (now: Branch, after: string, before: PageState | null): Uint8Array | null => {
+    const data = before ? difference(core, reader.words, before, now) : "";
     return data === "" && after === now.cursor ? null : encodeSse({ id: now.cursor, data });
   };
   const coalesce = createCoalesced<void>();
