@@ -81,8 +81,9 @@ export async function runFiles(run: TestRun): Promise<Outcome> {
 
   const groups = groupsOf(files.filter(({ isAlone }) => !isAlone));
   // Three for two processors: a browser takes more than one of them, and most other tests wait most of their time. They come from
-  // both ends, so that as long as there is anything else, one browser runs and not two.
-  await Promise.all([inLane(() => groups.shift()), inLane(() => groups.pop()), inLane(() => groups.pop())]);
+  // both ends, so that as long as there is anything else, one browser runs and not two; three never do.
+  const lastButBrowser = () => (groups.at(-1)?.some(({ isOfBrowser }) => isOfBrowser) ? undefined : groups.pop());
+  await Promise.all([inLane(() => groups.shift()), inLane(() => groups.pop()), inLane(lastButBrowser)]);
   const alone = files.filter(({ isAlone }) => isAlone).map((file) => [file]);
   await inLane(() => alone.shift());
 
