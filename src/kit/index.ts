@@ -31,6 +31,8 @@ export { isRecord } from "../basics/json";
 export { type AskedTerms, type SearchTerms, searchTerms } from "../basics/search-terms";
 export type { SseMessage } from "../basics/sse";
 export { type WaitLimit, within } from "../basics/within";
+export { filesIn } from "../core/file";
+export type { RemoteBytes } from "../core/file/bytes";
 export { callEndpoint, type EndpointCall, type ReplyReader } from "../core/model/call";
 export { createLists, fetchEndpoint, type Lister, type Lists } from "../core/model/endpoints";
 export { StreamFault } from "../core/model/failure";

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileContract } from "../../src/contracts/file";
-import { createFile } from "../../src/core/file";
+import { createFile, filesIn } from "../../src/core/file";
 import type { Core, FileProtocol } from "../../src/protocols";
 import { temporaryFolder } from "../support/temporary";
 import { storeCore } from "./store/support";
@@ -20,6 +20,45 @@ function put(file: FileProtocol, user: string, text: string) {
 
 describe("files keep their contract", () => {
   for (const { name, run } of fileContract) test(name, () => run(fileCore()));
+});
+
+describe("files whose bytes a plugin keeps elsewhere keep their contract", () => {
+  for (const { name, run } of fileContract) test(name, () => run(elsewhere().core));
+});
+
+/** As a plugin has it: each piece comes by itself. */
+function elsewhere() {
+  const places = new Map<string, Uint8Array>();
+  const core = storeCore(temporaryFolder(), { quotaBytes: 0 });
+  const file = filesIn(core, {
+    write: async (place, data) => void places.set(place, await data.bytes()),
+    has: async (place) => places.has(place),
+    async read(place) {
+      const bytes = places.get(place);
+      return bytes ? piecesOf(bytes) : null;
+    },
+    remove: async (place) => void places.delete(place),
+  });
+  return { core: Object.assign(core, { file }), places };
+}
+
+async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 1000) yield bytes.slice(at, at + 1000);
+}
+
+test("bytes that are kept elsewhere are put once, fetched once for all who open them, and removed with their last user", async () => {
+  const { core, places } = elsewhere();
+  const [one, two] = [await put(core.file, "ann", "the same"), await put(core.file, "bob", "the same")];
+  expect([...places.keys()]).toEqual([expect.stringMatching(/^[\da-f]{2}\/[\da-f]{2}\/[\da-f-]+$/)]);
+  const opened = await Promise.all([core.file.open("ann", one.id), core.file.open("bob", two.id)]);
+  expect(new Set(opened.map((blob) => (blob as Bun.BunFile).name)).size).toBe(1);
+  expect(await new Response(opened[0]).text()).toBe("the same");
+  for (const [user, { id }] of [
+    ["ann", one],
+    ["bob", two],
+  ] as const)
+    await core.file.remove(user, id);
+  expect(places.size).toBe(0);
 });
 
 test("the same bytes lie once under their hash, and are gone with their last user", async () => {

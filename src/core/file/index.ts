@@ -4,10 +4,6 @@
  * goes with the process (kill -9 aside).
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { FILE_MAX_BYTES } from "../../basics/limits";
@@ -17,7 +13,18 @@ import { createQueues } from "../../basics/queues";
 import { addIfAbsent } from "../../basics/records";
 import { MIB } from "../../basics/size";
 import type { Core, FileInfo, FileProtocol, NewFile, StoreRecord } from "../../protocols";
-import { keep, prepareBytes, type Received, receive, release } from "./bytes";
+import {
+  bytesFrom,
+  bytesInFolder,
+  declareBytes,
+  type FileBytes,
+  folderOfThisProcess,
+  keep,
+  type Received,
+  type RemoteBytes,
+  receive,
+  release,
+} from "./bytes";
 import { createFileTexts, type FileTexts } from "./text";
 
 const PAGE_SIZE = 50;
@@ -25,20 +32,42 @@ const FILES = "files";
 const CONTENTS = "file_contents";
 
 export function createFile(core: Core): FileProtocol {
+  return filesOn(core, () => bytesHere(core));
+}
+
+/**
+ * The `file` of a plugin that keeps the bytes elsewhere, such as in a database or an object storage; whose they are stays in `core.store`.
+ *
+ * @example
+ * ```ts
+ * const bucket = new Bun.S3Client({ bucket: "skeleton" });
+ * const file = filesIn(core, {
+ *   write: async (place, data) => void (await bucket.write(place, data)),
+ *   has: (place) => bucket.exists(place),
+ *   read: async (place) => ((await bucket.exists(place)) ? bucket.file(place).stream() : null),
+ *   remove: (place) => bucket.delete(place),
+ * });
+ * ```
+ */
+export function filesIn(core: Core, remote: RemoteBytes): FileProtocol {
+  return filesOn(core, async () => bytesFrom(remote));
+}
+
+function filesOn(core: Core, makeBytes: () => Promise<FileBytes>): FileProtocol {
   const declared = onceDone(() => declareFiles(core));
-  /** The folder of the bytes. */
-  const root = onceDone(async () => {
+  const ready = onceDone(async () => {
     await declared();
-    return makeFolder(core);
+    await declareBytes(core);
+    return makeBytes();
   });
   // Apart from the folder: a plugin that keeps files elsewhere still has them read here.
   const texts = onceDone((): Promise<FileTexts> => createFileTexts(core));
   const contents = createContents(core);
 
-  const add = async (username: string, folder: string, received: Received, file: NewFile): Promise<FileInfo> => {
+  const add = async (username: string, bytes: FileBytes, received: Received, file: NewFile): Promise<FileInfo> => {
     const { sha256, size } = received;
     try {
-      const place = await keep(core, folder, received);
+      const place = await keep(core, bytes, received);
       const info = { name: cleanName(file.name), type: cleanType(file.type), size, sha256 };
       const created = new Date().toISOString();
       const id = await core.store.add(username, FILES, { ...info, created, place });
@@ -58,14 +87,10 @@ export function createFile(core: Core): FileProtocol {
         const sentence = `A file may have at most ${most} MiB.`;
         throw new AppError("tooLarge", sentence, { reason: "fileTooLarge", figures: [most] });
       }
-      const folder = await root();
-      const received = await receive(folder, file.data);
-      try {
-        await contents.claim(username, received);
-        return await add(username, folder, received, file);
-      } finally {
-        await rm(received.path, { force: true });
-      }
+      const bytes = await ready();
+      const received = await receive(file.data);
+      await contents.claim(username, received);
+      return add(username, bytes, received, file);
     },
 
     async list(username, { limit = PAGE_SIZE, before, ids } = {}) {
@@ -87,12 +112,12 @@ export function createFile(core: Core): FileProtocol {
     },
 
     async open(username, id) {
-      const folder = await root();
+      const bytes = await ready();
       const record = await core.store.get(username, FILES, id);
       if (!record) return null;
-      const bytes = Bun.file(join(folder, String(record.place)), { type: String(record.type) });
-      if (await bytes.exists()) return bytes;
-      core.log.warn("The bytes of a file are missing in the upload folder", { file: id, place: String(record.place) });
+      const data = await bytes.open(String(record.place), String(record.type));
+      if (data) return data;
+      core.log.warn("The bytes of a file are missing at their place", { file: id, place: String(record.place) });
       return null;
     },
 
@@ -107,13 +132,13 @@ export function createFile(core: Core): FileProtocol {
     },
 
     async remove(username, id) {
-      const folder = await root();
+      const bytes = await ready();
       const record = await core.store.get(username, FILES, id);
       // Of two who remove at once, the one whose delete succeeds gives the bytes back.
       if (!record || !(await core.store.delete(username, FILES, id))) return false;
       const sha256 = String(record.sha256);
       await contents.release(username, { sha256, size: Number(record.size) });
-      if (await release(core, folder, sha256)) await (await texts()).forget(sha256);
+      if (await release(core, bytes, sha256)) await (await texts()).forget(sha256);
       return true;
     },
   };
@@ -139,17 +164,8 @@ async function declareFiles(core: Core): Promise<void> {
   });
 }
 
-async function makeFolder(core: Core): Promise<string> {
-  const { mode, uploadDir } = core.config;
-  const folder = mode === "ephemeral" ? folderOfThisProcess() : uploadDir;
-  await prepareBytes(core, folder);
-  return folder;
-}
-
-function folderOfThisProcess(): string {
-  const folder = mkdtempSync(join(tmpdir(), "skeleton-files-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+function bytesHere({ config: { mode, uploadDir } }: Core): Promise<FileBytes> {
+  return bytesInFolder(mode === "ephemeral" ? folderOfThisProcess() : uploadDir);
 }
 
 const MAX_NAME = 255; // Characters; what file systems take.
