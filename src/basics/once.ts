@@ -14,6 +14,16 @@ export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
   };
 }
 
+/** As `onceDone`, for each key, a user's name as a rule. */
+export function onceEach<T>(work: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const jobs = new Map<string, () => Promise<T>>();
+  return (key) => {
+    const job = jobs.get(key) ?? onceDone(() => work(key));
+    jobs.set(key, job);
+    return job();
+  };
+}
+
 /** What each server of this process has one of, made at its first need. A server is known by its counts, which all its cores share. */
 export function perServer<T>(make: (core: Core) => T): (core: Core) => T {
   const made = new WeakMap<Counts, { readonly it: T }>();

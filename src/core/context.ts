@@ -35,8 +35,10 @@ export async function declareContextStores(core: Core): Promise<void> {
 export function createContext(core: Core): ContextProtocol {
   const context: ContextProtocol = {
     async get(username, threadId, head) {
-      const path = await core.thread.messages(username, threadId, head === undefined ? {} : { head });
-      const edits = await readEdits(core, username, threadId);
+      const [path, edits] = await Promise.all([
+        core.thread.messages(username, threadId, head === undefined ? {} : { head }),
+        readEdits(core, username, threadId),
+      ]);
       return edits.map(toEdit).reduce(applyEdit, toContext(path));
     },
 

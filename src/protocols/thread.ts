@@ -38,9 +38,10 @@ export interface ThreadProtocol {
    * Adds a message below `parentId` and moves the head to it. On return both survive the death of the process. A message
    * whose id is there already is left as it is, and the head moves to it only from its parent: so a caller that crashed may
    * simply do it again, and one that comes late takes nothing back.
-   * Throws AppError("notFound") when the thread or the parent does not exist.
+   * Throws AppError("notFound") when the thread or the parent does not exist. `thread` is the thread from a caller who has read it: it need not
+   * be read again, and what happened to it since is kept all the same.
    */
-  append(username: string, threadId: string, message: NewMessage): Promise<Message>;
+  append(username: string, threadId: string, message: NewMessage, thread?: Thread): Promise<Message>;
 
   /**
    * Sets the given fields; those in `metadata` are merged key by key, null removes. `headId` shows another branch.

@@ -7,10 +7,10 @@
 import { AppError } from "../basics/errors";
 import { publishFact, userTopic } from "../basics/facts";
 import { share } from "../basics/once";
-import type { Core, FileInfo, Thread, TurnInfo, TurnRequest, User } from "../protocols";
+import type { Core, FileInfo, NewMessage, Thread, TurnInfo, TurnRequest, User } from "../protocols";
 import { findLease, isHeld, type Lease, type Leases, releaseLease } from "./lease";
 import { busy, type Plan, titleFrom } from "./plan";
-import { addTurn, readTurn } from "./records";
+import { addTurn, readTurn, removeTurn } from "./records";
 import { recoverTurn } from "./recover";
 import { stopRemotely } from "./remote";
 import { type RunningTurn, runTurn } from "./run";
@@ -35,23 +35,42 @@ export interface Engine {
   hasWarned: boolean;
 }
 
-/** Starts the turn, or gives the one that the same request started before. `start` is given the turn's id. */
+/** What is known when a request comes: all of it is asked of the store at once. */
+export interface Arrival {
+  readonly turnId: string;
+  /** Null = the request names none, or one that the user does not have. */
+  readonly thread: Thread | null;
+  /** Why there is no room for the message; null = there is. */
+  readonly refusal: unknown;
+}
+
+/** Starts the turn, or gives the one that the same request started before. */
 export async function startOnce(
   engine: Engine,
   user: User,
   request: TurnRequest,
-  start: (turnId: string) => Promise<TurnInfo>,
+  { room, start }: { room: () => Promise<void>; start: (arrival: Arrival) => Promise<TurnInfo> },
 ): Promise<TurnInfo> {
   const { core, starting } = engine;
-  if (request.key === undefined) return start(Bun.randomUUIDv7());
+  const { key, threadId } = request;
   // Other users may use the same keys.
-  const turnId = Bun.randomUUIDv5(JSON.stringify([user.username, request.key]), "oid");
+  const turnId = key === undefined ? Bun.randomUUIDv7() : Bun.randomUUIDv5(JSON.stringify([user.username, key]), "oid");
   // A start that failed left no turn.
-  const before = (await starting.get(turnId)?.catch(() => null)) ?? (await readTurn(core, user.username, turnId));
-  if (before) return (await isSame(core, user, before, request)) ? before : start(Bun.randomUUIDv7());
+  const begun = await starting.get(turnId)?.catch(() => null);
+  const [before, thread, refusal] = await Promise.all([
+    begun ?? (key === undefined ? null : readTurn(core, user.username, turnId)),
+    threadId === undefined ? null : core.thread.get(user.username, threadId),
+    room().then(
+      () => null,
+      (error: unknown) => error,
+    ),
+  ]);
+  const arrival = { turnId, thread, refusal };
+  if (before)
+    return (await isSame(core, user, before, request)) ? before : start({ ...arrival, turnId: Bun.randomUUIDv7() });
   // Another send with the key began while this one read.
-  if (starting.has(turnId)) return startOnce(engine, user, request, start);
-  return share(starting, turnId, () => start(turnId));
+  if (starting.has(turnId)) return startOnce(engine, user, request, { room, start });
+  return share(starting, turnId, () => start(arrival));
 }
 
 /** Whether the turn was started by the same request: a form that was filled in anew may still bear its earlier key. */
@@ -85,15 +104,17 @@ async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: strin
   const { core, leases, running } = engine;
   const { username } = user;
   const fields = { title: titleFrom(plan.content ?? ""), ...plan.settings };
-  const { id: threadId } = plan.thread ?? (await core.thread.create(username, fields));
+  const made = plan.thread ? null : await core.thread.create(username, fields);
+  const threadId = plan.thread?.id ?? made?.id ?? "";
   const lease: Lease = { threadId, username, turnId, epoch: 0 };
   if (!(await leaseThread(engine, lease, plan))) throw busy();
-  const info = await storeTurn(core, plan, lease).catch(async (error) => {
-    await releaseLease(core, lease).catch(() => leases.abandon(lease));
+  const { info, isOurs } = await storeTurn(core, plan, lease, made).catch(async (error) => {
+    await removeTurn(core, lease)
+      .then(() => releaseLease(core, lease))
+      .catch(() => leases.abandon(lease));
     throw error;
   });
-  // What cannot be read now is found out by the first save.
-  if (!(await isHeld(core, lease).catch(() => true))) {
+  if (!isOurs) {
     // This process stood still, and another one took the lease over before there was a turn to end.
     await recoverTurn(core, lease).catch(() => leases.abandon(lease));
     return info;
@@ -139,53 +160,70 @@ function warnOfLimit(engine: Engine): void {
   core.log.warn(`${why}. Set BUN_CONFIG_MAX_HTTP_REQUESTS=20000 before the start`);
 }
 
-async function storeTurn(core: Core, plan: Plan, lease: Lease): Promise<TurnInfo> {
+/**
+ * Stores the question and the turn, side by side: a recovery that finds a turn without its question forgets it. `made` is the thread
+ * when it was made for this turn. `isOurs`: no other process had taken the lease over when the turn was there.
+ */
+async function storeTurn(core: Core, plan: Plan, lease: Lease, made: Thread | null) {
   const { username, threadId, turnId: id } = lease;
   // Read only now that the thread is taken: the turn before this one may just have moved the head.
-  const thread = await core.thread.get(username, threadId);
-  const parentId = await storeQuestion(core, plan, thread, lease);
-  const started = new Date().toISOString();
+  const thread = made ?? (await core.thread.get(username, threadId));
+  const asked = (plan.parentId === undefined ? thread?.headId : plan.parentId) ?? null;
+  const isAnsweredAgain = plan.content === null && asked !== null;
+  const parentId = isAnsweredAgain ? asked : Bun.randomUUIDv7();
   const info: TurnInfo = {
     id,
     threadId,
     parentId,
     status: "running",
     ...plan.settings,
-    started,
+    started: new Date().toISOString(),
     error: null,
     usage: null,
   };
-  if (!thread || !isAsPlanned(thread, plan, parentId))
-    await core.thread.update(username, threadId, {
-      ...plan.settings,
-      headId: parentId,
-      // A thread in the archive is in no list and found by no search.
-      ...(thread?.archived && { archived: false }),
-    });
-  // Last: a follower that finds the turn asks its process for what it said so far, which answers as soon as the turn runs.
-  await addTurn(core, username, info);
-  return info;
+  const question = isAnsweredAgain ? null : questionOf(plan, info, asked);
+  const [stored, added] = await Promise.allSettled([
+    showQuestion(core, plan, lease, { thread, parentId, question }),
+    // What cannot be read now is found out by the first save.
+    addTurn(core, username, info).then(() => isHeld(core, lease).catch(() => true)),
+  ]);
+  if (stored.status === "rejected") throw stored.reason;
+  if (added.status === "rejected") throw added.reason;
+  return { info, isOurs: added.value };
 }
 
-/** Id of the message that is answered: the user's, stored now, or one that is there already. */
-async function storeQuestion(
+function questionOf(
+  { content, files }: Plan,
+  { id: turnId, parentId: id }: TurnInfo,
+  parentId: string | null,
+): NewMessage {
+  const text = { role: "user", type: "text", content: content ?? "" } as const;
+  return { id, parentId, ...text, turnId, step: 0, ...(files.length > 0 && { files }) };
+}
+
+interface Question {
+  readonly thread: Thread | null;
+  /** Of the message that is answered. */
+  readonly parentId: string;
+  /** That message when it is to be stored; null = it is there. */
+  readonly question: NewMessage | null;
+}
+
+/** Stores it, and makes the thread show it with what the turn is called with. */
+async function showQuestion(
   core: Core,
-  { content, files, parentId: asked }: Plan,
-  thread: Thread | null,
-  { username, threadId, turnId }: Lease,
-): Promise<string> {
-  const parentId = (asked === undefined ? thread?.headId : asked) ?? null;
-  if (content === null && parentId !== null) return parentId;
-  const message = await core.thread.append(username, threadId, {
-    parentId,
-    role: "user",
-    type: "text",
-    content: content ?? "",
-    turnId,
-    step: 0,
-    ...(files.length > 0 && { files }),
+  plan: Plan,
+  { username, threadId }: Lease,
+  { thread, parentId, question }: Question,
+): Promise<void> {
+  if (question) await core.thread.append(username, threadId, question, thread ?? undefined);
+  if (thread && isAsPlanned(thread, plan, parentId)) return;
+  await core.thread.update(username, threadId, {
+    ...plan.settings,
+    headId: parentId,
+    // A thread in the archive is in no list and found by no search.
+    ...(thread?.archived && { archived: false }),
   });
-  return message.id;
 }
 
 /** Whether the thread says all that already: in most turns nothing is changed, and a question that was stored now is the head. */

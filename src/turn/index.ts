@@ -9,7 +9,7 @@ import { within } from "../basics/within";
 import type { Core, LiveTurn, TurnInfo, TurnRequest, Turns, User } from "../protocols";
 import { answer } from "./answer";
 import { approveCall } from "./approvals";
-import { begin, type Engine, refuseWhenClosing, startOnce } from "./begin";
+import { type Arrival, begin, type Engine, refuseWhenClosing, startOnce } from "./begin";
 import { readEvents } from "./event-log";
 import { createFollowers } from "./follow";
 import { createLeases, declareLeases, findLease, leasedThreads } from "./lease";
@@ -58,14 +58,20 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
 
     async start(user, request) {
       await ready();
-      return startOnce(engine, user, request, (turnId) => start(engine, user, request, turnId));
+      const bytes = Buffer.byteLength(request.content ?? "");
+      return withRoom(engine, user, bytes, (room) => {
+        return startOnce(engine, user, request, { room, start: (arrival) => start(engine, user, request, arrival) });
+      });
     },
 
     async continue(user, turnId) {
       await ready();
       const plan = await planContinuation(core, user, turnId);
       await takeFromLimit(core, user);
-      return withRoom(engine, user, 0, () => begin(engine, user, plan));
+      return withRoom(engine, user, 0, async (room) => {
+        await room();
+        return begin(engine, user, plan);
+      });
     },
 
     get: (user, turnId) => readTurn(core, user.username, turnId),
@@ -125,20 +131,28 @@ function cutWaiting({ running }: Engine): void {
   for (const turn of running.values()) if (isWaiting(turn)) turn.cut("interrupted");
 }
 
-async function start(engine: Engine, user: User, request: TurnRequest, turnId: string): Promise<TurnInfo> {
+async function start(engine: Engine, user: User, request: TurnRequest, arrival: Arrival): Promise<TurnInfo> {
   const { core } = engine;
   await takeFromLimit(core, user);
-  const plan = await planTurn(core, user, request);
-  return withRoom(engine, user, Buffer.byteLength(request.content ?? ""), () => begin(engine, user, plan, turnId));
+  const plan = await planTurn(core, user, request, arrival.thread);
+  if (arrival.refusal) throw arrival.refusal;
+  return begin(engine, user, plan, arrival.turnId);
 }
 
-/** Of many messages that are sent at once, each also counts those before it that are not stored yet; they are stored side by side all the same. */
-async function withRoom<T>({ core, arriving }: Engine, { username }: User, bytes: number, run: () => Promise<T>) {
+/**
+ * Of many messages that are sent at once, each also counts those before it that are not stored yet; they are stored side by side all the
+ * same. `run` is given what asks whether there is room.
+ */
+async function withRoom<T>(
+  { core, arriving }: Engine,
+  { username }: User,
+  bytes: number,
+  run: (room: () => Promise<void>) => Promise<T>,
+): Promise<T> {
   const before = arriving.get(username) ?? 0;
   arriving.set(username, before + bytes);
   try {
-    await requireRoom(core, username, before + bytes);
-    return await run();
+    return await run(() => requireRoom(core, username, before + bytes));
   } finally {
     const left = (arriving.get(username) ?? 0) - bytes;
     if (left > 0) arriving.set(username, left);

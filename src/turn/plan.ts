@@ -27,10 +27,10 @@ export interface Plan {
   readonly stopRunning?: boolean;
 }
 
-export async function planTurn(core: Core, user: User, request: TurnRequest): Promise<Plan> {
+/** `thread` is the one that the request names, or null when the user has none of that id. */
+export async function planTurn(core: Core, user: User, request: TurnRequest, thread: Thread | null): Promise<Plan> {
   const files = request.files ?? [];
   if (request.content !== null) checkContent(request.content, files);
-  const thread = request.threadId === undefined ? null : await core.thread.get(user.username, request.threadId);
   if (request.threadId !== undefined && !thread)
     throw new AppError("notFound", "There is no such thread.", { reason: "noChat" });
   const { parentId } = request;

@@ -67,6 +67,11 @@ export async function endTurn(core: Core, { username, turnId, epoch }: Owned, en
   return core.store.update(username, "turns", turnId, inSnakeCase(kept), { epoch });
 }
 
+/** False when there is none, or another process has the turn by now. */
+export function removeTurn(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
+  return core.store.delete(username, "turns", turnId, { epoch });
+}
+
 export async function readTurn(core: Core, username: string, turnId: string): Promise<TurnInfo | null> {
   const record = await core.store.get(username, "turns", turnId);
   return record && toTurn(record);

@@ -9,7 +9,7 @@ import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo } from "../protocol
 import { endOfLast, INTERRUPTED } from "./ending";
 import { isLast, readEvents, turnTopic } from "./event-log";
 import { type Lease, releaseLease } from "./lease";
-import { endTurn, readTurn, takeTurn } from "./records";
+import { endTurn, readTurn, removeTurn, takeTurn } from "./records";
 import { createReplyParts, markCut, type PartsOrigin, type ReplyParts } from "./reply-parts";
 
 // Positions that the dead process may have shown and not saved are never given again. No model writes this much in the
@@ -23,16 +23,30 @@ export async function recoverTurn(core: Core, lease: Lease): Promise<void> {
   if (turn?.status === "running") {
     // First: the process that ran it may only have stood still, and from here on writes nothing more.
     if (!(await takeTurn(core, lease))) return;
-    const saved = await readEvents(core, username, turnId);
-    // The process may have died between its last event and the record that says so.
-    const last = saved.at(-1);
-    if ((!last || !isLast(last)) && !(await keepWhatIsSaved(core, lease, turn, saved))) return;
-    if (!(await endTurn(core, lease, endOfLast(last?.event)))) return;
+    // The process may have died while it stored the two side by side. Nobody was told of a turn whose question is not there.
+    const isAsked = await showQuestion(core, username, turn);
+    if (!(await (isAsked ? endAsSaved(core, lease, turn) : removeTurn(core, lease)))) return;
   }
   await releaseLease(core, lease);
   await publishSaved(core, turnId, (await readEvents(core, username, turnId)).at(-1));
   await publishFact(core, userTopic(username), { type: "turn-ended", threadId, turnId });
   core.log.warn("A turn of a process that died was kept as interrupted", { turn: turnId });
+}
+
+/** False when another process has the turn by now. */
+async function endAsSaved(core: Core, lease: Lease, turn: TurnInfo): Promise<boolean> {
+  const saved = await readEvents(core, lease.username, turn.id);
+  // The process may have died between its last event and the record that says so.
+  const last = saved.at(-1);
+  if ((!last || !isLast(last)) && !(await keepWhatIsSaved(core, lease, turn, saved))) return false;
+  return endTurn(core, lease, endOfLast(last?.event));
+}
+
+/** Makes the thread's head what was asked, unless something was said since. False when it is not there. */
+async function showQuestion(core: Core, username: string, { threadId, parentId }: TurnInfo): Promise<boolean> {
+  const [question] = await core.thread.messages(username, threadId, { head: parentId, limit: 1 });
+  if (question) await core.thread.append(username, threadId, question);
+  return question !== undefined;
 }
 
 /** The thread first, then the log in one write: a recovery that is interrupted in between does the same again. */

@@ -105,7 +105,7 @@ test("what a turn writes, in the order that a crash cannot hurt, and nothing twi
     await Array.fromAsync(events ?? []);
     return info.threadId;
   };
-  const question = ["add turn_claims", "add messages", "update threads", "add turns"];
+  const question = ["add turn_claims", "add messages", "add turns", "update threads"];
   const reply = ["append turns", "add messages", "update threads"];
   const end = ["append turns", "update turns", "delete turn_claims"];
   writes.length = 0;

@@ -57,6 +57,23 @@ export const branches: readonly ContractCase[] = [
     },
   },
   {
+    name: "what became of a thread since it was read stays as it is when a message is added with it",
+    async run(core) {
+      const read = await core.thread.create("ann", { title: "Before", tags: ["old"] });
+      const { id } = read;
+      const others = { title: "After", pinned: true, tags: ["new"], metadata: { seen: "yes" } };
+      await core.thread.update("ann", id, others);
+      const { id: headId } = await core.thread.append("ann", id, userMessage(null, "one"), read);
+      const thread = await core.thread.get("ann", id);
+      deepEqual(thread, { ...read, ...others, headId, updated: thread?.updated });
+      const listed = async (tag: string) => (await core.thread.list("ann", { tag })).map((found) => found.id);
+      deepEqual([await listed("old"), await listed("new"), await core.thread.tags("ann")], [[], [id], ["new"]]);
+      await core.thread.update("ann", id, { title: "Before", pinned: false, tags: [] });
+      await core.thread.append("ann", id, userMessage(headId, "two"), thread ?? undefined);
+      deepEqual([await listed("new"), await core.thread.tags("ann")], [[], []]);
+    },
+  },
+  {
     name: "a sibling starts a branch; the other one stays and can be shown again",
     async run(core) {
       const { id } = await core.thread.create("ann", { title: "" });

@@ -8,7 +8,7 @@ import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { FILE_MAX_BYTES } from "../../basics/limits";
 import { fromRecord } from "../../basics/names";
-import { onceDone } from "../../basics/once";
+import { onceDone, onceEach } from "../../basics/once";
 import { createQueues } from "../../basics/queues";
 import { addIfAbsent } from "../../basics/records";
 import { MIB } from "../../basics/size";
@@ -209,8 +209,6 @@ interface Contents {
 }
 
 function createContents(core: Core): Contents {
-  const counted = new Map<string, () => Promise<void>>();
-
   const isHeld = async (username: string, sha256: string): Promise<boolean> =>
     (await core.store.find(username, FILES, { where: { sha256 }, select: [], limit: 1 })).length > 0;
 
@@ -228,8 +226,8 @@ function createContents(core: Core): Contents {
     if (await isHeld(username, sha256)) await add(username, content, null);
   };
 
-  /** Once per user, in pages. */
-  const countOld = async (username: string): Promise<void> => {
+  /** In pages. */
+  const ready = onceEach(async (username: string): Promise<void> => {
     if (await core.store.get(username, CONTENTS, COUNTED)) return;
     let after = "";
     for (;;) {
@@ -241,14 +239,9 @@ function createContents(core: Core): Contents {
       if (files.length < PAGE) break;
     }
     if (after !== "") await noteCounted(username);
-  };
+  });
   /** A user without files is noted with the first file, so that a message without one writes nothing here. */
   const noteCounted = (username: string) => add(username, { sha256: COUNTED, size: 0 }, null);
-  const ready = (username: string): Promise<void> => {
-    const job = counted.get(username) ?? onceDone(() => countOld(username));
-    counted.set(username, job);
-    return job();
-  };
 
   // Claims of a user come one after the other, or several files that have no room together would all be refused.
   const claims = createQueues();
@@ -270,7 +263,11 @@ function createContents(core: Core): Contents {
     async size(username) {
       await ready(username);
       const before = new Date(Date.now() - STALE_MS).toISOString();
-      const lost = await core.store.find(username, CONTENTS, { where: { since: { lt: before } } });
+      const [lost, size] = await Promise.all([
+        core.store.find(username, CONTENTS, { where: { since: { lt: before } } }),
+        core.store.size(username, CONTENTS),
+      ]);
+      if (lost.length === 0) return size;
       for (const { id, size } of lost) {
         if (await isHeld(username, id)) await core.store.update(username, CONTENTS, id, { since: null });
         else await release(username, { sha256: id, size: Number(size) });

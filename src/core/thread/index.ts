@@ -7,13 +7,15 @@ import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { publishFact, userTopic } from "../../basics/facts";
 import { pathTo } from "../../basics/messages";
+import { onceEach } from "../../basics/once";
 import { createQueues } from "../../basics/queues";
-import { findAnyOf } from "../../basics/records";
+import { addIfAbsent, findAnyOf } from "../../basics/records";
 import type {
   Core,
   Message,
   MessagePath,
   NewMessage,
+  StoreRecord,
   Thread,
   ThreadFields,
   ThreadProtocol,
@@ -28,7 +30,9 @@ import {
   listThreads,
   mergeMetadata,
   placeOf,
+  placeOld,
   placeTags,
+  recordOfThread,
   toMessage,
   toNode,
   toThread,
@@ -43,10 +47,14 @@ const PAGE_SIZE = 50;
 export function createThread(core: Core): ThreadProtocol {
   // Forks of a user are made one after the other, or each of many would find the room that is left.
   const forks = createQueues();
+  const placed = onceEach((username) => placeOld(core, username));
   return {
     create: (username, fields) => createRecord(core, username, fields),
 
-    list: (username, page = {}) => listThreads(core, username, { limit: PAGE_SIZE, ...page }),
+    async list(username, page = {}) {
+      await placed(username);
+      return listThreads(core, username, { limit: PAGE_SIZE, ...page });
+    },
 
     tags: (username) => listTags(core, username),
 
@@ -63,7 +71,7 @@ export function createThread(core: Core): ThreadProtocol {
       return records.map(toNode);
     },
 
-    append: (username, threadId, message) => appendMessage(core, username, threadId, message),
+    append: (username, threadId, message, thread) => appendMessage(core, username, threadId, message, thread),
 
     update: (username, threadId, fields, where) => updateRecord(core, username, threadId, fields, where),
 
@@ -86,14 +94,15 @@ const WHOLE = 1000; // Messages. More at once would hold everything else up: a l
 
 /** The branch from the root to a head: its texts alone, of a long thread, which costs a second reading of ids and parents. */
 async function readPath(core: Core, username: string, threadId: string, path: MessagePath): Promise<Message[]> {
-  const head = path.head ?? (await core.thread.get(username, threadId))?.headId;
+  const isWhole = path.limit === undefined && path.before === undefined;
+  const [head, records, tree] = await Promise.all([
+    path.head ?? core.thread.get(username, threadId).then((thread) => thread?.headId),
+    isWhole ? core.store.find(username, "messages", { where: { thread_id: threadId }, limit: WHOLE + 1 }) : null,
+    isWhole ? null : (path.tree ?? core.thread.tree(username, threadId)),
+  ]);
   if (!head) return [];
-  if (path.limit === undefined && path.before === undefined) {
-    const query = { where: { thread_id: threadId }, limit: WHOLE + 1 };
-    const records = await core.store.find(username, "messages", query);
-    if (records.length <= WHOLE) return pathTo(records.map(toMessage), head);
-  }
-  const nodes = pathTo(path.tree ?? (await core.thread.tree(username, threadId)), head);
+  if (records && records.length <= WHOLE) return pathTo(records.map(toMessage), head);
+  const nodes = pathTo(tree ?? (await core.thread.tree(username, threadId)), head);
   const end = path.before === undefined ? nodes.length : nodes.findIndex(({ id }) => id === path.before);
   const start = path.limit === undefined ? 0 : Math.max(0, end - path.limit);
   const values = end < 0 ? [] : nodes.slice(start, end).map(({ id }) => id);
@@ -108,28 +117,36 @@ async function createRecord(core: Core, username: string, fields: ThreadFields):
   const record = { title: "", ...EMPTY, ...fromThread(fields), created: now, updated: now, archived: false };
   const thread = toThread({ ...record, id });
   await core.store.add(username, "threads", { ...record, place: placeOf(thread) }, id);
-  await placeTags(core, username, thread);
+  if (thread.tags.length > 0) await placeTags(core, username, thread);
   await tellChanged(core, username, id);
   return thread;
 }
 
-async function appendMessage(core: Core, username: string, threadId: string, message: NewMessage): Promise<Message> {
-  if (!(await core.store.get(username, "threads", threadId)))
-    throw new AppError("notFound", "There is no such thread.");
-  if (message.parentId !== null) await requireMessage(core, username, threadId, message.parentId);
+async function appendMessage(
+  core: Core,
+  username: string,
+  threadId: string,
+  message: NewMessage,
+  thread?: Thread,
+): Promise<Message> {
+  const record = thread ? recordOfThread(thread) : await core.store.get(username, "threads", threadId);
+  if (!record) throw new AppError("notFound", "There is no such thread.");
+  // A head is a message of its thread.
+  const { parentId } = message;
+  if (parentId !== null && parentId !== record.head_id) await requireMessage(core, username, threadId, parentId);
   const complete: Message = {
     ...message,
     threadId,
     id: message.id ?? Bun.randomUUIDv7(),
     timestamp: message.timestamp ?? new Date().toISOString(),
   };
-  const known = message.id === undefined ? null : await core.store.get(username, "messages", message.id);
-  if (!known) await core.store.add(username, "messages", fromMessage(complete), complete.id);
+  const isAdded = await addIfAbsent(core.store, username, "messages", fromMessage(complete), complete.id);
+  const known = isAdded ? null : await core.store.get(username, "messages", complete.id);
   // The head moves last: until then a crash leaves a message that no branch shows. Whoever adds one again must not take the
   // head back from what was said since.
-  await updatePlaced(core, username, threadId, ({ head_id: head }) =>
-    known && head !== known.parent_id ? null : { head_id: complete.id, updated: complete.timestamp },
-  );
+  const moveHead = ({ head_id: head }: StoreRecord) =>
+    known && head !== known.parent_id ? null : { head_id: complete.id, updated: complete.timestamp };
+  await updatePlaced(core, username, threadId, moveHead, known ? undefined : record);
   await publishFact(core, userTopic(username), { type: "message-added", threadId, messageId: complete.id });
   return known ? toMessage(known) : complete;
 }

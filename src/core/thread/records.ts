@@ -78,6 +78,11 @@ export function toThread({ place: _, ...record }: StoreRecord): Thread {
   return { ...EMPTY, ...fromRecord<Thread>(record, ["model", "systemPrompt", "headId"]) };
 }
 
+/** As the thread lies in the store. */
+export function recordOfThread(thread: Thread): StoreRecord {
+  return { ...recordOf(THREADS, thread), id: thread.id, place: placeOf(thread) };
+}
+
 /** The fields that are given. Throws AppError("invalid") for what is too long, too much or too deep. */
 export function fromThread({ parameters, metadata, tags, ...plain }: ThreadFields & ThreadState): JsonObject {
   return {
@@ -137,7 +142,6 @@ export async function listThreads(
   username: string,
   { limit, before, archived = false, tag = null, pinnedFirst = false }: ListPage,
 ): Promise<Thread[]> {
-  await placeOld(core, username);
   const list = { archived, tag };
   const cursor = before === undefined ? null : await core.thread.get(username, before);
   if (before !== undefined && !cursor) return [];
@@ -170,17 +174,18 @@ export async function listTags(core: Core, username: string): Promise<string[]> 
 }
 
 /**
- * Sets fields of the thread and moves it where it then belongs. `changesOf` is given the thread as it is when they are set.
- * Null when there is no thread, or it wants no change.
+ * Sets fields of the thread and moves it where it then belongs. `changesOf` is given the thread as it is when they are set, and `read` first,
+ * when the caller has read it. Null when there is no thread, or it wants no change.
  */
 export async function updatePlaced(
   core: Core,
   username: string,
   threadId: string,
   changesOf: (record: StoreRecord) => JsonObject | null,
+  read?: StoreRecord,
 ): Promise<StoreRecord | null> {
-  for (;;) {
-    const record = await core.store.get(username, "threads", threadId);
+  for (let given = read; ; given = undefined) {
+    const record = given ?? (await core.store.get(username, "threads", threadId));
     const changes = record && changesOf(record);
     if (!changes) return null;
     const changed = { ...record, ...changes };
@@ -188,7 +193,9 @@ export async function updatePlaced(
     const was = { place: (record.place ?? null) as string | null, title: record.title as string | null };
     // Another request that moved the thread meanwhile may have changed what its place is made of: look again.
     if (!(await core.store.update(username, "threads", threadId, { ...changes, place }, was))) continue;
-    if (place !== was.place || changes.tags !== undefined) await placeTags(core, username, toThread(changed));
+    const { tags } = toThread(changed);
+    if (changes.tags !== undefined || (place !== was.place && tags.length > 0))
+      await placeTags(core, username, toThread(changed));
     return { ...changed, place };
   }
 }
@@ -209,8 +216,10 @@ export async function placeTags(core: Core, username: string, thread: Thread): P
 
 type Placed = Pick<Thread, "id" | "archived" | "pinned" | "tags" | "updated">;
 
+/** Behind the id, where it changes no order, stand the tags: so a thread whose place is as it was has the tags that it had. */
 export function placeOf(thread: Placed): string {
-  return placeIn({ archived: thread.archived, tag: null }, thread);
+  const { archived, tags } = thread;
+  return placeIn({ archived, tag: null }, thread) + (tags.length > 0 ? ` ${Bun.hash(JSON.stringify(tags))}` : "");
 }
 
 /** The list of one tag, or of all. */
@@ -255,8 +264,8 @@ function newestFirst(a: Thread, b: Thread): number {
   return a.updated === b.updated ? (a.id < b.id ? 1 : -1) : a.updated < b.updated ? 1 : -1;
 }
 
-/** Threads that were kept before there were places. */
-async function placeOld(core: Core, username: string): Promise<void> {
+/** Gives threads that were kept before there were places theirs. */
+export async function placeOld(core: Core, username: string): Promise<void> {
   let records: StoreRecord[];
   do {
     records = await core.store.find(username, "threads", { where: { place: null }, select: [], limit: 500 });

@@ -5,8 +5,11 @@
  */
 
 import { foldedInPlace, foldedWords } from "../../basics/fold";
-import type { Core, ThreadHit } from "../../protocols";
+import { findAnyOf } from "../../basics/records";
+import type { Core, StoreRecord, ThreadHit } from "../../protocols";
+import { toThread } from "./records";
 
+const TEXTS_AT_ONCE = 50; // Each may be 100 kB; as many as a page of hits has.
 const CANDIDATES_PER_HIT = 4; // Several messages of one thread are one hit.
 
 export async function searchThreads(core: Core, username: string, text: string, limit: number): Promise<ThreadHit[]> {
@@ -25,18 +28,34 @@ export async function searchThreads(core: Core, username: string, text: string, 
     // A title's hit also leads to the newest message that says the words.
     if (!found.get(threadId)) found.set(threadId, id);
   }
+  const threads = await byIds(core, username, "threads", [...found.keys()]);
+  const listed = [...found].flatMap(([threadId, messageId]) => {
+    const record = threads.get(threadId);
+    return record && !record.archived ? [{ thread: toThread(record), messageId }] : [];
+  });
   const hits: ThreadHit[] = [];
-  for (const [threadId, messageId] of found) {
-    if (hits.length === limit) break;
-    const thread = await core.thread.get(username, threadId);
-    if (!thread || thread.archived) continue;
-    const message = messageId === null ? null : await core.store.get(username, "messages", messageId);
-    const snippet = snippetOf(message ? String(message.content) : thread.title, text);
-    hits.push({ thread, snippet, ...(message && { messageId: message.id }) });
-    // A snippet of a long text takes a millisecond or two, and there may be many.
-    await new Promise(setImmediate);
+  for (let from = 0; from < Math.min(listed.length, limit); from += TEXTS_AT_ONCE) {
+    const some = listed.slice(from, Math.min(from + TEXTS_AT_ONCE, limit));
+    const texts = await byIds(
+      core,
+      username,
+      "messages",
+      some.flatMap(({ messageId }) => messageId ?? []),
+    );
+    for (const { thread, messageId } of some) {
+      const message = messageId === null ? null : texts.get(messageId);
+      const snippet = snippetOf(message ? String(message.content) : thread.title, text);
+      hits.push({ thread, snippet, ...(message && { messageId: message.id }) });
+      // A snippet of a long text takes a millisecond or two, and there may be many.
+      await new Promise(setImmediate);
+    }
   }
   return hits;
+}
+
+async function byIds(core: Core, username: string, store: string, ids: string[]): Promise<Map<string, StoreRecord>> {
+  const records = await findAnyOf(core.store, username, store, { field: "id", values: ids, to: (record) => record });
+  return new Map(records.map((record) => [record.id, record]));
 }
 
 const BEFORE = 40; // Characters; a list shows two short lines.

@@ -92,9 +92,13 @@ export async function startTurn(
   { threadId, start, answer, kept }: TurnStart,
 ): Promise<Response> {
   const { user, words } = reader;
-  const wasArchived = threadId !== null && ((await core.thread.get(user.username, threadId))?.archived ?? false);
   try {
-    const turn = await start();
+    // The thread as it is before the turn begins, which changes it only after a first answer of the store.
+    const [before, turn] = await Promise.all([
+      threadId === null ? null : core.thread.get(user.username, threadId),
+      start(),
+    ]);
+    const wasArchived = before?.archived ?? false;
     return isFromHtmx(request) ? await answer(turn, wasArchived) : seeOther(`/t/${turn.threadId}?stream=1`);
   } catch (error) {
     if (!isAppError(error) || isFromHtmx(request) || !kept) throw error;
