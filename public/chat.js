@@ -218,11 +218,14 @@
   });
 
   // All windows of a person hear of a change in the same moment. The one that they look at fetches its list at once, the others spread
-  // out; and none while its next page is on the way, or it would come back without that.
+  // out; and none while its next page is on the way, or it would come back without that, nor while a form in it is sent, or the form would
+  // come back.
   const SPREAD_MS = 500;
   on("threads-reload threads-changed threads-active", (event) => {
-    const isGrowing = document.querySelector("#list-end.htmx-request");
-    if (!isGrowing && (event.detail?.isDue || document.hasFocus())) return;
+    const isBusy = document.querySelector(
+      "#list-end.htmx-request, #threads form:is(.htmx-request, :has(.htmx-request))",
+    );
+    if (!isBusy && (event.detail?.isDue || document.hasFocus())) return;
     event.stopImmediatePropagation();
     setTimeout(() => htmx.trigger(document.body, event.type, { isDue: true }), Math.random() * SPREAD_MS);
   });

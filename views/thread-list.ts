@@ -86,7 +86,8 @@ function itemId({ thread, filter, hit }: ThreadItemData): string {
 export function threadForm({ thread, filter, query, hit }: ThreadItemData, words: Words): Html {
   const path = `/t/${thread.id}`;
   const back = queryOf(filter, { q: hit ? query : "" });
-  const include = html`hx-include="#search, #threads > [name], #list-end [name]"`;
+  // An answer that was on its way, and still has the form, must not come after this one's.
+  const include = html`hx-include="#search, #threads > [name], #list-end [name]" hx-sync="#search:replace"`;
   const moving = thread.archived ? "restore" : "archive";
   return html`<li id="${pageIds.entryForm(thread.id)}" class="thread-form" hx-morph-skip><form method="post" action="${path}/details" hx-post="${path}/details" ${include} hx-swap="none">
 <input type="hidden" name="change" value="${thread.id}"><input type="hidden" name="back" value="${back}">

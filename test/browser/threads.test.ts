@@ -512,4 +512,40 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
     },
     TIMEOUT_MS,
   );
+
+  test(
+    "a form that was sent does not come back with an answer that was on its way",
+    async () => {
+      const id = await addChat("Draft");
+      const other = await addChat("Other");
+      const ann = await (await person("ann")).open("/");
+      await edit(ann, "Draft");
+      // The list's answer is held back until the form's is there; then the form's, while the list changes again.
+      for (const held of ["GET", "POST"]) {
+        const [begun, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        await ann.route(/\/threads\?|\/details/, async (route) => {
+          if (route.request().method() !== held) return route.fallback();
+          begun.resolve();
+          await released.promise;
+          await route.fallback().catch(() => {}); // It may have been given up.
+        });
+        if (held === "GET") {
+          await core.thread.update("ann", other, { title: "Renamed" });
+          await begun.promise;
+        }
+        await ann.fill(".thread-form [name=title]", `Sent ${held}`);
+        await ann.press(".thread-form [name=title]", "Enter");
+        if (held === "POST") {
+          await begun.promise;
+          await core.thread.update("ann", other, { title: "Renamed again" });
+        } else await expectList(ann, ["# Today", "Sent GET", "Renamed"]);
+        released.resolve();
+        await ann.unrouteAll({ behavior: "wait" });
+        await eventually(() => core.thread.get("ann", id).then((thread) => thread?.title), `Sent ${held}`);
+        if (held === "GET") await edit(ann, "Sent GET");
+      }
+      await expectList(ann, ["# Today", "Sent POST", "Renamed again"]);
+    },
+    TIMEOUT_MS,
+  );
 });
