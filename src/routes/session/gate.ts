@@ -54,9 +54,9 @@ export function createRouteTable(routes: readonly InternalRoute[]): RouteTable {
   };
 }
 
-/** A slash at the end makes no difference. */
+/** A slash at the end makes no difference; two of them are another path. */
 function partsOf(path: string): string[] {
-  return path.replace(/(?<=.)\/$/, "").split("/");
+  return path.replace(/(?<=[^/])\/$/, "").split("/");
 }
 
 /** Part by part, a name comes before a parameter, and that before whatever follows. */

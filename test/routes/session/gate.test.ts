@@ -63,6 +63,7 @@ describe("before a request is read", () => {
       ["/_plugin/nobody/", "404"],
       ["/static/style.css", "200"],
       ["/static/nothing", "404"],
+      ["//", "401"],
     ]) {
       const answer = await send(server.url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
       expect([path, answer.slice(0, 12)]).toEqual([path, `HTTP/1.1 ${status}`]);
@@ -115,6 +116,8 @@ describe("what a route says of itself", () => {
   test("its methods are told by its path", () => {
     expect(methods("/a/x")).toEqual(["GET", "POST", "HEAD", "OPTIONS"]);
     expect(methods("/nowhere")).toBeNull();
+    expect(methods("/a/x/")).toEqual(methods("/a/x"));
+    expect(methods("/a/x//")).toBeNull();
   });
 });
 
