@@ -7,7 +7,8 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Log } from "./protocols";
 
-const LOOK_MS = 250; // How long a flood can have Bun spin. A look costs some ten microseconds.
+const LOOK_MS = 250; // How long a flood can have Bun spin once it has begun.
+const REST_MS = 1000; // While most are free, so that a server with nothing to do is seldom woken.
 const RESERVE_SHARE = 1 / 8; // Of the limit: for files, calls of models, and what comes between two looks;
 const RESERVE_MIN = 16; // at least,
 const RESERVE_MAX = 256; // and at most.
@@ -28,9 +29,10 @@ export function watchDescriptors(log: Log, { pause, resume }: Listener): () => v
   const reserve = Math.min(RESERVE_MAX, Math.max(RESERVE_MIN, Math.floor(limit * RESERVE_SHARE)));
   let pausedMs: number | null = null;
   let saidMs = Number.NEGATIVE_INFINITY;
-  const timer = setInterval(() => {
+  const look = (): void => {
     const now = performance.now();
     const free = limit - lowestFree(limit);
+    timer = setTimeout(look, free > limit / 2 ? REST_MS : LOOK_MS);
     if (pausedMs === null && free < reserve) {
       pausedMs = now;
       if (now - saidMs > SAY_AGAIN_MS) log.warn(TOO_MANY, { limit });
@@ -44,8 +46,9 @@ export function watchDescriptors(log: Log, { pause, resume }: Listener): () => v
         log.error("Cannot listen again; trying again", { error: error as Error });
       }
     }
-  }, LOOK_MS);
-  return () => clearInterval(timer);
+  };
+  let timer = setTimeout(look, LOOK_MS);
+  return () => clearTimeout(timer);
 }
 
 const TOO_MANY =

@@ -79,6 +79,11 @@ export function createFinder(folder: string | null): () => Promise<FoundFile[]> 
   };
 }
 
+/** The folder and those below it in which plugins are. */
+export function foldersIn(folder: string): readonly string[] {
+  return ["", ...FOLDERS].map((name) => join(folder, name));
+}
+
 /** By their names, whatever their folder: paths of what is taken for plugins, whether it can be used or not. */
 export async function pluginFilesIn(folder: string): Promise<readonly string[]> {
   return (await list(folder)).files;

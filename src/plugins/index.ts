@@ -12,13 +12,14 @@ import { createTurns } from "../turn";
 import { builtIns } from "./built-ins";
 import { createCounts, createDraft } from "./core";
 import { requireSettings } from "./fault";
-import { pluginFilesIn } from "./find";
+import { foldersIn, pluginFilesIn } from "./find";
 import { build, type Generation, type Workshop } from "./generation";
 import { createPlugins, tellChanges } from "./info";
 import { createLoad, entriesOf, type LoadedPlugin } from "./load";
 import { PATIENCE, type Patience } from "./patience";
 import { createSettingsFile, type SettingsFile } from "./settings";
 import { type Stage, stopAll, stopPlugin } from "./start";
+import { createWatch, type WatchPath } from "./watch";
 
 export interface Installed {
   readonly core: Core;
@@ -35,6 +36,8 @@ export interface InstallOptions {
   readonly plugins?: readonly Plugin[];
   /** For tests. */
   readonly patience?: Partial<Patience>;
+  /** For tests. */
+  readonly looking?: Partial<Looking>;
   /** For checks: what is required and cannot be used is a fault as of any other plugin, and the built-in stands in for it. */
   readonly isLenient?: boolean;
   /** False = for a command, beside a server or without: no turn is run or taken over, and no file is watched. Default: true. */
@@ -80,9 +83,15 @@ export async function install({
     if (before && before.core.model !== next.core.model) await publishFact(core, EVERYBODY, { type: "models-changed" });
   };
 
-  const watch = createWatch(change, log);
-  const turns = createTurns(core, { ready: watch.ready, pin: exchange.pin });
-  const plugins = createPlugins({ current: exchange.current, running: stage.running, settings, reload: watch.reload });
+  const watched = (): string[] => {
+    const files = [...(exchange.current()?.entries.values() ?? [])].flatMap(({ found }) => found?.paths ?? []);
+    // In the data folder the database is written to all the time.
+    const folders = folder === null || folder === config.dataPath ? [] : foldersIn(folder);
+    return [...folders, ...files, settings.path];
+  };
+  const looks = createLooks({ change, watched, log, ...options.looking });
+  const turns = createTurns(core, { ready: looks.ready, pin: exchange.pin });
+  const plugins = createPlugins({ current: exchange.current, running: stage.running, settings, reload: looks.reload });
   const counts = createCounts();
   const shop: Workshop = {
     ...stage,
@@ -105,14 +114,14 @@ export async function install({
     await close().catch(() => {}); // The first error is the one to mend.
     throw error;
   }
-  if (isServing && folder !== null) watch.start();
+  if (isServing && folder !== null) looks.start();
   return {
     core,
     get unread() {
       return settings.unread(exchange.current()?.plugins ?? []);
     },
     async stop(graceMs) {
-      await watch.stop();
+      await looks.stop();
       if (isServing) await turns.shutdown(graceMs);
       await stage.background.end();
       await close();
@@ -166,15 +175,31 @@ function createExchange(stage: Stage) {
   };
 }
 
+export interface Looking {
+  /** How often without a hint: for network disks, some mounts of containers, and folders that come later. */
+  readonly everyMs: number;
+  /** How long after the start for the first time: the first watch takes milliseconds, which the first visitor is not to wait for. */
+  readonly firstMs: number;
+  readonly watchPath: WatchPath;
+}
+
+interface LooksOptions extends Partial<Looking> {
+  readonly change: (isForced: boolean) => Promise<void>;
+  /** Paths in which a change shows, as far as it is known now. */
+  readonly watched: () => readonly string[];
+  readonly log: Log;
+}
+
 const LOOK_MS = 50; // Nobody saves a file and sends a message in less; a thousand turns a second cost twenty looks.
-const EVERY_MS = 1000;
+const EVERY_MS = 10_000; // Whoever waits for a change sends a message, before which there is a look.
+const FIRST_MS = 1000;
 const READY_MS = 1000; // A plugin that starts a server of its own takes longer; a turn after this one has it.
 
 /**
- * When plugins are looked at again: before a turn starts, so that it has what was saved before it, and every second for all that
- * happens outside of turns. By looking and not by watching, which misses links, network disks and folders that come later.
+ * When plugins are looked at again: before a turn starts, so that it has what was saved before it, and for all that happens outside of
+ * turns when the system tells of a change, and every ten seconds for what it does not tell of.
  */
-function createWatch(change: (isForced: boolean) => Promise<void>, log: Log) {
+function createLooks({ change, watched, log, everyMs = EVERY_MS, firstMs = FIRST_MS, watchPath }: LooksOptions) {
   let changing: Promise<void> | null = null;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let timer: Timer | undefined;
@@ -197,6 +222,14 @@ function createWatch(change: (isForced: boolean) => Promise<void>, log: Log) {
   };
   const look = () => changing ?? (performance.now() - lookedAt < LOOK_MS ? null : run(false));
 
+  /** Watched before it is looked at, so that nothing falls in between, and after it, for what has come. */
+  const lookAnew = async (): Promise<void> => {
+    watch.renew(watched());
+    await run(false);
+    watch.renew(watched());
+  };
+  const watch = createWatch(() => void lookAnew(), watchPath);
+
   return {
     /** Resolves when what was saved before is in use; at the latest when it has taken so long that a person would notice. */
     async ready(): Promise<void> {
@@ -205,12 +238,17 @@ function createWatch(change: (isForced: boolean) => Promise<void>, log: Log) {
     },
     reload: () => run(true),
     start(): void {
-      timer = setInterval(look, EVERY_MS).unref();
+      const again = (): void => {
+        timer = setTimeout(again, everyMs).unref();
+        void lookAnew();
+      };
+      timer = setTimeout(again, firstMs).unref();
     },
     /** Resolves when nothing is being changed any more. */
     async stop(): Promise<void> {
       isStopped = true;
-      clearInterval(timer);
+      clearTimeout(timer);
+      watch.stop();
       await changing;
     },
   };

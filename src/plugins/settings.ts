@@ -15,6 +15,7 @@ import { misfit } from "../tools/json-schema";
 import { NOT_NAMES } from "./shape";
 
 export interface SettingsFile {
+  readonly path: string;
   /** The plugin's settings as the file has them now, frozen; undefined for one without a schema. Throws an Error that says what to mend. */
   read(plugin: Plugin): unknown;
   /** Another object whenever the file says something else. */
@@ -30,12 +31,8 @@ export interface SettingsFile {
 }
 
 export function createSettingsFile(folder: string, log: Log): SettingsFile {
-  const file = createYamlFile<SettingsParts>({
-    path: join(folder, "plugins.yaml"),
-    missing: {},
-    parse: parseParts,
-    log,
-  });
+  const path = join(folder, "plugins.yaml");
+  const file = createYamlFile<SettingsParts>({ path, missing: {}, parse: parseParts, log });
   const read = ({ name, settings }: Plugin): unknown => {
     if (!settings) return undefined;
     const parts = file.get();
@@ -49,6 +46,7 @@ export function createSettingsFile(folder: string, log: Log): SettingsFile {
   };
 
   return {
+    path,
     read,
     version: (isForced) => (isForced ? file.refresh() : file.get()),
     differ(plugin) {

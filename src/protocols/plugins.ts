@@ -14,7 +14,7 @@ export interface Plugins {
   page(name: string): InstalledPage | null;
   /**
    * Looks at the files now and tries again what failed. Resolves when what changed is in use, or is a fault. Never throws.
-   * Nobody has to call it: a turn looks before it starts, and the server every second.
+   * Nobody has to call it: a turn looks before it starts, and the server when it is told of a change, and every ten seconds.
    */
   reload(): Promise<void>;
 }

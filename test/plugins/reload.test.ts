@@ -349,11 +349,20 @@ test("two thousand reloads leave nothing behind, and each state of the plugin bu
 export const ballast = new Uint8Array(100_000).fill(${n % 200});`,
     ).replace("tools:", "stop() { globalThis.stops = (globalThis.stops ?? 0) + 1; ballast.fill(1); }, tools:");
   const { save, answers } = await open({ "tools/a.ts": text(0), "tools/_helper.ts": "export const helper = 0;" });
-  const usedOnceStopped = async (stops: number) => {
-    await until(() => (shared.stops ?? 0) >= stops);
+  const used = () => {
     Bun.gc(true);
     const { heapSize, extraMemorySize } = heapStats();
     return (heapSize + extraMemorySize) / 1e6;
+  };
+  const usedOnceStopped = async (stops: number) => {
+    await until(() => (shared.stops ?? 0) >= stops);
+    // What the last reloads left on the stack, and in timers that have just ended, is not collected at once.
+    let least = used();
+    for (let again = 0; again < 10; again++) {
+      await Bun.sleep(100);
+      least = Math.min(least, used());
+    }
+    return least;
   };
   let before = 0;
   for (let n = 1; n <= 2000; n++) {

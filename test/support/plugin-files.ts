@@ -46,14 +46,15 @@ export async function loadPlugins(
   {
     plugins = [],
     patience = {},
+    looking = {},
     ...overrides
-  }: Partial<Config> & Pick<InstallOptions, "patience"> & { readonly plugins?: readonly Plugin[] } = {},
+  }: Partial<Config> & Pick<InstallOptions, "patience" | "looking"> & { readonly plugins?: readonly Plugin[] } = {},
 ): Promise<Loaded> {
   const config = testConfig(overrides.dataPath ?? temporaryFolder(), { mode: "ephemeral", ...overrides });
   writePlugins(config.pluginsPath, files);
   const lines: string[] = [];
   const log = createLog("info", (_, line) => lines.push(line.replace(/^\S+ /, "")));
-  const installed = await install({ config, log, plugins: [baseModel, ...plugins], patience });
+  const installed = await install({ config, log, plugins: [baseModel, ...plugins], patience, looking });
   let isStopped = false;
   const stop = async (graceMs = 0) => {
     if (!isStopped) await installed.stop(graceMs);

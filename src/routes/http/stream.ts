@@ -77,7 +77,7 @@ export function sendAll(messages: (signal: AbortSignal) => AsyncIterable<Uint8Ar
 
 /** Ends every stream of the server, asking its client to connect again in a moment. */
 export function closeStreams(core: Core): void {
-  for (const stream of [...streamsOf(core)]) stream.close();
+  for (const stream of [...streamsOf(core).open]) stream.close();
 }
 
 export interface GuardedStream {
@@ -164,7 +164,7 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
     isGone = true;
     core.counts.add(counted, -1);
     options.slot?.release();
-    streamsOf(core).delete(stream);
+    streamsOf(core).open.delete(stream);
     stop();
   };
   const send = (messages: Uint8Array): void => {
@@ -237,19 +237,29 @@ function sessionCheck(core: Core, isAllowed: StreamOptions["isAllowed"], refuse:
   };
 }
 
-/** Those that are open, the next to look at first. */
-const streamsOf = perServer(() => new Set<OpenStream>());
+interface OpenStreams {
+  /** The next to look at first. */
+  readonly open: Set<OpenStream>;
+  /** Null = nobody is looked at. */
+  timer: Timer | null;
+}
+
+const streamsOf = perServer((): OpenStreams => ({ open: new Set(), timer: null }));
 
 const LOOK_MS = 500; // A file of users is up to 300 ms old, and within a second whoever was removed is out.
-const LOOKS_SPREAD = 10; // So that many streams are not looked at all at once.
+const LOOKS_SPREAD = 10; // So that many streams are not looked at all at once, and few do not wake the process more often than they need.
 
 /** Opens the stream. One timer looks which are due: ten thousand timers would cost more than the streams. */
 function keepLooking(core: Core, opened: OpenStream, everyMs: number): Set<OpenStream> {
-  const open = streamsOf(core);
-  opened.dueMs = performance.now() + everyMs;
-  if (open.size === 0) {
-    const timer = setInterval(() => {
-      if (open.size === 0) clearInterval(timer);
+  const streams = streamsOf(core);
+  const { open } = streams;
+  const lookLater = (): void => {
+    const [next] = open;
+    const restMs = (next?.dueMs ?? 0) - performance.now();
+    streams.timer = next ? setTimeout(look, Math.max(everyMs / LOOKS_SPREAD, restMs)) : null;
+  };
+  const look = (): void => {
+    try {
       for (const stream of open) {
         if (stream.dueMs > performance.now()) break;
         stream.dueMs = performance.now() + everyMs;
@@ -257,7 +267,12 @@ function keepLooking(core: Core, opened: OpenStream, everyMs: number): Set<OpenS
         open.add(stream);
         stream.look();
       }
-    }, everyMs / LOOKS_SPREAD);
-  }
-  return open.add(opened);
+    } finally {
+      lookLater(); // One that throws must not end the looks at the others.
+    }
+  };
+  opened.dueMs = performance.now() + everyMs;
+  open.add(opened);
+  if (streams.timer === null) lookLater();
+  return open;
 }
