@@ -26,12 +26,23 @@ export interface StoreProtocol {
   /**
    * Adds a record and returns its id: `id` when given, else one made here that sorts by time. Fields not given are null.
    * Throws AppError("conflict") when the owner has a record of that id: of two who add the same id, exactly one succeeds,
-   * in this process or another. On return the record survives the death of the process.
+   * in this process or another. On return the record survives the death of the process. Records of one process are added in the order of its
+   * calls, without one waiting for the other, and ids made here sort so too, also within one millisecond.
    */
   add(owner: Owner, store: string, fields: JsonObject, id?: string): Promise<string>;
 
+  /**
+   * Adds up to 1,000 records as `add` does, in their order and in one step: all or, when one of them cannot be added, none. Resolves with their
+   * ids. For what belongs together: one commit, and one way to a store that is far away. Others wait meanwhile, so long ones come a
+   * hundred at a time.
+   */
+  addMany(owner: Owner, store: string, records: readonly NewStoreRecord[]): Promise<string[]>;
+
   /** The record, or null. Collections are not included. */
   get(owner: Owner, store: string, id: string): Promise<StoreRecord | null>;
+
+  /** The record of each id, or null, in the order of the ids, however many and however often one is named. Holds nobody up for more than a few milliseconds at a time. */
+  getMany(owner: Owner, store: string, ids: readonly string[]): Promise<(StoreRecord | null)[]>;
 
   /** Records that match, in order of `orderBy` (default: as added). Empty when none does. */
   find(owner: Owner, store: string, query?: StoreQuery): Promise<StoreRecord[]>;
@@ -141,6 +152,12 @@ export interface StoreInfo {
 export interface StoreRecord {
   readonly id: string;
   readonly [field: string]: Json;
+}
+
+/** As `add` takes them. */
+export interface NewStoreRecord {
+  readonly fields: JsonObject;
+  readonly id?: string;
 }
 
 /** By field. A negative one takes away. */

@@ -63,6 +63,7 @@ export function failingStore(fails: (store: string) => boolean): Plugin {
     return {
       ...base,
       add: checked(base.add),
+      addMany: checked(base.addMany),
       update: checked(base.update),
       delete: checked(base.delete),
       collectionAppend: checked(base.collectionAppend),

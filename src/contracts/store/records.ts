@@ -28,11 +28,66 @@ export const records: readonly ContractCase[] = [
     async run({ store }) {
       await store.createStoreIfNotExists("notes", { n: "int" });
       const ids: string[] = [];
-      for (let n = 0; n < 20; n += 1) {
-        ids.push(await store.add("ann", "notes", { n }));
-        await Bun.sleep(1); // Ids of the same millisecond need not be in order.
-      }
+      for (let n = 0; n < 20; n += 1) ids.push(await store.add("ann", "notes", { n }));
+      ids.push(...(await store.addMany("ann", "notes", [{ fields: { n: 20 } }, { fields: { n: 21 } }])));
       assert.deepEqual(ids, [...new Set(ids)].sort());
+    },
+  },
+  {
+    name: "what is added at once lies in the order of the calls, and its ids sort so",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int" });
+      const calls = Array.from({ length: 30 }, (_, n) =>
+        n % 3 === 2
+          ? store.addMany("ann", "notes", [{ fields: { n } }, { fields: { n } }])
+          : store.add("ann", "notes", { n }),
+      );
+      const ids = (await Promise.all(calls)).flat();
+      const kept = await store.find("ann", "notes");
+      assert.deepEqual(
+        kept.map(({ id }) => id),
+        ids,
+      );
+      assert.deepEqual(ids, ids.toSorted());
+    },
+  },
+  {
+    name: "many are added in one step: all, or none when one of them cannot be",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int", text: { type: "str", search: true, sized: true } });
+      await store.add("ann", "notes", { n: 0 }, "taken");
+      const record = (id: string, n: number) => ({ id, fields: { n, text: "found" } });
+      assert.deepEqual(await store.addMany("ann", "notes", []), []);
+      for (const wrong of [record("taken", 1), record("b", 1.5), record("a", 2)]) {
+        const code = wrong.id === "b" ? "invalid" : "conflict";
+        await rejected(store.addMany("ann", "notes", [record("a", 1), wrong]), code);
+      }
+      assert.equal(await store.count("ann", "notes"), 1);
+      assert.equal(await store.size("ann", "notes"), 0);
+      assert.deepEqual(await store.addMany("ann", "notes", [record("a", 1), record("b", 2)]), ["a", "b"]);
+      const found = await store.fullTextSearch("ann", "notes", "found", { select: [] });
+      assert.deepEqual(found, [{ id: "b" }, { id: "a" }]);
+      assert.equal(await store.size("ann", "notes"), 10);
+      const tooMany = Array.from({ length: 1001 }, () => ({ fields: {} }));
+      await rejected(store.addMany("ann", "notes", tooMany), "invalid");
+    },
+  },
+  {
+    name: "many are read in the order of the ids that are asked for, with null for what is not there or another's",
+    async run({ store }) {
+      await store.createStoreIfNotExists("notes", { n: "int" });
+      const ids = Array.from({ length: 1000 }, (_, n) => `é😀 ${n}`);
+      await store.addMany(
+        "ann",
+        "notes",
+        ids.map((id, n) => ({ id, fields: { n } })),
+      );
+      await store.add("bob", "notes", { n: 1 }, "his");
+      assert.deepEqual(await store.getMany("ann", "notes", []), []);
+      const asked = [...ids.toReversed(), "his", "nowhere", ids[0] ?? ""];
+      const expected = [...ids.map((id, n) => ({ id, n })).toReversed(), null, null, { id: ids[0], n: 0 }];
+      assert.deepEqual(await store.getMany("ann", "notes", asked), expected);
+      assert.deepEqual(await store.getMany(null, "notes", ["his"]), [null]);
     },
   },
   {
@@ -153,6 +208,7 @@ async function scopesAreApart({ store }: Core): Promise<void> {
   await store.collectionAppend("ann", "notes", "1", "list", ["hers"]);
   for (const other of ["bob", null, "ann ", "ANN", "%"]) {
     assert.equal(await store.get(other, "notes", "1"), null);
+    assert.deepEqual(await store.getMany(other, "notes", ["1"]), [null]);
     assert.deepEqual(await store.find(other, "notes", { where: { id: "1" } }), []);
     assert.equal(await store.count(other, "notes"), 0);
     assert.equal(await store.update(other, "notes", "1", { text: "stolen" }), false);

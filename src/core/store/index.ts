@@ -5,7 +5,7 @@
  */
 
 import { AppError } from "../../basics/errors";
-import type { Core, Json, StoreInfo, StoreProtocol } from "../../protocols";
+import type { Core, Json, StoreInfo, StoreProtocol, StoreRecord } from "../../protocols";
 import { createAppended, createCollections } from "./collections";
 import { openDatabase, type StoreDatabase } from "./database";
 import { createSchema } from "./schema";
@@ -21,10 +21,12 @@ import {
   encodeFields,
   encodeJson,
   fieldOf,
+  insertOf,
   orderAndLimit,
   ownerKey,
   searchedFields,
   selection,
+  selectOf,
   sizedFields,
 } from "./sql";
 import { createWriteQueue, inSlices, SLICE_MS, type WriteQueue } from "./writes";
@@ -42,6 +44,27 @@ export function createStore(core: Core): StoreProtocol {
   const collections = createCollections(database, writes, core.log);
   const schema = createSchema(database, writes, core.log);
 
+  const addAll: StoreProtocol["addMany"] = async (owner, name, records) => {
+    const store = schema.get(name);
+    const [key, columns, sql] = [ownerKey(owner), columnsOf(store), insertOf(store)];
+    const rows = records.map(({ fields, id = Bun.randomUUIDv7() }) => {
+      const given = encodeFields(store, fields);
+      return { id, values: [key, checkedId(id), ...columns.map((column) => given.get(column) ?? null)] };
+    });
+    if (rows.length > ADDED_AT_ONCE) {
+      throw new AppError("invalid", `At most ${ADDED_AT_ONCE} records are added at once, not ${rows.length}.`);
+    }
+    await writes.write(() => {
+      const now = schema.get(name);
+      for (const { id, values } of rows) {
+        const added = database.first(sql, ...values);
+        if (!added) throw new AppError("conflict", `There is a record "${id}" in "${name}" already.`);
+        reindex(database, now, Number(added._row));
+      }
+    });
+    return rows.map(({ id }) => id);
+  };
+
   return {
     createStoreIfNotExists: schema.declare,
 
@@ -53,27 +76,29 @@ export function createStore(core: Core): StoreProtocol {
       return schema.find(name);
     },
 
-    async add(owner, name, fields, id = Bun.randomUUIDv7()) {
-      const store = schema.get(name);
-      const given = encodeFields(store, fields);
-      const key = [ownerKey(owner), checkedId(id)];
-      const columns = columnsOf(store);
-      const values = [...key, ...columns.map((column) => given.get(column) ?? null)];
-      const sql = `INSERT INTO "${name}" (_owner, id${columns.map((column) => `, "${column}"`).join("")})
-        VALUES (${values.map(() => "?").join(", ")}) ON CONFLICT (_owner, id) DO NOTHING RETURNING _row`;
-      await writes.write(() => {
-        const added = database.first(sql, ...values);
-        if (!added) throw new AppError("conflict", `There is a record "${id}" in "${name}" already.`);
-        reindex(database, schema.get(name), Number(added._row));
-      });
-      return id;
+    async add(owner, name, fields, id) {
+      const [added = ""] = await addAll(owner, name, [id === undefined ? { fields } : { fields, id }]);
+      return added;
     },
+
+    addMany: addAll,
 
     async get(owner, name, id) {
       const store = schema.get(name);
-      const sql = `SELECT ${selection(store)} FROM "${name}" WHERE _owner = ? AND id = ?`;
-      const row = database.first(sql, ownerKey(owner), id);
+      const row = database.first(`${selectOf(store)} AND id = ?`, ownerKey(owner), id);
       return row && decodeRecord(store, row);
+    },
+
+    async getMany(owner, name, ids) {
+      const found = new Map<string, StoreRecord>();
+      for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
+        if (from > 0) await new Promise(setImmediate);
+        const store = schema.get(name);
+        const some = conditionOf(store, { id: { in: ids.slice(from, from + IDS_AT_ONCE) } });
+        const rows = database.all(selectOf(store) + some.sql, ownerKey(owner), ...some.values);
+        for (const row of rows) found.set(String(row.id), decodeRecord(store, row));
+      }
+      return ids.map((id) => found.get(id) ?? null);
     },
 
     async find(owner, name, query = {}) {
@@ -196,7 +221,9 @@ export function createLazyStore(core: Core): StoreProtocol {
     listStores: () => store().listStores(),
     findStore: (...args) => store().findStore(...args),
     add: (...args) => store().add(...args),
+    addMany: (...args) => store().addMany(...args),
     get: (...args) => store().get(...args),
+    getMany: (...args) => store().getMany(...args),
     find: (...args) => store().find(...args),
     update: (...args) => store().update(...args),
     increment: (...args) => store().increment(...args),
@@ -213,6 +240,9 @@ export function createLazyStore(core: Core): StoreProtocol {
     },
   };
 }
+
+const ADDED_AT_ONCE = 1000; // The protocol's bound.
+const IDS_AT_ONCE = 256; // Of records that may be long: a millisecond or two of reading.
 
 function hasCollections(store: StoreInfo): boolean {
   return Object.values(store.fields).some(({ type }) => type === "json_collection");

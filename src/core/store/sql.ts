@@ -55,21 +55,25 @@ export function fieldOf(store: StoreInfo, name: string): StoreField {
   return field;
 }
 
+/** What is the same for all calls, made once. A store that was extended is another object. */
+function perStore<T>(make: (store: StoreInfo) => T): (store: StoreInfo) => T {
+  const made = new WeakMap<StoreInfo, { readonly it: T }>();
+  return (store) => {
+    const known = made.get(store) ?? { it: make(store) };
+    made.set(store, known);
+    return known.it;
+  };
+}
+
 /** The fields that are columns, in the order of their declaration. */
-export function columnsOf(store: StoreInfo): string[] {
-  return fieldsOf(store, ({ type }) => type !== "json_collection");
-}
+export const columnsOf = fieldsThat(({ type }) => type !== "json_collection");
 
-export function searchedFields(store: StoreInfo): string[] {
-  return fieldsOf(store, ({ search }) => search === true);
-}
+export const searchedFields = fieldsThat(({ search }) => search === true);
 
-export function sizedFields(store: StoreInfo): string[] {
-  return fieldsOf(store, ({ sized }) => sized === true);
-}
+export const sizedFields = fieldsThat(({ sized }) => sized === true);
 
-function fieldsOf({ fields }: StoreInfo, isMeant: (field: StoreField) => boolean): string[] {
-  return Object.keys(fields).filter((name) => isMeant(fields[name] as StoreField));
+function fieldsThat(isMeant: (field: StoreField) => boolean): (store: StoreInfo) => readonly string[] {
+  return perStore(({ fields }) => Object.keys(fields).filter((name) => isMeant(fields[name] as StoreField)));
 }
 
 /** Column values by field name; a field that is undefined is not given. */
@@ -197,6 +201,16 @@ function operand(store: StoreInfo, name: string, field: StoreField, value: Scala
 function invalid(store: StoreInfo, name: string, problem: string): AppError {
   return new AppError("invalid", `The field "${name}" of "${store.name}" ${problem}.`);
 }
+
+/** Adds a record, or gives no row when there is one of that id; the values are those of `columnsOf`. */
+export const insertOf = perStore((store) => {
+  const columns = ["_owner", "id", ...columnsOf(store)];
+  return `INSERT INTO "${store.name}" (${columns.map((column) => `"${column}"`).join(", ")})
+    VALUES (${columns.map(() => "?").join(", ")}) ON CONFLICT (_owner, id) DO NOTHING RETURNING _row`;
+});
+
+/** Whole records of an owner; a condition may follow. */
+export const selectOf = perStore((store) => `SELECT ${selection(store)} FROM "${store.name}" WHERE _owner = ?`);
 
 /** The columns of a query as SQL: `id` and what was selected. */
 export function selection(store: StoreInfo, select: readonly string[] = columnsOf(store)): string {

@@ -9,7 +9,7 @@ import { publishFact, userTopic } from "../../basics/facts";
 import { pathTo } from "../../basics/messages";
 import { onceEach } from "../../basics/once";
 import { createQueues } from "../../basics/queues";
-import { addIfAbsent, findAnyOf } from "../../basics/records";
+import { addIfAbsent } from "../../basics/records";
 import type {
   Core,
   Message,
@@ -105,10 +105,9 @@ async function readPath(core: Core, username: string, threadId: string, path: Me
   const nodes = pathTo(tree ?? (await core.thread.tree(username, threadId)), head);
   const end = path.before === undefined ? nodes.length : nodes.findIndex(({ id }) => id === path.before);
   const start = path.limit === undefined ? 0 : Math.max(0, end - path.limit);
-  const values = end < 0 ? [] : nodes.slice(start, end).map(({ id }) => id);
-  const messages = await findAnyOf(core.store, username, "messages", { field: "id", values, to: toMessage });
-  const byId = new Map(messages.map((message) => [message.id, message]));
-  return values.flatMap((id) => byId.get(id) ?? []);
+  const ids = end < 0 ? [] : nodes.slice(start, end).map(({ id }) => id);
+  const messages = await core.store.getMany(username, "messages", ids);
+  return messages.flatMap((record) => (record ? toMessage(record) : []));
 }
 
 async function createRecord(core: Core, username: string, fields: ThreadFields): Promise<Thread> {
@@ -198,7 +197,11 @@ async function forkThread(core: Core, username: string, threadId: string, messag
   const copies = copiesOf(path, fork.id);
   for (let from = 0; from < copies.length; from += COPIES_AT_ONCE) {
     const some = copies.slice(from, from + COPIES_AT_ONCE);
-    await Promise.all(some.map((copy) => core.store.add(username, "messages", fromMessage(copy), copy.id)));
+    await core.store.addMany(
+      username,
+      "messages",
+      some.map((copy) => ({ id: copy.id, fields: fromMessage(copy) })),
+    );
   }
   const headId = copies.at(-1)?.id;
   // The head last: until then a crash leaves copies that no branch shows. They carry their old times; the fork itself is new.

@@ -8,7 +8,6 @@ import { AppError } from "../../basics/errors";
 import { isTooDeep, LEVELS_MAX } from "../../basics/json";
 import { TAG_MAX, TAGS_MAX } from "../../basics/limits";
 import { fromRecord, inSnakeCase } from "../../basics/names";
-import { findAnyOf } from "../../basics/records";
 import type {
   Core,
   JsonObject,
@@ -203,15 +202,22 @@ export async function updatePlaced(
 /** After the thread itself: a crash in between leaves a tag's list in an older order until the thread's next change. */
 export async function placeTags(core: Core, username: string, thread: Thread): Promise<void> {
   const records = await core.store.find(username, "thread_tags", { where: { thread_id: thread.id } });
-  for (const { id, tag } of records) {
-    if (!thread.tags.includes(String(tag))) await core.store.delete(username, "thread_tags", id);
-  }
-  for (const tag of thread.tags) {
-    const place = placeIn({ archived: thread.archived, tag }, thread);
-    const known = records.find((record) => record.tag === tag);
-    if (known) await core.store.update(username, "thread_tags", known.id, { place });
-    else await core.store.add(username, "thread_tags", { thread_id: thread.id, tag, place });
-  }
+  const known = new Set(records.map(({ tag }) => String(tag)));
+  const added = thread.tags.filter((tag) => !known.has(tag));
+  const placed = (tag: string) => ({ tag, place: placeIn({ archived: thread.archived, tag }, thread) });
+  await Promise.all([
+    ...records.map(({ id, tag }) =>
+      thread.tags.includes(String(tag))
+        ? core.store.update(username, "thread_tags", id, placed(String(tag)))
+        : core.store.delete(username, "thread_tags", id),
+    ),
+    added.length > 0 &&
+      core.store.addMany(
+        username,
+        "thread_tags",
+        added.map((tag) => ({ fields: { thread_id: thread.id, ...placed(tag) } })),
+      ),
+  ]);
 }
 
 type Placed = Pick<Thread, "id" | "archived" | "pinned" | "tags" | "updated">;
@@ -255,9 +261,8 @@ async function readStretch(core: Core, username: string, list: List, { where, li
   if (list.tag === null) return (await core.store.find(username, "threads", query)).map(toThread);
   const tagged = await core.store.find(username, "thread_tags", { ...query, select: ["thread_id"] });
   const ids = tagged.map(({ thread_id }) => String(thread_id));
-  const threads = await findAnyOf(core.store, username, "threads", { field: "id", values: ids, to: toThread });
-  const byId = new Map(threads.map((thread) => [thread.id, thread]));
-  return ids.flatMap((id) => byId.get(id) ?? []);
+  const threads = await core.store.getMany(username, "threads", ids);
+  return threads.flatMap((record) => (record ? toThread(record) : []));
 }
 
 function newestFirst(a: Thread, b: Thread): number {

@@ -5,8 +5,7 @@
  */
 
 import { foldedInPlace, foldedWords } from "../../basics/fold";
-import { findAnyOf } from "../../basics/records";
-import type { Core, StoreRecord, ThreadHit } from "../../protocols";
+import type { Core, ThreadHit } from "../../protocols";
 import { toThread } from "./records";
 
 const TEXTS_AT_ONCE = 50; // Each may be 100 kB; as many as a page of hits has.
@@ -28,22 +27,21 @@ export async function searchThreads(core: Core, username: string, text: string, 
     // A title's hit also leads to the newest message that says the words.
     if (!found.get(threadId)) found.set(threadId, id);
   }
-  const threads = await byIds(core, username, "threads", [...found.keys()]);
-  const listed = [...found].flatMap(([threadId, messageId]) => {
-    const record = threads.get(threadId);
+  const threads = await core.store.getMany(username, "threads", [...found.keys()]);
+  const listed = [...found.values()].flatMap((messageId, index) => {
+    const record = threads[index];
     return record && !record.archived ? [{ thread: toThread(record), messageId }] : [];
   });
   const hits: ThreadHit[] = [];
   for (let from = 0; from < Math.min(listed.length, limit); from += TEXTS_AT_ONCE) {
     const some = listed.slice(from, Math.min(from + TEXTS_AT_ONCE, limit));
-    const texts = await byIds(
-      core,
+    const messages = await core.store.getMany(
       username,
       "messages",
-      some.flatMap(({ messageId }) => messageId ?? []),
+      some.map(({ messageId }) => messageId ?? ""),
     );
-    for (const { thread, messageId } of some) {
-      const message = messageId === null ? null : texts.get(messageId);
+    for (const [index, { thread }] of some.entries()) {
+      const message = messages[index];
       const snippet = snippetOf(message ? String(message.content) : thread.title, text);
       hits.push({ thread, snippet, ...(message && { messageId: message.id }) });
       // A snippet of a long text takes a millisecond or two, and there may be many.
@@ -51,11 +49,6 @@ export async function searchThreads(core: Core, username: string, text: string, 
     }
   }
   return hits;
-}
-
-async function byIds(core: Core, username: string, store: string, ids: string[]): Promise<Map<string, StoreRecord>> {
-  const records = await findAnyOf(core.store, username, store, { field: "id", values: ids, to: (record) => record });
-  return new Map(records.map((record) => [record.id, record]));
 }
 
 const BEFORE = 40; // Characters; a list shows two short lines.

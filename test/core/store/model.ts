@@ -30,6 +30,14 @@ export function createModel({ fields, searched, sized }: ModelFields): Modelled 
       kept.push({ owner, record: { id, ...nothing, ...given }, items: new Map() });
       return id;
     },
+    async addMany(owner, store, records) {
+      const ids = records.map(({ id = "" }) => id);
+      if (new Set(ids).size < ids.length || ids.some((id) => one(owner, id))) throw new Error("conflict");
+      return Promise.all(records.map(({ fields: given, id }) => this.add(owner, store, given, id)));
+    },
+    async getMany(owner, store, ids) {
+      return Promise.all(ids.map((id) => this.get(owner, store, id)));
+    },
     async get(owner, _store, id) {
       return one(owner, id)?.record ?? null;
     },

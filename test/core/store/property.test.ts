@@ -72,6 +72,8 @@ function randomOperation(random: Random): {
   const id = `r${random.below(12)}`;
   const fields = someFields(random);
   const amounts = { i: 1 + random.below(4), f: 0.5 };
+  const ids = Array.from({ length: random.below(4) }, () => `r${random.below(12)}`);
+  const many = ids.map((each) => ({ id: each, fields: someFields(random) }));
   const where = random.chance(0.5) ? someWhere(random) : undefined;
   const collection = random.pick(["c", "d"]);
   const items = Array.from({ length: random.below(4) }, () => someJson(random));
@@ -93,7 +95,9 @@ function randomOperation(random: Random): {
   const operations: [string, (store: Operations | StoreProtocol) => Promise<unknown>][] = [
     [`add ${j(fields)}`, (store) => store.add(owner, NAME, fields, id)],
     [`add ${j(fields)}`, (store) => store.add(owner, NAME, fields, id)],
+    [`add many ${j(many)}`, (store) => store.addMany(owner, NAME, many)],
     ["get", (store) => store.get(owner, NAME, id)],
+    [`get many ${j(ids)}`, (store) => store.getMany(owner, NAME, ids)],
     [`find ${j(query)}`, (store) => store.find(owner, NAME, query)],
     [`update ${j(fields)} where ${j(where)}`, (store) => store.update(owner, NAME, id, fields, where)],
     [`increment ${j(amounts)} ${j(fields)}`, (store) => store.increment(owner, NAME, id, amounts, fields)],
