@@ -125,7 +125,9 @@ async function renderOnce(core: Core, words: Words, texts: readonly string[]): P
 /** Renders a slice at each step, and gives the whole. What is not finished is not kept. */
 function* rendering(core: Core, words: Words, text: string): Generator<undefined, Html> {
   const { views, log } = core;
-  const known = keptTexts(core, words).get(text);
+  // Of these views, which may be others when the last slice is made.
+  const texts = keptTexts(core, words);
+  const known = texts.get(text);
   if (known) return known;
   const formulas = formulasOfText(log);
   const slices: Html[] = [];
@@ -140,7 +142,7 @@ function* rendering(core: Core, words: Words, text: string): Generator<undefined
   }
   const last = views.markdown(text.slice(start), words, formulas);
   const markup = marked(slices.length === 0 ? last : views.join([...slices, last]), formulas);
-  if (!whenFinished(markup)) keepRendered(core, words, text, markup);
+  if (!whenFinished(markup)) texts.set(text, markup);
   return markup;
 }
 

@@ -65,6 +65,17 @@ test("a long text is rendered in slices whatever it defines, at once and by and 
   expect(rendered(core, en, text).markup).toBe(slices?.markup ?? "");
 });
 
+test("views that are exchanged while a text is rendered are given none of what those before made of it", async () => {
+  const text = SECTION.repeat(600);
+  const rendering = renderAll(core, en, [text]);
+  const markdown = () => createViews(core).markdown("new", en);
+  Object.assign(core, { views: { ...views, markdown } });
+  const [before] = await rendering;
+  expect(before?.markup.slice(0, 4)).toBe("<h4>");
+  const [after] = await renderAll(core, en, [text]);
+  expect(after?.markup.slice(0, 10)).toBe("<p>new</p>");
+});
+
 test("what was rendered is not rendered again, as long as others are not asked for more often", async () => {
   await renderAll(core, en, ["one", "two", "one"]);
   expect(looked).toHaveLength(2);
