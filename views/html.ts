@@ -18,7 +18,7 @@ export type HtmlValue = Html | string | number | null | undefined | false | read
  * ```
  */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
-  const places = placesOf(strings);
+  const places = known.getOrInsertComputed(strings, placesOf);
   let markup = strings[0] ?? "";
   for (let index = 0; index < values.length; index++) {
     markup += render(values[index], places[index] ?? "text") + (strings[index + 1] ?? "");
@@ -77,12 +77,7 @@ function render(value: HtmlValue, place: MarkupPosition): string {
 const known = new WeakMap<TemplateStringsArray, readonly MarkupPosition[]>();
 
 function placesOf(strings: TemplateStringsArray): readonly MarkupPosition[] {
-  let places = known.get(strings);
-  if (!places) {
-    places = strings.slice(0, -1).map((_, index) => placeAfter(strings.slice(0, index + 1).join("x")));
-    known.set(strings, places);
-  }
-  return places;
+  return strings.slice(0, -1).map((_, index) => placeAfter(strings.slice(0, index + 1).join("x")));
 }
 
 const WHOLE_TAG = /<(?:!--[\s\S]*?-->|[!/]?[a-z](?:"[^"]*"|'[^']*'|[^"'>])*>)/gi;

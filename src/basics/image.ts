@@ -3,6 +3,8 @@
  * one cannot fill the memory, and of few at a time.
  */
 
+import { createLanes } from "./queues";
+
 export type ImageType =
   | "image/png"
   | "image/jpeg"
@@ -61,23 +63,17 @@ function avifPixels(head: Buffer): number {
   return pixels || Number.POSITIVE_INFINITY;
 }
 
-const DECODED_AT_ONCE = 2;
-let decoding = 0;
-const waiting: (() => void)[] = [];
+const decoding = createLanes(2);
 
 /** The picture as JPEG (`jpeg`) or WebP, its longer side at most `edge` pixels. Null when it cannot be read. */
 export async function scaledDown(data: Blob, edge: number, format: "jpeg" | "webp"): Promise<Uint8Array | null> {
-  if (decoding < DECODED_AT_ONCE) decoding++;
-  // A picture that waited takes over the place of one that is done.
-  else await new Promise<void>((resolve) => waiting.push(resolve));
-  try {
-    const image = new Bun.Image(data, { maxPixels: MAX_PIXELS });
-    return await image.resize(edge, edge, { fit: "inside", withoutEnlargement: true })[format]({ quality: 82 }).bytes();
-  } catch {
-    return null;
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else decoding--;
-  }
+  return decoding.run(Symbol(), async () => {
+    try {
+      const image = new Bun.Image(data, { maxPixels: MAX_PIXELS });
+      const scaled = image.resize(edge, edge, { fit: "inside", withoutEnlargement: true });
+      return await scaled[format]({ quality: 82 }).bytes();
+    } catch {
+      return null;
+    }
+  });
 }

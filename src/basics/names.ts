@@ -48,10 +48,5 @@ function renamed(fields: object, rename: (name: string) => string): Record<strin
 /** A list of a thousand messages has twenty thousand names, of which few differ. All are names that the code has. */
 function remembered(rename: (name: string) => string): (name: string) => string {
   const known = new Map<string, string>();
-  return (name) => {
-    const made = known.get(name);
-    if (made !== undefined) return made;
-    known.set(name, rename(name));
-    return rename(name);
-  };
+  return (name) => known.getOrInsertComputed(name, rename);
 }

@@ -17,30 +17,18 @@ export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
 /** As `onceDone`, for each key, a user's name as a rule. */
 export function onceEach<T>(work: (key: string) => Promise<T>): (key: string) => Promise<T> {
   const jobs = new Map<string, () => Promise<T>>();
-  return (key) => {
-    const job = jobs.get(key) ?? onceDone(() => work(key));
-    jobs.set(key, job);
-    return job();
-  };
+  return (key) => jobs.getOrInsertComputed(key, () => onceDone(() => work(key)))();
 }
 
 /** What each server of this process has one of, made at its first need. A server is known by its counts, which all its cores share. */
 export function perServer<T>(make: (core: Core) => T): (core: Core) => T {
-  const made = new WeakMap<Counts, { readonly it: T }>();
-  return (core) => {
-    const known = made.get(core.counts) ?? { it: make(core) };
-    made.set(core.counts, known);
-    return known.it;
-  };
+  const made = new WeakMap<Counts, T>();
+  return (core) => made.getOrInsertComputed(core.counts, () => make(core));
 }
 
 /** What is under way for the key, or else is begun now. `running` belongs to the caller, and has it until it has ended. */
 export function share<T>(running: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
-  const known = running.get(key);
-  if (known) return known;
-  const begun = work().finally(() => running.delete(key));
-  running.set(key, begun);
-  return begun;
+  return running.getOrInsertComputed(key, () => work().finally(() => running.delete(key)));
 }
 
 /** As `share`, and nobody is given what began before the question: all who ask while it is under way share the next time. */
@@ -54,8 +42,6 @@ export function createCoalesced<T>(): (key: string, work: () => Promise<T>) => P
       next.delete(key);
       return share(running, key, work);
     };
-    const waiting = next.get(key) ?? current.then(begin, begin);
-    next.set(key, waiting);
-    return waiting;
+    return next.getOrInsertComputed(key, () => current.then(begin, begin));
   };
 }

@@ -20,8 +20,7 @@ export function createBus(core: Core): BusProtocol {
 
     async subscribe(topic, handler) {
       const subscription = { handler };
-      const subscriptions = topics.get(topic) ?? new Set();
-      topics.set(topic, subscriptions.add(subscription));
+      const subscriptions = topics.getOrInsertComputed(topic, () => new Set()).add(subscription);
       return () => {
         if (subscriptions.delete(subscription) && subscriptions.size === 0) topics.delete(topic);
       };

@@ -82,7 +82,7 @@ const MAX_LENGTH = 20_000;
 export function highlight(code: string, language: string): string {
   const known = code.length > MAX_LENGTH ? null : findLanguage(language);
   if (known === null) return escapeHtml(code);
-  return known === "markup" ? paintMarkup(code) : paint(code, lexerOf(known));
+  return known === "markup" ? paintMarkup(code) : paint(code, lexers.getOrInsertComputed(known, makeLexer));
 }
 
 interface Lexer {
@@ -95,18 +95,14 @@ interface Lexer {
 
 const lexers = new WeakMap<Language, Lexer>();
 
-function lexerOf(language: Language): Lexer {
-  const known = lexers.get(language);
-  if (known) return known;
+function makeLexer(language: Language): Lexer {
   const rules = rulesOf(language);
-  const lexer = {
+  return {
     pattern: new RegExp(rules.map(([, pattern]) => `(${pattern})`).join("|"), "gm"),
     kinds: rules.map(([kind]) => kind),
     keywords: new Set(language.keywords?.split(" ")),
     language,
   };
-  lexers.set(language, lexer);
-  return lexer;
 }
 
 /** A comment or a string that is not closed goes on to the end, so that nothing is looked at twice. */

@@ -8,6 +8,7 @@
  */
 
 import type { MarkdownIt, StateBlock, StateCore, StateInline } from "markdown-it";
+import { remembered } from "../../src/basics/recent";
 import { drawFormula, isQuick, MAX_FORMULA_LENGTH } from "../../src/formulas/draw";
 import type { Formulas } from "../../src/protocols";
 import { escapeHtml } from "../html";
@@ -188,8 +189,7 @@ function endOfBlock(state: StateBlock, from: number, close: string): number {
   state.env.formulaEnds ??= new WeakMap();
   const all = state.env.formulaEnds as WeakMap<object, Record<string, { readonly from: number; readonly to: number }>>;
   // What stands in a block of another text has lines of its own.
-  const ends = all.get(state.bMarks) ?? {};
-  all.set(state.bMarks, ends);
+  const ends = all.getOrInsertComputed(state.bMarks, () => ({}));
   const known = ends[close];
   if (known && known.from <= from && from <= known.to) return known.to;
   let to = from;
@@ -215,18 +215,15 @@ function takeBudget(env: Record<string, unknown>, content: string, isSilent: boo
 
 const MAX_KEPT = 2000; // Quick formulas; a paragraph that is being written is rendered again and again.
 
-const kept = new Map<string, string>();
+const quick = {
+  inline: remembered(MAX_KEPT, (source) => shown(source, false, drawFormula(source, false))),
+  display: remembered(MAX_KEPT, (source) => shown(source, true, drawFormula(source, true))),
+};
 
 /** `source` is what stands between the marks. */
 function formula(source: string, isDisplay: boolean, formulas: Formulas | undefined): string {
-  if (!isQuick(source)) return shown(source, isDisplay, formulas?.find(source, isDisplay)?.markup ?? null);
-  const key = `${isDisplay ? "d" : "i"}${source}`;
-  const known = kept.get(key);
-  if (known !== undefined) return known;
-  const markup = shown(source, isDisplay, drawFormula(source, isDisplay));
-  if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value ?? "");
-  kept.set(key, markup);
-  return markup;
+  if (isQuick(source)) return quick[isDisplay ? "display" : "inline"](source);
+  return shown(source, isDisplay, formulas?.find(source, isDisplay)?.markup ?? null);
 }
 
 function shown(source: string, isDisplay: boolean, math: string | null): string {

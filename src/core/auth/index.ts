@@ -7,6 +7,7 @@
 import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { onceDone } from "../../basics/once";
+import { remembered } from "../../basics/recent";
 import type { AuthProtocol, AuthSetup, Core, Log, User } from "../../protocols";
 import { createYamlFile, type YamlFile } from "../yaml-file";
 import {
@@ -21,11 +22,18 @@ import {
 import { hashPassword, requireGoodPassword, verifyPassword } from "./passwords";
 import { type Claims, createTokens, openEndedTokens, readSecret } from "./tokens";
 
+const MAX_MASKS = 1000; // More than any server has; only so that a plugin with a mask per request cannot fill the memory.
+
 /** Throws when there is no secret to sign sessions with; makes the secret's file at the first start. */
 export function createAuth(core: Core): AuthProtocol {
   const { config, log } = core;
   const tokens = createTokens(readSecret(config, log), config.tokenTtlHours);
-  const isAllowed = createMaskCheck();
+  const compiled = remembered(MAX_MASKS, compileMask);
+  const isAllowed = (mask: string, model: string): boolean => {
+    const test = compiled(mask);
+    // A mask that is no regular expression matches nothing.
+    return typeof test !== "string" && test.test(model);
+  };
   const source = config.mode === "ephemeral" ? ephemeralAccounts() : accountsOnFile(config.usersFile, log);
 
   // Opened at the first need, when the store and the bus are there.
@@ -161,20 +169,4 @@ function createSetup(path: string, file: YamlFile<Accounts>): AuthSetup {
 
 function alreadySetUp(): AppError {
   return new AppError("conflict", "There is an account already. Sign in with it.");
-}
-
-const MAX_MASKS = 1000; // More than any server has; only so that a plugin with a mask per request cannot fill the memory.
-
-function createMaskCheck(): (mask: string, model: string) => boolean {
-  const compiled = new Map<string, RegExp | string>();
-  return (mask, model) => {
-    let test = compiled.get(mask);
-    if (test === undefined) {
-      test = compileMask(mask);
-      if (compiled.size >= MAX_MASKS) compiled.clear();
-      compiled.set(mask, test);
-    }
-    // A mask that is no regular expression matches nothing.
-    return typeof test !== "string" && test.test(model);
-  };
 }

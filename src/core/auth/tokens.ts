@@ -10,6 +10,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { jwt } from "@elysiajs/jwt";
 import { codeOf, errorOf, messageOf } from "../../basics/errors";
+import { createRecent } from "../../basics/recent";
 import { addIfAbsent } from "../../basics/records";
 import { isSameSecret } from "../../basics/secret";
 import type { Config, Core, Json, JsonObject, Log } from "../../protocols";
@@ -50,19 +51,14 @@ const REMEMBERED = 20_000; // Tokens, about half a kilobyte each: more than one 
 
 export function createTokens(secret: string, ttlHours: number): Tokens {
   const signer = jwt({ secret, alg: "HS256" }).decorator.jwt;
-  const remembered = new Map<string, Claims>();
+  const remembered = createRecent<Claims>(REMEMBERED, () => 1);
   const fingerprints = new WeakMap<Account, string>();
 
   const macOf = (...parts: readonly string[]): Buffer => createHmac("sha256", secret).update(parts.join("\0")).digest();
 
-  const fingerprint = (account: Account): string => {
-    const known = fingerprints.get(account);
-    if (known !== undefined) return known;
-    const mac = macOf("password", account.user.username, account.passwordHash);
-    const made = mac.subarray(0, FINGERPRINT_BYTES).toString("base64url");
-    fingerprints.set(account, made);
-    return made;
-  };
+  const makeFingerprint = ({ user, passwordHash }: Account): string =>
+    macOf("password", user.username, passwordHash).subarray(0, FINGERPRINT_BYTES).toString("base64url");
+  const fingerprint = (account: Account): string => fingerprints.getOrInsertComputed(account, makeFingerprint);
 
   const markOf = ({ user, passwordHash }: Account, id: string): string => {
     const mac = macOf("browser", user.username, passwordHash, id).subarray(0, MAC_BYTES);
@@ -79,9 +75,8 @@ export function createTokens(secret: string, ttlHours: number): Tokens {
     async read(token) {
       const known = remembered.get(token);
       if (known && known.expiresMs > Date.now()) return known;
-      remembered.delete(token);
       const claims = claimsOf(await signer.verify(token, REQUIRED));
-      if (claims) remember(remembered, token, claims);
+      if (claims) remembered.set(token, claims);
       return claims;
     },
     isMadeUnder: (account, claims) => isSameSecret(claims.fingerprint, fingerprint(account)),
@@ -106,12 +101,6 @@ function claimsOf(content: false | Record<string, unknown>): Claims | null {
     expiresMs: exp * 1000,
     fingerprint: pwd,
   };
-}
-
-function remember(remembered: Map<string, Claims>, token: string, claims: Claims): void {
-  const [oldest] = remembered.keys();
-  if (oldest !== undefined && remembered.size >= REMEMBERED) remembered.delete(oldest);
-  remembered.set(token, claims);
 }
 
 /**
@@ -194,8 +183,7 @@ export async function openEndedTokens(core: Core): Promise<EndedTokens> {
 }
 
 function noteEnd(users: Map<string, UserEnds>, { username, token, made, until }: End): void {
-  const ends = users.get(username) ?? { madeMs: 0, tokens: new Map<string, number>() };
-  users.set(username, ends);
+  const ends = users.getOrInsertComputed(username, () => ({ madeMs: 0, tokens: new Map<string, number>() }));
   if (token === null) {
     ends.madeMs = Math.max(ends.madeMs, made);
     ends.tokens.clear();

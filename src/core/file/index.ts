@@ -8,7 +8,7 @@ import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { FILE_MAX_BYTES } from "../../basics/limits";
 import { fromRecord } from "../../basics/names";
-import { onceDone, onceEach } from "../../basics/once";
+import { onceDone } from "../../basics/once";
 import { createQueues } from "../../basics/queues";
 import { addIfAbsent } from "../../basics/records";
 import { MIB } from "../../basics/size";
@@ -187,8 +187,6 @@ export function cleanType(claimed: string): string {
     : "application/octet-stream";
 }
 
-const COUNTED = "counted"; // No hash: says that the files of this user that were there before are counted.
-const PAGE = 500;
 const STALE_MS = 10 * 60_000; // A file follows its record within moments; a record that is alone for longer was left by a crash.
 
 type Content = Pick<FileInfo, "sha256" | "size">;
@@ -226,28 +224,10 @@ function createContents(core: Core): Contents {
     if (await isHeld(username, sha256)) await add(username, content, null);
   };
 
-  /** In pages. */
-  const ready = onceEach(async (username: string): Promise<void> => {
-    if (await core.store.get(username, CONTENTS, COUNTED)) return;
-    let after = "";
-    for (;;) {
-      const query = { where: { id: { gt: after } }, orderBy: "id", limit: PAGE, select: ["sha256", "size"] };
-      const files = await core.store.find(username, FILES, query);
-      const sizes = new Map(files.map(({ sha256, size }) => [String(sha256), Number(size)]));
-      await Promise.all([...sizes].map(([sha256, size]) => add(username, { sha256, size }, null)));
-      after = files.at(-1)?.id ?? after;
-      if (files.length < PAGE) break;
-    }
-    if (after !== "") await noteCounted(username);
-  });
-  /** A user without files is noted with the first file, so that a message without one writes nothing here. */
-  const noteCounted = (username: string) => add(username, { sha256: COUNTED, size: 0 }, null);
-
   // Claims of a user come one after the other, or several files that have no room together would all be refused.
   const claims = createQueues();
   const claimOne = async (username: string, content: Content): Promise<void> => {
     const { sha256, size } = content;
-    await noteCounted(username);
     await add(username, content, new Date().toISOString());
     // Another process may still refuse its file of the same content for lack of room: this request asks for room itself.
     if ((await core.store.get(username, CONTENTS, sha256))?.since === null) return;
@@ -261,7 +241,6 @@ function createContents(core: Core): Contents {
 
   return {
     async size(username) {
-      await ready(username);
       const before = new Date(Date.now() - STALE_MS).toISOString();
       const [lost, size] = await Promise.all([
         core.store.find(username, CONTENTS, { where: { since: { lt: before } } }),
@@ -274,10 +253,7 @@ function createContents(core: Core): Contents {
       }
       return core.store.size(username, CONTENTS);
     },
-    async claim(username, content) {
-      await ready(username);
-      return claims.run(username, () => claimOne(username, content));
-    },
+    claim: (username, content) => claims.run(username, () => claimOne(username, content)),
     async confirm(username, content) {
       // The last file of it may have been removed since.
       if (!(await core.store.update(username, CONTENTS, content.sha256, { since: null })))

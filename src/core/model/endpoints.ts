@@ -168,12 +168,7 @@ export function createLists<Endpoint extends Lister>(
 ): Lists<Endpoint> {
   const states = new WeakMap<Endpoint, ListState>();
 
-  const stateOf = (endpoint: Endpoint): ListState => {
-    const why = `The endpoint “${endpoint.name}” has not answered yet.`;
-    const state = states.get(endpoint) ?? { ...NOTHING_LISTED, why };
-    states.set(endpoint, state);
-    return state;
-  };
+  const stateOf = (endpoint: Endpoint): ListState => states.getOrInsertComputed(endpoint, nothingListed);
 
   const refresh = async (endpoint: Endpoint, state: ListState): Promise<void> => {
     const { name, isGuess = false, apiKey = null, baseUrl } = endpoint;
@@ -208,7 +203,10 @@ export function createLists<Endpoint extends Lister>(
   };
 }
 
-const NOTHING_LISTED = { ids: [], seen: new Set<string>(), isDown: false, staleAt: 0, pending: null, firstWait: null };
+function nothingListed({ name }: Lister): ListState {
+  const why = `The endpoint “${name}” has not answered yet.`;
+  return { ids: [], seen: new Set(), isDown: false, why, staleAt: 0, pending: null, firstWait: null };
+}
 
 const MAX_LIST_BYTES = 8 * 1024 * 1024; // The longest list seen, OpenRouter's with all its prose, has 1 MB.
 const MAX_IDS = 10_000;

@@ -115,10 +115,9 @@ interface KnownModel {
 function createKnown(): (target: Target) => KnownModel {
   const known = new WeakMap<Endpoint, Map<string, KnownModel>>();
   return ({ endpoint, model }) => {
-    const models = known.get(endpoint) ?? new Map<string, KnownModel>();
-    known.set(endpoint, models);
-    const found = models.get(model) ?? { giver: newGiver(endpoint, model), refused: new Set<string>(), untilMs: 0 };
-    models.set(model, found);
+    const models = known.getOrInsertComputed(endpoint, () => new Map<string, KnownModel>());
+    const begin = () => ({ giver: newGiver(endpoint, model), refused: new Set<string>(), untilMs: 0 });
+    const found = models.getOrInsertComputed(model, begin);
     if (found.untilMs < Date.now()) found.refused = new Set();
     return found;
   };

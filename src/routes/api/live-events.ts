@@ -78,10 +78,7 @@ function createFactJournals(core: Core): FactJournals {
   const journals = new Map<string, Promise<Journal>>();
 
   const open = (username: string): Promise<Journal> => {
-    const already = journals.get(username);
-    if (already) return already;
-    const opened = startJournal(core, username);
-    journals.set(username, opened);
+    const opened = journals.getOrInsertComputed(username, () => startJournal(core, username));
     opened.catch(() => journals.delete(username));
     return opened;
   };

@@ -113,11 +113,7 @@ const encoder = new TextEncoder();
 const encoded = new WeakMap<readonly NumberedEvent[], Uint8Array>();
 
 function encode(events: readonly NumberedEvent[]): Uint8Array {
-  const known = encoded.get(events);
-  if (known) return known;
-  const bytes = encoder.encode(events.map(textOf).join(""));
-  encoded.set(events, bytes);
-  return bytes;
+  return encoded.getOrInsertComputed(events, () => encoder.encode(events.map(textOf).join("")));
 }
 
 function textOf(numbered: NumberedEvent): string {

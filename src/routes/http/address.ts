@@ -96,9 +96,7 @@ const [decoder, encoder] = [new TextDecoder(), new TextEncoder()];
 /** The same of a whole message of a stream, made once however many windows it is sent to. */
 export function outsideBytes(config: Pick<Config, "publicUrl">, message: Uint8Array): Uint8Array {
   if (publicPath(config) === "") return message;
-  const known = rewritten.get(message);
-  if (known) return known;
-  const made = encoder.encode(outsideMarkup(config, { markup: decoder.decode(message) }).markup);
-  rewritten.set(message, made);
-  return made;
+  return rewritten.getOrInsertComputed(message, () =>
+    encoder.encode(outsideMarkup(config, { markup: decoder.decode(message) }).markup),
+  );
 }

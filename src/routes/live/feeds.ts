@@ -35,12 +35,9 @@ export type Feeds = (reader: Reader) => Join;
 export function createFeeds(core: Core): Feeds {
   const feeds = new WeakMap<Words, Map<string, Join>>();
   return (reader) => {
-    const known = feeds.get(reader.words) ?? new Map<string, Join>();
-    feeds.set(reader.words, known);
+    const known = feeds.getOrInsertComputed(reader.words, () => new Map<string, Join>());
     const key = JSON.stringify([reader.user, reader.zone]);
-    const join = known.get(key) ?? createFeed(core, reader, () => known.delete(key));
-    known.set(key, join);
-    return join;
+    return known.getOrInsertComputed(key, () => createFeed(core, reader, () => known.delete(key)));
   };
 }
 
@@ -86,8 +83,7 @@ function createFeed(core: Core, reader: Reader, onEmpty: () => void): Join {
     );
   };
   const joinThread = (threadId: string, { after, put }: OpenPage): (() => void) => {
-    const thread = threads.get(threadId) ?? createThreadFeed(core, reader, threadId);
-    threads.set(threadId, thread);
+    const thread = threads.getOrInsertComputed(threadId, () => createThreadFeed(core, reader, threadId));
     const leaveThread = thread.join(after, put);
     return () => {
       leaveThread();

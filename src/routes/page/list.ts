@@ -107,10 +107,8 @@ const KEPT_MS = 1000; // Windows fetch their lists within half a second.
 function keptLists(core: Core) {
   const kept = new Map<string, Promise<unknown>>();
   const once = <T>(key: string, make: () => Promise<T>): Promise<T> => {
-    const known = kept.get(key) ?? make();
     if (!kept.has(key)) setTimeout(() => kept.delete(key), KEPT_MS).unref();
-    kept.set(key, known);
-    return known as Promise<T>;
+    return kept.getOrInsertComputed(key, make) as Promise<T>;
   };
   return async (reader: Reader, { current, ...query }: ListRequest) => {
     const { user, words, zone } = reader;

@@ -59,11 +59,9 @@ const keptOfServer = perServer(() => new WeakMap<ViewsProtocol["markdown"], Map<
 
 function keptTexts(core: Core, words: Words): Recent<Html> {
   const { markdown } = core.views;
-  const languages = keptOfServer(core).get(markdown) ?? new Map<Words, Recent<Html>>();
-  keptOfServer(core).set(markdown, languages);
-  const known = languages.get(words) ?? createRecent(KEPT_AT_MOST, (text, { markup }) => text.length + markup.length);
-  languages.set(words, known);
-  return known;
+  const languages = keptOfServer(core).getOrInsertComputed(markdown, () => new Map<Words, Recent<Html>>());
+  const begin = () => createRecent<Html>(KEPT_AT_MOST, (text, { markup }) => text.length + markup.length);
+  return languages.getOrInsertComputed(words, begin);
 }
 
 /** Keeps what is known already to be the markup of the text. */

@@ -4,6 +4,8 @@
  * take minutes for one line. What a single character must be is still asked of RegExp.
  */
 
+import { remembered } from "../../basics/recent";
+
 const STATES_MAX = 2000; // Of one expression, with its repetitions written out.
 const STEPS_MAX = 500_000; // Less than 100 ms.
 const KEPT_MAX = 500; // Expressions: a list may ask for the same one of each of its items.
@@ -31,23 +33,16 @@ interface Program {
 
 type Here = (before: string, after: string) => boolean;
 
-const programs = new Map<string, Program | null>();
-
-function programOf(pattern: string): Program | null {
-  const known = programs.get(pattern);
-  if (known !== undefined) return known;
-  let program: Program | null = null;
+const programOf = remembered(KEPT_MAX, (pattern): Program | null => {
   try {
     new RegExp(pattern, "u");
-    program = compile(pattern);
+    return compile(pattern);
   } catch (error) {
     // What RegExp refuses is written for another language's expressions.
     if (!(error instanceof SyntaxError)) throw error;
+    return null;
   }
-  if (programs.size >= KEPT_MAX) programs.clear();
-  programs.set(pattern, program);
-  return program;
-}
+});
 
 /** RegExp has taken the pattern, so it is well formed. Throws SyntaxError for what cannot be followed. */
 function compile(pattern: string): Program {
