@@ -6,7 +6,7 @@
 import type { ContextMessage, Message, MessageNode } from "../protocols";
 
 /** From the root to the message, oldest first; empty when it is not among the nodes. */
-export function pathTo<T extends MessageNode>(nodes: readonly T[], messageId: string): T[] {
+export function pathTo<T extends Pick<MessageNode, "id" | "parentId">>(nodes: readonly T[], messageId: string): T[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const path: T[] = [];
   for (let node = byId.get(messageId); node; node = node.parentId === null ? undefined : byId.get(node.parentId)) {

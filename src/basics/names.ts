@@ -35,7 +35,11 @@ export function inCamelCase<Fields extends object>(fields: Fields): InCamelCase<
  */
 export function fromRecord<Kept>(record: StoreRecord, nullable: readonly (keyof Kept & string)[] = []): Kept {
   const kept: Record<string, unknown> = Object.fromEntries(nullable.map((name) => [name, null]));
-  for (const [name, value] of Object.entries(record)) if (value !== null) kept[camelCase(name)] = value;
+  // A long thread is a hundred thousand fields: a loop that makes no pairs of them takes half the time.
+  for (const name in record) {
+    const value = record[name];
+    if (value !== null) kept[camelCase(name)] = value;
+  }
   return kept as Kept;
 }
 

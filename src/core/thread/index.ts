@@ -98,16 +98,27 @@ async function readPath(core: Core, username: string, threadId: string, path: Me
   const [head, records, tree] = await Promise.all([
     path.head ?? core.thread.get(username, threadId).then((thread) => thread?.headId),
     isWhole ? core.store.find(username, "messages", { where: { thread_id: threadId }, limit: WHOLE + 1 }) : null,
-    isWhole ? null : (path.tree ?? core.thread.tree(username, threadId)),
+    isWhole ? null : (path.tree ?? readParents(core, username, threadId)),
   ]);
   if (!head) return [];
   if (records && records.length <= WHOLE) return pathTo(records.map(toMessage), head);
-  const nodes = pathTo(tree ?? (await core.thread.tree(username, threadId)), head);
+  const nodes = pathTo(tree ?? (await readParents(core, username, threadId)), head);
   const end = path.before === undefined ? nodes.length : nodes.findIndex(({ id }) => id === path.before);
   const start = path.limit === undefined ? 0 : Math.max(0, end - path.limit);
   const ids = end < 0 ? [] : nodes.slice(start, end).map(({ id }) => id);
-  const messages = await core.store.getMany(username, "messages", ids);
-  return messages.flatMap((record) => (record ? toMessage(record) : []));
+  const byId = new Map(records?.map((record) => [record.id, record]));
+  const others = ids.filter((id) => !byId.has(id));
+  for (const record of await core.store.getMany(username, "messages", others)) if (record) byId.set(record.id, record);
+  return ids.flatMap((id) => {
+    const record = byId.get(id);
+    return record ? toMessage(record) : [];
+  });
+}
+
+async function readParents(core: Core, username: string, threadId: string) {
+  const query = { where: { thread_id: threadId }, select: ["parent_id"] };
+  const records = await core.store.find(username, "messages", query);
+  return records.map(({ id, parent_id }) => ({ id, parentId: parent_id as string | null }));
 }
 
 async function createRecord(core: Core, username: string, fields: ThreadFields): Promise<Thread> {

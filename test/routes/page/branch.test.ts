@@ -10,7 +10,7 @@ atEnd(() => upstream.stop());
 
 /** What the store was asked, as "find messages". */
 let asked: string[] = [];
-const reads = ["get", "find", "collectionGet"] as const;
+const reads = ["get", "getMany", "find", "collectionGet"] as const;
 
 function noting(base: StoreProtocol): StoreProtocol {
   const noted = reads.map((name) => [
@@ -51,7 +51,7 @@ test("a page of a thread reads its tree once and the messages that it shows once
   asked = [];
   const branch = await loadBranch(core, reader, id);
   expect(branch?.messages.messages).toHaveLength(100);
-  expect(asked.sort()).toEqual(["find messages", "find messages", "find turns", "get threads", "get turn_claims"]);
+  expect(asked.sort()).toEqual(["find messages", "find turns", "get threads", "get turn_claims", "getMany messages"]);
 });
 
 test("a page of a message with 500 versions reads no more than that of any other", async () => {
