@@ -14,12 +14,6 @@ export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** As `onceDone`, for each key, a user's name as a rule. */
-export function onceEach<T>(work: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const jobs = new Map<string, () => Promise<T>>();
-  return (key) => jobs.getOrInsertComputed(key, () => onceDone(() => work(key)))();
-}
-
 /** What each server of this process has one of, made at its first need. A server is known by its counts, which all its cores share. */
 export function perServer<T>(make: (core: Core) => T): (core: Core) => T {
   const made = new WeakMap<Counts, T>();

@@ -96,7 +96,7 @@ function isGone(record: StoreRecord): boolean {
   return !ownIds.has(record.id);
 }
 
-/** `started` is null in the record of a version that did not know it, or of a process without `/proc`. */
+/** `started` is null in the record of a process without `/proc`. */
 function isRunning(pid: number, started: Json | undefined): boolean {
   try {
     process.kill(pid, 0);

@@ -13,8 +13,7 @@ import { addIfAbsent } from "../basics/records";
 import type { Core, StoreFields, StoreRecord } from "../protocols";
 import { createHeartbeat, DEAD_AFTER_BEATS, declareProcesses } from "./heartbeat";
 
-/** The name is of earlier versions, which called a lease a claim. */
-const STORE = "turn_claims";
+const STORE = "turn_claims"; // A lease was called a claim once, and the name stays.
 const LEASES: StoreFields = {
   username: { type: "str", index: true },
   turn_id: "str",
@@ -222,17 +221,12 @@ async function takeOverLease(core: Core, left: HeldLease, processId: string): Pr
   if (record?.process_id !== left.processId) return null;
   const { processId: _, ...lease } = toLease(record);
   const epoch = lease.epoch + 1;
-  const was = { process_id: left.processId, epoch: record.epoch === null ? null : lease.epoch };
+  const was = { process_id: left.processId, epoch: lease.epoch };
   const isOurs = await core.store.update(null, STORE, left.threadId, { process_id: processId, epoch }, was);
   return isOurs ? { ...lease, epoch } : null;
 }
 
 function toLease(record: StoreRecord): HeldLease {
   const { id: threadId, ...fields } = fromRecord<Omit<HeldLease, "threadId"> & { readonly id: string }>(record);
-  return { ...fields, threadId, epoch: epochOf(record) };
-}
-
-/** Null in records of a version that had none. */
-export function epochOf({ epoch }: StoreRecord): number {
-  return Number(epoch ?? 0);
+  return { ...fields, threadId };
 }

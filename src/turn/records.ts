@@ -4,7 +4,7 @@ import { fromRecord, inSnakeCase } from "../basics/names";
 import { findAnyOf } from "../basics/records";
 import type { Core, StoreFields, StoreRecord, TurnInfo, Usage } from "../protocols";
 import type { TurnEnd } from "./ending";
-import { epochOf, type Lease } from "./lease";
+import type { Lease } from "./lease";
 
 const TURNS: StoreFields = {
   thread_id: { type: "str", index: true },
@@ -42,15 +42,14 @@ export type Owned = Pick<Lease, "username" | "turnId" | "epoch">;
 /** Fences off the process that ran the turn before. False when another one has taken it from us since. */
 export async function takeTurn(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
   const record = await core.store.get(username, "turns", turnId);
-  if (!record || epochOf(record) > epoch) return false;
-  const was = record.epoch === null ? null : epochOf(record);
-  return core.store.update(username, "turns", turnId, { epoch }, { epoch: was });
+  if (!record || Number(record.epoch) > epoch) return false;
+  return core.store.update(username, "turns", turnId, { epoch }, { epoch: Number(record.epoch) });
 }
 
 /** Whether no other process has taken the turn over. */
 export async function isOwned(core: Core, { username, turnId, epoch }: Owned): Promise<boolean> {
   const record = await core.store.get(username, "turns", turnId);
-  return record !== null && epochOf(record) === epoch;
+  return record?.epoch === epoch;
 }
 
 /** False when another process has the turn by now. */

@@ -124,13 +124,6 @@ describe("threads in the store", () => {
     expect(await core.thread.list("ann", { before: "nowhere" })).toEqual([]);
   });
 
-  test("that were kept before lists had places are listed all the same", async () => {
-    const ids = [await create(), await create()];
-    for (const id of ids) await core.store.update("ann", "threads", id, { place: null, pinned: null, tags: null });
-    expect((await core.thread.list("ann", { pinnedFirst: true })).map(({ id }) => id)).toEqual(ids.toReversed());
-    expect(await core.thread.get("ann", ids[0] ?? "")).toMatchObject({ pinned: false, tags: [] });
-  });
-
   test("changed at the same moment stand where their last state says", async () => {
     const id = await create();
     const other = await create();

@@ -118,14 +118,6 @@ describe("a turn whose process died", () => {
     await expectRecovered(await startCore({ dataPath }), threadId);
   });
 
-  test("is kept as interrupted also when a version without epochs left it", async () => {
-    const before = await startCore({ dataPath });
-    const threadId = await leave(before, { pid: await deadPid() });
-    await before.store.update("ann", "turns", TURN, { epoch: null });
-    await before.store.update(null, "turn_claims", threadId, { epoch: null });
-    await expectRecovered(await startCore({ dataPath }), threadId);
-  });
-
   test("is left alone while its process may live: on another machine, or with a running pid", async () => {
     for (const owner of [{ host: "elsewhere", pid: 1 }, { pid: process.ppid }]) {
       const path = temporaryFolder();

@@ -91,16 +91,10 @@ function randomId(): string {
 
 function claimsOf(content: false | Record<string, unknown>): Claims | null {
   if (!content) return null;
-  const { sub, pwd, exp, iat, jti, made } = content;
+  const { sub, pwd, exp, jti, made } = content;
   if (typeof sub !== "string" || typeof pwd !== "string" || typeof exp !== "number") return null;
-  return {
-    username: sub,
-    // Tokens of earlier versions have no id, and a time in seconds: two of the same second are one and the same text.
-    id: typeof jti === "string" ? jti : String(exp),
-    madeMs: typeof made === "number" ? made : Number(iat ?? 0) * 1000,
-    expiresMs: exp * 1000,
-    fingerprint: pwd,
-  };
+  if (typeof jti !== "string" || typeof made !== "number") return null;
+  return { username: sub, id: jti, madeMs: made, expiresMs: exp * 1000, fingerprint: pwd };
 }
 
 /**

@@ -108,16 +108,11 @@ export function createCollections(
   };
 }
 
-/** Called once the file is open. Numbers go on after every position that an older version of the file gave. */
+/** Called once the file is open. */
 export function createAppended(database: StoreDatabase): void {
-  if (database.first("SELECT 1 FROM sqlite_master WHERE name = '_appended'")) return;
   database.exec(`CREATE TABLE IF NOT EXISTS _appended (
     n INTEGER PRIMARY KEY, store TEXT NOT NULL, record INTEGER NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL
   ) STRICT`);
-  for (const { name } of database.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%.items'")) {
-    database.run(`INSERT OR IGNORE INTO _appended (n, store, record, field, value)
-      SELECT max(position), '', 0, '', '' FROM "${name}" HAVING max(position) > (SELECT coalesce(max(n), 0) FROM _appended)`);
-  }
 }
 
 function rowOf(database: StoreDatabase, store: string, owner: string, id: string): number | null {

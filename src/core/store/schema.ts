@@ -9,15 +9,7 @@ import { AppError, messageOf } from "../../basics/errors";
 import { onceDone } from "../../basics/once";
 import type { Log, StoreField, StoreFields, StoreInfo } from "../../protocols";
 import { isBackup, type StoreDatabase } from "./database";
-import {
-  beginRefolding,
-  beginReindex,
-  createIndex,
-  createReindexing,
-  hasEarlierIndex,
-  hasIndex,
-  needsIndex,
-} from "./search";
+import { beginRefolding, beginReindex, createIndex, createReindexing, hasIndex, needsIndex } from "./search";
 import { beginSizing, createSizing } from "./sizes";
 import { COLUMN_TYPE, columnsOf, searchedFields, sizedFields } from "./sql";
 import type { WriteQueue } from "./writes";
@@ -82,7 +74,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
       const merged = merge(before, declared);
       if (before && !merged && !needsIndex(database, before)) return goOn(name);
       // An index that was lost is made from what is there, and nothing of that changes.
-      if (before && (merged || hasEarlierIndex(database, before))) await backup();
+      if (before && merged) await backup();
       await writes.write(() => {
         // Another process may have been here since; its version of the store is the one to go on from.
         version = null;

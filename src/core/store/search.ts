@@ -256,11 +256,6 @@ export function hasIndex(database: StoreDatabase, store: StoreInfo): boolean {
   return database.first(sql, `${store.name}.words`, `${store.name}.blocks`)?.parts === 2;
 }
 
-/** Whether there is an index of the form before there were blocks. */
-export function hasEarlierIndex(database: StoreDatabase, { name }: StoreInfo): boolean {
-  return database.first("SELECT 1 AS there FROM sqlite_schema WHERE name = ?", `${name}.search`) !== null;
-}
-
 export function createIndex(database: StoreDatabase, { name }: StoreInfo): void {
   database.exec(`CREATE VIRTUAL TABLE IF NOT EXISTS "${name}.words" USING fts5 (
     body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
@@ -268,8 +263,6 @@ export function createIndex(database: StoreDatabase, { name }: StoreInfo): void 
   database.exec(`CREATE TABLE IF NOT EXISTS "${name}.blocks" (
     owner TEXT NOT NULL, first INTEGER NOT NULL, PRIMARY KEY (owner, first)
   ) STRICT, WITHOUT ROWID`);
-  // The form before there were blocks.
-  database.exec(`DROP TABLE IF EXISTS "${name}.search"`);
   database.run("INSERT OR REPLACE INTO _search (store, form) VALUES (?, ?)", name, FORM);
 }
 

@@ -7,7 +7,6 @@ import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { publishFact, userTopic } from "../../basics/facts";
 import { pathTo } from "../../basics/messages";
-import { onceEach } from "../../basics/once";
 import { createQueues } from "../../basics/queues";
 import { addIfAbsent } from "../../basics/records";
 import type {
@@ -30,7 +29,6 @@ import {
   listThreads,
   mergeMetadata,
   placeOf,
-  placeOld,
   placeTags,
   recordOfThread,
   toMessage,
@@ -47,14 +45,10 @@ const PAGE_SIZE = 50;
 export function createThread(core: Core): ThreadProtocol {
   // Forks of a user are made one after the other, or each of many would find the room that is left.
   const forks = createQueues();
-  const placed = onceEach((username) => placeOld(core, username));
   return {
     create: (username, fields) => createRecord(core, username, fields),
 
-    async list(username, page = {}) {
-      await placed(username);
-      return listThreads(core, username, { limit: PAGE_SIZE, ...page });
-    },
+    list: (username, page = {}) => listThreads(core, username, { limit: PAGE_SIZE, ...page }),
 
     tags: (username) => listTags(core, username),
 

@@ -70,11 +70,11 @@ export async function declareThreadStores(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists("messages", MESSAGES);
 }
 
-/** Fields of a new thread, and of a record from before there were these fields. */
+/** Fields of a new thread. */
 export const EMPTY = { parameters: {}, metadata: {}, tags: [], pinned: false, archived: false };
 
 export function toThread({ place: _, ...record }: StoreRecord): Thread {
-  return { ...EMPTY, ...fromRecord<Thread>(record, ["model", "systemPrompt", "headId"]) };
+  return fromRecord<Thread>(record, ["model", "systemPrompt", "headId"]);
 }
 
 /** As the thread lies in the store. */
@@ -94,12 +94,12 @@ export function fromThread({ parameters, metadata, tags, ...plain }: ThreadField
 
 const METADATA_MAX = 16_000; // The protocol's bound. Each list of threads holds all of it.
 
-/** Null removes a key. What was longer before there was a bound stays, and may only become shorter. */
+/** Null removes a key. */
 export function mergeMetadata(before: JsonObject, given: JsonObject): JsonObject {
   const merged = { ...before, ...shallow("metadata", given) };
   const kept = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
   const { length } = JSON.stringify(kept);
-  if (length <= METADATA_MAX || length <= JSON.stringify(before).length) return kept;
+  if (length <= METADATA_MAX) return kept;
   throw new AppError("invalid", `The metadata of a thread may have ${METADATA_MAX} characters of JSON, not ${length}.`);
 }
 
@@ -267,13 +267,4 @@ async function readStretch(core: Core, username: string, list: List, { where, li
 
 function newestFirst(a: Thread, b: Thread): number {
   return a.updated === b.updated ? (a.id < b.id ? 1 : -1) : a.updated < b.updated ? 1 : -1;
-}
-
-/** Gives threads that were kept before there were places theirs. */
-export async function placeOld(core: Core, username: string): Promise<void> {
-  let records: StoreRecord[];
-  do {
-    records = await core.store.find(username, "threads", { where: { place: null }, select: [], limit: 500 });
-    await Promise.all(records.map(({ id }) => updatePlaced(core, username, id, () => ({}))));
-  } while (records.length > 0);
 }

@@ -97,21 +97,6 @@ test("a record that gets the row of a deleted one has none of its items", async 
   await close();
 });
 
-test("a file of a version that numbered the items of each record by themselves goes on", async () => {
-  const folder = temporaryFolder();
-  const before = openItems(folder);
-  await before.add("1");
-  before.database.exec("DROP TABLE _appended");
-  for (const n of [0, 1, 2]) before.database.run(`INSERT INTO "logs.items" VALUES (1, 'text', ?, ?)`, n, `${n}`);
-  await before.close();
-  const { append, read, collections, close } = openItems(folder);
-  await append("1", "text", "3", "4");
-  expect(read("1", "text")).toEqual(["0", "1", "2", "3", "4"]);
-  await collections.settle();
-  expect(read("1", "text", 2, 2)).toEqual(["2", "3"]);
-  await close();
-});
-
 test("moving many items lets the loop go on, and ends soon when the store is closed", async () => {
   const { collections, append, add, read, database, close } = openItems(temporaryFolder());
   const values = Array.from({ length: 10_000 }, (_, n) => `${n}`);
