@@ -108,7 +108,7 @@ async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: strin
   const threadId = plan.thread?.id ?? made?.id ?? "";
   const lease: Lease = { threadId, username, turnId, epoch: 0 };
   if (!(await leaseThread(engine, lease, plan))) throw busy();
-  const { info, isOurs } = await storeTurn(core, plan, lease, made).catch(async (error) => {
+  const { info, thread, isOurs } = await storeTurn(core, plan, lease, made).catch(async (error) => {
     await removeTurn(core, lease)
       .then(() => releaseLease(core, lease))
       .catch(() => leases.abandon(lease));
@@ -120,7 +120,7 @@ async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: strin
     return info;
   }
   const pinned = engine.pin();
-  const turn = runTurn({ core: pinned.core, user, info, lease, leases, isClosing: () => engine.isClosing });
+  const turn = runTurn({ core: pinned.core, user, info, thread, lease, leases, isClosing: () => engine.isClosing });
   running.set(turnId, turn);
   warnOfLimit(engine);
   void turn.ended.then(() => {
@@ -189,7 +189,7 @@ async function storeTurn(core: Core, plan: Plan, lease: Lease, made: Thread | nu
   ]);
   if (stored.status === "rejected") throw stored.reason;
   if (added.status === "rejected") throw added.reason;
-  return { info, isOurs: added.value };
+  return { info, thread: stored.value, isOurs: added.value };
 }
 
 function questionOf(
@@ -209,16 +209,17 @@ interface Question {
   readonly question: NewMessage | null;
 }
 
-/** Stores it, and makes the thread show it with what the turn is called with. */
+/** Stores it, and makes the thread show it with what the turn is called with. Gives the thread as it is then; null = there is none. */
 async function showQuestion(
   core: Core,
   plan: Plan,
   { username, threadId }: Lease,
   { thread, parentId, question }: Question,
-): Promise<void> {
-  if (question) await core.thread.append(username, threadId, question, thread ?? undefined);
-  if (thread && isAsPlanned(thread, plan, parentId)) return;
-  await core.thread.update(username, threadId, {
+): Promise<Thread | null> {
+  const { timestamp } = question ? await core.thread.append(username, threadId, question, thread ?? undefined) : {};
+  if (thread && isAsPlanned(thread, plan, parentId))
+    return { ...thread, headId: parentId, updated: timestamp ?? thread.updated };
+  return core.thread.update(username, threadId, {
     ...plan.settings,
     headId: parentId,
     // A thread in the archive is in no list and found by no search.

@@ -7,7 +7,18 @@
 import { AppError, errorOf, isAppError } from "../basics/errors";
 import { publishFact, userTopic } from "../basics/facts";
 import { pause, within } from "../basics/within";
-import type { Core, FinishReason, LiveTurn, Message, Turn, TurnEvent, TurnInfo, Usage, User } from "../protocols";
+import type {
+  Core,
+  FinishReason,
+  LiveTurn,
+  Message,
+  Thread,
+  Turn,
+  TurnEvent,
+  TurnInfo,
+  Usage,
+  User,
+} from "../protocols";
 import { type AskingTurn, answerApproval, askApproval } from "./approvals";
 import { endOfFailure, endOfReason, INTERRUPTED, lastEventOf, silenceOf, type TurnEnd } from "./ending";
 import { createEventLog, type EventLog } from "./event-log";
@@ -26,6 +37,8 @@ export interface RunOptions {
   readonly core: Core;
   readonly user: User;
   readonly info: TurnInfo;
+  /** As it was read when the turn began, with what the turn did to it since. */
+  thread: Thread | null;
   readonly lease: Lease;
   readonly leases: Pick<Leases, "isAwake" | "wake">;
   /** Whether the server is about to end. */
@@ -235,7 +248,9 @@ async function addToThread(turn: RunningTurn): Promise<void> {
     throw takenOver();
   }
   for (let part = waiting[0]; part; part = waiting[0]) {
-    messages.push(await core.thread.append(user.username, info.threadId, part));
+    const message = await core.thread.append(user.username, info.threadId, part, turn.thread ?? undefined);
+    turn.thread &&= { ...turn.thread, headId: message.id, updated: message.timestamp };
+    messages.push(message);
     waiting.shift();
   }
 }

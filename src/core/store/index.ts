@@ -45,7 +45,10 @@ export function createStore(core: Core): StoreProtocol {
   const schema = createSchema(database, writes, core.log);
 
   const addAll: StoreProtocol["addMany"] = async (owner, name, records) => {
-    const store = schema.get(name);
+    const store = schema.get(
+      name,
+      records.flatMap(({ fields }) => Object.keys(fields)),
+    );
     const [key, columns, sql] = [ownerKey(owner), columnsOf(store), insertOf(store)];
     const rows = records.map(({ fields, id = Bun.randomUUIDv7() }) => {
       const given = encodeFields(store, fields);
@@ -84,7 +87,7 @@ export function createStore(core: Core): StoreProtocol {
     addMany: addAll,
 
     async get(owner, name, id) {
-      const store = schema.get(name);
+      const store = schema.get(name, []);
       const row = database.first(`${selectOf(store)} AND id = ?`, ownerKey(owner), id);
       return row && decodeRecord(store, row);
     },
@@ -93,7 +96,7 @@ export function createStore(core: Core): StoreProtocol {
       const found = new Map<string, StoreRecord>();
       for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
         if (from > 0) await new Promise(setImmediate);
-        const store = schema.get(name);
+        const store = schema.get(name, []);
         const some = conditionOf(store, { id: { in: ids.slice(from, from + IDS_AT_ONCE) } });
         const rows = database.all(selectOf(store) + some.sql, ownerKey(owner), ...some.values);
         for (const row of rows) found.set(String(row.id), decodeRecord(store, row));
@@ -102,7 +105,8 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async find(owner, name, query = {}) {
-      const store = schema.get(name);
+      const { where: asked = {}, orderBy = "id", select = [] } = query;
+      const store = schema.get(name, [...Object.keys(asked), orderBy, ...select]);
       const where = conditionOf(store, query.where);
       const tail = orderAndLimit(store, query);
       const sql = `SELECT ${selection(store, query.select)} FROM "${name}" WHERE _owner = ?${where.sql}${tail.sql}`;
@@ -111,7 +115,7 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async update(owner, name, id, fields, where) {
-      const store = schema.get(name);
+      const store = schema.get(name, [...Object.keys(fields), ...Object.keys(where ?? {})]);
       const given = encodeFields(store, fields);
       const condition = conditionOf(store, where);
       // Without a field to set, the answer is still whether the record is there and matches.
@@ -143,7 +147,7 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async delete(owner, name, id, where) {
-      const condition = conditionOf(schema.get(name), where);
+      const condition = conditionOf(schema.get(name, Object.keys(where ?? {})), where);
       const sql = `DELETE FROM "${name}" WHERE _owner = ? AND id = ?${condition.sql} RETURNING _row`;
       const values = [ownerKey(owner), id, ...condition.values];
       return writes.write(() => {
@@ -168,7 +172,7 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async size(owner, name) {
-      if (sizedFields(schema.get(name)).length === 0)
+      if (sizedFields(schema.get(name, [])).length === 0)
         throw new AppError("invalid", `The store "${name}" has no sized field.`);
       const sql = "SELECT bytes FROM _sizes WHERE store = ? AND owner = ?";
       return Number(database.first(sql, name, ownerKey(owner))?.bytes ?? 0);

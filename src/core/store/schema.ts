@@ -49,7 +49,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
 
   const get = (name: string, fields?: readonly string[]): StoreInfo => {
     const known = stores.get(name);
-    if (known && fields?.every((field) => Object.hasOwn(known.fields, field))) return known;
+    if (known && fields?.every((field) => field === "id" || Object.hasOwn(known.fields, field))) return known;
     const store = find(name);
     if (store) return store;
     throw new AppError("notFound", `There is no store "${name}". Declare it with createStoreIfNotExists first.`);
@@ -87,6 +87,8 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
         // A failing commit takes the change back, so nothing is remembered from inside of it.
         version = null;
       });
+      // From here on, whoever asks for the store as it is known gets it with these fields.
+      current();
       if (before && merged) log.info("Store extended", { store: name });
       goOn(name);
     },

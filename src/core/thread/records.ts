@@ -189,7 +189,7 @@ export async function updatePlaced(
     if (!changes) return null;
     const changed = { ...record, ...changes };
     const place = placeOf(toThread(changed));
-    const was = { place: (record.place ?? null) as string | null, title: record.title as string | null };
+    const was = { place: (record.place ?? null) as string | null, title: (record.title ?? null) as string | null };
     // Another request that moved the thread meanwhile may have changed what its place is made of: look again.
     if (!(await core.store.update(username, "threads", threadId, { ...changes, place }, was))) continue;
     const { tags } = toThread(changed);
