@@ -38,7 +38,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
     pin,
     leases: createLeases(core),
     running: new Map(),
-    beginning: new Set(),
+    beginning: new Map(),
     starting: new Map(),
     arriving: new Map(),
     isClosing: false,
@@ -112,7 +112,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
     async shutdown(graceMs) {
       engine.isClosing = true;
       // A turn that began before is among the running ones then.
-      await Promise.allSettled(engine.beginning);
+      await Promise.allSettled(engine.beginning.values());
       const ended = () => Promise.all([...engine.running.values()].map((turn) => turn.ended));
       const looking = setInterval(() => cutWaiting(engine), LOOK_MS);
       await within(ended(), { ms: graceMs }, () => {});
@@ -178,9 +178,9 @@ async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
   if (turn?.status === "running") throw unreachable();
 }
 
-async function findLive({ core, running }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
+async function findLive({ core, running, beginning }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
   const lease = await findLease(core, threadId);
-  if (lease?.username !== user.username) return null;
+  if (lease?.username !== user.username || beginning.has(lease.turnId)) return null;
   const ours = running.get(lease.turnId);
   if (ours) return liveOf(ours);
   // A turn that is not stored yet has said nothing, and its process would not answer.

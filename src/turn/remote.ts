@@ -9,7 +9,7 @@ import type { Core, JsonObject } from "../protocols";
 
 // The owner of a turn answers within milliseconds. One that does not is dead or cut off, and the store is all that there is.
 const ANSWER_MS = 2000;
-const AGAIN_MS = 50; // A turn that began a moment ago may not hear yet that it is to stop.
+const AGAIN_MS = 50; // A turn that began a moment ago may not hear yet what it is asked.
 
 export interface RemoteAnswers {
   save(): Promise<void>;
@@ -61,8 +61,8 @@ async function ask(core: Core, turnId: string, question: RemoteQuestion): Promis
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const unsubscribe = await core.bus.subscribe(replyTo, (reply) => resolve((reply as { isDone: boolean }).isDone));
   const publish = () => core.bus.publish(topicOf(turnId), { ...question, replyTo } satisfies JsonObject);
-  // The one question that may be asked twice.
-  const repeating = question.ask === "stop" ? setInterval(() => void publish().catch(reject), AGAIN_MS) : undefined;
+  // An answer of the user's is given once.
+  const repeating = question.ask === "approve" ? undefined : setInterval(() => void publish().catch(reject), AGAIN_MS);
   try {
     await publish();
     return await within(promise, { ms: ANSWER_MS }, () => null);
