@@ -1,15 +1,11 @@
 /** Work that is done one after the other, or a few at a time. */
 
-export interface Queues {
-  /** Settles as the job does, which begins when all have settled that were given before under the same key, a user's name as a rule. */
-  run<Result>(key: string, job: () => Promise<Result>): Promise<Result>;
-}
-
-export function createQueues(): Queues {
+export function createQueues() {
   /** Settles with the last job of each. */
   const ends = new Map<string, Promise<void>>();
   return {
-    run(key, job) {
+    /** Settles as the job does, which begins when all have settled that were given before under the same key, a user's name as a rule. */
+    run<Result>(key: string, job: () => Promise<Result>): Promise<Result> {
       const done = (ends.get(key) ?? Promise.resolve()).then(job);
       const end = done.then(
         () => {},
@@ -22,15 +18,8 @@ export function createQueues(): Queues {
   };
 }
 
-export interface Lanes {
-  /** Settles as the job does, which begins when a lane is free and no other job of the same key is at work. */
-  run<Result>(key: unknown, job: () => Promise<Result>): Promise<Result>;
-  /** How many jobs have not begun. */
-  waiting(): number;
-}
-
 /** So many jobs at a time, in the order they came, and one of each key: a hundred of one user hold nobody else up. */
-export function createLanes(count: number): Lanes {
+export function createLanes(count: number) {
   const line: { readonly key: unknown; readonly begin: () => void }[] = [];
   const busy = new Set<unknown>();
 
@@ -44,8 +33,10 @@ export function createLanes(count: number): Lanes {
   };
 
   return {
+    /** How many jobs have not begun. */
     waiting: () => line.length,
-    async run(key, job) {
+    /** Settles as the job does, which begins when a lane is free and no other job of the same key is at work. */
+    async run<Result>(key: unknown, job: () => Promise<Result>): Promise<Result> {
       const { promise, resolve } = Promise.withResolvers<void>();
       line.push({ key, begin: resolve });
       beginNext();

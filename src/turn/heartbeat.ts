@@ -15,24 +15,11 @@ export const DEAD_AFTER_BEATS = 4; // Longer than any pause of a process that li
 /** Of all servers in this process of the machine: several may live in one, as in tests. */
 const ownIds = new Set<string>();
 
-export interface Heartbeat {
-  readonly processId: string;
-  /** Says that this process lives. */
-  beat(): Promise<void>;
-  /** Ids of the processes that are dead; a holder without a record is. Called once with every heartbeat of our own. */
-  findDead(holders: readonly string[]): Promise<Set<string>>;
-  /** Whether the process is gone from this machine, or nothing is known of it. */
-  isGone(processId: string): Promise<boolean>;
-  forget(processId: string): Promise<void>;
-  /** Says that this process is gone. */
-  stop(): Promise<void>;
-}
-
 export async function declareProcesses(core: Core): Promise<void> {
   await core.store.createStoreIfNotExists("processes", PROCESSES);
 }
 
-export function createHeartbeat(core: Core): Heartbeat {
+export function createHeartbeat(core: Core) {
   const processId = Bun.randomUUIDv7();
   ownIds.add(processId);
   let lastHeard = new Map<string, Heard>();
@@ -41,11 +28,13 @@ export function createHeartbeat(core: Core): Heartbeat {
   };
   return {
     processId,
-    async beat() {
+    /** Says that this process lives. */
+    async beat(): Promise<void> {
       const isKnown = await core.store.update(null, "processes", processId, { heartbeat: Date.now() });
       if (!isKnown) await core.store.add(null, "processes", myself(), processId);
     },
-    async findDead(holders) {
+    /** Ids of the processes that are dead; a holder without a record is. Called once with every heartbeat of our own. */
+    async findDead(holders: readonly string[]): Promise<Set<string>> {
       const records = await core.store.find(null, "processes");
       const known = new Set(records.map(({ id }) => id));
       const unknown = holders.filter((id) => !known.has(id));
@@ -54,12 +43,14 @@ export function createHeartbeat(core: Core): Heartbeat {
       const dead = others.filter((record) => isGone(record) || isSilent(lastHeard.get(record.id)));
       return new Set([...dead.map(({ id }) => id), ...unknown]);
     },
-    async isGone(id) {
+    /** Whether the process is gone from this machine, or nothing is known of it. */
+    async isGone(id: string): Promise<boolean> {
       const record = await core.store.get(null, "processes", id);
       return record === null || isGone(record);
     },
     forget,
-    async stop() {
+    /** Says that this process is gone. */
+    async stop(): Promise<void> {
       ownIds.delete(processId);
       await forget(processId);
     },

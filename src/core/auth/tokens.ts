@@ -97,18 +97,6 @@ function claimsOf(content: false | Record<string, unknown>): Claims | null {
   return { username: sub, id: jti, madeMs: made, expiresMs: exp * 1000, fingerprint: pwd };
 }
 
-/**
- * Tokens that were ended before their time. They lie in the store until they would have expired anyway, and in the memory of
- * each process, which the bus tells of others: so a request asks no store.
- */
-export interface EndedTokens {
-  has(claims: Claims): boolean;
-  end(claims: Claims): Promise<void>;
-  endAll(username: string): Promise<void>;
-  /** When a token of the user may say that it was made: now, and after all that were ended together. */
-  madeMs(username: string): number;
-}
-
 const ENDED = "ended_tokens";
 const TOPIC = "tokens-ended";
 const PER_USER = 20_000; // One a minute for a week, and a few megabytes. A user who ends more ends all of theirs instead.
@@ -134,8 +122,11 @@ interface UserEnds {
   readonly tokens: Map<string, number>;
 }
 
-/** Reads what was ended before. Rejects when the store cannot be read. */
-export async function openEndedTokens(core: Core): Promise<EndedTokens> {
+/**
+ * Tokens that were ended before their time. They lie in the store until they would have expired anyway, and in the memory of
+ * each process, which the bus tells of others: so a request asks no store. Rejects when the store cannot be read.
+ */
+export async function openEndedTokens(core: Core) {
   const users = new Map<string, UserEnds>();
   const note = (end: End): void => noteEnd(users, end);
   let cleanedMs = performance.now();
@@ -153,7 +144,7 @@ export async function openEndedTokens(core: Core): Promise<EndedTokens> {
     cleanedMs = performance.now();
     await clean(core);
   };
-  const endAll = (username: string) => tell({ username, token: null, made: Date.now(), until: null });
+  const endAll = (username: string): Promise<void> => tell({ username, token: null, made: Date.now(), until: null });
 
   await core.store.createStoreIfNotExists(ENDED, { username: "str", token: "str", made: "int", until: "int" });
   await clean(core);
@@ -162,17 +153,17 @@ export async function openEndedTokens(core: Core): Promise<EndedTokens> {
   for (const record of await core.store.find(null, ENDED)) note(record as unknown as End);
 
   return {
-    has({ username, id, madeMs }) {
+    has({ username, id, madeMs }: Claims): boolean {
       const ends = users.get(username);
       return ends !== undefined && (madeMs <= ends.madeMs || ends.tokens.has(id));
     },
-    end({ username, id, madeMs, expiresMs }) {
+    end({ username, id, madeMs, expiresMs }: Claims): Promise<void> {
       if ((users.get(username)?.tokens.size ?? 0) >= PER_USER) return endAll(username);
       return tell({ username, token: id, made: madeMs, until: expiresMs });
     },
     endAll,
-    // A clock that was set back must not make tokens that have ended already.
-    madeMs: (username) => Math.max(Date.now(), (users.get(username)?.madeMs ?? 0) + 1),
+    /** When a token of the user may say that it was made: now, and after all that were ended: a clock that was set back makes none of those. */
+    madeMs: (username: string): number => Math.max(Date.now(), (users.get(username)?.madeMs ?? 0) + 1),
   };
 }
 

@@ -195,18 +195,7 @@ type Content = Pick<FileInfo, "sha256" | "size">;
  * What each user has, once per content: a record by its hash, whose sizes the store sums up. The record is written before its first
  * file and removed after its last; each request looks again afterwards, so that two at once leave no file without its record, nor a record alone.
  */
-interface Contents {
-  /** Of all that the user has. */
-  size(username: string): Promise<number>;
-  /** Before a file of this content is added: counts it. Throws AppError("tooLarge") when the user's quota has no room for it. */
-  claim(username: string, content: Content): Promise<void>;
-  /** After a file of it was added. */
-  confirm(username: string, content: Content): Promise<void>;
-  /** After a file of it was removed, or was not added. */
-  release(username: string, content: Content): Promise<void>;
-}
-
-function createContents(core: Core): Contents {
+function createContents(core: Core) {
   const isHeld = async (username: string, sha256: string): Promise<boolean> =>
     (await core.store.find(username, FILES, { where: { sha256 }, select: [], limit: 1 })).length > 0;
 
@@ -216,6 +205,7 @@ function createContents(core: Core): Contents {
     await addIfAbsent(core.store, username, CONTENTS, { size, since }, sha256);
   };
 
+  /** After a file of it was removed, or was not added. */
   const release = async (username: string, content: Content): Promise<void> => {
     const { sha256 } = content;
     if (await isHeld(username, sha256)) return;
@@ -240,7 +230,8 @@ function createContents(core: Core): Contents {
   };
 
   return {
-    async size(username) {
+    /** Of all that the user has. */
+    async size(username: string): Promise<number> {
       const before = new Date(Date.now() - STALE_MS).toISOString();
       const [lost, size] = await Promise.all([
         core.store.find(username, CONTENTS, { where: { since: { lt: before } } }),
@@ -253,8 +244,11 @@ function createContents(core: Core): Contents {
       }
       return core.store.size(username, CONTENTS);
     },
-    claim: (username, content) => claims.run(username, () => claimOne(username, content)),
-    async confirm(username, content) {
+    /** Before a file of this content is added: counts it. Throws AppError("tooLarge") when the user's quota has no room for it. */
+    claim: (username: string, content: Content): Promise<void> =>
+      claims.run(username, () => claimOne(username, content)),
+    /** After a file of it was added. */
+    async confirm(username: string, content: Content): Promise<void> {
       // The last file of it may have been removed since.
       if (!(await core.store.update(username, CONTENTS, content.sha256, { since: null })))
         await add(username, content, null);

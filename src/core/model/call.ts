@@ -184,17 +184,13 @@ async function* attempt(
   }
 }
 
-/** Adds to `events` what comes. Whether more may follow is what it gives. */
-interface BodyReader {
-  push(bytes: Uint8Array, events: ModelEvent[]): boolean;
-  /** What the end of the body completes. Throws StreamFault where the reply is not complete. */
-  end(events: ModelEvent[]): boolean;
-}
-
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
 
-/** What an answer brings. An endpoint that does not stream sends JSON, or an error. Types are claims: how it begins shows what it is. */
-function createBodyReader(reply: ReplyReader): BodyReader {
+/**
+ * Adds to `events` what an answer brings, and gives whether more may follow. An endpoint that does not stream sends JSON, or an error. Types are
+ * claims: how it begins shows what it is.
+ */
+function createBodyReader(reply: ReplyReader) {
   const sse = createSseReader();
   /** The first character that is no white space; empty = none yet. Some send white space until the answer is ready. */
   let begin = "";
@@ -212,7 +208,7 @@ function createBodyReader(reply: ReplyReader): BodyReader {
   };
 
   return {
-    push(bytes, events) {
+    push(bytes: Uint8Array, events: ModelEvent[]): boolean {
       begin ||= beginOf(bytes);
       // A page is of a web server or proxy at the wrong address.
       if (begin === "<") throw notStreamed(bytes);
@@ -223,7 +219,8 @@ function createBodyReader(reply: ReplyReader): BodyReader {
       if (size > MAX_ANSWER_BYTES) throw new StreamFault("malformed");
       return true;
     },
-    end(events) {
+    /** What the end of the body completes. Throws StreamFault where the reply is not complete. */
+    end(events: ModelEvent[]): boolean {
       if (JSON_BEGINS.has(begin)) {
         const text = Buffer.concat(kept).toString("utf8");
         // One message, or a line for each.
@@ -285,17 +282,6 @@ interface SseEvent {
   readonly data: string;
 }
 
-/**
- * Reads Server-Sent Events: bytes in, the `data` of each event out. Linear in the length of a line, however many reads bring it. A CR alone
- * does not end a line here: no endpoint writes that.
- */
-interface SseReader {
-  /** The events that are complete with these bytes. Throws StreamFault for an event of absurd size. */
-  push(bytes: Uint8Array): SseEvent[];
-  /** What the end of the body completes: an event without its blank line. A line without its end was cut, unless it says `[DONE]`. */
-  end(): SseEvent[];
-}
-
 /** What a line of data says, without the name of its field. */
 function valueIn(line: string): string {
   if (!line.startsWith("data:")) return line;
@@ -308,7 +294,11 @@ function isDone(data: string): boolean {
 
 const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024; // Ten times the longest event seen; without a bound one line could fill the memory.
 
-export function createSseReader(): SseReader {
+/**
+ * Reads Server-Sent Events: bytes in, the `data` of each event out. Linear in the length of a line, however many reads bring it. A CR alone
+ * does not end a line here: no endpoint writes that.
+ */
+export function createSseReader() {
   const decoder = new TextDecoder();
   /** The line that has no end yet. */
   let unfinished = "";
@@ -338,7 +328,8 @@ export function createSseReader(): SseReader {
   };
 
   return {
-    push(bytes) {
+    /** The events that are complete with these bytes. Throws StreamFault for an event of absurd size. */
+    push(bytes: Uint8Array): SseEvent[] {
       const text = decoder.decode(bytes, { stream: true });
       size += text.length;
       if (size > MAX_EVENT_CHARACTERS) throw new StreamFault("malformed");
@@ -352,7 +343,8 @@ export function createSseReader(): SseReader {
       unfinished += text.slice(from);
       return events;
     },
-    end() {
+    /** What the end of the body completes: an event without its blank line. A line without its end was cut, unless it says `[DONE]`. */
+    end(): SseEvent[] {
       const events: SseEvent[] = [];
       const line = unfinished.trim();
       const isEnd = line.startsWith("data:") && isDone(line.slice(5));

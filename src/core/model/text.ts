@@ -11,20 +11,10 @@ export type TextPiece =
   | { readonly type: "wasThinking" }
   | { readonly type: "picture"; readonly url: string };
 
-export interface TextReader {
-  push(text: string): void;
-  /** Something that is no text follows: a beginning that waits for a mark is text. */
-  flush(): void;
-  /** Thinking came apart from the text. */
-  hasThinking(): void;
-  /** The reply is over: tells what is held back. */
-  end(): void;
-}
-
 type Tell = (piece: TextPiece) => void;
 
 /** `tell` gets each piece as soon as it is certain. */
-export function createTextReader(tell: Tell): TextReader {
+export function createTextReader(tell: Tell) {
   const pictures = newReader(betweenPictures, tell);
   const thinking = newReader(start, (piece) => {
     if (piece.type === "text") return read(pictures, piece.text);
@@ -32,16 +22,19 @@ export function createTextReader(tell: Tell): TextReader {
     tell(piece);
   });
   return {
-    push: (text) => read(thinking, text),
-    flush() {
+    push: (text: string): void => read(thinking, text),
+    /** Something that is no text follows: a beginning that waits for a mark is text. */
+    flush(): void {
       if (thinking.state !== start || thinking.held.trim() === "") return;
       thinking.held = beginText(thinking, thinking.held);
       read(thinking, "");
     },
-    hasThinking() {
+    /** Thinking came apart from the text. */
+    hasThinking(): void {
       thinking.hasThought = true;
     },
-    end() {
+    /** The reply is over: tells what is held back. */
+    end(): void {
       read(thinking, "", true);
       read(pictures, "", true);
     },

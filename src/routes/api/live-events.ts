@@ -51,16 +51,6 @@ const KEPT_MS = 10 * 60_000; // After the last client left: a laptop's short sle
 
 export type Told = { readonly id: string; readonly fact: Fact } | { readonly id: string; readonly fact: null };
 
-interface FactJournals {
-  /**
-   * Tells facts after the one with the id `after` (null = from now on), and then as they come, until the function returned is
-   * called. A null fact comes first when `after` cannot be served: reload everything.
-   */
-  listen(username: string, after: string | null, tell: (told: Told) => void): Promise<() => void>;
-  /** Id of the last fact until now: what happens after this moment is told after it. */
-  position(username: string): Promise<string>;
-}
-
 interface Journal {
   readonly name: string;
   readonly told: Told[];
@@ -74,7 +64,7 @@ interface Journal {
 /** Those of the server, which its pages and its API share. */
 export const factJournals = perServer(createFactJournals);
 
-function createFactJournals(core: Core): FactJournals {
+function createFactJournals(core: Core) {
   const journals = new Map<string, Promise<Journal>>();
 
   const open = (username: string): Promise<Journal> => {
@@ -94,13 +84,18 @@ function createFactJournals(core: Core): FactJournals {
   };
 
   return {
-    async position(username) {
+    /** Id of the last fact until now: what happens after this moment is told after it. */
+    async position(username: string): Promise<string> {
       const journal = await open(username);
       leave(username, journal);
       return placeIn(journal);
     },
 
-    async listen(username, after, tell) {
+    /**
+     * Tells facts after the one with the id `after` (null = from now on), and then as they come, until the function returned is
+     * called. A null fact comes first when `after` cannot be served: reload everything.
+     */
+    async listen(username: string, after: string | null, tell: (told: Told) => void): Promise<() => void> {
       const journal = await open(username);
       clearTimeout(journal.forget);
       for (const told of missedSince(journal, after) ?? [{ id: placeIn(journal), fact: null }]) tell(told);

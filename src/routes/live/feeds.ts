@@ -140,13 +140,8 @@ const GATHER_MS = 100; // A send makes four facts within it.
 const PAUSE_MS = 500; // Between two events, however many chats are busy.
 const DAY_CHECK_MS = 30_000; // How late the groups follow the reader's midnight.
 
-interface ListNews {
-  hear(fact: Fact): void;
-  end(): void;
-}
-
 /** Tells of what changed in the list of chats: facts of one moment together, and each midnight. */
-function createListNews({ zone }: Reader, tell: Put): ListNews {
+function createListNews({ zone }: Reader, tell: Put) {
   let heard: Fact[] = [];
   let timer: Timer | null = null;
   let restUntilMs = 0;
@@ -164,11 +159,11 @@ function createListNews({ zone }: Reader, tell: Put): ListNews {
     day = today;
   }, DAY_CHECK_MS);
   return {
-    hear(fact) {
+    hear(fact: Fact): void {
       heard.push(fact);
       timer ??= setTimeout(tellHeard, Math.max(GATHER_MS, restUntilMs - performance.now()));
     },
-    end() {
+    end(): void {
       if (timer) clearTimeout(timer);
       clearInterval(midnight);
     },
@@ -181,13 +176,8 @@ function listEvent(facts: readonly Fact[]): Uint8Array | null {
   return facts.some((fact) => "threadId" in fact) ? ACTIVE : null;
 }
 
-interface QuestionNews {
-  hear(fact: Fact): void;
-  join(page: OpenPage): () => void;
-}
-
 /** Tells pages which other chat has a call that waits for a yes or no, because its turn waits as long: the last that came to wait. */
-function createQuestionNews(core: Core, { user, words }: Reader): QuestionNews {
+function createQuestionNews(core: Core, { user, words }: Reader) {
   /** With the thread that each was told of; null = none. */
   const pages = new Map<OpenPage, string | null>();
   /** Ids of threads; null = not read yet. */
@@ -217,11 +207,11 @@ function createQuestionNews(core: Core, { user, words }: Reader): QuestionNews {
     void coalesce("", () => read().catch(failed));
   };
   return {
-    hear({ type }) {
+    hear({ type }: Fact): void {
       const mayBeOver = type === "approval-given" || type === "turn-ended";
       if (type === "approval-asked" || (mayBeOver && waiting?.length !== 0)) readAgain();
     },
-    join(page) {
+    join(page: OpenPage): () => void {
       pages.set(page, null);
       if (waiting) tell(page);
       else readAgain();

@@ -102,14 +102,6 @@ function endOf({ views }: Core, words: Words, kept: MessageData, told: MessageDa
   return partial(pageIds.foot(kept.id), "outerHTML", views.messageFoot(kept, words)) + others.join("");
 }
 
-export interface Growth {
-  add(event: NumberedEvent): void;
-  /** All parts, as of the last `takeChanges`. */
-  parts(): PartData[];
-  /** What to change in a page that shows the parts as of the last call; new parts go to the end of the element `list`. */
-  takeChanges(list: string): string;
-}
-
 /** How the pages show a part. */
 interface ShownPart {
   readonly part: ReplyPart;
@@ -122,7 +114,7 @@ interface ShownPart {
 }
 
 /** The parts of a turn as its events come, and what changed in them. `onMade` is called when there is something to take without an event. */
-export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = () => {}): Growth {
+export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = () => {}) {
   const shown = new Map<ReplyPart, ShownPart>();
   const parts = createReplyParts(turn, (part, change, text) => {
     const known = shown.get(part);
@@ -137,12 +129,14 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = 
   });
 
   return {
-    add(numbered) {
+    add(numbered: NumberedEvent): void {
       if (numbered.event.type === "reset") shown.clear();
       parts.add(numbered);
     },
-    parts: () => [...shown.values()].map((part) => toData(core, words, part)),
-    takeChanges(list) {
+    /** All parts, as of the last `takeChanges`. */
+    parts: (): PartData[] => [...shown.values()].map((part) => toData(core, words, part)),
+    /** What to change in a page that shows the parts as of the last call; new parts go to the end of the element `list`. */
+    takeChanges(list: string): string {
       let [appended, changed] = ["", ""];
       for (const part of shown.values()) {
         if (part.change === "new") appended += tellNew(core, words, part);

@@ -93,16 +93,10 @@ async function endOf(core: Core, reader: Reader, { id, threadId }: MessageData):
   return kept;
 }
 
-interface Writer {
-  /** What a change of a part adds; often nothing. */
-  write(part: ReplyPart, change: PartChange, text: string): string;
-  /** The end of the text that is open. */
-  close(): string;
-}
-
-function createWriter(core: Core, words: Words): Writer {
+function createWriter(core: Core, words: Words) {
   let open: { readonly part: ReplyPart; readonly text: GrowingText; readonly after: string } | null = null;
 
+  /** The end of the text that is open. */
   const close = (): string => {
     if (!open) return "";
     const { rest, whole } = open.text.end(open.part.read().content);
@@ -122,7 +116,8 @@ function createWriter(core: Core, words: Words): Writer {
 
   return {
     close,
-    write(part, change, text) {
+    /** What a change of a part adds; often nothing. */
+    write(part: ReplyPart, change: PartChange, text: string): string {
       if (change === "grown") {
         // A text is begun when it says something.
         const begun = open?.part === part ? "" : begin(part);
