@@ -78,6 +78,8 @@ export function partial(target: string, swap: Swap, content: Html, depth = 0): s
 
 const WORTH_BYTES = 1024; // Below it the headers weigh more than what is saved.
 const packInThread = promisify(gzip);
+/** Of what is sent to many windows, with the markup that was packed: that of other servers, or of a view that used its object again, is another. */
+const packed = new WeakMap<Html, { readonly markup: string; readonly packing: ReturnType<typeof packInThread> }>();
 
 export function takesGzip(request: Request): boolean {
   const wishes = request.headers.get("accept-encoding") ?? "";
@@ -97,5 +99,8 @@ export async function sentPage({ config }: Core, request: Request, response: unk
   init.headers.set("content-encoding", "gzip");
   init.headers.append("vary", "accept-encoding");
   // Not in the event loop: a long page takes some milliseconds.
-  return new Response(await packInThread(bytes), init);
+  const known = packed.get(page);
+  const packing = known?.markup === markup ? known.packing : packInThread(bytes);
+  packed.set(page, { markup, packing });
+  return new Response(await packing, init);
 }

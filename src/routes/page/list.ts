@@ -53,10 +53,10 @@ export function listRoutes(core: Core) {
     .get(
       "/threads",
       async ({ reader, query }) => {
-        const { markup, isNextPage } = await listFor(reader, query);
+        const { page, isNextPage } = await listFor(reader, query);
         const isInstead = query.list !== undefined && !isNextPage;
         const headers = { "hx-retarget": "#threads", "hx-reswap": "outerMorph" };
-        return htmlResponse(markup, 200, isInstead ? headers : {});
+        return htmlResponse(page, 200, isInstead ? headers : {});
       },
       { reader: true, query: FragmentQuery },
     )
@@ -107,8 +107,14 @@ const KEPT_MS = 1000; // Windows fetch their lists within half a second.
 function keptLists(core: Core) {
   const kept = new Map<string, Promise<unknown>>();
   const once = <T>(key: string, make: () => Promise<T>): Promise<T> => {
-    if (!kept.has(key)) setTimeout(() => kept.delete(key), KEPT_MS).unref();
-    return kept.getOrInsertComputed(key, make) as Promise<T>;
+    const begin = () => {
+      const made = make();
+      const forget = () => kept.delete(key);
+      setTimeout(forget, KEPT_MS).unref();
+      made.catch(forget);
+      return made;
+    };
+    return kept.getOrInsertComputed(key, begin) as Promise<T>;
   };
   return async (reader: Reader, { current, ...query }: ListRequest) => {
     const { user, words, zone } = reader;
@@ -118,7 +124,7 @@ function keptLists(core: Core) {
     return once(`${key} ${current}`, async () => {
       const { threadItems, threadList } = core.views;
       const shown = { ...list, currentId: current || null };
-      return { markup: (list.isNextPage ? threadItems : threadList)(shown, words), isNextPage: list.isNextPage };
+      return { page: (list.isNextPage ? threadItems : threadList)(shown, words), isNextPage: list.isNextPage };
     });
   };
 }

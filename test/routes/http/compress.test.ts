@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { takesGzip } from "../../../src/routes/http/respond";
+import type { Core } from "../../../src/protocols";
+import { htmlResponse, sentPage, takesGzip } from "../../../src/routes/http/respond";
 import { startServer } from "../../support/server";
 
 const server = await startServer();
@@ -30,6 +31,24 @@ describe("compression", () => {
     const { headers } = await ask("/", "gzip");
     for (const name of ["content-security-policy", "x-content-type-options", "x-request-id"])
       expect(headers.get(name)).not.toBeNull();
+  });
+
+  test("what is sent to many is packed once, and anew when it says something else", async () => {
+    const request = new Request(server.url, { headers: { "accept-encoding": "gzip" } });
+    const page = { markup: crypto.getRandomValues(Buffer.alloc(4_000_000)).toString("hex") };
+    const sent = async (core: Core) => {
+      const begunMs = performance.now();
+      const bytes = await (await sentPage(core, request, htmlResponse(page)))?.bytes();
+      const ms = performance.now() - begunMs;
+      return { ms, text: new TextDecoder().decode(Bun.gunzipSync(new Uint8Array(bytes ?? []))) };
+    };
+    const [first, second] = [await sent(server.core), await sent(server.core)];
+    expect(second.ms).toBeLessThan(first.ms / 2);
+    expect([first.text === page.markup, second.text === page.markup]).toEqual([true, true]);
+    page.markup = '<a href="/t/1">'.repeat(1000);
+    expect((await sent(server.core)).text).toBe(page.markup);
+    const below = { config: { ...server.core.config, publicUrl: "https://chat.example/chat" } } as Core;
+    expect((await sent(below)).text).toBe('<a href="/chat/t/1">'.repeat(1000));
   });
 
   test("a file that is packed has a tag of its own", async () => {

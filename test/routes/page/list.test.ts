@@ -133,6 +133,14 @@ describe("the list of chats", () => {
     expect(await get(bob, "/threads")).not.toContain("Fetched");
   });
 
+  test("that could not be read is read again by whoever comes next", async () => {
+    const { list } = core.thread;
+    Object.assign(core.thread, { list: () => Promise.reject(new Error("The disk is busy.")) });
+    expect((await ann.fetch("/threads?shown=2", { headers: PAGE })).status).toBe(500);
+    Object.assign(core.thread, { list });
+    expect((await ann.fetch("/threads?shown=2", { headers: PAGE })).status).toBe(200);
+  });
+
   test("days are those of the zone in the cookie, and a cookie that makes no sense is passed over", async () => {
     const id = await create("zoned");
     const message = { parentId: null, role: "user", type: "text", content: "x", turnId: "t", step: 0 } as const;
