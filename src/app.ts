@@ -17,7 +17,14 @@ import { pluginPageRoutes } from "./routes/http/plugin-pages";
 import { SECURITY_HEADERS, sentPage } from "./routes/http/respond";
 import { liveRoutes } from "./routes/live";
 import { pageRoutes } from "./routes/page";
-import { corsHeaders, createRouteTable, passGate, preflight, type RouteTable } from "./routes/session/gate";
+import {
+  corsHeaders,
+  createRouteTable,
+  passGate,
+  preflight,
+  type RouteTable,
+  requireBounded,
+} from "./routes/session/gate";
 import { loginRoutes, setupRoutes, signInAgain } from "./routes/session/login";
 import { keepPeer } from "./routes/session/session";
 
@@ -49,7 +56,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
     table ??= createRouteTable(app.routes);
     return table;
   };
-  return app
+  const whole = app
     .use(boundary(core, routes))
     .use(assetRoutes(core))
     .use(openapiRoutes(core, () => app.routes))
@@ -66,6 +73,8 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
     .use(liveRoutes(core))
     .use(pluginPageRoutes(core))
     .use(pageRoutes(core));
+  requireBounded(whole.routes);
+  return whole;
 }
 
 /** What every request passes: an id, the gate, the log, and the catcher of errors. */

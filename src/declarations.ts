@@ -6,10 +6,11 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** In the executable, which has no compiler, as the build made it. */
 const BUILT = join(import.meta.dir, "types/skeleton.d.ts.zst");
+const PROJECT = join(import.meta.dir, "../");
 const MAKER = join(import.meta.dir, "../test/support/declarations.ts");
 
 /** No more than a plugin needs: the runtime reads this file as well. */
@@ -39,12 +40,19 @@ export async function writeTypes(
     print("Usage: skeleton types [FOLDER]   FOLDER is the plugins folder when it is not given.");
     return 2;
   }
+  const into = resolve(folder ?? pluginsPath);
+  if (!Bun.isStandaloneExecutable && `${into}/`.startsWith(PROJECT)) {
+    print(
+      `Nothing is written: ${into} lies in the repository, whose own tsconfig.json gives plugins all of \`skeleton\`.`,
+    );
+    return 1;
+  }
   const files = {
     "skeleton.d.ts": await declarations(),
     "tsconfig.json": `${JSON.stringify(TSCONFIG, null, 2)}\n`,
   };
   for (const [name, text] of Object.entries(files)) {
-    const path = join(folder ?? pluginsPath, name);
+    const path = join(into, name);
     const isWritten = await write(path, text);
     print(
       isWritten ? `${path} is written.` : `${path} was changed and stays as it is; remove it to have it written anew.`,

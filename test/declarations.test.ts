@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "bun:test";
-import { appendFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFinder } from "../src/plugins/find";
 import { projectFolder, runTool } from "./support/project";
@@ -60,6 +60,12 @@ test(
   },
   MADE_MS,
 );
+
+test("in the repository nothing is written, since a second description of `skeleton` would be in its way", async () => {
+  const { code, lines } = await types(join(projectFolder, "plugins"));
+  expect([code, lines.join("\n")]).toEqual([1, expect.stringContaining("lies in the repository")]);
+  expect(existsSync(join(projectFolder, "plugins/skeleton.d.ts"))).toBe(false);
+});
 
 test("skeleton.d.ts says what each value is for, with its example, and has no name of the machine that made it", () => {
   const text = readFileSync(join(plugins, "skeleton.d.ts"), "utf8");

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createApp } from "../src/app";
 import { CONFIG_VARIABLES } from "../src/config";
 import { checkPlugins } from "../src/contracts/check";
 import { parseEndpoints } from "../src/core/model/models-yaml";
@@ -13,6 +14,7 @@ import { projectFolder, runTool } from "./support/project";
 import { createProtocolGuide, PROTOCOL_GUIDE } from "./support/protocol-guide";
 import { membersOf, readSources } from "./support/sources";
 import { temporaryFolder, testConfig } from "./support/temporary";
+import { startCore } from "./support/test-core";
 
 const guides = readGuides();
 const examples = readExamples(readSources("src", "views"));
@@ -81,6 +83,19 @@ test("docs/configuration.md names no variable that the server does not read", ()
   const rows = [...configurationGuide.text.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map((it) => it[1] ?? "");
   const known = CONFIG_VARIABLES.map(({ name }) => name);
   expect(rows.filter((name) => !known.includes(name))).toEqual([]);
+});
+
+test("docs/api.md names each route of the API document", async () => {
+  const core = await startCore();
+  const document = await createApp(core).handle(new Request("http://localhost/openapi/json"));
+  const { paths } = (await document.json()) as { paths: Record<string, object> };
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path: path.replace(/\{(\w+)\}/g, ":$1") })),
+  );
+  const { text } = guideAt("docs/api.md");
+  const isInGuide = ({ method, path }: (typeof routes)[number]) => text.includes(`\`${method} ${path}\``);
+  expect(routes.length).toBeGreaterThan(20);
+  expect(routes.filter((route) => !isInGuide(route)).map(({ method, path }) => `${method} ${path}`)).toEqual([]);
 });
 
 test("every plugin of the library is named in a guide", () => {

@@ -67,6 +67,30 @@ export const limitContract: readonly ContractCase[] = [
     },
   },
   {
+    name: "within one window no more than twice the maximum are allowed",
+    async run({ limit }) {
+      const [max, windowS, begun] = [4, 0.2, performance.now()];
+      let allowed = 0;
+      while (performance.now() - begun < windowS * 1000) {
+        const taken = await limit.take("key", max, windowS);
+        if (taken.allowed && performance.now() - begun < windowS * 1000) allowed += 1;
+        await Bun.sleep(5);
+      }
+      holds(allowed, `1 to ${2 * max} takes`, (count) => count >= 1 && count <= 2 * max);
+    },
+  },
+  {
+    name: "after the seconds that a refusal names, a take of the same cost is allowed",
+    async run({ limit }) {
+      const [max, windowS] = [4, 1.2];
+      await limit.take("key", max, windowS, max);
+      const refused = await limit.take("key", max, windowS, max);
+      refuses(refused);
+      if (!refused.allowed) await Bun.sleep(refused.retryAfterS * 1000);
+      assert.deepEqual(await limit.take("key", max, windowS, max), { allowed: true, remaining: 0 });
+    },
+  },
+  {
     name: "a clock that is set back or forward makes no wait longer than the window",
     async run({ limit }) {
       const now = Date.now;

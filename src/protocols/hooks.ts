@@ -33,7 +33,7 @@ export interface Hooks {
 
   /**
    * Transforms the stream of a model call: what the user sees and the thread keeps. The context keeps the original text.
-   * Must pass `toolCall`, `usage` and `finish` on.
+   * Must pass `wasThinking`, `toolCall`, `opaque`, `usage` and `finish` on; it may change, add or leave out the others.
    */
   filterStream?(events: AsyncIterable<ModelEvent>, turn: Turn): AsyncIterable<ModelEvent>;
 

@@ -14,7 +14,8 @@ export interface MessageProcessorProtocol {
    * Produces the turn's events. The user's message is already in the thread, and in the context.
    *
    * Contract:
-   * - Yields `text`, `thinking`, `toolCall`, `toolUpdate`, `toolResult`, `file` and `step`. The engine numbers, keeps and
+   * - Yields `text`, `thinking`, `wasThinking`, `toolCall` and `opaque` as the model gave them, `toolUpdate`, `toolResult` and `file` as
+   *   tools did (a file of the model is put into `core.file` first), and `step`. A remark goes by `turn.notify`. The engine numbers, keeps and
    *   publishes each before it asks for the next. At a `step` it adds the parts since the last one to the thread, so after
    *   it `core.context` and `turn.messages` include them.
    * - Exactly one `toolResult` follows each `toolCall`, and one `step` each model call with its tools.

@@ -172,6 +172,10 @@ export interface LiveTurn extends TurnInfo {
   readonly waiting: readonly string[];
 }
 
+/**
+ * The events of the API are these in snake case, `toolCall` as `tool_call`, but for four: `start` is `thread_id` there, `text` is
+ * `message_tokens`, `thinking` is `thinking_tokens`, and `end` is `stream_end`. `wasThinking`, `opaque` and `step` are not in the API.
+ */
 export type TurnEvent =
   | { readonly type: "start"; readonly threadId: string; readonly turnId: string }
   | { readonly type: "text"; readonly text: string }

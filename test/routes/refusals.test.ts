@@ -4,7 +4,9 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Type as t } from "@sinclair/typebox";
+import { Kind, type TProperties, Type as t } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import type { InternalRoute } from "elysia";
 import { createApp } from "../../src/app";
 import type { Plugin, User } from "../../src/protocols";
 import { PIXEL } from "../support/pixel";
@@ -353,10 +355,7 @@ const PUBLIC = [
   ...["GET /setup", "POST /setup", "ALL /_plugin/:name", "ALL /_plugin/:name/*"],
 ];
 
-interface Route {
-  readonly method: string;
-  readonly path: string;
-}
+type Route = Pick<InternalRoute, "method" | "path" | "hooks">;
 
 const routes: readonly Route[] = createApp(core).routes;
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
@@ -380,8 +379,11 @@ test("there are routes to try, all that the API document has among them", async 
   expect([described.length, closed.length, changing.length].every((count) => count > 20)).toBe(true);
 });
 
-/** As it is asked for: the fields of every form and body, so that none is refused for what is not in it. */
-function askedOf({ method, path }: Route, headers: Record<string, string> = {}): Asked {
+/**
+ * As it is asked for, so that none is refused for what is not in it: what the schema of its body requires, and known values over that. A
+ * form of the page has no schema; its fields are in the list here.
+ */
+function askedOf({ method, path, hooks }: Route, headers: Record<string, string> = {}): Asked {
   const answersCall = path.includes("/tools/") || path.endsWith("/approve");
   const [thread, turn] = answersCall ? ["{asking}", "{askingTurn}"] : ["{thread}", "{turn}"];
   const id = path.includes("/turns/") ? turn : path.includes("/files/") ? "{file}" : thread;
@@ -389,10 +391,28 @@ function askedOf({ method, path }: Route, headers: Record<string, string> = {}):
   const isApi = path.startsWith("/api/");
   const query = isApi ? "" : `?message={question}&parent={question}&turn=${turn}&before={answer}&edit={question}`;
   const body = isApi
-    ? { title: "x", message_id: "{question}", content: "x", approve: true }
+    ? { ...requiredOf(hooks.body), title: "x", message_id: "{question}", content: "x", approve: true }
     : { content: "x", title: "x", tags: "", change: thread, turn, call: "{call}", approve: "yes" };
   return { method, path: `${named}${query}`, headers, ...(method === "POST" && { body }) };
 }
+
+/** A value for each field that the schema requires, but for uploads. */
+function requiredOf({ properties, required = [] }: { properties?: TProperties; required?: string[] } = {}) {
+  const fields = required.map((name) => [name, properties?.[name] ?? t.Unknown()] as const);
+  const uploads = new Set<unknown>(["File", "Files"]);
+  const filled = fields.filter(([, schema]) => !uploads.has(schema[Kind]));
+  return Object.fromEntries(filled.map(([name, schema]) => [name, Value.Create(schema)]));
+}
+
+test("what a body must have is made of its schema", () => {
+  const body = t.Object({
+    words: t.Array(t.String(), { minItems: 1 }),
+    level: t.Integer({ minimum: 2 }),
+    more: t.Optional(t.String()),
+  });
+  expect(Object.keys(requiredOf(body))).toEqual(["words", "level"]);
+  expect(Value.Check(body, requiredOf(body))).toBe(true);
+});
 
 describe("nobody who is not signed in gets to", () => {
   test.each(closed.map((route) => [nameOf(route), route] as const))("%s", async (_, route) => {

@@ -7,7 +7,7 @@ import { type CommandOutcome, projectFolder, runBun, runTool } from "./project";
 await installDependencies(projectFolder);
 
 const checks: Record<string, Promise<CommandOutcome>> = {
-  "format and lint": runTool("biome", "check", "--error-on-warnings", "."),
+  "format and lint (`bun run format` mends most)": runTool("biome", "check", "--error-on-warnings", "."),
   types: runTool("tsc", "--noEmit"),
   architecture: runBun("test", "./test/architecture.test.ts"),
   documentation: runBun("test", "./test/docs.test.ts"),

@@ -1,18 +1,18 @@
 /**
- * Files: upload, list, download, removal, what can be read of them, and those that come with a message. A download never runs in the
+ * Files: upload, list, download, removal, and what can be read of them. A download never runs in the
  * browser as a page of ours. Files that messages hold and that their user has removed since stay in them as they were, and say so.
  */
 
 import { Elysia, t } from "elysia";
-import { AppError, isAppError, required } from "../../basics/errors";
+import { AppError, required } from "../../basics/errors";
 import { imageTypeOfFile } from "../../basics/image";
-import type { Core, FileInfo, Message, NewFile, TurnInfo, TurnRequest, User } from "../../protocols";
+import type { Core, FileInfo, Message, NewFile } from "../../protocols";
 import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { FileAnswer, FileTextAnswer, fileJson, fileTextJson, Page } from "./json";
 import { answers, Bytes, json, takes, upload } from "./openapi";
 
-const NO_FILE = "There is no such file.";
+export const NO_FILE = "There is no such file.";
 
 export function fileRoutes(core: Core) {
   return new Elysia({ prefix: "/api/v1/files" })
@@ -79,40 +79,6 @@ export async function withRemovedFiles(core: Core, username: string, messages: r
   return messages.map((message) => (message.files ? { ...message, files: message.files.map(marked) } : message));
 }
 
-export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
-
-/**
- * Starts a turn of a message with these files, each an upload or the id of one that is there. What was uploaded for a message that is refused goes
- * again: whoever sent it still has it.
- */
-export async function startWithFiles(
-  core: Core,
-  user: User,
-  asked: TurnRequest,
-  files: readonly unknown[],
-): Promise<TurnInfo> {
-  if (files.length > FILES_MAX) {
-    const sentence = `A message may have ${FILES_MAX} files; these are ${files.length}.`;
-    throw new AppError("invalid", sentence, { reason: "manyFiles", figures: [FILES_MAX] });
-  }
-  const infos: FileInfo[] = [];
-  const uploaded: FileInfo[] = [];
-  try {
-    for (const file of files) {
-      if (file instanceof File) {
-        const info = await core.file.put(user.username, await uploadOf(file));
-        uploaded.push(info);
-        infos.push(info);
-      } else infos.push(await known(core, user, file));
-    }
-    return await core.turns.start(user, { ...asked, files: infos });
-  } catch (error) {
-    // After a failure of another kind the message may be stored, and name them.
-    if (isAppError(error)) for (const { id } of uploaded) await core.file.remove(user.username, id);
-    throw error;
-  }
-}
-
 /** What a browser says of a file's type is a guess by its name; what a picture is, its bytes say. */
 export async function uploadOf(file: File): Promise<NewFile> {
   const type = await imageTypeOfFile(file);
@@ -124,10 +90,4 @@ export async function uploadOf(file: File): Promise<NewFile> {
     file.type.startsWith("image/") && file.type !== "image/svg+xml" ? "application/octet-stream" : file.type;
   // Bun gives a part with an empty file name none at all.
   return { name: file.name ?? "", type: type ?? claimed, data: file };
-}
-
-async function known(core: Core, user: User, id: unknown): Promise<FileInfo> {
-  const info = typeof id === "string" ? await core.file.get(user.username, id) : null;
-  if (!info) throw new AppError("invalid", NO_FILE);
-  return info;
 }

@@ -1,21 +1,22 @@
-/** POST /api/v1/message: starts a turn and answers as its first follower. */
+/** POST /api/v1/message: starts a turn and answers as its first follower. The forms of the page start theirs by `startWithFiles` as well. */
 
 import { Elysia, type TSchema, t } from "elysia";
 import { MODEL_NAME_MAX } from "../../basics/allowed";
 import { isForm, readFields, readJson } from "../../basics/body";
-import { AppError } from "../../basics/errors";
+import { AppError, isAppError } from "../../basics/errors";
 import { LEVELS_MAX, parseJson } from "../../basics/json";
 import { MIB } from "../../basics/size";
-import type { Core } from "../../protocols";
+import type { Core, FileInfo, TurnInfo, TurnRequest, User } from "../../protocols";
 import { CONTENT_MAX } from "../../turn/plan";
 import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
-import { FILES_MAX, startWithFiles } from "./files";
+import { NO_FILE, uploadOf } from "./files";
 import { anyObject, TurnEvent } from "./json";
 import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
 import { turnStream } from "./turns";
 
 const PARAMETERS_MAX = 400_000; // Characters of a form's field: 64,000 are allowed, each of which may be written as six.
+export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
 const KEY_MAX = 200; // Characters; a UUID has 36.
 
 const Content = t.String({
@@ -94,6 +95,44 @@ export function messageRoutes(core: Core) {
       },
     },
   );
+}
+
+/**
+ * Starts a turn of a message with these files, each an upload or the id of one that is there. What was uploaded for a message that is refused goes
+ * again: whoever sent it still has it.
+ */
+export async function startWithFiles(
+  core: Core,
+  user: User,
+  asked: TurnRequest,
+  files: readonly unknown[],
+): Promise<TurnInfo> {
+  if (files.length > FILES_MAX) {
+    const sentence = `A message may have ${FILES_MAX} files; these are ${files.length}.`;
+    throw new AppError("invalid", sentence, { reason: "manyFiles", figures: [FILES_MAX] });
+  }
+  const infos: FileInfo[] = [];
+  const uploaded: FileInfo[] = [];
+  try {
+    for (const file of files) {
+      if (file instanceof File) {
+        const info = await core.file.put(user.username, await uploadOf(file));
+        uploaded.push(info);
+        infos.push(info);
+      } else infos.push(await knownFile(core, user, file));
+    }
+    return await core.turns.start(user, { ...asked, files: infos });
+  } catch (error) {
+    // After a failure of another kind the message may be stored, and name them.
+    if (isAppError(error)) for (const { id } of uploaded) await core.file.remove(user.username, id);
+    throw error;
+  }
+}
+
+async function knownFile(core: Core, user: User, id: unknown): Promise<FileInfo> {
+  const info = typeof id === "string" ? await core.file.get(user.username, id) : null;
+  if (!info) throw new AppError("invalid", NO_FILE);
+  return info;
 }
 
 /** What JSON says by its types, a form can only say as text. */

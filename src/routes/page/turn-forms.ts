@@ -6,7 +6,7 @@
 import { Elysia, t } from "elysia";
 import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
 import type { Core, TurnInfo, TurnRequest, User } from "../../protocols";
-import { startWithFiles } from "../api/files";
+import { startWithFiles } from "../api/message";
 import { sentenceOf } from "../http/failure";
 import { htmlResponse, partial, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";

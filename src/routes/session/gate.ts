@@ -154,7 +154,17 @@ export function preflight(core: Core, request: Request): Response | null {
 
 type Reading = (context: { readonly request: Request }) => Promise<unknown>;
 
-/** For the options of a route. What it takes is described by the schema, or in `detail` where it takes more. */
+/** Throws, at the start, for a route of ours that leaves its body to Elysia, which reads any depth and any number of parts. */
+export function requireBounded(routes: readonly InternalRoute[]): void {
+  for (const { method, path, hooks } of routes) {
+    if (hooks.body && typeof hooks.parse?.[0]?.fn !== "function")
+      throw new Error(
+        `${method} ${path} reads its body without bounds: write \`...bounded(Schema)\` for \`body: Schema\`.`,
+      );
+  }
+}
+
+/** For the options of a route with a body, instead of `body`. What it takes is described by the schema, or in `detail` where it takes more. */
 export function bounded<Schema extends TObject>(body: Schema, read: Reading = readAny) {
   return { body, parse: [async (context: Parameters<Reading>[0]) => knownFields(body, await read(context))] };
 }
