@@ -92,6 +92,8 @@ const LONGER: Record<string, string> = {
     "it counts, refuses and shows, with a chart and in two languages, and its parts are of no use alone",
   "plugin_library/functions/openai-endpoint.ts":
     "it reads and writes all of a large API, and a plugin of the library is one file",
+  "plugin_library/core/postgres.ts":
+    "it keeps the promises of four protocols on one connection to one database, and a plugin of the library is one file",
   "plugin_library/tools/mcp.ts":
     "it bears with whatever servers of others send, and a plugin of the library is one file",
 };

@@ -19,6 +19,8 @@ export interface AskedTerms {
 }
 
 export interface SearchTerms {
+  /** Raised whenever the same text gives other terms than before: what was indexed by an earlier form has to be indexed anew. */
+  readonly form: number;
   /** The text without case, accents and the like; words stay apart. */
   plain(text: string): string;
   /** The terms by which a record with this text is found, each once: letters, digits and marks only, at most 100 characters long. */
@@ -45,6 +47,7 @@ const LONGEST = 100; // Units of one term: the rest of a longer word, such as a 
  * ```
  */
 export const searchTerms: SearchTerms = {
+  form: 1,
   plain,
   of(text) {
     const terms = new Set<string>();
