@@ -109,6 +109,7 @@ function createDatabase(core: Core): Database {
   const own = core.settings<Settings>(NAME);
   const schema = core.config.scratch ?? own.schema;
   let lostMs = 0;
+  let isLost = false;
   const connect = (max: number, onclose = () => {}): Connections =>
     new SQL({
       url: own.url,
@@ -120,7 +121,8 @@ function createDatabase(core: Core): Database {
     });
   const reads = connect(own.connections);
   const hearing = connect(1, () => {
-    lostMs ||= performance.now();
+    // Each try that fails is told as well.
+    if (!isLost) [isLost, lostMs] = [true, performance.now()];
   }) as Connections & Listening;
   let writes = connect(1);
   let waiting: Write[] = [];
@@ -224,7 +226,7 @@ function createDatabase(core: Core): Database {
       const listening = await again(() =>
         hearing.listen(channel, take, () => {
           if (!isFirst) returned?.(performance.now() - lostMs);
-          isFirst = false;
+          [isFirst, isLost] = [false, false];
         }),
       );
       return () => void listening.unlisten().catch(() => {}); // Nobody listens to a connection that is lost.
@@ -447,6 +449,7 @@ function decode(store: StoreInfo, row: Row): StoreRecord {
 
 const RESULTS = 50; // The default of `fullTextSearch`.
 const CANDIDATES = 20_000; // Its bound.
+const ADDED_AT_ONCE = 1000; // The bound of `addMany`.
 const COMPACTED = 64; // Changes of a size, after which they are added up.
 
 function createStore(core: Core, database: Database): StoreProtocol {
@@ -471,6 +474,29 @@ function createStore(core: Core, database: Database): StoreProtocol {
       throw new AppError("notFound", `There is no store "${name}". Declare it with createStoreIfNotExists first.`);
     return make(now);
   };
+  /** All or none. */
+  const addAll: StoreProtocol["addMany"] = async (owner, name, records) => {
+    if (records.length > ADDED_AT_ONCE)
+      throw new AppError("invalid", `At most ${ADDED_AT_ONCE} records are added at once, not ${records.length}.`);
+    const inserts = await use(name, (store) =>
+      records.map(({ fields, id = Bun.randomUUIDv7() }) => ({
+        id,
+        ...insertion(store, owner, id, storeRules.encode(store, fields)),
+      })),
+    );
+    const conflict = (id: string) => new AppError("conflict", `There is a record "${id}" in "${name}" already.`);
+    const lost = await write(async (query) => {
+      const added = await Promise.all(
+        inserts.map(({ sql, values }) => query(`${sql} ON CONFLICT (_owner, id) DO NOTHING RETURNING _row`, values)),
+      );
+      const isThere = inserts.find((_, at) => added[at]?.length === 0)?.id ?? null;
+      // A single one has changed nothing, and need not undo what shares the transaction.
+      if (isThere !== null && inserts.length > 1) throw conflict(isThere);
+      return isThere;
+    });
+    if (lost !== null) throw conflict(lost);
+    return inserts.map(({ id }) => id);
+  };
   const reindexing = createReindexing(core, database, (name) => use(name, (store) => store));
 
   return {
@@ -494,27 +520,29 @@ function createStore(core: Core, database: Database): StoreProtocol {
       return known.get(name) ?? null;
     },
 
-    async add(owner, name, fields, id = Bun.randomUUIDv7()) {
-      const insert = await use(name, (store) => insertion(store, owner, id, storeRules.encode(store, fields)));
-      await write(async (query) => {
-        const [added] = await query(`${insert.sql} ON CONFLICT (_owner, id) DO NOTHING RETURNING _row`, insert.values);
-        return added !== undefined;
-      }).then((isAdded) => {
-        if (!isAdded) throw new AppError("conflict", `There is a record "${id}" in "${name}" already.`);
-      });
-      return id;
+    async add(owner, name, fields, id) {
+      const [added = ""] = await addAll(owner, name, [{ fields, ...(id !== undefined && { id }) }]);
+      return added;
     },
 
+    addMany: addAll,
+
     async get(owner, name, id) {
-      const key = [storeRules.ownerKey(owner), id];
-      const { store, sql } = await use(name, (store) => {
-        return {
-          store,
-          sql: `SELECT ${storeRules.selection(store)} FROM "${name}" WHERE _owner = $1::text AND id = $2::text`,
-        };
-      });
-      const [row] = await read(sql, key);
+      const { store, sql } = await use(name, selecting);
+      const [row] = await read(`${sql} AND id = $2::text`, [storeRules.ownerKey(owner), id]);
       return row ? decode(store, row) : null;
+    },
+
+    async getMany(owner, name, ids) {
+      const found = new Map<string, StoreRecord>();
+      for (let from = 0; from < ids.length; from += ADDED_AT_ONCE) {
+        const some = JSON.stringify(ids.slice(from, from + ADDED_AT_ONCE).map(toText));
+        const { store, sql } = await use(name, selecting);
+        const listed = `${sql} AND id IN (SELECT json_array_elements_text($2::text::json))`;
+        for (const row of await read(listed, [storeRules.ownerKey(owner), some]))
+          found.set(fromText(String(row.id)), decode(store, row));
+      }
+      return ids.map((id) => found.get(id) ?? null);
     },
 
     async find(owner, name, query = {}) {
@@ -666,6 +694,11 @@ function quoted(fields: readonly string[]): string {
 function checkCollection(store: StoreInfo, field: string): void {
   if (storeRules.field(store, field).type === "json_collection") return;
   throw new AppError("invalid", `The field "${field}" of "${store.name}" is no collection.`);
+}
+
+/** What goes on with the condition. */
+function selecting(store: StoreInfo) {
+  return { store, sql: `SELECT ${storeRules.selection(store)} FROM "${store.name}" WHERE _owner = $1::text` };
 }
 
 function insertion(store: StoreInfo, owner: Owner, id: string, given: ReadonlyMap<string, string | number | null>) {
@@ -905,11 +938,14 @@ function createReindexing(core: Core, database: Database, find: (name: string) =
 const PAYLOAD_BYTES = 7800; // NOTIFY takes 7,999, with the head.
 const KEPT_MS = 30_000; // A listener that was away for longer has its followers ask the store.
 const KEPT = 2000; // Messages, of up to 8 kB each.
+const ASKED_AFTER_MS = [0, 1500, 5000]; // The connection of whoever is asked may have been lost as well.
 
 interface Topic {
   readonly handlers: Set<{ readonly handle: (message: Json) => void }>;
-  /** The number of the last message from each node, so that what is sent again arrives once. */
-  readonly heard: Map<string, number>;
+  /** From each node, so that what is sent again arrives once. */
+  readonly heard: Map<string, Heard>;
+  /** Until when what is sent again counts, though later ones have been heard. */
+  asksUntilMs: number;
   readonly listening: Promise<() => void>;
 }
 
@@ -961,8 +997,7 @@ function createBus(core: Core, database: Database): BusProtocol {
     const [from = "", n = "", kind = ""] = payload.split(" ", 3);
     const body = payload.slice(from.length + n.length + kind.length + 3);
     const topic = topics.get(name);
-    if (from === node || !topic || Number(n) <= (topic.heard.get(from) ?? 0)) return;
-    topic.heard.set(from, Number(n));
+    if (from === node || !topic || !isNews(topic, from, Number(n))) return;
     // What has to be fetched holds up what comes after it.
     arriving = arriving
       .then(async () => {
@@ -984,15 +1019,16 @@ function createBus(core: Core, database: Database): BusProtocol {
   };
 
   const ask = (name: string, awayMs: number): void => {
-    const again: Again = {
-      from: node,
-      channel: channelOf(name),
-      heard: Object.fromEntries(topics.get(name)?.heard ?? []),
-      awayMs: awayMs + 2000,
-    };
-    database.read("SELECT pg_notify($1::text, $2::text)", [asking, JSON.stringify(again)]).catch((error) => {
-      core.log.error("Other nodes could not be asked for what was missed", { topic: name, error: error as Error });
-    });
+    const topic = topics.get(name);
+    if (!topic) return;
+    const heard = Object.fromEntries([...topic.heard].map(([from, { newest }]) => [from, newest]));
+    const again: Again = { from: node, channel: channelOf(name), heard, awayMs: awayMs + 2000 };
+    topic.asksUntilMs = performance.now() + KEPT_MS;
+    const send = () => database.read("SELECT pg_notify($1::text, $2::text)", [asking, JSON.stringify(again)]);
+    const failed = (error: Error) =>
+      core.log.error("Other nodes could not be asked for what was missed", { topic: name, error });
+    for (const ms of ASKED_AFTER_MS)
+      setTimeout(() => !isClosed && topics.get(name) === topic && send().catch(failed), ms).unref();
   };
 
   const asked = onceDone(() => database.listen(asking, sendAgain));
@@ -1014,6 +1050,7 @@ function createBus(core: Core, database: Database): BusProtocol {
       const topic = topics.get(name) ?? {
         handlers: new Set(),
         heard: new Map(),
+        asksUntilMs: 0,
         listening: database.listen(
           channelOf(name),
           (payload) => arrive(name, payload),
@@ -1043,6 +1080,25 @@ function createBus(core: Core, database: Database): BusProtocol {
       while (sending && outgoing.length > 0) await sending.catch(() => {});
     },
   };
+}
+
+const HEARD = 500; // Numbers that are remembered for each node and topic.
+
+interface Heard {
+  newest: number;
+  readonly recent: Set<number>;
+}
+
+/** Remembers it. */
+function isNews({ heard, asksUntilMs }: Topic, from: string, n: number): boolean {
+  const its = heard.get(from) ?? { newest: 0, recent: new Set() };
+  heard.set(from, its);
+  if (its.recent.has(n) || (n < its.newest && performance.now() > asksUntilMs)) return false;
+  its.newest = Math.max(its.newest, n);
+  its.recent.add(n);
+  const [oldest = n] = its.recent;
+  if (its.recent.size > HEARD) its.recent.delete(oldest);
+  return true;
 }
 
 interface Again {

@@ -62,6 +62,7 @@ async function listen(
   let heardLength = 0;
   let isOver = false;
   let lookAgain: Timer | null = null;
+  let unsubscribe = (): void => {};
 
   const stop = (): void => {
     isOver = true;
@@ -84,14 +85,6 @@ async function listen(
     listener.take(fresh);
     if (isLast(last)) end();
   };
-
-  const unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => {
-    const events = message as unknown as readonly NumberedEvent[];
-    if (isOver) return;
-    if (heard) hear(heard, events);
-    else if (hasHole(events, position)) catchUp([...events]);
-    else pass(events);
-  });
 
   const hear = (list: NumberedEvent[], events: readonly NumberedEvent[]): void => {
     list.push(...events);
@@ -131,7 +124,16 @@ async function listen(
     position = 0;
   };
 
-  void catchUp([], true);
+  // Messages may come before it is known to be in force.
+  unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => {
+    const events = message as unknown as readonly NumberedEvent[];
+    if (isOver) return;
+    if (heard) hear(heard, events);
+    else if (hasHole(events, position)) catchUp([...events]);
+    else pass(events);
+  });
+  if (isOver) unsubscribe();
+  void catchUp(heard, true);
   return stop;
 }
 

@@ -146,6 +146,30 @@ test("nothing more is asked of the store for one who was told the end, though it
   expect(counting.reads()).toBe(before);
 });
 
+test("what comes before a bus has said that it listens is passed on", async () => {
+  let early: Json = [];
+  const quick: Plugin = {
+    name: "quick",
+    provide: {
+      bus: (_core, base) => ({
+        ...base,
+        async subscribe(topic, handler) {
+          const end = await base.subscribe(topic, handler);
+          handler(early);
+          await new Promise(setImmediate);
+          return end;
+        },
+      }),
+    },
+  };
+  const core = await startCore({ plugins: [quick] });
+  const turn = await begin(core);
+  early = [{ seq: 2, timestamp: "", event: { type: "text", text: "hi" } }];
+  const ear = await hear(core, turn);
+  await ear.until(() => ear.events.length > 0);
+  expect(ear.text()).toBe("hi");
+});
+
 test("what is heard while a store does not answer is bounded", async () => {
   const stuck = Promise.withResolvers<never>();
   const plugin: Plugin = {
