@@ -180,11 +180,11 @@ async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
 
 async function findLive({ core, running, beginning }: Engine, user: User, threadId: string): Promise<LiveTurn | null> {
   const lease = await findLease(core, threadId);
-  if (lease?.username !== user.username || beginning.has(lease.turnId)) return null;
+  if (lease?.username !== user.username) return null;
   const ours = running.get(lease.turnId);
   if (ours) return liveOf(ours);
   // A turn that is not stored yet has said nothing, and its process would not answer.
-  if (!(await readTurn(core, user.username, lease.turnId))) return null;
+  if (beginning.has(lease.turnId) || !(await readTurn(core, user.username, lease.turnId))) return null;
   await saveRemotely(core, lease.turnId);
   const turn = await readTurn(core, user.username, lease.turnId);
   if (turn?.status !== "running") return null;

@@ -3,6 +3,7 @@ import type { Plugin, User } from "../../src/protocols";
 import { readTurn } from "../support/read-sse";
 import { startServer } from "../support/server";
 import { startCore } from "../support/test-core";
+import { until } from "../support/until";
 import { gate, startUpstream } from "../support/upstream";
 
 test("the owner is told once when the replies that run come near what Bun lets one process ask for", async () => {
@@ -114,6 +115,29 @@ test("what a turn writes, in the order that a crash cannot hurt, and nothing twi
   writes.length = 0;
   await turn(threadId);
   expect(writes).toEqual([...question, ...reply, ...end]);
+});
+
+test("whoever hears of the question finds no turn yet, and at once; whoever hears of the turn finds it", async () => {
+  const upstream = startUpstream({ models: ["m"] });
+  const core = await startCore({ config: { openaiBaseUrl: upstream.baseUrl } });
+  const ann: User = { username: "ann", role: "user" };
+  const { id: threadId } = await core.thread.create("ann", { title: "Found" });
+  const heard: Promise<unknown>[] = [];
+  await core.bus.subscribe("user:ann", (fact) => {
+    const { type } = fact as { type: string };
+    const begun = performance.now();
+    const found = async () => [type, (await core.turns.live(ann, threadId))?.id, performance.now() - begun < 1000];
+    if (type === "message-added" || type === "turn-started") heard.push(found());
+  });
+  const open = gate();
+  upstream.script({ parts: [{ wait: open.opened }, "Done."] });
+  const { id } = await core.turns.start(ann, { content: "Go", threadId });
+  expect(await Promise.all(heard)).toEqual([
+    ["message-added", undefined, true],
+    ["turn-started", id, true],
+  ]);
+  open.open();
+  await until(async () => (await core.turns.running(ann)).length === 0);
 });
 
 test("a message, another version of a reply, or more of one brings an archived chat back into list and search", async () => {
