@@ -73,8 +73,8 @@ describe("the words of the page", () => {
   });
 });
 
-/** A template that is put into a tag. */
-const ATTRIBUTE = /^(?:selected|checked|open|hidden|disabled|required|[a-z-]+="[^"]*")$/;
+/** A template that is put into a tag: one attribute or several. */
+const ATTRIBUTE = /^(?:(?:selected|checked|open|hidden|disabled|required|[a-z-]+="[^"]*")(?: (?!$)|$))+$/;
 
 /** Letters between tags, or in an attribute that is read out, that the source itself gives. */
 function textsInTemplates(source: string): string[] {
