@@ -2,6 +2,7 @@
 
 import { Elysia } from "elysia";
 import { isProduction } from "elysia/error";
+import { lazy } from "./basics/once";
 import type { Core } from "./protocols";
 import { fileRoutes } from "./routes/api/files";
 import { healthRoutes } from "./routes/api/health";
@@ -31,12 +32,8 @@ import { keepPeer } from "./routes/session/session";
 export { closeStreams } from "./routes/http/stream";
 export { BODY_MAX_BYTES } from "./routes/session/gate";
 
-export interface AppOptions {
-  /** Opens /setup; null = there is nothing to set up. */
-  readonly setupToken?: string | null;
-}
-
-export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
+/** `setupToken` opens /setup; null = there is nothing to set up. */
+export function createApp(core: Core, setupToken: string | null = null) {
   if (!isProduction) throw new Error("Elysia was imported before src/production.ts.");
   // The default of `normalize` makes an object of whatever stands where one belongs ("warm" → {"0":"w",…}) before it is
   // checked; this one only takes away fields that are not in the schema.
@@ -51,11 +48,7 @@ export function createApp(core: Core, { setupToken = null }: AppOptions = {}) {
       return async (request: Request) => goOut(core.config, await answer(comeIn(core.config, request)));
     });
   }
-  let table: RouteTable | null = null;
-  const routes = (): RouteTable => {
-    table ??= createRouteTable(app.routes);
-    return table;
-  };
+  const routes = lazy(() => createRouteTable(app.routes));
   const whole = app
     .use(boundary(core, routes))
     .use(assetRoutes(core))

@@ -30,7 +30,7 @@ export async function serve(config: Config): Promise<Serving> {
   });
   const stop = (graceMs: number) => stopCore(graceMs).finally(() => lock?.release());
   const setupToken = (await needsSetup(core)) ? randomToken() : null;
-  const app = createApp(core, { setupToken });
+  const app = createApp(core, setupToken);
   await listen(app, config, pair, stop);
   const port = app.server?.port ?? config.port;
   /** Those that listened before, whose streams may still go on. */

@@ -25,14 +25,8 @@ import {
   UPLOADS,
 } from "./manifest";
 
-export interface RestoreReport {
-  readonly manifest: Manifest;
-  /** Folders with what was there before. */
-  readonly aside: readonly string[];
-}
-
-/** Throws an Error for the owner; then everything is as it was. */
-export async function restoreBackup(config: Config, given: string): Promise<RestoreReport> {
+/** `aside` are the folders with what was there before. Throws an Error for the owner; then everything is as it was. */
+export async function restoreBackup(config: Config, given: string) {
   requireFolders(config);
   const folder = resolve(given);
   const manifest = await readManifest(folder, ownersFiles(config).keys());

@@ -14,6 +14,15 @@ export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
   };
 }
 
+/** Made when it is first asked for: what takes a while need not be part of the server's start. */
+export function lazy<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 /** What each server of this process has one of, made at its first need. A server is known by its counts, which all its cores share. */
 export function perServer<T>(make: (core: Core) => T): (core: Core) => T {
   const made = new WeakMap<Counts, T>();

@@ -1,7 +1,7 @@
 /** Documents that are ZIP archives of XML: those of Office and LibreOffice, and books. */
 
 import { strFromU8, unzipSync } from "fflate";
-import { type Archive, type Document, DocumentFault } from "./document";
+import { type Document, DocumentFault } from "./document";
 import { readBook } from "./epub";
 import { readOpenDocument } from "./open-document";
 import { readPresentation } from "./pptx";
@@ -24,14 +24,7 @@ export async function readArchive(bytes: Uint8Array): Promise<Document> {
   throw new DocumentFault("unknownKind");
 }
 
-interface Unpacked {
-  readonly texts: Archive;
-  readonly pictures: number;
-  readonly formulas: number;
-  readonly isEncrypted: boolean;
-}
-
-function unpack(bytes: Uint8Array): Unpacked {
+function unpack(bytes: Uint8Array) {
   let size = 0;
   let pictures = 0;
   const entries = unzipSync(bytes, {

@@ -6,6 +6,7 @@
  */
 
 import type temml from "temml";
+import { lazy } from "../basics/once";
 
 export const MAX_FORMULA_LENGTH = 10_000; // Characters: a long derivation.
 
@@ -18,7 +19,8 @@ const MAX_MARKUP = 200_000; // Characters; a derivation of 200 lines has 80,000.
 const DEFINES =
   /\\(?:[gex]?def|let|futurelet|global|long|(?:re)?newcommand|providecommand|char|mathchoice)(?![a-zA-Z])/;
 
-let loaded: typeof temml | null = null;
+/** `require` alone loads at this moment without waiting. */
+const load = lazy(() => require("temml") as typeof temml);
 
 /** Whether it takes so little time that nothing need wait for it elsewhere. */
 export function isQuick(source: string): boolean {
@@ -28,10 +30,8 @@ export function isQuick(source: string): boolean {
 /** `source` is what stands between the marks. Null when it cannot be drawn. */
 export function drawFormula(source: string, isDisplay: boolean): string | null {
   if (source.length > MAX_FORMULA_LENGTH || DEFINES.test(source)) return null;
-  // `require` alone loads at this moment without waiting.
-  loaded ??= require("temml") as typeof temml;
   try {
-    const markup = loaded.renderToString(plainTex(source), {
+    const markup = load().renderToString(plainTex(source), {
       displayMode: isDisplay,
       throwOnError: true,
       maxExpand: 3000,

@@ -6,8 +6,7 @@
  * without edits costs nothing. The system prompt is not part of it.
  */
 
-import type { FileInfo } from "./file";
-import type { Opaque, ToolCall } from "./model-message";
+import type { ModelMessage } from "./model-message";
 
 export interface ContextProtocol {
   /** The list for the thread's head (or `head`), oldest first. Empty when there is no such thread. */
@@ -46,18 +45,10 @@ export interface ContextProtocol {
   mutationCount(username: string, threadId: string): Promise<number>;
 }
 
-export interface ContextMessage {
+export interface ContextMessage extends ModelMessage {
   /** Of the thread's message, or of the edit that made it. */
   readonly id: string;
   readonly role: "user" | "assistant" | "tool";
-  readonly content: string;
-  /** As in a `ModelMessage`. */
-  readonly name?: string;
-  readonly thinking?: string;
-  readonly opaque?: Opaque;
-  readonly files?: readonly FileInfo[];
-  readonly toolCalls?: readonly ToolCall[];
-  readonly callId?: string;
 }
 
 export type NewContextMessage = Omit<ContextMessage, "id">;

@@ -58,7 +58,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     ? createLog(config.logLevel, (_level, line) => void logged.push(line))
     : createLog(config.logLevel);
   const installed = await install({ config, log, plugins });
-  const app = createApp(installed.core, { setupToken: options.setupToken ?? null });
+  const app = createApp(installed.core, options.setupToken);
   app.listen({ hostname: "127.0.0.1", port: 0, development: false });
   const url = `http://127.0.0.1:${app.server?.port}`;
   holdToDocument(url);

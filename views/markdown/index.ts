@@ -4,6 +4,7 @@
  */
 
 import type { MarkdownIt, Token } from "markdown-it";
+import { lazy } from "../../src/basics/once";
 import type { Formulas, Html, OpenMarkdown, Words } from "../../src/protocols";
 import { html, raw } from "../html";
 import { isClosed } from "./code";
@@ -123,11 +124,5 @@ function startOfLine(text: string, line: number): number {
   return breaks.lastIndex;
 }
 
-/** Loaded when the first text is rendered: the server's start need not wait the 7 ms for it. */
-let loaded: MarkdownIt | null = null;
-
-function parser(): MarkdownIt {
-  // `require` alone loads at this moment without waiting.
-  loaded ??= (require("./parser") as typeof import("./parser")).parser;
-  return loaded;
-}
+/** The server's start need not wait the 7 ms for it. `require` alone loads at this moment without waiting. */
+const parser = lazy((): MarkdownIt => (require("./parser") as typeof import("./parser")).parser);

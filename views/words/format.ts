@@ -1,5 +1,6 @@
 /** Numbers, lengths of time and moments as a language writes them; what a catalogue shares with the others. */
 
+import { lazy } from "../../src/basics/once";
 import type { Words } from "../../src/protocols";
 
 export interface Formats extends Pick<Words, "language" | "number" | "duration" | "moment" | "month"> {
@@ -8,6 +9,7 @@ export interface Formats extends Pick<Words, "language" | "number" | "duration" 
 }
 
 export function formats(language: string): Formats {
+  // All of them would be a tenth of the server's start.
   const withDigits = (digits: number) => lazy(() => new Intl.NumberFormat(language, { maximumFractionDigits: digits }));
   const [whole, tenths, hundredths] = [withDigits(0), withDigits(1), withDigits(2)];
   const moments = lazy(
@@ -35,14 +37,5 @@ export function formats(language: string): Formats {
       const ms = Date.parse(`${month}-01T00:00:00Z`);
       return Number.isNaN(ms) ? month : months().format(ms);
     },
-  };
-}
-
-/** Made when something is first written with it: all of them would be a tenth of the server's start. */
-function lazy<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
   };
 }

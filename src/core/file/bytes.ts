@@ -19,7 +19,7 @@ const STALE_MS = 60 * 60 * 1000; // No upload takes an hour: what lies in `incom
 
 /** Where bytes lie, by a path of letters, digits, `-` and `/` that is never given twice. */
 export interface FileBytes {
-  /** All or nothing. */
+  /** All or nothing, in pieces where they go far. */
   write(place: string, data: Blob): Promise<void>;
   has(place: string): Promise<boolean>;
   /** Null = they are not there. */
@@ -29,14 +29,9 @@ export interface FileBytes {
 }
 
 /** A place for bytes that is not of this machine. */
-export interface RemoteBytes {
-  /** All or nothing, in pieces. */
-  write(place: string, data: Blob): Promise<void>;
-  has(place: string): Promise<boolean>;
+export interface RemoteBytes extends Omit<FileBytes, "open"> {
   /** In order, in pieces; null = they are not there. */
   read(place: string): Promise<AsyncIterable<Uint8Array> | null>;
-  /** Nothing happens when they are not there. */
-  remove(place: string): Promise<void>;
 }
 
 export async function declareBytes(core: Core): Promise<void> {

@@ -33,14 +33,8 @@ export interface Endpoint {
   readonly isGuess: boolean;
 }
 
-export interface ParsedEndpoints {
-  readonly endpoints: readonly Endpoint[];
-  /** A sentence for the owner per entry that is left out. */
-  readonly problems: readonly string[];
-}
-
-/** Throws when the content as a whole is neither list nor map. */
-export function parseEndpoints(content: unknown, secret: Secret): ParsedEndpoints {
+/** `problems` has a sentence for the owner per entry that is left out. Throws when the content as a whole is neither list nor map. */
+export function parseEndpoints(content: unknown, secret: Secret) {
   const endpoints: Endpoint[] = [];
   const problems: string[] = [];
   for (const [label, entry] of entriesOf(content)) {

@@ -11,6 +11,7 @@ import type {
   ChatCompletionToolChoiceOption,
 } from "openai/resources/chat/completions";
 import { isRecord, parseJson } from "../../basics/json";
+import { lazy } from "../../basics/once";
 import type { Core, FileInfo, ModelCall, ModelInfo, ModelMessage, Tool, ToolCall, ToolChoice } from "../../protocols";
 import { createFileParts, type FilePart } from "./file-parts";
 import type { Endpoint } from "./models-yaml";
@@ -35,11 +36,8 @@ export async function createRequest(core: Core, { call, target, giver }: Request
   const { endpoint, model, info } = target;
   const canSee = info?.capabilities?.includes("vision") ?? true;
   const options = { username: call.username ?? null, canSee, contextLength: info?.contextLength };
-  let read: ReadFile | null = null;
-  const readFile: ReadFile = (file) => {
-    read ??= createFileParts(core, options);
-    return read(file);
-  };
+  const fileParts = lazy(() => createFileParts(core, options));
+  const readFile: ReadFile = (file) => fileParts()(file);
   const plain = plainCalls(call.messages);
   const messages: ChatCompletionMessageParam[] = [];
   // Newest first, so that what there is room for goes to the files that the conversation is about now.

@@ -5,6 +5,7 @@
  */
 
 import { type DocumentDecoration, Elysia, type InternalRoute, type TSchema, t } from "elysia";
+import { lazy } from "../../basics/once";
 import type { Core } from "../../protocols";
 import { session, sessionCookieName } from "../session/session";
 import { ErrorAnswer } from "./json";
@@ -56,11 +57,7 @@ export const resumes = documented({
 });
 
 export function openapiRoutes(core: Core, routes: () => readonly InternalRoute[]) {
-  let document: object | null = null;
-  const show = () => {
-    document ??= describe(core, routes());
-    return document;
-  };
+  const show = lazy(() => describe(core, routes()));
   return new Elysia().use(session(core)).get("/openapi/json", show, { public: true });
 }
 

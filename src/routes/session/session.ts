@@ -7,6 +7,7 @@
 
 import { Elysia } from "elysia";
 import { AppError } from "../../basics/errors";
+import { lazy } from "../../basics/once";
 import type { Core, User, Words } from "../../protocols";
 import { publicPath, urlOf } from "../http/address";
 
@@ -225,13 +226,8 @@ export function zoneOf(request: Request): string {
   return zone !== undefined && isZone(zone) ? zone : serverZone();
 }
 
-let knownZone: string | null = null;
-
-/** Asked for when it is needed: it takes some milliseconds of the start. */
-function serverZone(): string {
-  knownZone ??= Intl.DateTimeFormat().resolvedOptions().timeZone;
-  return knownZone;
-}
+/** It takes some milliseconds. */
+const serverZone = lazy(() => Intl.DateTimeFormat().resolvedOptions().timeZone);
 
 function isZone(zone: string): boolean {
   try {
