@@ -195,6 +195,7 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
   pasteFileCharacters: variable("PASTE_FILE_CHARACTERS", "8000", wholeNumber(0, 1_000_000)),
   shutdownGraceS: variable("SHUTDOWN_GRACE_S", "10", wholeNumber(0, 3600)),
   heartbeatS: variable("HEARTBEAT_S", "5", positiveNumber(3600)),
+  saveWindowMs: variable("SAVE_WINDOW_MS", "0", wholeNumber(0, 10_000)),
   requestsMax: variable("BUN_CONFIG_MAX_HTTP_REQUESTS", "256", wholeNumber(1, 65_535)),
 };
 

@@ -49,6 +49,7 @@ describe("without any variable", () => {
       pasteFileCharacters: 8000,
       shutdownGraceS: 10,
       heartbeatS: 5,
+      saveWindowMs: 0,
       requestsMax: 256,
       scratch: null,
     });
@@ -110,6 +111,7 @@ describe("a value that is set", () => {
     ["STREAMS_PER_USER", "0", "streamsPerUser", 0],
     ["SHUTDOWN_GRACE_S", "0", "shutdownGraceS", 0],
     ["HEARTBEAT_S", "0.5", "heartbeatS", 0.5],
+    ["SAVE_WINDOW_MS", "200", "saveWindowMs", 200],
     ["BUN_CONFIG_MAX_HTTP_REQUESTS", "20000", "requestsMax", 20_000],
   ];
   test.each(accepted)("%s=%s is taken as %s", (name, value, key, expected) => {

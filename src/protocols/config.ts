@@ -67,6 +67,8 @@ export interface Config {
   readonly shutdownGraceS: number;
   /** `HEARTBEAT_S`: seconds between this process's signs of life to others on the same data. */
   readonly heartbeatS: number;
+  /** `SAVE_WINDOW_MS`: how long what is said waits for the next commit, at least. Nothing is shown before it is saved. */
+  readonly saveWindowMs: number;
   /** `BUN_CONFIG_MAX_HTTP_REQUESTS`: Bun's own, read by it before the process starts: requests to others under way at once. */
   readonly requestsMax: number;
   /**

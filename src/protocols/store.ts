@@ -84,7 +84,8 @@ export interface StoreProtocol {
   /**
    * Appends items to a `json_collection` field, all or none. Costs the same however many there are. False, and nothing
    * appended, when the record does not match `where`: as with `update`, check and change are one step. Throws
-   * AppError("notFound") when there is no such record.
+   * AppError("notFound") when there is no such record. Resolves when the items survive the death of the process. Running turns
+   * show nothing before that and wait for it with each batch of events, so appends of one tick, to whatever records, should share a commit.
    */
   collectionAppend(
     owner: Owner,

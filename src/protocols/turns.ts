@@ -2,7 +2,8 @@
  * Turns: from the user's message until control returns to the user. Implemented by `src/turn/`; reached as `core.turns`.
  * Not replaceable (the policy is: `messageProcessor`), so that no plugin can lose a word.
  * It runs in the server and outlives every connection. Its events are numbered: text counts as many as it has UTF-16 units, every other
- * event one, so `seq` is the position just after an event and any cut through a text a valid cursor. A crash leaves a gap, never used.
+ * event one, so `seq` is the position just after an event and any cut through a text a valid cursor. No event is shown before it is saved,
+ * so nothing that anybody has seen is lost in a crash.
  */
 
 import type { User } from "./auth";

@@ -54,6 +54,7 @@ export async function askApproval(turn: AskingTurn, { callId, name }: ToolCall):
 export async function answerApproval(turn: AskingTurn, callId: string, approve: boolean): Promise<boolean> {
   const pending = turn.approvals.get(callId);
   if (!pending || isOver(turn)) {
+    // The asker looks for the answer in the store, where one that another gave at this moment may not be yet.
     await turn.log.save();
     return false;
   }

@@ -1,46 +1,58 @@
 /**
- * The events of one running turn: numbers them, publishes them to followers within a tick, and saves them to the store within SAVE_MS.
- * `seq` is the position just after an event; text is as long as its UTF-16 units and every other event is one long, so that joining
- * neighbours or cutting through a text needs no table of boundaries. Saved items hold text and the position it reaches together, so
- * the two cannot disagree; each save appends one small item, whatever the length of the reply.
+ * The events of one running turn: numbers them, saves them, and publishes what is saved, so that nothing that anybody has seen can be
+ * lost. What is pushed while a save is on its way waits for the next one, which takes all of it: a slow store makes saves larger
+ * and fewer, and readers later by one save. `seq` is the position just after an event; text is as long as its UTF-16 units and every
+ * other event is one long, so that joining neighbours or cutting through a text needs no table of boundaries. Saved items hold
+ * text and the position it reaches together, so the two cannot disagree.
  */
 
+import { errorOf } from "../basics/errors";
 import type { Core, Json, NumberedEvent, TurnEvent } from "../protocols";
 import { takenOver } from "./lease";
 import type { Owned } from "./records";
 
-// A crash may lose 250 ms of what was shown; 150 of them are for the write itself and for a loop that is late. With 200 here, and
-// with 125 at a load of 15, the crash harness found text lost that had been shown for longer.
-const SAVE_MS = 100;
-// Turns whose time comes in the same 25 ms are saved together: a commit costs as much as ten saves.
-const TOGETHER_MS = 25;
-const AGAIN_MS = 1000; // After a failed save: a store that has a problem is not asked, nor the log filled, five times a second.
+const AGAIN_MS = 1000; // After a failed save: a store that has a problem is not asked all the time.
+const FULL = 200_000; // UTF-16 units and events that wait for the store; a turn then takes no more until it answers.
 
 export interface EventLog {
   /** Position after the last event. */
   readonly seq: () => number;
-  /** Numbers an event and publishes it with the others of this tick. */
-  push(event: TurnEvent): NumberedEvent;
-  /** Resolves when all that was pushed is in the store. Rejects when the store fails; it may be called again. */
+  /** What is saved and published, oldest first; the same array until there is more. Null once another process has the turn. */
+  readonly shown: () => readonly NumberedEvent[] | null;
+  /** Position after that. */
+  readonly shownSeq: () => number;
+  /** Whether so much waits for the store that nothing should be added. */
+  readonly isFull: () => boolean;
+  /** Numbers an event, and has it saved and published with the others of this tick. */
+  push(event: TurnEvent): void;
+  /** Resolves when all that was pushed is saved. Rejects when the store fails; it may be called again. */
   save(): Promise<void>;
   /** Saves the turn's last event; it is published by `publishLast`, when the turn's record says so too. May be called again. */
   saveLast(event: TurnEvent): Promise<void>;
-  /** Never rejects. `otherwise` is what followers get when the last event could not be saved. */
+  /** Never rejects. `otherwise` is what followers get when not all could be saved. */
   publishLast(otherwise?: TurnEvent): Promise<void>;
   /** Publishes and saves nothing more, because another process has the turn: events that wait are dropped. */
   leave(): void;
 }
 
-/** `lose` is called when the store refuses a save because another process has taken the turn over. */
-export function createEventLog(core: Core, owned: Owned, lose: () => void = () => {}): EventLog {
+export interface EventLogListener {
+  /** Events are saved; called before they are published. */
+  take(events: readonly NumberedEvent[]): void;
+  /** The store refuses a save, because another process has taken the turn over. */
+  lose(): void;
+}
+
+export function createEventLog(core: Core, owned: Owned, listener: EventLogListener): EventLog {
   const { username, turnId, epoch } = owned;
   let seq = 0;
-  /** Of this tick, not published yet. */
-  let fresh: NumberedEvent[] = [];
-  let unsaved: NumberedEvent[] = [];
+  /** Position after the last event that is saved. */
+  let saved = 0;
+  let waiting: NumberedEvent[] = [];
   let last: NumberedEvent | null = null;
-  let saving: Promise<void> = Promise.resolve();
-  let saveTimer: Timer | null = null;
+  const shown = createShown();
+  let saving: Promise<void> | null = null;
+  let isSoon = false;
+  let hasFailed = false;
   let hasLeft = false;
 
   const number = (event: TurnEvent): NumberedEvent => {
@@ -48,93 +60,136 @@ export function createEventLog(core: Core, owned: Owned, lose: () => void = () =
     return { seq, timestamp: timestamp(), event };
   };
 
-  const publishFresh = (): void => {
-    if (fresh.length === 0) return;
-    const events = joinText(fresh);
-    fresh = [];
-    unsaved.push(...events);
-    saveSoon();
-    void publish(events);
-  };
-
   /** Never rejects: a follower who misses events fills the hole from the store. */
   const publish = async (events: readonly NumberedEvent[]): Promise<void> => {
     try {
       await core.bus.publish(turnTopic(turnId), events as unknown as Json);
     } catch (error) {
-      core.log.error("The bus did not take a turn's events", { turn: turnId, error: error as Error });
+      core.log.error("The bus did not take a turn's events", { turn: turnId, error: errorOf(error) });
     }
   };
 
+  const show = (events: readonly NumberedEvent[]): Promise<void> | undefined => {
+    const end = events.at(-1);
+    if (!end || end.seq <= shown.seq()) return;
+    shown.add(events);
+    listener.take(events);
+    return publish(events);
+  };
+
+  /** All that waits at this moment, in one append. */
   const saveNow = async (): Promise<void> => {
-    publishFresh();
-    if (hasLeft || unsaved.length === 0) return;
-    const events = joinText(unsaved);
-    unsaved = [];
+    const events = joinText(waiting);
+    waiting = [];
+    const isOurs = await append(events);
+    if (!isOurs && !hasLeft) listener.lose();
+    if (!isOurs || hasLeft) throw takenOver();
+    hasFailed = false;
+    saved = events.at(-1)?.seq ?? saved;
+    void show(last ? events.filter((event) => event !== last) : events);
+  };
+
+  const append = async (events: readonly NumberedEvent[]): Promise<boolean> => {
     try {
       const items = events as unknown as Json[];
-      if (await core.store.collectionAppend(username, "turns", turnId, "log", items, { epoch })) return;
+      return await core.store.collectionAppend(username, "turns", turnId, "log", items, { epoch });
     } catch (error) {
-      unsaved = [...events, ...unsaved];
+      waiting = [...events, ...waiting];
+      const fields = { turn: turnId, error: errorOf(error) };
+      if (!hasFailed && !hasLeft) core.log.error("A turn's events could not be saved; trying again", fields);
+      hasFailed = true;
       throw error;
     }
-    lose();
-    throw takenOver();
   };
 
-  const stopTimer = (): void => {
-    if (saveTimer) clearTimeout(saveTimer);
-    saveTimer = null;
+  /** One save at a time, so that items stand in order. What is pushed meanwhile is not waited for. */
+  const save = async (): Promise<void> => {
+    const to = seq;
+    while (saved < to && !hasLeft) {
+      saving ??= saveNow().finally(() => {
+        saving = null;
+      });
+      await saving;
+    }
+    if (hasLeft) throw takenOver();
   };
 
-  const save = (): Promise<void> => {
-    stopTimer();
-    // One save at a time, so that items stand in order.
-    saving = saving.catch(() => {}).then(saveNow);
-    return saving;
-  };
-
-  const saveSoon = (ms?: number): void => {
-    saveTimer ??= setTimeout(
-      () => {
-        save().catch((error) => {
-          if (hasLeft) return;
-          core.log.error("A turn's events could not be saved; trying again", { turn: turnId, error });
-          saveSoon(AGAIN_MS);
-        });
-      },
-      ms ?? SAVE_MS + TOGETHER_MS - (performance.now() % TOGETHER_MS),
-    );
+  const saveSoon = (): void => {
+    if (isSoon || hasLeft || waiting.length === 0) return;
+    const begin = (): void => {
+      isSoon = false;
+      // What fails is logged, and tried again.
+      save().then(saveSoon, saveSoon);
+    };
+    isSoon = true;
+    if (hasFailed) setTimeout(begin, AGAIN_MS);
+    else setImmediate(begin);
   };
 
   return {
     seq: () => seq,
+    shown: () => (hasLeft ? null : shown.list()),
+    shownSeq: shown.seq,
+    isFull: () => seq - saved > FULL,
     push(event) {
       const numbered = number(event);
-      if (hasLeft) return numbered;
-      if (fresh.length === 0) setImmediate(publishFresh);
-      fresh.push(numbered);
-      return numbered;
+      if (hasLeft) return;
+      waiting.push(numbered);
+      saveSoon();
     },
     save,
     async saveLast(event) {
-      publishFresh();
       if (!last) {
         last = number(event);
-        unsaved.push(last);
+        waiting.push(last);
       }
       await save();
     },
     async publishLast(otherwise) {
-      if (otherwise && (!last || unsaved.length > 0))
-        await publish([{ seq: seq + (last ? 0 : 1), timestamp: timestamp(), event: otherwise }]);
-      else if (last) await publish([last]);
+      await saving?.catch(() => {});
+      if (last && saved >= last.seq) await show([last]);
+      else if (otherwise) {
+        // Told without being saved: what waits comes after its place, so that a follower who comes back misses nothing.
+        saved++;
+        seq++;
+        await publish([{ seq: saved, timestamp: timestamp(), event: otherwise }]);
+        const moved = waiting.map((event) => ({ ...event, seq: event.seq + 1 }));
+        if (last) last = moved.at(-1) ?? last;
+        waiting = moved;
+      }
     },
     leave() {
       hasLeft = true;
-      fresh = [];
-      unsaved = [];
-      stopTimer();
+      waiting = [];
+    },
+  };
+}
+
+const CHUNK = 16_000; // UTF-16 units: texts of so many saves are one event, and joining them costs in proportion to their length.
+const JOINED_AT = 50; // Events: few enough to hold, and to join at once.
+
+/** What is shown of a turn, with the texts of many saves joined. */
+function createShown() {
+  let joined: readonly NumberedEvent[] = [];
+  let fresh: NumberedEvent[] = [];
+  let seq = 0;
+  const join = (): void => {
+    if (fresh.length === 0) return;
+    const last = joined.at(-1);
+    const isOpen = last !== undefined && lengthOf(last.event) < CHUNK;
+    joined = isOpen ? [...joined.slice(0, -1), ...joinText([last, ...fresh])] : [...joined, ...joinText(fresh)];
+    fresh = [];
+  };
+  return {
+    seq: () => seq,
+    add(events: readonly NumberedEvent[]): void {
+      fresh.push(...events);
+      seq = events.at(-1)?.seq ?? seq;
+      if (fresh.length >= JOINED_AT) join();
+    },
+    list(): readonly NumberedEvent[] {
+      join();
+      return joined;
     },
   };
 }
@@ -152,12 +207,12 @@ export function timestamp(): string {
   return stamp;
 }
 
-/** Reads what is saved of a turn, oldest first. */
-export async function readEvents(core: Core, username: string, turnId: string): Promise<NumberedEvent[]> {
+/** Reads what is saved of a turn, oldest first, from an item on. */
+export async function readEvents(core: Core, username: string, turnId: string, from = 0): Promise<NumberedEvent[]> {
   const events: Json[] = [];
   for (;;) {
     const page = await core.store.collectionGet(username, "turns", turnId, "log", {
-      from: events.length,
+      from: from + events.length,
       limit: ITEMS_PER_READ,
     });
     events.push(...page);
@@ -219,7 +274,7 @@ export function eventsAfter(events: readonly NumberedEvent[], position: number):
   });
 }
 
-/** Whether a reader at `position` can go on: it is no position that was never given, and none that was lost in a crash. */
+/** Whether a reader at `position` can go on: it is no position that was never given. Versions before left such ones at a crash. */
 export function canContinue(events: readonly NumberedEvent[], position: number): boolean {
   if (position === 0) return true;
   const next = events.find(({ seq }) => seq > position);

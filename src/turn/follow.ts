@@ -1,8 +1,8 @@
 /**
- * Following a turn from any position, in whichever process it runs: a follower hears it live, has its owner save, reads the store, and
- * goes on with what was heard since. A hole between the two (the bus lost something) is filled from the store the same way. By calls,
- * because a turn may have ten thousand listeners, and one that waits must cost nothing; and as an iterable, for readers that take
- * their time.
+ * Following a turn from any position, in whichever process it runs: a follower hears it live, reads what was shown before, and goes on with
+ * what was heard since. What was shown is in the memory of a turn that runs here, and in the store in any case, since nothing is shown
+ * before it is saved; so whatever the bus loses is read there. By calls, because a turn may have ten thousand listeners, and one
+ * that waits must cost nothing; and as an iterable, for readers that take their time.
  */
 
 import { errorOf } from "../basics/errors";
@@ -11,9 +11,8 @@ import type { Core, NumberedEvent, TurnInfo, TurnListener } from "../protocols";
 import { canContinue, eventsAfter, isLast, lengthOf, readEvents, startOf, turnTopic } from "./event-log";
 import { findLease } from "./lease";
 import { readTurn } from "./records";
-import { saveRemotely } from "./remote";
 
-const LOOK_AGAIN_MS = 1000;
+const LOOK_MS = 1000; // A follower to whom the bus brought nothing for so long looks into the store.
 const WAITING_AT_MOST = 1_000_000; // UTF-16 units and events of one follower: 2 MB, many minutes of a fast model.
 const RESET: NumberedEvent = { seq: 0, timestamp: "", event: { type: "reset" } };
 
@@ -29,24 +28,39 @@ export interface Followers {
   ): AsyncGenerator<readonly NumberedEvent[]>;
 }
 
-export function createFollowers(core: Core): Followers {
-  // Ten thousand followers that begin at once cost a few reads. Followers of a running turn have a read of their own, since it may leave
-  // the turn's end out.
-  const reads = createCoalesced<SavedTurn>();
+/** `shownHere`: what was shown of a turn that runs in this process; null of any other. */
+export function createFollowers(core: Core, shownHere: (turnId: string) => readonly NumberedEvent[] | null): Followers {
+  // Ten thousand followers that begin at once cost a few reads.
+  const reads = createCoalesced<ShownTurn>();
+  const looks = createLooks();
+  const read = async (username: string, turn: TurnInfo, from: number): Promise<ShownTurn> => {
+    const shown = shownHere(turn.id);
+    if (shown) return { shown, isHere: true, isOver: false, count: 0 };
+    return reads(`${turn.id} ${turn.status} ${from}`, () => readShown(core, username, turn, from));
+  };
   const followers: Followers = {
     listen: (username, turn, after, listener) =>
-      listen(core, turn, after, listener, () =>
-        reads(`${turn.id} ${turn.status}`, () => saveAndRead(core, username, turn)),
-      ),
+      listen(core, turn, after, listener, { looks, read: (from) => read(username, turn, from) }),
     follow: (username, turn, after, signal) =>
       batchesOf((listener) => followers.listen(username, turn, after, listener), signal),
   };
   return followers;
 }
 
-interface SavedTurn {
-  readonly hasOwner: boolean;
-  readonly saved: readonly NumberedEvent[];
+interface ShownTurn {
+  readonly shown: readonly NumberedEvent[];
+  /** Whether the turn runs in this process, whose bus loses nothing. */
+  readonly isHere: boolean;
+  /** Whether nothing more will come. */
+  readonly isOver: boolean;
+  /** Items of the store that were read, from the first on. */
+  readonly count: number;
+}
+
+interface ShownReader {
+  /** From an item of the store on; of a turn that runs here all. */
+  read(from: number): Promise<ShownTurn>;
+  readonly looks: Looks;
 }
 
 async function listen(
@@ -54,20 +68,21 @@ async function listen(
   turn: TurnInfo,
   after: number,
   listener: TurnListener,
-  read: () => Promise<SavedTurn>,
+  { read, looks }: ShownReader,
 ): Promise<() => void> {
   let position = after;
-  /** Heard while the store is read; null = events are passed on as they come. */
+  /** Heard while what was shown is read; null = events are passed on as they come. */
   let heard: NumberedEvent[] | null = [];
   let heardLength = 0;
+  let itemsRead = 0;
   let isOver = false;
-  let lookAgain: Timer | null = null;
+  let isQuiet = false;
   let unsubscribe = (): void => {};
 
   const stop = (): void => {
     isOver = true;
     heard = null;
-    if (lookAgain) clearInterval(lookAgain);
+    looks.delete(look);
     unsubscribe();
   };
 
@@ -93,30 +108,32 @@ async function listen(
     if (heardLength > WAITING_AT_MOST) end();
   };
 
-  /** Reads what is saved, and what was heard meanwhile follows. Never rejects. */
-  const catchUp = async (since: NumberedEvent[], isFirst = false): Promise<void> => {
+  /** Reads what was shown, and what was heard meanwhile follows. Never rejects. */
+  const catchUp = async (since: NumberedEvent[]): Promise<void> => {
     heard = since;
-    heardLength = 0;
+    heardLength = lengthOfAll(since);
     try {
-      const { hasOwner, saved } = await read();
+      const known = await read(itemsRead);
       if (isOver) return;
-      // The store may just be behind, where the owner cannot be asked; but a hole over a position that was told is of a crash.
-      const isBehind = !isFirst && (saved.at(-1)?.seq ?? 0) < position;
-      if (!isBehind && !canContinue(saved, position)) beginAgain();
-      // A hole among saved events was left by a crash, and is passed over.
-      pass(saved);
+      if (itemsRead === 0 && !canContinue(known.shown, position)) beginAgain();
+      itemsRead = known.count;
+      // A hole among these was left by a crash of an earlier version, and is passed over.
+      pass(known.shown);
       if (isOver) return;
-      if (turn.status !== "running") return end();
-      // An owner that does not answer is dead, or the bus does not reach it: then the store alone tells.
-      if (!hasOwner) lookAgain ??= setInterval(() => !heard && void catchUp([]), LOOK_AGAIN_MS);
-      const beyond = eventsAfter(heard ?? [], position);
+      if (known.isOver) return end();
+      if (!known.isHere) looks.add(look);
+      const beyond = heard ?? [];
       heard = null;
-      // Not even the store has it: the follower begins again.
-      if (hasHole(beyond, position)) end();
-      else pass(beyond);
+      pass(beyond);
     } catch (error) {
       end(errorOf(error));
     }
+  };
+
+  /** The bus may not reach the process that runs the turn, or that process may have died. */
+  const look = (): void => {
+    if (isQuiet && !heard) void catchUp([]);
+    isQuiet = true;
   };
 
   const beginAgain = (): void => {
@@ -127,30 +144,55 @@ async function listen(
   // Messages may come before it is known to be in force.
   unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => {
     const events = message as unknown as readonly NumberedEvent[];
+    isQuiet = false;
     if (isOver) return;
     if (heard) hear(heard, events);
-    else if (hasHole(events, position)) catchUp([...events]);
+    else if (hasHole(events, position)) void catchUp([...events]);
     else pass(events);
   });
   if (isOver) unsubscribe();
-  void catchUp(heard, true);
+  else void catchUp(heard);
   return stop;
 }
 
-/** The owner saves first, so that what was published until now is in the store. */
-async function saveAndRead(core: Core, username: string, turn: TurnInfo): Promise<SavedTurn> {
-  // A turn that has ended since has no owner that would answer.
-  const isRunning = turn.status === "running" && (await readTurn(core, username, turn.id))?.status === "running";
-  const hasOwner = isRunning && (await saveRemotely(core, turn.id));
-  const events = await readEvents(core, username, turn.id);
-  const last = events.at(-1);
+async function readShown(core: Core, username: string, turn: TurnInfo, from: number): Promise<ShownTurn> {
+  // Before its events: one that has ended has them all.
+  const isOver = turn.status !== "running" || (await readTurn(core, username, turn.id))?.status !== "running";
+  const shown = await readEvents(core, username, turn.id, from);
+  const last = shown.at(-1);
   // The last event is saved before the thread is free, and a follower that hears it may send the next message at once.
   const isEarly = turn.status === "running" && last && isLast(last) && (await isLeased(core, turn));
-  return { hasOwner, saved: isEarly ? events.slice(0, -1) : events };
+  const count = from + shown.length - (isEarly ? 1 : 0);
+  return { shown: isEarly ? shown.slice(0, -1) : shown, isHere: false, isOver: isOver && !isEarly, count };
 }
 
 async function isLeased(core: Core, { id, threadId }: TurnInfo): Promise<boolean> {
   return (await findLease(core, threadId))?.turnId === id;
+}
+
+interface Looks {
+  add(look: () => void): void;
+  delete(look: () => void): void;
+}
+
+/** One timer for all of them, while there are any. */
+function createLooks(): Looks {
+  const looks = new Set<() => void>();
+  let timer: Timer | null = null;
+  return {
+    add(look) {
+      looks.add(look);
+      timer ??= setInterval(() => {
+        for (const each of [...looks]) each();
+      }, LOOK_MS).unref();
+    },
+    delete(look) {
+      looks.delete(look);
+      if (looks.size > 0 || !timer) return;
+      clearInterval(timer);
+      timer = null;
+    },
+  };
 }
 
 function hasHole(events: readonly NumberedEvent[], position: number): boolean {

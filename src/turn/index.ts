@@ -16,7 +16,7 @@ import { createLeases, declareLeases, findLease, leasedThreads } from "./lease";
 import { checkParameters, chooseModel, planContinuation, planTurn } from "./plan";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
-import { saveRemotely, stopRemotely, unreachable } from "./remote";
+import { stopRemotely, unreachable } from "./remote";
 import { isWaiting, liveOf } from "./run";
 
 export interface TurnEngine extends Turns {
@@ -44,7 +44,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
     isClosing: false,
     hasWarned: false,
   };
-  const followers = createFollowers(core);
+  const followers = createFollowers(core, (turnId) => engine.running.get(turnId)?.log.shown() ?? null);
   return {
     async open() {
       await declareTurnStores(core);
@@ -183,9 +183,8 @@ async function findLive({ core, running, beginning }: Engine, user: User, thread
   if (lease?.username !== user.username) return null;
   const ours = running.get(lease.turnId);
   if (ours) return liveOf(ours);
-  // A turn that is not stored yet has said nothing, and its process would not answer.
-  if (beginning.has(lease.turnId) || !(await readTurn(core, user.username, lease.turnId))) return null;
-  await saveRemotely(core, lease.turnId);
+  // A turn that is not stored yet has said nothing.
+  if (beginning.has(lease.turnId)) return null;
   const turn = await readTurn(core, user.username, lease.turnId);
   if (turn?.status !== "running") return null;
   const events = await readEvents(core, user.username, turn.id);

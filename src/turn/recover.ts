@@ -12,10 +12,6 @@ import { type Lease, releaseLease } from "./lease";
 import { endTurn, readTurn, removeTurn, takeTurn } from "./records";
 import { createReplyParts, markCut, type PartsOrigin, type ReplyParts } from "./reply-parts";
 
-// Positions that the dead process may have shown and not saved are never given again. No model writes this much in the
-// quarter of a second that can be lost.
-const LOST_AT_MOST = 1_000_000;
-
 /** Does nothing when another process has taken the turn from this one meanwhile. */
 export async function recoverTurn(core: Core, lease: Lease): Promise<void> {
   const { username, threadId, turnId } = lease;
@@ -57,7 +53,7 @@ async function keepWhatIsSaved(
   saved: readonly NumberedEvent[],
 ): Promise<boolean> {
   const last = saved.at(-1);
-  let seq = (last?.seq ?? 0) + LOST_AT_MOST;
+  let seq = last?.seq ?? 0;
   const number = (event: TurnEvent, timestamp = new Date().toISOString()): NumberedEvent => {
     seq++;
     return { seq, timestamp, event };
@@ -100,7 +96,7 @@ async function lastOf(core: Core, username: string, turnId: string): Promise<Num
   return (await readEvents(core, username, turnId)).at(-1) ?? null;
 }
 
-/** A last event comes after a hole, which followers fill from the store. */
+/** Followers read from the store what lies before it. */
 async function publishSaved(core: Core, turnId: string, last: NumberedEvent | undefined): Promise<void> {
   await core.bus.publish(turnTopic(turnId), (last ? [last] : []) as unknown as Json);
 }

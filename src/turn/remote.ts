@@ -1,5 +1,5 @@
 /**
- * What one process asks of the process that runs a turn, over the bus: save what you have, stop, and take the user's answer to a call.
+ * What one process asks of the process that runs a turn, over the bus: stop, and take the user's answer to a call.
  * A reply comes on a topic made for the question, so that ten thousand askers do not hear each other's.
  */
 
@@ -12,15 +12,14 @@ const ANSWER_MS = 2000;
 const AGAIN_MS = 50; // A turn that began a moment ago may not hear yet what it is asked.
 
 export interface RemoteAnswers {
-  save(): Promise<void>;
   /** Resolves when the turn has ended. */
   stop(): Promise<void>;
-  /** False when the call does not wait; all that was published before is then saved. */
+  /** False when the call does not wait. */
   approve(callId: string, approve: boolean): Promise<boolean>;
 }
 
 type RemoteQuestion =
-  | { readonly ask: "save" | "stop" }
+  | { readonly ask: "stop" }
   | { readonly ask: "approve"; readonly callId: string; readonly approve: boolean };
 
 /** Answers for a running turn until the function returned is called. */
@@ -36,13 +35,8 @@ export async function answerRemote(core: Core, turnId: string, answers: RemoteAn
 
 async function answer(answers: RemoteAnswers, question: RemoteQuestion): Promise<boolean> {
   if (question.ask === "approve") return answers.approve(question.callId, question.approve);
-  await answers[question.ask]();
+  await answers.stop();
   return true;
-}
-
-/** Resolves when the owner has saved all that it published before; also when nobody answers. */
-export async function saveRemotely(core: Core, turnId: string): Promise<boolean> {
-  return (await ask(core, turnId, { ask: "save" })) !== null;
 }
 
 /** Resolves true when the owner has ended the turn, false when nobody answered. */

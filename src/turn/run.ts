@@ -1,5 +1,5 @@
 /**
- * Runs one turn to its end, whoever listens: takes the processor's events, numbers and publishes them, adds the parts of each step to
+ * Runs one turn to its end, whoever listens: takes the processor's events, has them saved and shown, adds the parts of each step to
  * the thread, and leaves the thread well-formed however the turn went. The only catcher of a turn's errors. A store that fails for a
  * moment holds the turn up and does not end it, nor does it keep the turn from ending.
  */
@@ -12,6 +12,7 @@ import type {
   FinishReason,
   LiveTurn,
   Message,
+  NumberedEvent,
   Thread,
   Turn,
   TurnEvent,
@@ -21,7 +22,7 @@ import type {
 } from "../protocols";
 import { type AskingTurn, answerApproval, askApproval } from "./approvals";
 import { endOfFailure, endOfReason, INTERRUPTED, lastEventOf, silenceOf, type TurnEnd } from "./ending";
-import { createEventLog, type EventLog } from "./event-log";
+import { createEventLog, type EventLog, isLast } from "./event-log";
 import { type Lease, type Leases, releaseLease, takenOver } from "./lease";
 import { endTurn, isOwned } from "./records";
 import { awaitOtherEnd } from "./recover";
@@ -65,6 +66,8 @@ export interface RunningTurn extends RunOptions, AskingTurn {
   /** The end of a step, while it is under way. */
   stepping: Promise<void> | null;
   isEnding: boolean;
+  /** How it ended, once that is known. */
+  end: TurnEnd | null;
   /** How many model calls have ended. */
   steps: number;
   /** The turn's record says so. */
@@ -88,7 +91,7 @@ export function runTurn(options: RunOptions): RunningTurn {
   };
   const turn: RunningTurn = {
     ...options,
-    log: createEventLog(core, lease, () => cut("lost")),
+    log: createEventLog(core, lease, { take: (events) => takeEvents(turn, events), lose: () => cut("lost") }),
     parts: createReplyParts(info),
     push: (event) => push(turn, event),
     waiting: [],
@@ -96,6 +99,7 @@ export function runTurn(options: RunOptions): RunningTurn {
     approvals: new Map(),
     stepping: null,
     isEnding: false,
+    end: null,
     steps: 0,
     hasEnded: false,
     usage: null,
@@ -112,12 +116,12 @@ export function runTurn(options: RunOptions): RunningTurn {
 }
 
 /**
- * The turn as it is at this moment, saved or not; null once its record says that it has ended. Parts on their way into the thread are told
+ * The turn as it is shown at this moment; null once its record says that it has ended. Parts on their way into the thread are told
  * too: they are there, or here, or for a moment in both.
  */
 export function liveOf({ info, log, parts, waiting, hasEnded, cutCause }: RunningTurn): LiveTurn | null {
   if (hasEnded || cutCause === "lost") return null;
-  return { ...info, seq: log.seq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
+  return { ...info, seq: log.shownSeq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
 }
 
 /** Whether only the user's answers can bring the turn on: calls wait, and nothing else runs. */
@@ -132,7 +136,6 @@ async function run(turn: RunningTurn): Promise<void> {
   const work = async (): Promise<Outcome> => {
     turn.push({ type: "start", threadId: info.threadId, turnId: info.id });
     stopAnswering = await answerRemote(core, info.id, {
-      save: turn.log.save,
       stop() {
         turn.cut("stopped");
         return turn.ended;
@@ -159,6 +162,7 @@ async function produce(turn: RunningTurn): Promise<FinishReason | "cut"> {
       if (!leases.isAwake()) await leases.wake(signal);
       if (signal.aborted) return "cut";
       if (next.done) return next.value;
+      if (log.isFull()) await roomIn(turn);
       if (log.seq() > LENGTH_MAX) throw new AppError("upstream", TOO_LONG);
       if (next.value.type === "step") {
         turn.stepping = endStep(turn, next.value);
@@ -196,34 +200,51 @@ function turnOf(turn: RunningTurn): Turn {
   };
 }
 
-function push({ log, parts }: RunningTurn, event: TurnEvent): void {
+function push({ log }: RunningTurn, event: TurnEvent): void {
   // An empty text has no position of its own.
   if ((event.type === "text" || event.type === "thinking") && event.text === "") return;
-  parts.add(log.push(event));
+  log.push(event);
+}
+
+/** What ends a step or the turn is done where it is pushed, once all before it is saved. */
+function takeEvents({ parts }: RunningTurn, events: readonly NumberedEvent[]): void {
+  for (const numbered of events) if (numbered.event.type !== "step" && !isLast(numbered)) parts.add(numbered);
+}
+
+/** A store that is slow, or fails for a while, holds up the model and not the server's memory. */
+async function roomIn({ log, signal }: RunningTurn): Promise<void> {
+  while (log.isFull() && !signal.aborted) {
+    const saving = log.save().catch(() => pause(AGAIN_MS, signal));
+    await within(saving, { signal }, () => {});
+  }
 }
 
 /** The mark that the step has ended comes after its parts: without it a recovery adds them again, with the same ids. */
 async function endStep(turn: RunningTurn, step: TurnEvent & { type: "step" }): Promise<void> {
   turn.steps++;
-  turn.waiting.push(...takeParts(turn, step.model));
-  await addPatiently(turn);
+  await patiently(turn, () => completeParts(turn));
+  turn.waiting.push(...turn.parts.take(step.model));
+  await patiently(turn, () => addToThread(turn));
   turn.usage = sumUsage(turn.usage, step.usage);
   turn.log.push(step);
 }
 
-/** Every call has a result by then: on the wire as in the thread. */
-function takeParts(turn: RunningTurn, model: string): Message[] {
-  for (const result of turn.parts.missingResults()) push(turn, result);
-  return turn.parts.take(model);
+/** Every call has a result by then: on the wire as in the thread. May be called again. */
+async function completeParts(turn: RunningTurn): Promise<void> {
+  await turn.log.save();
+  const missing = turn.parts.missingResults();
+  for (const result of missing) push(turn, result);
+  if (missing.length > 0) await turn.log.save();
 }
 
+const AGAIN_MS = 100;
 // What passes by itself does so in this time; the end of the turn tries again for longer before a person is told.
 const STEP_PAUSES_MS = [100, 300, 1000];
 
-async function addPatiently(turn: RunningTurn): Promise<void> {
+async function patiently(turn: RunningTurn, work: () => Promise<void>): Promise<void> {
   for (const pauseMs of STEP_PAUSES_MS) {
     try {
-      return await addToThread(turn);
+      return await work();
     } catch (error) {
       // The end of the turn saves it then, and tries again by itself.
       if (turn.signal.aborted) throw error;
@@ -232,17 +253,12 @@ async function addPatiently(turn: RunningTurn): Promise<void> {
     }
     await pause(pauseMs, turn.signal);
   }
-  await addToThread(turn);
+  await work();
 }
 
-/**
- * The events first: after a crash between the two the parts are added again, with the same ids, but the thread must not
- * have what a follower cannot be told again. What fails here stays waiting, and may be tried again.
- */
+/** Parts are of events that are saved: after a crash in between they are added again, with the same ids. What fails here may be tried again. */
 async function addToThread(turn: RunningTurn): Promise<void> {
-  const { core, user, info, lease, log, messages, waiting } = turn;
-  await log.save();
-  // With nothing left to save, the store has not yet said whose the turn is.
+  const { core, user, info, lease, messages, waiting } = turn;
   if (!(await isOwned(core, lease))) {
     turn.cut("lost");
     throw takenOver();
@@ -276,27 +292,24 @@ async function finish(turn: RunningTurn, outcome: Outcome): Promise<void> {
   await turn.stepping?.catch(() => {});
   turn.isEnding = true;
   if (turn.cutCause === "lost") return leave(turn);
-  const end = endOf(turn, outcome);
-  turn.core.counts.add(`turns_${end.status}`);
-  const parts = [...turn.waiting, ...takeParts(turn, turn.info.model)];
-  turn.waiting = end.status === "done" ? parts : markCut(parts, end.status);
   for (const pauseMs of END_PAUSES_MS) {
     await Bun.sleep(pauseMs);
-    const kept = await keep(turn, end);
+    const kept = await keep(turn, outcome);
     if (kept === "lost") return leave(turn);
     if (kept) return turn.log.publishLast();
   }
   await turn.log.publishLast({ type: "error", message: UNSAVED });
-  void keepLater(turn, end);
+  void keepLater(turn, outcome);
 }
 
 /** Order: text, then the turn's record, then the thread is free; followers hear of the end after that. */
-async function keep(turn: RunningTurn, end: TurnEnd): Promise<boolean | "lost"> {
+async function keep(turn: RunningTurn, outcome: Outcome): Promise<boolean | "lost"> {
   const { core, info, lease } = turn;
   try {
+    turn.end ??= await conclude(turn, outcome);
     if (turn.waiting.length > 0) await addToThread(turn);
-    await turn.log.saveLast(lastEventOf(end));
-    if (!(await endTurn(core, lease, end))) return "lost";
+    await turn.log.saveLast(lastEventOf(turn.end));
+    if (!(await endTurn(core, lease, turn.end))) return "lost";
     turn.hasEnded = true;
     await releaseLease(core, lease);
     return true;
@@ -307,15 +320,25 @@ async function keep(turn: RunningTurn, end: TurnEnd): Promise<boolean | "lost"> 
   }
 }
 
+/** How the turn ended. All that it said is saved then, and its last parts wait for the thread. */
+async function conclude(turn: RunningTurn, outcome: Outcome): Promise<TurnEnd> {
+  await completeParts(turn);
+  const end = endOf(turn, outcome);
+  turn.core.counts.add(`turns_${end.status}`);
+  const parts = [...turn.waiting, ...turn.parts.take(turn.info.model)];
+  turn.waiting = end.status === "done" ? parts : markCut(parts, end.status);
+  return end;
+}
+
 /** Followers have been told; the text is still here, and the thread is taken until it is saved. */
-async function keepLater(turn: RunningTurn, end: TurnEnd): Promise<void> {
+async function keepLater(turn: RunningTurn, outcome: Outcome): Promise<void> {
   const { core, user, info, isClosing } = turn;
   let kept: boolean | "lost";
   do {
     await Bun.sleep(LATER_MS);
     // A turn that is not saved by then is recovered at the next start, as after a crash.
     if (isClosing()) return;
-    kept = await keep(turn, end);
+    kept = await keep(turn, outcome);
   } while (!kept);
   await (kept === "lost" ? leave(turn) : turn.log.publishLast());
   await publishFact(core, userTopic(user.username), { type: "turn-ended", threadId: info.threadId, turnId: info.id });

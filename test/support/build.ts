@@ -22,8 +22,8 @@ const FLAGS = [
   "--asset=dist/types", // What `skeleton types` writes.
 ];
 
-/** The second one is a Worker's, which nothing imports. */
-const ENTRIES = ["src/main.ts", "src/formulas/worker.ts"];
+/** The later ones are of Workers, which nothing imports. */
+const ENTRIES = ["src/main.ts", "src/formulas/worker.ts", "src/core/store/worker.ts"];
 
 if (import.meta.main) {
   const begun = performance.now();

@@ -1,20 +1,18 @@
 /** What must hold of the calls that waited for a yes or no when the server was killed, or had just been answered. */
 
 import assert from "node:assert/strict";
-import { type Chat, type Entry, LOST_AT_MOST_MS } from "./crash-chat";
+import type { Chat, Entry } from "./crash-chat";
 import { type Api, answerCall } from "./crash-client";
 
 export async function checkAnswers(
   api: Api,
   chat: Chat,
   parts: readonly Entry[],
-  { turnId, killedAtMs, executed }: { turnId: string; killedAtMs: number; executed: ReadonlySet<string> },
+  { turnId, executed }: { turnId: string; executed: ReadonlySet<string> },
 ): Promise<void> {
   await Promise.all(chat.answers.map(({ over }) => over));
   const wasAsked = new Set(
-    chat.seen.events
-      .filter(({ event, atMs }) => event === "approval_asked" && atMs < killedAtMs - LOST_AT_MOST_MS)
-      .map(({ data }) => data.call_id),
+    chat.seen.events.filter(({ event }) => event === "approval_asked").map(({ data }) => data.call_id),
   );
   for (const call of parts.filter(({ name }) => name === "ask")) {
     const answer = chat.answers.find(({ callId }) => callId === call.call_id);

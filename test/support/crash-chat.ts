@@ -4,9 +4,6 @@ import { type Api, answerCall, followAfter, type Seen, sendMessage } from "./cra
 import { createScript, type Script } from "./crash-script";
 import type { Random } from "./random";
 
-/** What a person had seen for this long must not be lost. */
-export const LOST_AT_MOST_MS = 250;
-
 /** One of the history. */
 export interface Entry {
   readonly id: string;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { checkAnswers } from "./crash-answers";
-import { type Chat, type Entry, LOST_AT_MOST_MS } from "./crash-chat";
+import type { Chat, Entry } from "./crash-chat";
 import { type Api, continueTurn, followAfter, get, type Seen, sendMessage } from "./crash-client";
 import { continuation } from "./crash-script";
 import { textOf } from "./read-sse";
@@ -11,7 +11,6 @@ import type { UpstreamBody, UpstreamMessage } from "./upstream";
 export type Fate = "interrupted" | "done" | "unacknowledged";
 
 export interface Crash {
-  readonly killedAtMs: number;
   /** Which tool calls were run. */
   readonly executed: ReadonlySet<string>;
 }
@@ -20,7 +19,7 @@ export interface Crash {
 export async function checkChat(
   api: Api,
   chat: Chat,
-  { killedAtMs, executed }: Crash,
+  { executed }: Crash,
 ): Promise<{ fate: Fate; threadId: string | null }> {
   const { script, seen } = chat;
   const threadId = chat.threadId ?? (await findThread(api, chat));
@@ -40,14 +39,14 @@ export async function checkChat(
     assert(["done", "interrupted"].includes(turn.status), `the turn is ${turn.status}: ${turn.error}`);
     if (chat.isSpared) assert.equal(fate, "done", "a turn of a server that lives was ended");
     const parts = history.filter((entry) => entry.turn_id === turnId);
-    checkText(chat, parts, fate, killedAtMs);
+    checkText(chat, parts, fate);
     await checkResume(api, chat, parts, turnId);
     for (const follower of chat.followers) {
       await follower.over;
       assert.equal(follower.broke, null, "a follower at the other server was cut off");
       checkFollowed(follower.events, parts);
     }
-    await checkAnswers(api, chat, parts, { turnId, killedAtMs, executed });
+    await checkAnswers(api, chat, parts, { turnId, executed });
     script.isContinued = true;
     if (fate === "interrupted") await checkContinue(api, chat, history, turnId);
   }
@@ -77,9 +76,8 @@ async function readHistory(api: Api, threadId: string): Promise<Entry[]> {
   return history;
 }
 
-function checkText({ script, seen }: Chat, parts: readonly Entry[], fate: Fate, killedAtMs: number): void {
+function checkText({ script, seen }: Chat, parts: readonly Entry[], fate: Fate): void {
   const read = sinceReset(seen.events);
-  const shown = seen.events.filter(({ atMs }) => atMs < killedAtMs - LOST_AT_MOST_MS);
   const kinds = [
     ["message_tokens", "assistant", script.sent.text],
     ["thinking_tokens", "thinking", script.sent.thinking],
@@ -88,12 +86,12 @@ function checkText({ script, seen }: Chat, parts: readonly Entry[], fate: Fate, 
     const kept = textOfRole(parts, role);
     assert(sent.startsWith(kept), `the ${role} text that was kept is not what was sent`);
     assert(sent.startsWith(textOf(read, event)), `the ${role} text that was shown is not what was sent`);
-    const lost = textOf(shown, event).length - kept.length;
-    assert(lost <= 0, `${lost} characters of ${role} text are lost that were shown for ${LOST_AT_MOST_MS} ms`);
+    const lost = textOf(read, event).length - kept.length;
+    assert(lost <= 0, `${lost} characters of ${role} text are lost that were shown`);
     if (fate === "done") assert.equal(kept, sent, "the turn is done without all of its text");
   }
   if (seen.events.at(-1)?.event === "stream_end") assert.equal(fate, "done", "a turn that was shown as done is not");
-  for (const { event, data } of shown) {
+  for (const { event, data } of seen.events) {
     if (event !== "tool_result") continue;
     const entry = parts.find((part) => part.call_id === data.call_id);
     assert.equal(entry?.content, data.result ?? "", "the result of a tool is lost");
@@ -113,6 +111,7 @@ async function checkResume(api: Api, { seen }: Chat, parts: readonly Entry[], tu
   const rest = followAfter(api, turnId, after);
   await rest.over;
   assert.equal(rest.broke, null, `a client could not come back at ${after}`);
+  assert(!rest.events.some(({ event }) => event === "reset"), `a client that comes back at ${after} begins again`);
   checkFollowed([...seen.events, ...rest.events], parts);
 }
 

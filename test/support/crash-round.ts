@@ -55,7 +55,6 @@ export async function runRound(world: World, moment: Moment): Promise<RoundOutco
   const chats = Array.from({ length: CHATS }, (_, n) => begin(world, moment, n === 0 ? other : null));
   if (other) for (const chat of chats) void followAt(apiOf(world, other), chat);
   await momentOf(world, moment, chats);
-  const killedAtMs = performance.now();
   if (moment === "paused") {
     await standStill(world.folder, world.server.pid, world.random);
     await Promise.all(chats.map(({ seen }) => seen.over));
@@ -71,7 +70,7 @@ export async function runRound(world: World, moment: Moment): Promise<RoundOutco
   const fates: Fate[] = [];
   const check = async (chat: Chat): Promise<void> => {
     try {
-      const { fate, threadId } = await checkChat(apiOf(world), chat, { killedAtMs, executed: new Set(executions) });
+      const { fate, threadId } = await checkChat(apiOf(world), chat, { executed: new Set(executions) });
       fates.push(fate);
       if (threadId && !world.threads.includes(threadId)) world.threads.push(threadId);
     } catch (error) {

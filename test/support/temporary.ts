@@ -48,6 +48,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     pasteFileCharacters: 8000,
     shutdownGraceS: 1,
     heartbeatS: 5,
+    saveWindowMs: 0,
     requestsMax: 20_000,
     scratch: null,
     ...overrides,

@@ -1,14 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import type { BusProtocol, Core, NumberedEvent, Plugin, TurnEvent, TurnInfo } from "../../src/protocols";
+import type { BusProtocol, Core, NumberedEvent, Plugin, StoreProtocol, TurnEvent, TurnInfo } from "../../src/protocols";
 import { canContinue, createEventLog, eventsAfter, joinText, lengthOf, readEvents } from "../../src/turn/event-log";
 import { createFollowers } from "../../src/turn/follow";
 import { addTurn, endTurn } from "../../src/turn/records";
-import { answerRemote } from "../../src/turn/remote";
 import { createReplyParts } from "../../src/turn/reply-parts";
 import { createRandom, type Random } from "../support/random";
 import { sharedBus, startCore } from "../support/test-core";
+import { until } from "../support/until";
 
 const ROUNDS = 12;
+const SILENT = { take: () => {}, lose: () => {} };
 
 describe("the events of a turn", () => {
   test("are the same for every follower, whenever it joins, drops and comes back", async () => {
@@ -61,35 +62,47 @@ async function runRound(core: Core, random: Random): Promise<void> {
     usage: null,
   };
   await addTurn(core, "ann", info);
-  const log = createEventLog(core, { username: "ann", turnId: id, epoch: 0 });
-  const stopAnswering = await answerRemote(core, id, {
-    save: log.save,
-    stop: async () => {},
-    approve: async () => false,
-  });
-  const pushed: NumberedEvent[] = [];
+  const taken: NumberedEvent[] = [];
+  const take = (events: readonly NumberedEvent[]) => void taken.push(...events);
+  const log = createEventLog(core, { username: "ann", turnId: id, epoch: 0 }, { take, lose: () => {} });
+  const pushed: TurnEvent[] = [];
   const followers: Promise<NumberedEvent[]>[] = [];
   for (let n = 0; n < 80; n++) {
-    pushed.push(log.push(randomEvent(random, n)));
-    if (random.chance(0.1)) followers.push(followAll(core, info, random));
+    const event = randomEvent(random, n);
+    pushed.push(event);
+    log.push(event);
+    // In the process that runs the turn, or in another one.
+    const shownHere = random.chance(0.5) ? log.shown : () => null;
+    if (random.chance(0.1)) followers.push(followAll(core, info, random, shownHere));
     if (random.chance(0.3)) await new Promise(setImmediate);
     if (random.chance(0.1)) await log.save();
   }
   await log.saveLast({ type: "end", reason: "stop", usage: null });
   await endTurn(core, { username: "ann", turnId: id, epoch: 0 }, { status: "done", error: null, usage: null });
   await log.publishLast();
-  const late = await followAll(core, { ...info, status: "done" }, random);
+  const late = await followAll(core, { ...info, status: "done" }, random, () => null);
   const saved = await readEvents(core, "ann", id);
-  stopAnswering();
-  expect(shape(saved).slice(0, -1)).toEqual(shape(pushed));
+  expect(shape(saved).slice(0, -1)).toEqual(shape(numbered(pushed)));
+  expect(shape(taken)).toEqual(shape(saved));
+  expect(shape(log.shown() ?? [])).toEqual(shape(saved));
   for (const heard of [late, ...(await Promise.all(followers))]) expect(shape(heard)).toEqual(shape(saved));
 }
 
 /** Follows from the start, leaves at random moments, and comes back with what it has, now and then in the middle of a text. */
-async function followAll(core: Core, info: TurnInfo, random: Random): Promise<NumberedEvent[]> {
+async function followAll(
+  core: Core,
+  info: TurnInfo,
+  random: Random,
+  shownHere: () => readonly NumberedEvent[] | null,
+): Promise<NumberedEvent[]> {
   const heard: NumberedEvent[] = [];
   for (;;) {
-    const batches = createFollowers(core).follow("ann", info, heard.at(-1)?.seq ?? 0, new AbortController().signal);
+    const batches = createFollowers(core, shownHere).follow(
+      "ann",
+      info,
+      heard.at(-1)?.seq ?? 0,
+      new AbortController().signal,
+    );
     for await (const batch of batches) {
       expect(batch.some(({ event }) => event.type === "reset")).toBe(false);
       heard.push(...batch);
@@ -144,7 +157,7 @@ test("the events of a long turn are read without holding up others", async () =>
     error: null,
     usage: null,
   } as TurnInfo);
-  const log = createEventLog(core, owned);
+  const log = createEventLog(core, owned, SILENT);
   // A save each, as in minutes of streaming.
   const saves = Array.from({ length: 3000 }, (_, n) => {
     log.push({ type: "notice", text: `${n}` });
@@ -164,6 +177,145 @@ test("the events of a long turn are read without holding up others", async () =>
     Array.from({ length: 3000 }, (_, n) => `${n}`),
   );
   expect(turns).toBeGreaterThan(2);
+});
+
+/** A store whose appends wait until they are let through, fail, or are refused. */
+function gatedStore() {
+  const asked: { readonly items: readonly NumberedEvent[]; settle(outcome: boolean | Error): void }[] = [];
+  const append: StoreProtocol["collectionAppend"] = (...[, , , , items]) => {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const settle = (outcome: boolean | Error) => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
+    asked.push({ items: items as unknown as NumberedEvent[], settle });
+    return promise;
+  };
+  const plugin: Plugin = {
+    name: "gated",
+    provide: { store: (_core, base) => ({ ...base, collectionAppend: append }) },
+  };
+  return { plugin, asked };
+}
+
+describe("what is shown", () => {
+  const owned = { username: "ann", turnId: "turn", epoch: 0 };
+
+  async function begin() {
+    const { plugin, asked } = gatedStore();
+    const logged: string[] = [];
+    const core = await startCore({ plugins: [plugin], logged });
+    const told: NumberedEvent[] = [];
+    let losses = 0;
+    await core.bus.subscribe("turn:turn", (events) => void told.push(...(events as unknown as NumberedEvent[])));
+    const lose = () => {
+      losses++;
+      log.leave();
+    };
+    const log = createEventLog(core, owned, { take: () => {}, lose });
+    const say = (...texts: readonly string[]) => {
+      for (const content of texts) log.push(text(content));
+    };
+    return { asked, told, log, say, logged, losses: () => losses };
+  }
+
+  test("is what is saved: nothing before the append returns, and then what it held", async () => {
+    const { asked, told, log, say } = await begin();
+    say("a", "b");
+    await until(() => asked.length === 1);
+    say("c");
+    await Bun.sleep(20);
+    expect([asked.length, told.length, log.shownSeq()]).toEqual([1, 0, 0]);
+    asked[0]?.settle(true);
+    await until(() => asked.length === 2);
+    expect(textOf(told)).toBe("ab");
+    asked[1]?.settle(true);
+    await until(() => log.shownSeq() === 3);
+    expect(textOf(told)).toBe("abc");
+  });
+
+  test("while an append is on its way what comes waits, joined, and is one item of the next", async () => {
+    const { asked, told, say } = await begin();
+    say("a");
+    await until(() => asked.length === 1);
+    for (const word of "bcdef") {
+      say(word);
+      await new Promise(setImmediate);
+    }
+    asked[0]?.settle(true);
+    await until(() => asked.length === 2);
+    expect(asked[1]?.items.map(({ seq, event }) => [seq, event])).toEqual([[6, text("bcdef")]]);
+    asked[1]?.settle(true);
+    await until(() => told.length === 2);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("is not what a store has failed to save; that is tried again, logged once, and then shown", async () => {
+    const { asked, told, log, say, logged } = await begin();
+    say("a");
+    await until(() => asked.length === 1);
+    asked[0]?.settle(new Error("disk full"));
+    await until(() => logged.length === 1);
+    say("b");
+    const saving = log.save().catch(() => "failed");
+    await until(() => asked.length === 2);
+    asked[1]?.settle(new Error("disk full"));
+    expect(await saving).toBe("failed");
+    // By itself, after a pause.
+    await until(() => asked.length === 3);
+    expect(told).toEqual([]);
+    asked[2]?.settle(true);
+    await until(() => told.length === 1);
+    expect(textOf(told)).toBe("ab");
+    expect(logged).toHaveLength(1);
+  });
+
+  test("is nothing more once the store refuses a save because another process has the turn", async () => {
+    const { asked, told, log, say, losses } = await begin();
+    say("a");
+    await until(() => asked.length === 1);
+    say("b");
+    asked[0]?.settle(false);
+    await until(() => losses() === 1);
+    say("c");
+    await expect(log.save()).rejects.toThrow();
+    expect([told.length, asked.length, log.shown()]).toEqual([0, 1, null]);
+  });
+
+  test("an end that is told without being saved takes a place of its own, and what waits comes after it", async () => {
+    const { asked, told, log, say } = await begin();
+    say("a");
+    await until(() => asked.length === 1);
+    asked[0]?.settle(true);
+    await until(() => told.length === 1);
+    say("bc");
+    await until(() => asked.length === 2);
+    asked[1]?.settle(new Error("disk full"));
+    await log.publishLast({ type: "error", message: "Not saved yet." });
+    expect(told.map(({ seq, event }) => [seq, event.type])).toEqual([
+      [1, "text"],
+      [2, "error"],
+    ]);
+    const saving = log.saveLast({ type: "end", reason: "stop", usage: null });
+    await until(() => asked.length === 3);
+    asked[2]?.settle(true);
+    await saving;
+    await log.publishLast();
+    expect(told.slice(2).map(({ seq, event }) => [seq, event.type])).toEqual([
+      [4, "text"],
+      [5, "end"],
+    ]);
+    expect(canContinue(log.shown() ?? [], 2)).toBe(true);
+    expect(textOf(eventsAfter(log.shown() ?? [], 2))).toBe("bc");
+  });
+
+  test("waits within bounds", async () => {
+    const { log, say, asked } = await begin();
+    say("x".repeat(150_000));
+    expect(log.isFull()).toBe(false);
+    say("x".repeat(150_000));
+    expect(log.isFull()).toBe(true);
+    await until(() => asked.length === 1);
+    asked[0]?.settle(true);
+    await until(() => !log.isFull());
+  });
 });
 
 describe("numbered events", () => {
@@ -209,7 +361,7 @@ describe("numbered events", () => {
     }
   });
 
-  test("a position past the end, or lost in a crash, cannot be continued from", () => {
+  test("a position past the end, or lost in a crash of an earlier version, cannot be continued from", () => {
     const events: NumberedEvent[] = [
       ...numbered([text("abc")]),
       { seq: 1000, timestamp: "", event: { type: "error", message: "" } },

@@ -3,8 +3,6 @@ import type { Core, Json, NumberedEvent, Plugin, TurnEvent, TurnInfo } from "../
 import { createEventLog, turnTopic } from "../../src/turn/event-log";
 import { createFollowers, type Followers } from "../../src/turn/follow";
 import { addTurn, endTurn } from "../../src/turn/records";
-import { recoverTurn } from "../../src/turn/recover";
-import { answerRemote } from "../../src/turn/remote";
 import { createRandom } from "../support/random";
 import { temporaryFolder } from "../support/temporary";
 import { sharedBus, startCore } from "../support/test-core";
@@ -34,7 +32,7 @@ async function hear(core: Core, turn: TurnInfo, after = 0): Promise<Ear> {
     events.push(...more);
     wake();
   };
-  const followers = followersOf.get(core) ?? createFollowers(core);
+  const followers = followersOf.get(core) ?? createFollowers(core, () => null);
   followersOf.set(core, followers);
   await followers.listen("ann", turn, after, { take, end: over.resolve });
   const text = () => {
@@ -71,40 +69,14 @@ function countingStore() {
   return { plugin, reads: () => reads };
 }
 
-const answering = (save: () => Promise<void>) => ({ save, stop: async () => {}, approve: async () => false });
-
-test("who was told more than the crash left begins again, and has what the thread has", async () => {
-  const [dataPath, bus] = [temporaryFolder(), sharedBus()];
-  const dying = await startCore({ dataPath, plugins: [bus] });
-  const other = await startCore({ dataPath, plugins: [bus] });
-  const { id: threadId } = await other.thread.create("ann", { title: "Left" });
-  const turn = await begin(dying, threadId);
-  const question = { parentId: null, role: "user", type: "text", content: "Go", turnId: turn.id, step: 0 } as const;
-  await other.thread.append("ann", threadId, { ...question, id: "question" });
-  const log = createEventLog(dying, { username: "ann", turnId: turn.id, epoch: 0 });
-  const stopAnswering = await answerRemote(dying, turn.id, answering(log.save));
-  log.push({ type: "text", text: "Kept." });
-  const ear = await hear(other, turn);
-  await ear.until(() => ear.text() === "Kept.");
-  // Shown, and lost with the process: nobody saves it.
-  stopAnswering();
-  const lost = { seq: 11, timestamp: "", event: { type: "text", text: " Lost." } };
-  await dying.bus.publish(turnTopic(turn.id), [lost] as unknown as Json);
-  await ear.until(() => ear.text() === "Kept. Lost.");
-  await recoverTurn(other, { username: "ann", threadId, turnId: turn.id, epoch: 1 });
-  expect(await ear.over).toBeUndefined();
-  expect(ear.text()).toBe("Kept.");
-  expect(ear.events.at(-1)?.event.type).toBe("error");
-  expect(ear.events.filter(({ event }) => event.type === "reset")).toHaveLength(1);
-});
+const SILENT = { take: () => {}, lose: () => {} };
 
 test("who begins to follow while the end is being kept hears of it when the thread is free, and not before", async () => {
   const core = await startCore();
   const turn = await begin(core);
   const claim = { username: "ann", turn_id: turn.id, process_id: "this" };
   await core.store.add(null, "turn_claims", claim, turn.threadId);
-  const log = createEventLog(core, { username: "ann", turnId: turn.id, epoch: 0 });
-  const stopAnswering = await answerRemote(core, turn.id, answering(log.save));
+  const log = createEventLog(core, { username: "ann", turnId: turn.id, epoch: 0 }, SILENT);
   log.push({ type: "text", text: "All." });
   await log.saveLast({ type: "end", reason: "stop", usage: null });
   const ear = await hear(core, turn);
@@ -115,7 +87,6 @@ test("who begins to follow while the end is being kept hears of it when the thre
   await log.publishLast();
   expect(await ear.over).toBeUndefined();
   expect(ear.events.map(({ event }) => event.type)).toEqual(["text", "end"]);
-  stopAnswering();
 });
 
 test("of two who ask at once, one who knows that the turn has ended is told its end although the thread is not free yet", async () => {
@@ -124,7 +95,7 @@ test("of two who ask at once, one who knows that the turn has ended is told its 
   const owned = { username: "ann", turnId: turn.id, epoch: 0 };
   const claim = { username: "ann", turn_id: turn.id, process_id: "this", epoch: 0 };
   await core.store.add(null, "turn_claims", claim, turn.threadId);
-  await createEventLog(core, owned).saveLast({ type: "end", reason: "stop", usage: null });
+  await createEventLog(core, owned, SILENT).saveLast({ type: "end", reason: "stop", usage: null });
   await endTurn(core, owned, { status: "done", error: null, usage: null });
   const [, , ear] = await Promise.all([hear(core, turn), hear(core, turn), hear(core, { ...turn, status: "done" })]);
   expect(await ear.over).toBeUndefined();
@@ -136,7 +107,7 @@ test("nothing more is asked of the store for one who was told the end, though it
   const core = await startCore({ plugins: [counting.plugin] });
   const turn = await begin(core);
   const owned = { username: "ann", turnId: turn.id, epoch: 0 };
-  await createEventLog(core, owned).saveLast({ type: "end", reason: "stop", usage: null });
+  await createEventLog(core, owned, SILENT).saveLast({ type: "end", reason: "stop", usage: null });
   await endTurn(core, owned, { status: "done", error: null, usage: null });
   // It was known as running when this one asked for it.
   const ear = await hear(core, turn);
@@ -178,11 +149,6 @@ test("what is heard while a store does not answer is bounded", async () => {
   };
   const core = await startCore({ plugins: [plugin] });
   const turn = await begin(core);
-  const stopAnswering = await answerRemote(
-    core,
-    turn.id,
-    answering(async () => {}),
-  );
   const ear = await hear(core, turn);
   let isOver = false;
   void ear.over.then(() => {
@@ -195,20 +161,13 @@ test("what is heard while a store does not answer is bounded", async () => {
     if (count > 20) throw new Error("Everything is kept.");
   }
   expect(count).toBeGreaterThan(5);
-  stopAnswering();
 });
 
 test("ten thousand who begin to follow at once are told all, and cost the store a few reads", async () => {
   const counting = countingStore();
-  let saves = 0;
   const core = await startCore({ plugins: [counting.plugin] });
   const turn = await begin(core);
-  const log = createEventLog(core, { username: "ann", turnId: turn.id, epoch: 0 });
-  const save = () => {
-    saves++;
-    return log.save();
-  };
-  const stopAnswering = await answerRemote(core, turn.id, answering(save));
+  const log = createEventLog(core, { username: "ann", turnId: turn.id, epoch: 0 }, SILENT);
   log.push({ type: "text", text: "Before. " });
   const ears = await Promise.all(Array.from({ length: 10_000 }, () => hear(core, turn)));
   log.push({ type: "text", text: "After." });
@@ -216,10 +175,8 @@ test("ten thousand who begin to follow at once are told all, and cost the store 
   await endTurn(core, { username: "ann", turnId: turn.id, epoch: 0 }, { status: "done", error: null, usage: null });
   await log.publishLast();
   await Promise.all(ears.map(({ over }) => over));
-  stopAnswering();
   expect(new Set(ears.map((ear) => ear.text()))).toEqual(new Set(["Before. After."]));
   expect(counting.reads()).toBeLessThan(10);
-  expect(saves).toBeLessThan(10);
 }, 20_000);
 
 test("a follower at another server on the same file has the same text, with or without a bus between the two", async () => {
@@ -235,8 +192,7 @@ test("a follower at another server on the same file has the same text, with or w
 async function runAcross(writer: Core, reader: Core, seed: number): Promise<void> {
   const random = createRandom(seed);
   const turn = await begin(writer);
-  const log = createEventLog(writer, { username: "ann", turnId: turn.id, epoch: 0 });
-  const stopAnswering = await answerRemote(writer, turn.id, answering(log.save));
+  const log = createEventLog(writer, { username: "ann", turnId: turn.id, epoch: 0 }, SILENT);
   let pushed = "";
   const push = () => {
     const text = `${pushed.length}😀 `;
@@ -254,7 +210,6 @@ async function runAcross(writer: Core, reader: Core, seed: number): Promise<void
   await endTurn(writer, { username: "ann", turnId: turn.id, epoch: 0 }, { status: "done", error: null, usage: null });
   await log.publishLast();
   for (const text of await Promise.all(followers)) expect(text).toBe(pushed);
-  stopAnswering();
 }
 
 /** Reads for a while, leaves, and goes on with the position of what it has, until the end. */

@@ -4,6 +4,7 @@ import type { Fact, Plugin, User } from "../../src/protocols";
 import { unfinishedParts } from "../../src/turn/recover";
 import { LENGTH_MAX, TOO_LONG } from "../../src/turn/run";
 import { startCore } from "../support/test-core";
+import { until } from "../support/until";
 
 const ANN: User = { username: "ann", role: "user" };
 
@@ -92,11 +93,102 @@ test("a remark that comes while a step is being stored is found again after a cr
   const core = await startCore({ plugins: [remarking] });
   const turn = await core.turns.start(ANN, { content: "Go" });
   await noted.promise;
-  const live = [...((await core.turns.live(ANN, turn.threadId))?.parts ?? [])];
+  const partsNow = async () => [...((await core.turns.live(ANN, turn.threadId))?.parts ?? [])];
+  await until(async () => (await partsNow()).length > 0);
+  const live = await partsNow();
   expect(live.map(({ content }) => content)).toEqual(["by the way"]);
   const [batch = []] = await Array.fromAsync(
     (await core.turns.follow(ANN, turn.id, 0, AbortSignal.timeout(200))) ?? [],
   );
   expect(unfinishedParts(turn, batch).list()).toEqual(live);
   await core.turns.stop(ANN, turn.id);
+});
+
+test("with a store whose commits take 100 ms readers have their text so much later, and nothing else stalls", async () => {
+  const COMMIT_MS = 100;
+  const slow: Plugin = {
+    name: "slow",
+    provide: {
+      store: (_core, base) => ({
+        ...base,
+        async collectionAppend(...args) {
+          await Bun.sleep(COMMIT_MS);
+          return base.collectionAppend(...args);
+        },
+      }),
+      model: (_core, base) => ({ ...base, list: async () => ["m"] }),
+      messageProcessor: () => ({
+        async *run() {
+          for (let n = 0; n < 100; n++) {
+            await Bun.sleep(5);
+            yield { type: "text", text: `${Date.now()} ` } as const;
+          }
+          yield { type: "step", model: "m", usage: null } as const;
+          return "stop" as const;
+        },
+      }),
+    },
+  };
+  const core = await startCore({ plugins: [slow] });
+  const begun = performance.now();
+  const turn = await core.turns.start(ANN, { content: "Go" });
+  let text = "";
+  let batches = 0;
+  let latestMs = 0;
+  for await (const events of (await core.turns.follow(ANN, turn.id, 0, AbortSignal.timeout(20_000))) ?? []) {
+    const said = events.map(({ event }) => (event.type === "text" ? event.text : "")).join("");
+    if (said) {
+      latestMs = Date.now() - Number(said.trim().split(" ")[0]);
+      expect(latestMs).toBeGreaterThanOrEqual(COMMIT_MS - 2);
+      batches++;
+    }
+    text += said;
+  }
+  expect(text.trim().split(" ")).toHaveLength(100);
+  // As many commits as fit, and not one for each of a hundred words.
+  expect(batches).toBeLessThanOrEqual((performance.now() - begun) / COMMIT_MS);
+  expect(batches).toBeGreaterThan(2);
+}, 20_000);
+
+test("whoever follows a turn that runs here is answered from memory, and the store is not read", async () => {
+  const counts = { reads: 0 };
+  const said = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const counting: Plugin = {
+    name: "counting",
+    provide: {
+      store: (_core, base) => ({
+        ...base,
+        collectionGet(...args) {
+          counts.reads++;
+          return base.collectionGet(...args);
+        },
+      }),
+      model: (_core, base) => ({ ...base, list: async () => ["m"] }),
+      messageProcessor: () => ({
+        async *run() {
+          yield { type: "text", text: "one " } as const;
+          said.resolve();
+          await goOn.promise;
+          yield { type: "text", text: "two" } as const;
+          yield { type: "step", model: "m", usage: null } as const;
+          return "stop" as const;
+        },
+      }),
+    },
+  };
+  const core = await startCore({ plugins: [counting] });
+  const turn = await core.turns.start(ANN, { content: "Go" });
+  await said.promise;
+  const followers = Array.from({ length: 20 }, async () => {
+    const batches = (await core.turns.follow(ANN, turn.id, 0, AbortSignal.timeout(20_000))) ?? [];
+    let text = "";
+    for await (const events of batches) {
+      text += events.map(({ event }) => (event.type === "text" ? event.text : "")).join("");
+      if (text === "one ") goOn.resolve();
+    }
+    return text;
+  });
+  expect(new Set(await Promise.all(followers))).toEqual(new Set(["one two"]));
+  expect(counts.reads).toBe(0);
 });

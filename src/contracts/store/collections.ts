@@ -56,6 +56,38 @@ export const collections: readonly ContractCase[] = [
     },
   },
   {
+    name: "of appends that are asked for at once, to many records, each is checked by itself, and is there when it resolves",
+    async run({ store }) {
+      await store.createStoreIfNotExists("logs", { epoch: "int", lines: "json_collection" });
+      for (let n = 0; n < 10; n++) await store.add("ann", "logs", { epoch: n % 2 }, `${n}`);
+      const append = async (n: number) => {
+        const isDone = await store.collectionAppend("ann", "logs", `${n}`, "lines", [n], { epoch: 0 });
+        assert.deepEqual(await store.collectionGet("ann", "logs", `${n}`, "lines"), isDone ? [n] : []);
+        return isDone;
+      };
+      const missing = rejected(store.collectionAppend("ann", "logs", "none", "lines", [1]), "notFound");
+      const done = await Promise.all(Array.from({ length: 10 }, (_, n) => append(n)));
+      assert.deepEqual(
+        done,
+        Array.from({ length: 10 }, (_, n) => n % 2 === 0),
+      );
+      await missing;
+    },
+  },
+  {
+    name: "a record that is added anew has nothing of the one that was deleted under its id",
+    async run({ store }) {
+      await store.createStoreIfNotExists("logs", { lines: "json_collection" });
+      await store.add("ann", "logs", {}, "1");
+      await store.collectionAppend("ann", "logs", "1", "lines", ["old"]);
+      await store.delete("ann", "logs", "1");
+      await store.add("ann", "logs", {}, "1");
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines"), []);
+      await store.collectionAppend("ann", "logs", "1", "lines", ["new"]);
+      assert.deepEqual(await store.collectionGet("ann", "logs", "1", "lines"), ["new"]);
+    },
+  },
+  {
     name: "appends at the same time all arrive, each caller's items together",
     async run({ store }) {
       await store.createStoreIfNotExists("logs", { lines: "json_collection" });

@@ -1,166 +1,167 @@
 /**
- * The items of collections. They are appended to one table that all stores share, `_appended`, in the order of time: a
- * thousand turns that each save a few words then write to the same few pages of the file, not to a thousand. Every few
- * seconds they are copied to their store's own table, by record, in small steps that any process may take or repeat. An
- * item's position is its number in `_appended`, so it may be in both tables for a while and is still read once.
+ * The collections of the store. What is appended while a commit is on its way waits for the next one, which takes all of it, of whatever
+ * records: one commit at a time, by a Worker, so that a slow disk makes commits larger and fewer and holds up nothing
+ * else. A little later what was appended is folded into its place (staging.ts).
  */
 
-import { AppError } from "../../basics/errors";
+import { AppError, errorOf } from "../../basics/errors";
 import type { Log } from "../../protocols";
-import type { Row, StoreDatabase } from "./database";
-import type { Condition } from "./sql";
+import type { StoreDatabase } from "./database";
+import { type Append, type CollectionKey, forget, readItems } from "./staging";
+import { type Checkpoints, createOwnWriter, startWriter, type Writer } from "./writer";
 import type { WriteQueue } from "./writes";
 
 export interface Collections {
-  /** Inside a write. False when the record does not match; throws AppError("notFound") when there is none. */
-  append(place: CollectionKey, values: readonly string[], where: Condition): boolean;
+  /** Resolves when it is committed. False when the record does not match; rejects with AppError("notFound") when there is none. */
+  append(append: Append): Promise<boolean>;
   /** The items' JSON, in order. */
-  read(place: CollectionKey, from: number, limit: number): string[];
+  read(key: CollectionKey, from: number, limit: number): string[];
   /** Inside the write that deletes the record with this `_row`. */
   forget(store: string, row: number): void;
-  /** Moves what was appended to its place. Happens by itself a little after an append. */
-  settle(): Promise<void>;
+  /** Folds what was appended. Happens by itself a little after an append. */
+  fold(): Promise<void>;
+  /** Ends after what was begun; what is not folded yet is left as it is. */
   close(): Promise<void>;
 }
 
-export interface CollectionKey {
-  readonly store: string;
-  readonly owner: string;
-  readonly id: string;
-  readonly field: string;
+export interface CollectionParts {
+  readonly database: StoreDatabase;
+  readonly writes: WriteQueue;
+  readonly checkpoints: Checkpoints;
+  readonly log: Log;
+  /** From the beginning of one commit to that of the next, at least. */
+  readonly windowMs: number;
 }
 
-const SETTLE_MS = 2000; // Ten saves of a running turn go to its own pages at once, and what readers scan stays short.
-const SETTLE_AGAIN_MS = 10_000; // After a failure: a full disk is not asked, nor the log filled, every two seconds.
-const READ = 1000; // Rows of a scan before the loop goes on, about a millisecond.
-const COPIED = 100; // Rows copied in one write, up to a millisecond.
+export interface FoldPauses {
+  readonly foldMs: number;
+  readonly againMs: number;
+}
 
-export function createCollections(
-  database: StoreDatabase,
-  writes: WriteQueue,
-  log: Log,
-  { settleMs, againMs } = { settleMs: SETTLE_MS, againMs: SETTLE_AGAIN_MS },
-): Collections {
+const PAUSES: FoldPauses = {
+  foldMs: 10_000, // A page of a record's own is written once for all of that.
+  againMs: 10_000, // After a failure: a full disk is not asked, nor the log filled, all the time.
+};
+const FOLDED_AT = 1500; // Rows of the staging table: what readers scan stays under two milliseconds.
+const TOGETHER = 1000; // Appends in one commit: it takes under ten milliseconds.
+// From the beginning of a commit of many to the next one: each writes a page or two of the file however little it holds.
+const PACE_MS = 4;
+const MANY = 8;
+
+interface Waiting {
+  readonly append: Append;
+  readonly resolve: (isDone: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function createCollections(parts: CollectionParts, { foldMs, againMs } = PAUSES): Collections {
+  const { database, writes, checkpoints, log, windowMs } = parts;
+  let writer = createOwnWriter(database, writes);
+  let starting: Promise<Writer> | null = null;
+  let waiting: Waiting[] = [];
+  let working: Promise<void> | null = null;
   let timer: Timer | null = null;
-  let settling: Promise<void> = Promise.resolve();
+  let commits = 0;
+  let isFolding = false;
   let isClosed = false;
 
-  const settleNow = () => settle(database, writes, () => isClosed);
+  /** Until it is there the store's own connection writes, so that nobody waits for a Worker to start. */
+  const startWorker = (path: string): void => {
+    starting = startWriter(path, log);
+    starting.then(
+      (started) => {
+        writer = started;
+      },
+      (error) => log.error("The Worker that writes could not open the database", { error: errorOf(error) }),
+    );
+  };
 
-  const settleLater = (ms: number): void => {
+  const commit = async (batch: readonly Waiting[]): Promise<void> => {
+    try {
+      const staged = await writer.stage(batch.map(({ append }) => append));
+      for (const [at, { append, resolve, reject }] of batch.entries()) {
+        const isDone = staged[at];
+        if (typeof isDone === "boolean") resolve(isDone);
+        else reject(new AppError("notFound", `There is no record "${append.id}" in "${append.store}".`));
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+    checkpoints.written();
+    commits++;
+    foldLater(foldMs);
+  };
+
+  const foldLater = (ms: number): void => {
     if (isClosed) return;
-    timer ??= setTimeout(() => {
-      settling = settleNow().then(
-        () => {
-          timer = null;
-        },
-        (error) => {
-          // Only now, so that one does not begin while another is at work.
-          timer = null;
-          log.error("Appended items could not be moved to their place; trying again", { error });
-          settleLater(againMs);
-        },
-      );
-    }, ms);
-    timer.unref();
+    if (commits >= FOLDED_AT && !isFolding) foldNow();
+    else if (!isFolding) timer ??= setTimeout(foldNow, ms).unref();
+  };
+
+  const foldNow = (): void => {
+    if (timer) clearTimeout(timer);
+    timer = null;
+    commits = 0;
+    isFolding = true;
+    work();
+  };
+
+  const foldSome = async (): Promise<void> => {
+    try {
+      isFolding = await writer.fold();
+      checkpoints.written();
+    } catch (error) {
+      isFolding = false;
+      log.error("Appended items could not be moved to their place; trying again", { error: errorOf(error) });
+      foldLater(againMs);
+    }
+  };
+
+  const work = (): void => {
+    working ??= workOn();
+  };
+
+  const workOn = async (): Promise<void> => {
+    for (;;) {
+      // What comes in the same moment shares the commit.
+      await new Promise(setImmediate);
+      await checkpoints.pause();
+      if (waiting.length > 0) {
+        const batch = waiting.slice(0, TOGETHER);
+        waiting = waiting.slice(TOGETHER);
+        const begun = performance.now();
+        await commit(batch);
+        const restMs = Math.max(windowMs, batch.length < MANY ? 0 : PACE_MS) - (performance.now() - begun);
+        if (restMs > 0 && !isClosed) await Bun.sleep(restMs);
+      }
+      if (isFolding && !isClosed) await foldSome();
+      else if (waiting.length === 0) break;
+    }
+    // In the same step as the look above, so that what comes next finds nobody at work.
+    working = null;
   };
 
   return {
-    append({ store, owner, id, field }, values, where) {
-      const sql = `SELECT _row, (1${where.sql}) AS matches FROM "${store}" WHERE _owner = ? AND id = ?`;
-      const record = database.first(sql, ...where.values, owner, id);
-      if (!record) throw new AppError("notFound", `There is no record "${id}" in "${store}".`);
-      if (!record.matches) return false;
-      const row = Number(record._row);
-      for (const value of values) {
-        database.run(
-          "INSERT INTO _appended (store, record, field, value) VALUES (?, ?, ?, ?)",
-          store,
-          row,
-          field,
-          value,
-        );
-      }
-      settleLater(settleMs);
-      return true;
+    append: (append) =>
+      new Promise((resolve, reject) => {
+        if (!starting && database.path !== null) startWorker(database.path);
+        waiting.push({ append, resolve, reject });
+        work();
+      }),
+    read: (key, from, limit) => readItems(database, key, from, limit),
+    forget: (store, row) => forget(database, store, row),
+    async fold() {
+      foldNow();
+      while (isFolding && working) await working;
     },
-    read({ store, owner, id, field }, from, limit) {
-      const row = rowOf(database, store, owner, id);
-      if (row === null) return [];
-      // One statement, because between two of them another process may copy.
-      const sql = `SELECT position, value FROM "${store}.items" WHERE record = ? AND field = ?
-        UNION ALL SELECT n, value FROM _appended WHERE store = ? AND record = ? AND field = ?
-          AND n > (SELECT coalesce(max(position), -1) FROM "${store}.items" WHERE record = ? AND field = ?)
-        ORDER BY 1 LIMIT ? OFFSET ?`;
-      const rows = database.all(sql, row, field, store, row, field, row, field, limit, from);
-      return rows.map(({ value }) => String(value));
-    },
-    forget(store, row) {
-      // Kept as empty rows, so that no number is ever given twice; a later record may get this one's `_row`.
-      database.run("UPDATE _appended SET record = 0, value = '' WHERE store = ? AND record = ?", store, row);
-    },
-    settle: settleNow,
     async close() {
       isClosed = true;
       if (timer) clearTimeout(timer);
-      await settling;
+      await working;
+      await starting?.then(
+        (started) => started.close(),
+        () => {},
+      );
     },
   };
-}
-
-/** Called once the file is open. */
-export function createAppended(database: StoreDatabase): void {
-  database.exec(`CREATE TABLE IF NOT EXISTS _appended (
-    n INTEGER PRIMARY KEY, store TEXT NOT NULL, record INTEGER NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL
-  ) STRICT`);
-}
-
-function rowOf(database: StoreDatabase, store: string, owner: string, id: string): number | null {
-  const record = database.first(`SELECT _row FROM "${store}" WHERE _owner = ? AND id = ?`, owner, id);
-  return record && Number(record._row);
-}
-
-/** Copies all that is there now, then removes it. Stops between two steps, nothing lost, once `isStopped`. */
-async function settle(database: StoreDatabase, writes: WriteQueue, isStopped: () => boolean): Promise<void> {
-  const to = Number(database.first("SELECT max(n) AS n FROM _appended")?.n ?? 0);
-  const rows = await scan(database, to, isStopped);
-  const copies = byRecord(rows);
-  for (let at = 0; at < copies.length && !isStopped(); at += COPIED) {
-    await writes.write(() => {
-      for (const row of copies.slice(at, at + COPIED)) copy(database, row);
-    });
-  }
-  for (let at = 0; at < rows.length && !isStopped(); at += READ) {
-    const last = rows[Math.min(at + READ, rows.length) - 1]?.n ?? 0;
-    // The newest stays, because SQLite gives the next number after it.
-    const sql = "DELETE FROM _appended WHERE n <= ? AND n < (SELECT max(n) FROM _appended)";
-    await writes.write(() => database.run(sql, last));
-  }
-}
-
-async function scan(database: StoreDatabase, to: number, isStopped: () => boolean): Promise<Row[]> {
-  const rows: Row[] = [];
-  const sql = "SELECT n, store, record, field FROM _appended WHERE n > ? AND n <= ? ORDER BY n LIMIT ?";
-  for (;;) {
-    const page = isStopped() ? [] : database.all(sql, rows.at(-1)?.n ?? -1, to, READ);
-    rows.push(...page);
-    if (page.length < READ) return rows;
-    await new Promise(setImmediate);
-  }
-}
-
-/** The rows with those of one record together, so that its page is written once; in order, so that no item is ever seen before an older one. */
-function byRecord(rows: readonly Row[]): Row[] {
-  const kept = rows.filter(({ record }) => record !== 0);
-  return [...Map.groupBy(kept, ({ store, record }) => `${store}.${record}`).values()].flat();
-}
-
-/** Its record may have been deleted since it was read: then the row in `_appended` is no longer of it. */
-function copy(database: StoreDatabase, { n, store, record }: Row): void {
-  database.run(
-    `INSERT OR IGNORE INTO "${store}.items" (record, field, position, value)
-     SELECT record, field, n, value FROM _appended WHERE n = ? AND record = ?`,
-    Number(n),
-    Number(record),
-  );
 }

@@ -1,5 +1,5 @@
 /**
- * The open SQLite file: settings, and prepared statements by their text. One that is empty, or not there, may be new or lost. What is in
+ * The open SQLite file: settings, and statements prepared once, by their text. One that is empty, or not there, may be new or lost. What is in
  * use must not be taken as new: people would find none of their chats, write others, and nobody could put the two together
  * again. So where traces show that there was one, the start is refused with everything as it is.
  */
@@ -15,19 +15,27 @@ export type SqlValue = string | number | null;
 /** A row by column name; every query names its columns, so its reader knows what is in it. */
 export type Row = Record<string, SqlValue>;
 
-export interface StoreDatabase {
-  /** Where the file is; null = in memory. */
-  readonly path: string | null;
-  /** What was there when it was opened: a database, an empty file, or no file. */
-  readonly found: "database" | "empty" | "nothing";
+/** A connection, with its statements prepared once. */
+export interface Sql {
   all(sql: string, ...values: SqlValue[]): Row[];
   first(sql: string, ...values: SqlValue[]): Row | null;
   run(sql: string, ...values: SqlValue[]): void;
   /** For what is run once, such as a change of the tables. */
   exec(sql: string): void;
+  inTransaction(): boolean;
+  /** Ends the statements. */
+  close(): void;
+}
+
+export interface StoreDatabase extends Sql {
+  /** Where the file is; null = in memory. */
+  readonly path: string | null;
+  /** What was there when it was opened: a database, an empty file, or no file. */
+  readonly found: "database" | "empty" | "nothing";
   /** Called when all tables of the store itself are there: until then a call waits for other processes that make theirs. */
   serve(): void;
-  inTransaction(): boolean;
+  /** Begins a write. Throws at once when another connection is writing: the loop does not wait for it. */
+  begin(): void;
   /** Throws AppError("unavailable") when the file is no longer there, is another one by now, or no database. */
   checkFile(): void;
   close(): void;
@@ -36,7 +44,6 @@ export interface StoreDatabase {
 const OPEN_BUSY_MS = 5000; // At start another process may be recovering the file; waiting disturbs nobody yet.
 const RETRY_MS = 10;
 const BUSY_MS = 10; // A busy file holds up the loop no longer than this; the write queue then tries again from the loop.
-const CHECKPOINT_PAGES = 250; // The commit that moves 1 MiB into the file takes 3 ms; SQLite's own 4 MiB take 8 to 20.
 const STATEMENTS = 500; // Statements differ by shape and never by value; plugins may still make up many shapes.
 
 export function openDatabase(config: Config): StoreDatabase {
@@ -45,30 +52,25 @@ export function openDatabase(config: Config): StoreDatabase {
   // For as long as the database is open: whoever closes a file loses all locks that their process has on it, SQLite's too.
   const file = path === null ? null : openSync(path, "r");
   const opened = file === null ? null : fstatSync(file);
-  const statements = new Map<string, Statement<Row, SQLQueryBindings[]>>();
-
-  const statement = (sql: string) => {
-    const known = statements.get(sql);
-    if (known) return known;
-    const [oldest] = statements;
-    if (oldest && statements.size >= STATEMENTS) {
-      statements.delete(oldest[0]);
-      oldest[1].finalize();
-    }
-    const prepared = database.prepare<Row, SQLQueryBindings[]>(sql);
-    statements.set(sql, prepared);
-    return prepared;
-  };
+  const sql = prepared(database);
 
   return {
+    ...sql,
     path,
     found,
-    all: (sql, ...values) => statement(sql).all(...values),
-    first: (sql, ...values) => statement(sql).get(...values),
-    run: (sql, ...values) => void statement(sql).run(...values),
-    exec: (sql) => void database.run(sql),
-    serve: () => void database.run(`PRAGMA busy_timeout = ${BUSY_MS}`),
-    inTransaction: () => database.inTransaction,
+    serve() {
+      database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+      // A checkpoint waits for the disk, and is made beside the loop.
+      if (path !== null) database.run("PRAGMA wal_autocheckpoint = 0");
+    },
+    begin() {
+      sql.run("PRAGMA busy_timeout = 0");
+      try {
+        sql.run("BEGIN IMMEDIATE");
+      } finally {
+        sql.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+      }
+    },
     checkFile() {
       if (path === null || file === null) return;
       const now = statSync(path, { throwIfNoEntry: false });
@@ -77,12 +79,53 @@ export function openDatabase(config: Config): StoreDatabase {
       if (!hasHeader(file)) throw new AppError("unavailable", DAMAGED);
     },
     close() {
-      for (const prepared of statements.values()) prepared.finalize();
-      statements.clear();
+      sql.close();
       // Another process may be reading, and then the log stays for the last one to close.
       database.run("PRAGMA wal_checkpoint(TRUNCATE)");
       database.close();
       if (file !== null) closeSync(file);
+    },
+  };
+}
+
+/** Another connection to a file that is open already, for a Worker, which may wait for others: it never makes a checkpoint by itself. */
+export function connect(path: string): Sql {
+  const database = new Database(path, { strict: true, readwrite: true });
+  for (const setting of ["busy_timeout = 10000", "synchronous = NORMAL", "foreign_keys = ON", "wal_autocheckpoint = 0"])
+    database.run(`PRAGMA ${setting}`);
+  const sql = prepared(database);
+  return {
+    ...sql,
+    close() {
+      sql.close();
+      database.close();
+    },
+  };
+}
+
+function prepared(database: Database): Sql {
+  const statements = new Map<string, Statement<Row, SQLQueryBindings[]>>();
+  const statement = (sql: string) => {
+    const known = statements.get(sql);
+    if (known) return known;
+    const [oldest] = statements;
+    if (oldest && statements.size >= STATEMENTS) {
+      statements.delete(oldest[0]);
+      oldest[1].finalize();
+    }
+    const made = database.prepare<Row, SQLQueryBindings[]>(sql);
+    statements.set(sql, made);
+    return made;
+  };
+  return {
+    all: (sql, ...values) => statement(sql).all(...values),
+    first: (sql, ...values) => statement(sql).get(...values),
+    run: (sql, ...values) => void statement(sql).run(...values),
+    exec: (sql) => void database.run(sql),
+    inTransaction: () => database.inTransaction,
+    close() {
+      for (const made of statements.values()) made.finalize();
+      statements.clear();
     },
   };
 }
@@ -110,7 +153,6 @@ function open(path: string | null, config: Config): { database: Database; found:
     switchToWal(database);
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA foreign_keys = ON");
-    database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     database.run(`CREATE TABLE IF NOT EXISTS _store (
       name TEXT PRIMARY KEY,
       fields TEXT NOT NULL,

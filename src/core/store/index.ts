@@ -1,12 +1,12 @@
 /**
  * The default of `store`, on bun:sqlite: one table per declared store in `skeleton.db`, or in memory when the server is
  * ephemeral. The owner is part of every WHERE clause, so a record of another owner cannot be reached by any argument.
- * Reads are answered at once; writes go through a queue that groups them. Several processes may share the file.
+ * Reads are answered at once; writes go through a queue that groups them, and what is appended to collections is written by a Worker. Several processes may share the file.
  */
 
 import { AppError } from "../../basics/errors";
 import type { Core, Json, StoreInfo, StoreProtocol, StoreRecord } from "../../protocols";
-import { createAppended, createCollections } from "./collections";
+import { createCollections } from "./collections";
 import { openDatabase, type StoreDatabase } from "./database";
 import { createSchema } from "./schema";
 import { createForms, reindex, search, splitBlocks, unindex, withoutBlocks } from "./search";
@@ -29,6 +29,8 @@ import {
   selectOf,
   sizedFields,
 } from "./sql";
+import { createStaging } from "./staging";
+import { createCheckpoints } from "./writer";
 import { createWriteQueue, inSlices, SLICE_MS, type WriteQueue } from "./writes";
 
 export function createStore(core: Core): StoreProtocol {
@@ -36,12 +38,14 @@ export function createStore(core: Core): StoreProtocol {
   const { path: file, found } = database;
   if (file && found === "nothing") core.log.info("Made a new database", { file });
   if (file && found === "empty") core.log.warn("The database was an empty file, and is taken as a new one", { file });
-  createAppended(database);
+  createStaging(database);
   createSizes(database);
   createForms(database);
   database.serve();
-  const writes = createWriteQueue(database);
-  const collections = createCollections(database, writes, core.log);
+  const checkpoints = createCheckpoints(file, core.log);
+  const writes = createWriteQueue(database, checkpoints.written);
+  const windowMs = core.config.saveWindowMs;
+  const collections = createCollections({ database, writes, checkpoints, log: core.log, windowMs });
   const schema = createSchema(database, writes, core.log);
 
   const addAll: StoreProtocol["addMany"] = async (owner, name, records) => {
@@ -181,17 +185,22 @@ export function createStore(core: Core): StoreProtocol {
     async collectionAppend(owner, name, id, field, items, where) {
       const store = schema.get(name, [field, ...Object.keys(where ?? {})]);
       checkCollection(store, field);
-      const condition = conditionOf(store, where);
       const values = items.map((item) => encodeJson(item, `The collection "${field}" of "${name}"`));
-      const place = { store: name, owner: ownerKey(owner), id, field };
-      return writes.write(() => collections.append(place, values, condition));
+      return collections.append({
+        store: name,
+        owner: ownerKey(owner),
+        id,
+        field,
+        where: conditionOf(store, where),
+        values,
+      });
     },
 
     async collectionGet(owner, name, id, field, range = {}) {
       checkCollection(schema.get(name, [field]), field);
-      const place = { store: name, owner: ownerKey(owner), id, field };
+      const key = { store: name, owner: ownerKey(owner), id, field };
       const from = checkedCount(range.from, "from") ?? 0;
-      const values = collections.read(place, from, checkedCount(range.limit, "limit") ?? -1);
+      const values = collections.read(key, from, checkedCount(range.limit, "limit") ?? -1);
       return values.map((value) => JSON.parse(value) as Json);
     },
 
@@ -208,6 +217,7 @@ export function createStore(core: Core): StoreProtocol {
       await collections.close();
       await schema.close();
       await writes.drained();
+      await checkpoints.close();
       database.close();
     },
   };

@@ -27,7 +27,12 @@ const GROUP_MS = 2; // With its commit, and now and then a checkpoint, a group s
 const RETRY_MS = 2; // Other processes hold the file for about as long as one group takes.
 const GIVE_UP_MS = 10_000; // Longer than any fair wait; by then something is wrong with the other process.
 
-export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): WriteQueue {
+/** `written` is called after each commit. */
+export function createWriteQueue(
+  database: StoreDatabase,
+  written: () => void = () => {},
+  groupMs = GROUP_MS,
+): WriteQueue {
   let waiting: Write[] = [];
   let isScheduled = false;
   let busySince: number | null = null;
@@ -39,10 +44,11 @@ export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): W
     if (refused === null) {
       busySince = null;
       waiting = waiting.slice(runGroup(database, waiting, groupMs));
+      written();
     } else {
       busySince ??= performance.now();
       if (!isBusy(refused)) refuse(refused);
-      else if (performance.now() - busySince > GIVE_UP_MS) refuse(tooBusy(refused));
+      else if (performance.now() - busySince > GIVE_UP_MS) refuse(refused);
     }
     if (waiting.length > 0) {
       schedule();
@@ -85,19 +91,19 @@ export function createWriteQueue(database: StoreDatabase, groupMs = GROUP_MS): W
 /** Why no transaction can begin, most often another process that is writing; null when one has begun. */
 function begin(database: StoreDatabase): unknown {
   try {
-    database.run("BEGIN IMMEDIATE");
+    database.begin();
     return null;
   } catch (error) {
     return error;
   }
 }
 
-function tooBusy(cause: unknown): AppError {
-  return new AppError("unavailable", "The database is being written to by another program. Try again.", { cause });
-}
-
 /** As its caller is told. A full disk may refuse a statement or the commit. */
-function failureOf(error: unknown): unknown {
+export function failureOf(error: unknown): unknown {
+  if (isBusy(error))
+    return new AppError("unavailable", "The database is being written to by another program. Try again.", {
+      cause: error,
+    });
   if (codeOf(error) !== "SQLITE_FULL") return error;
   return new AppError("unavailable", "The server's disk is full, so nothing can be kept. Its owner has to make room.", {
     cause: error,

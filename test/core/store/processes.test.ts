@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { temporaryFolder } from "../../support/temporary";
 import { openStore } from "./support";
 
-function writer(mode: "append" | "add" | "open", folder: string) {
+function writer(mode: "append" | "add" | "open" | "orphan", folder: string) {
   return Bun.spawn([process.execPath, join(import.meta.dir, "writer.ts"), mode, folder], {
     stdout: "pipe",
-    stderr: "inherit",
+    stderr: mode === "orphan" ? "pipe" : "inherit",
   });
 }
 
@@ -48,6 +48,12 @@ test("processes that make a new database at the same moment take it for new, and
     const children = [1, 2, 3, 4].map(() => writer("open", folder));
     expect(await Promise.all(children.map((child) => child.exited))).toEqual([0, 0, 0, 0]);
   }
+});
+
+test("a process whose Worker dies says so and ends, and does not go on without it", async () => {
+  const child = writer("orphan", temporaryFolder());
+  expect(await child.exited).toBe(1);
+  expect(await new Response(child.stderr).text()).toContain("has died, and the server ends");
 });
 
 const HELD_MS = 400;

@@ -11,7 +11,7 @@ function openQueue(groupMs = Number.POSITIVE_INFINITY) {
   const add = (n: number, parent: number | null = null) =>
     database.run("INSERT INTO row (n, parent) VALUES (?, ?)", n, parent);
   const kept = () => database.all("SELECT n FROM row ORDER BY n").map((row) => row.n);
-  return { database, queue: createWriteQueue(database, groupMs), add, kept };
+  return { database, queue: createWriteQueue(database, () => {}, groupMs), add, kept };
 }
 
 function statuses(results: readonly PromiseSettledResult<unknown>[]): string {
