@@ -158,18 +158,20 @@ const TAGS_LISTED = 500; // The protocol's bound. Each is a look into the index,
 /** Where the lists of all tags are, of threads that are not archived; a tag may begin with any character, even `END`. */
 const TAGGED = { gt: "l\u0001", lt: "l\u0002" };
 
-/** Jumps in the index from the first thread of one tag to the first of the next. */
+const LOOK = 20; // Threads read at once: most tags have few, and a store that is far away is asked once for all of them.
+
+/** Looks at some threads in the order of their tags, and jumps in the index behind those of the last one's tag. */
 export async function listTags(core: Core, username: string): Promise<string[]> {
-  const tags: string[] = [];
-  for (let from = TAGGED.gt; tags.length < TAGS_LISTED; ) {
+  const tags = new Set<string>();
+  for (let from = TAGGED.gt; tags.size < TAGS_LISTED; ) {
     const where = { place: { ...TAGGED, gt: from } };
-    const query = { where, orderBy: "place", limit: 1, select: ["tag"] };
-    const [record] = await core.store.find(username, "thread_tags", query);
-    if (!record) break;
-    tags.push(String(record.tag));
-    from = stretch(beginningOf({ archived: false, tag: String(record.tag) })).lt;
+    const query = { where, orderBy: "place", limit: LOOK, select: ["tag"] };
+    const records = await core.store.find(username, "thread_tags", query);
+    for (const { tag } of records) tags.add(String(tag));
+    if (records.length < LOOK) break;
+    from = stretch(beginningOf({ archived: false, tag: String(records.at(-1)?.tag) })).lt;
   }
-  return tags;
+  return [...tags].slice(0, TAGS_LISTED);
 }
 
 /**
