@@ -33,7 +33,7 @@ export async function serve(config: Config): Promise<Serving> {
   const app = createApp(core, setupToken);
   await listen(app, config, pair, stop);
   const port = app.server?.port ?? config.port;
-  /** Those that listened before, whose streams may still go on. */
+  /** Bun's servers that listened before a pause, whose streams may still go on. */
   const earlier = new Set<typeof app.server>();
   let isPaused = false;
   const pause = (): void => {

@@ -174,6 +174,17 @@ test("a type has a name of its own, and one that says what it is", () => {
   expect(declared.filter(({ name }) => BARE_TYPES.has(name)).map(({ path, name }) => `${path}: ${name}`)).toEqual([]);
 });
 
+test("what a file exports has a name that no other file exports", () => {
+  // Contracts have the names of what they hold, and languages those of each other.
+  const own = sources.filter(({ path }) => !/^(?:plugin_library|src\/contracts|views\/words)\//.test(path));
+  const exported = own.flatMap(({ path, text }) =>
+    [...text.matchAll(/^export (?:async )?(?:function\*?|const) (\w+)/gm)].map(([, name = ""]) => ({ path, name })),
+  );
+  const twice = [...Map.groupBy(exported, ({ name }) => name)].filter(([, places]) => places.length > 1);
+  expect(exported.length).toBeGreaterThan(300);
+  expect(twice.map(([name, places]) => `${name}: ${places.map(({ path }) => path).join(", ")}`)).toEqual([]);
+});
+
 test("each part of core and turn, and each resource of routes, has tests under the same name", () => {
   const parts = sources.filter(
     // What the resources of src/routes share serves nothing itself and is tested through them.

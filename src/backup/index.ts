@@ -14,12 +14,12 @@ import {
   DATABASE,
   isBelow,
   type ManifestEntry,
+  megabytes,
   ownersFiles,
+  requireDiskRoom,
   requireFolders,
-  requireRoom,
   sha256Of,
   sizeOf,
-  sizeText,
   UPLOADS,
   uploadsIn,
   writeManifest,
@@ -59,7 +59,7 @@ function folderOf(command: string, args: readonly string[], print: Print): strin
 
 function contentOf(files: readonly ManifestEntry[]): string {
   const uploads = files.filter(({ path }) => path.startsWith(UPLOADS));
-  const sizeOf = (entries: readonly ManifestEntry[]) => sizeText(entries.reduce((bytes, { size }) => bytes + size, 0));
+  const sizeOf = (entries: readonly ManifestEntry[]) => megabytes(entries.reduce((bytes, { size }) => bytes + size, 0));
   const database = files.filter(({ path }) => path === DATABASE);
   const owners = files.filter(({ path }) => path !== DATABASE && !path.startsWith(UPLOADS));
   return [
@@ -101,7 +101,7 @@ export async function writeBackup(config: Config, given: string): Promise<Backup
   requireInUse(config.dataPath, database);
   const lock = shareData(config.dataPath);
   try {
-    await requireRoom(folder, await sizeOfAll(config, database));
+    await requireDiskRoom(folder, await sizeOfAll(config, database));
     const isOurs = await makeEmpty(folder, config);
     try {
       return await fill(config, folder, database);

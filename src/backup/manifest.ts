@@ -172,10 +172,10 @@ export async function* uploadsIn(uploadDir: string): AsyncGenerator<string> {
 const MARGIN_BYTES = 8 * 1024 * 1024; // For the owner's files, and what comes while the rest is copied.
 
 /** Throws an Error for the owner, before hours are spent on what cannot end well. */
-export async function requireRoom(folder: string, bytes: number): Promise<void> {
+export async function requireDiskRoom(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(await nearest(folder));
   const [needed, room] = [bytes + MARGIN_BYTES, bavail * bsize];
-  if (room < needed) throw new Error(`${folder} needs ${sizeText(needed)} and has room for ${sizeText(room)}.`);
+  if (room < needed) throw new Error(`${folder} needs ${megabytes(needed)} and has room for ${megabytes(room)}.`);
 }
 
 /** The folder itself, or the first one above it that is there. */
@@ -188,6 +188,6 @@ export async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(ifMissing(null)))?.size ?? 0;
 }
 
-export function sizeText(bytes: number): string {
+export function megabytes(bytes: number): string {
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

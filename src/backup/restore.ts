@@ -19,8 +19,8 @@ import {
   ownersFiles,
   problemWith,
   readManifest,
+  requireDiskRoom,
   requireFolders,
-  requireRoom,
   sha256Of,
   UPLOADS,
 } from "./manifest";
@@ -137,8 +137,8 @@ async function stage(
   const sum = (entries: readonly ManifestEntry[]) => entries.reduce((bytes, { size }) => bytes + size, 0);
   const [uploads, others] = [files.filter(isUpload), files.filter((entry) => !isUpload(entry))];
   const areTogether = (await stat(config.uploadDir)).dev === (await stat(config.dataPath)).dev;
-  await requireRoom(config.dataPath, sum(areTogether ? files : others));
-  if (!areTogether) await requireRoom(config.uploadDir, sum(uploads));
+  await requireDiskRoom(config.dataPath, sum(areTogether ? files : others));
+  if (!areTogether) await requireDiskRoom(config.uploadDir, sum(uploads));
   for (const entry of files) {
     const path = entry.path === DATABASE ? join(config.dataPath, DATABASE) : owners.get(entry.path);
     if (!path && !isUpload(entry)) continue;

@@ -72,7 +72,7 @@ function noticeOf(leftOut: readonly string[]): string {
   return `Parameters that are not yours to set were not sent to the model: ${names.join(", ")}${more}.`;
 }
 
-interface Outcome {
+interface CallOutcome {
   readonly reason: FinishReason;
   readonly toolCalls: readonly ToolCall[];
   readonly usage: Usage | null;
@@ -80,7 +80,7 @@ interface Outcome {
   readonly original: string | null;
 }
 
-async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent, Outcome> {
+async function* callModel(call: ModelCall, turn: Turn): AsyncGenerator<TurnEvent, CallOutcome> {
   const { core, signal } = turn;
   const original: string[] | null = core.hooks.filtersStream ? [] : null;
   const source = core.model.stream(call, signal);
@@ -154,7 +154,7 @@ async function* runTools(calls: readonly ToolCall[], { tools }: ModelCall, turn:
   turn.signal.throwIfAborted();
 }
 
-async function afterStep(outcome: Outcome, call: ModelCall, turn: Turn, step: number): Promise<void> {
+async function afterStep(outcome: CallOutcome, call: ModelCall, turn: Turn, step: number): Promise<void> {
   const { core, user, threadId } = turn;
   // By number and not by the last message: a step in which the model said nothing has none.
   const messages = turn.messages.filter((message) => message.step === step);

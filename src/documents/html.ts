@@ -15,6 +15,6 @@ export function toMarkdown(html: string): Promise<string> {
   return htmlToMarkdown(html, "about:blank");
 }
 
-export function escapeHtml(text: string): string {
+export function escapeText(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

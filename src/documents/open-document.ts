@@ -1,7 +1,7 @@
 /** Texts, spreadsheets and presentations of LibreOffice. */
 
 import type { Archive, Document } from "./document";
-import { escapeHtml, toMarkdown } from "./html";
+import { escapeText, toMarkdown } from "./html";
 import { walkXml } from "./xml";
 
 export async function readOpenDocument(archive: Archive): Promise<Document> {
@@ -45,7 +45,7 @@ function toHtml(xml: string): { html: string; sheets: number; slides: number } {
       if (name === "text:tab") html.push(" ");
       if (name === "text:s") html.push(" ".repeat(Math.min(Number(attributes["text:c"] ?? 1) || 1, REPEATED_MAX)));
       if (name === "text:a")
-        html.push(`<a href="${escapeHtml(attributes["xlink:href"] ?? "").replaceAll('"', "%22")}">`);
+        html.push(`<a href="${escapeText(attributes["xlink:href"] ?? "").replaceAll('"', "%22")}">`);
       if (name === "text:h") {
         heading = Math.min(6, Math.max(1, Number(attributes["text:outline-level"]) || 1));
         html.push(`<h${heading}>`);
@@ -59,7 +59,7 @@ function toHtml(xml: string): { html: string; sheets: number; slides: number } {
     },
     text(text) {
       if (dropped > 0) return;
-      html.push(escapeHtml(text));
+      html.push(escapeText(text));
       if (text.trim() !== "") row.isFilled = cell.isFilled = true;
     },
     close(name) {
@@ -83,5 +83,5 @@ function toHtml(xml: string): { html: string; sheets: number; slides: number } {
 }
 
 function label(kind: string, number: number, name?: string): string {
-  return `<p>[${kind} ${number}${name === undefined ? "" : `: ${escapeHtml(name)}`}]</p>`;
+  return `<p>[${kind} ${number}${name === undefined ? "" : `: ${escapeText(name)}`}]</p>`;
 }

@@ -1,7 +1,7 @@
 /** Presentations of PowerPoint: slides in their order, tables, and the speaker's notes. */
 
 import type { Archive, Document } from "./document";
-import { escapeHtml, toMarkdown } from "./html";
+import { escapeText, toMarkdown } from "./html";
 import { relationsOf, walkXml } from "./xml";
 
 export async function readPresentation(archive: Archive): Promise<Document> {
@@ -47,7 +47,7 @@ function toHtml(xml: string): string {
       if (TAGS[name]) html.push(isTitle && name === "a:p" ? "<h2>" : `<${TAGS[name]}>`);
     },
     text(text) {
-      if (isText) html.push(escapeHtml(text));
+      if (isText) html.push(escapeText(text));
     },
     close(name) {
       if (name === "a:t") isText = false;

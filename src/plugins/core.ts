@@ -21,7 +21,7 @@ const NAMES: { readonly [K in Exclude<keyof Core, ProtocolName>]: true } = {
   settings: true,
 };
 
-/** What is being built, and the core that shows it, and later whatever is in use. Null = it is built. */
+/** Parts that are being built. `core` shows them meanwhile; once `parts` is null, they are built, and `core` shows the parts in use. */
 export interface Draft {
   parts: CoreParts | null;
   readonly core: Core;

@@ -161,7 +161,7 @@ function baseName(file: string): string {
 const RELATIVE = /\b(?:from|import|require)\s*\(?\s*(["'])(\.{1,2}\/[^"'\n]+)\1/g;
 const ENDINGS = ["", ".ts", ".tsx", ".js", ".mjs", ".json", "/index.ts", "/index.js"];
 
-/** Of what is not there, all that it could be: it may come. */
+/** Every path at which an import that leads nowhere yet could appear. */
 function importsOf(path: string): string[] {
   return [...textOf(path).matchAll(RELATIVE)].flatMap((match) => {
     const paths = ENDINGS.map((ending) => resolve(dirname(path), match[2] ?? "") + ending);

@@ -149,7 +149,7 @@ async function assemble(
   const isNeeded = (plugin: Plugin) => isRequired(plugin, settings);
   parts.hooks = createHookRunner(core, hooked, { seconds: patience.hookS, isRequired: isNeeded });
   const owners = new Map<string, LoadedPlugin>();
-  // Those that run come first: one that comes to them must not take the name of a tool of theirs.
+  // Plugins that run already come first: a plugin that is added must not take the name of one of their tools.
   const inTurn = plugins.toSorted((a, b) => Number(running.has(b)) - Number(running.has(a)));
   const unstarted = await firstFailure(inTurn, async (plugin) => {
     await startPlugin(shop, plugin, core);

@@ -15,7 +15,7 @@ import { requireSettings } from "./fault";
 import { foldersIn, pluginFilesIn } from "./find";
 import { build, type Generation, type Workshop } from "./generation";
 import { createPlugins, tellChanges } from "./info";
-import { createLoad, entriesOf, type LoadedPlugin } from "./load";
+import { createLoad, givenEntries, type LoadedPlugin } from "./load";
 import { PATIENCE, type Patience } from "./patience";
 import { createSettingsFile, type SettingsFile } from "./settings";
 import { type Stage, stopAll, stopPlugin } from "./start";
@@ -67,7 +67,7 @@ export async function install({
   /** Builds the next generation when anything has changed, and exchanges it for the one in use. */
   const change = async (isForced: boolean): Promise<void> => {
     const before = exchange.current();
-    const entries = await load(before?.entries ?? entriesOf(builtIns, given, settings), isForced);
+    const entries = await load(before?.entries ?? givenEntries(builtIns, given, settings), isForced);
     if (entries === null) return;
     const draft = before ? createDraft(latest) : first;
     const keep = (error: unknown): Generation => {

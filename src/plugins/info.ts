@@ -41,7 +41,7 @@ function infoOf(plugin: LoadedPlugin, running: Workshop["running"]): Omit<Plugin
   };
 }
 
-/** What the log says of a generation: of the first all, of later ones what is another. */
+/** The log's sentence on a generation: of the first all plugins, of a later one those that changed. */
 export function tellChanges(shop: Workshop, before: Generation | null, after: Generation): void {
   const { log, config } = shop.given;
   tellFaults(log, before, after);

@@ -82,7 +82,7 @@ export function createLoad(options: LoadOptions): Load {
     const end = Date.now() + SETTLE_MAX_MS;
     for (let round = 0; ; round++) {
       const changes = await changesSince(before, isForced);
-      // What is gone may be about to come back: some editors save like that.
+      // A file that is gone may be about to come back: some editors save like that.
       const isFresh = changes.changed.some(isBeingWritten) || (changes.gone.length > 0 && round === 0);
       if (isForced || version === undefined || !isFresh || Date.now() > end) return changes;
       await Bun.sleep(SETTLE_MS);
@@ -110,7 +110,7 @@ export function createLoad(options: LoadOptions): Load {
 }
 
 /** Plugins that are no files: the built-ins, and more for tests and checks. */
-export function entriesOf(builtIns: readonly Plugin[], given: readonly Plugin[], settings: SettingsFile): Entries {
+export function givenEntries(builtIns: readonly Plugin[], given: readonly Plugin[], settings: SettingsFile): Entries {
   const own = builtIns.map((plugin) => ({ ...loaded({ priority: 0, ...plugin }, null, settings), isBuiltIn: true }));
   const others = given.map((plugin) => loaded(checkPlugin(plugin), null, settings));
   return new Map([...own, ...others].map((plugin) => [keyOf(plugin), { found: null, plugin, fault: null }]));

@@ -11,7 +11,7 @@ import { checkTool, checkTools } from "./shape";
 /** The tools of one plugin. */
 export interface Offer {
   readonly plugin: string;
-  /** Those that stay; a name that two plugins have leaves one of them out. */
+  /** Tools that stay as they are, beside those of `source`; a name that two plugins have leaves one of the plugins out. */
   readonly fixed: readonly Tool[];
   readonly source: ToolSource | null;
 }

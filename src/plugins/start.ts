@@ -69,7 +69,7 @@ export async function stopPlugin(stage: Stage, plugin: LoadedPlugin): Promise<vo
   }
 }
 
-/** Those that run, the last started first. */
+/** The plugins that run, the last started first. */
 export async function stopAll(stage: Stage): Promise<void> {
   for (const plugin of [...stage.running.keys()].toReversed()) {
     if (stage.running.has(plugin)) await stopPlugin(stage, plugin);

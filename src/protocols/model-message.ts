@@ -7,7 +7,7 @@ export interface ModelMessage {
   readonly role: "system" | "user" | "assistant" | "tool";
   /** Plain text, also when there are files. For `tool`: the result. */
   readonly content: string;
-  /** Which of several users or assistants said it, in a conversation that tells them apart. */
+  /** Which of several users or assistants said it, where they are told apart. */
   readonly name?: string;
   /** What the model thought before it said an assistant message; given back to an endpoint that is known to take it. */
   readonly thinking?: string;

@@ -1,6 +1,6 @@
 /**
  * `thread`: what the user sees. A thread holds an append-only tree of messages; its head names the branch that is shown.
- * Default: `src/core/thread/`, on `store`. Replace it to keep conversations in a system that you have already.
+ * Default: `src/core/thread/`, on `store`. Replace it to keep threads in a system that you have already.
  *
  * A message is one part: the user's text, a stretch of thinking, a stretch of the assistant's text, or a tool call with its
  * outcome. Nothing is ever changed or removed, so a thread is well-formed for a model at every moment.

@@ -74,7 +74,7 @@ export interface Turns {
   stop(user: User, turnId: string): Promise<boolean>;
 
   /**
-   * Answers messages that are in no thread, and keeps nothing: for callers that hold the conversation themselves. Hooks and
+   * Answers messages that are in no thread, and keeps nothing: for callers that hold the messages themselves. Hooks and
    * tools as in any turn; its `threadId` names no thread, and its `core.context` has these messages. Tools that want the
    * user's yes are not offered, as there is nobody to ask.
    *

@@ -1,5 +1,5 @@
 /**
- * Turns that are kept nowhere: for callers that hold the conversation themselves, such as clients of other APIs. The same
+ * Turns that are kept nowhere: for callers that hold the messages themselves, such as clients of other APIs. The same
  * processor, hooks and tools as in any turn, on a context that is the caller's messages and ends with the turn.
  */
 

@@ -227,7 +227,7 @@ async function showQuestion(
   });
 }
 
-/** Whether the thread says all that already: in most turns nothing is changed, and a question that was stored now is the head. */
+/** Whether the thread's settings and head need no update for this plan, as in most turns: storing the user's message has moved the head. */
 function isAsPlanned(thread: Thread, { settings, content }: Plan, parentId: string): boolean {
   const { model, systemPrompt, parameters, archived, headId } = thread;
   const isSame = Bun.deepEquals({ model, systemPrompt, parameters }, settings);

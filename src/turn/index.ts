@@ -111,7 +111,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
 
     async shutdown(graceMs) {
       engine.isClosing = true;
-      // A turn that began before is among the running ones then.
+      // A turn that was beginning is in `running` after this.
       await Promise.allSettled(engine.beginning.values());
       const ended = () => Promise.all([...engine.running.values()].map((turn) => turn.ended));
       const looking = setInterval(() => cutWaiting(engine), LOOK_MS);
@@ -126,7 +126,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
 
 const LOOK_MS = 50; // While the server ends.
 
-/** A person may take hours to answer. Nothing has run, and Continue asks again. */
+/** Ends the turns that wait for a user's approval, who may take hours: their calls have not run, and Continue asks for the approval again. */
 function cutWaiting({ running }: Engine): void {
   for (const turn of running.values()) if (isWaiting(turn)) turn.cut("interrupted");
 }
@@ -140,8 +140,8 @@ async function start(engine: Engine, user: User, request: TurnRequest, arrival: 
 }
 
 /**
- * Of many messages that are sent at once, each also counts those before it that are not stored yet; they are stored side by side all the
- * same. `run` is given what asks whether there is room.
+ * Messages of one user that arrive at once are stored side by side. So the room that a message needs counts the bytes of the messages that
+ * arrived before it and are not stored yet. `run` is given a function that throws when there is no room.
  */
 async function withRoom<T>(
   { core, arriving }: Engine,

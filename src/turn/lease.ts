@@ -52,7 +52,7 @@ export interface Leases {
   stop(): Promise<void>;
 }
 
-/** What is done with the turns behind leases. */
+/** The turn engine, as the leases call it. */
 export interface LeaseKeeper {
   /** Ends a turn that nobody runs. */
   takeOver(lease: Lease): Promise<void>;
@@ -83,7 +83,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
   const beatNow = async (): Promise<void> => {
     const begun = now();
     await heartbeat.beat();
-    // Asked before the leases are read: a running turn whose lease is not among them then has been lost.
+    // The running turns are listed before the leases are read, so that each of them had its lease by then, or has lost it.
     const running = keeper.running();
     // Leases before processes: a process is known before it takes a lease.
     const leases = (await core.store.find(null, STORE)).map(toLease);

@@ -53,14 +53,14 @@ export interface RunOptions {
 type CutCause = "stopped" | "interrupted" | "lost";
 
 /** How the processor ended; `cut`: it was not waited for. */
-type Outcome = FinishReason | "cut" | { readonly error: unknown };
+type ProcessorEnd = FinishReason | "cut" | { readonly error: unknown };
 
 /** All that is known of a turn while it runs. */
 export interface RunningTurn extends RunOptions, AskingTurn {
   readonly log: EventLog;
   readonly parts: ReplyParts;
   /** Complete parts that are not in the thread yet. */
-  waiting: Message[];
+  unstored: Message[];
   /** What the turn has added to the thread. */
   readonly messages: Message[];
   /** The end of a step, while it is under way. */
@@ -94,7 +94,7 @@ export function runTurn(options: RunOptions): RunningTurn {
     log: createEventLog(core, lease, { take: (events) => takeEvents(turn, events), lose: () => cut("lost") }),
     parts: createReplyParts(info),
     push: (event) => push(turn, event),
-    waiting: [],
+    unstored: [],
     messages: [],
     approvals: new Map(),
     stepping: null,
@@ -119,9 +119,9 @@ export function runTurn(options: RunOptions): RunningTurn {
  * The turn as it is shown at this moment; null once its record says that it has ended. Parts on their way into the thread are told
  * too: they are there, or here, or for a moment in both.
  */
-export function liveOf({ info, log, parts, waiting, hasEnded, cutCause }: RunningTurn): LiveTurn | null {
+export function liveOf({ info, log, parts, unstored, hasEnded, cutCause }: RunningTurn): LiveTurn | null {
   if (hasEnded || cutCause === "lost") return null;
-  return { ...info, seq: log.shownSeq(), parts: [...waiting, ...parts.list()], waiting: parts.waiting() };
+  return { ...info, seq: log.shownSeq(), parts: [...unstored, ...parts.list()], waiting: parts.waiting() };
 }
 
 /** Whether only the user's answers can bring the turn on: calls wait, and nothing else runs. */
@@ -133,7 +133,7 @@ export function isWaiting({ parts }: RunningTurn): boolean {
 async function run(turn: RunningTurn): Promise<void> {
   const { core, info, signal } = turn;
   let stopAnswering = () => {};
-  const work = async (): Promise<Outcome> => {
+  const work = async (): Promise<ProcessorEnd> => {
     turn.push({ type: "start", threadId: info.threadId, turnId: info.id });
     stopAnswering = await answerRemote(core, info.id, {
       stop() {
@@ -223,7 +223,7 @@ async function roomIn({ log, signal }: RunningTurn): Promise<void> {
 async function endStep(turn: RunningTurn, step: TurnEvent & { type: "step" }): Promise<void> {
   turn.steps++;
   await patiently(turn, () => completeParts(turn));
-  turn.waiting.push(...turn.parts.take(step.model));
+  turn.unstored.push(...turn.parts.take(step.model));
   await patiently(turn, () => addToThread(turn));
   turn.usage = sumUsage(turn.usage, step.usage);
   turn.log.push(step);
@@ -256,18 +256,18 @@ async function patiently(turn: RunningTurn, work: () => Promise<void>): Promise<
   await work();
 }
 
-/** Parts are of events that are saved: after a crash in between they are added again, with the same ids. What fails here may be tried again. */
+/** Adds the unstored parts, whose events are saved already: after a crash in between a recovery adds them again, with the same ids. May be called again. */
 async function addToThread(turn: RunningTurn): Promise<void> {
-  const { core, user, info, lease, messages, waiting } = turn;
+  const { core, user, info, lease, messages, unstored } = turn;
   if (!(await isOwned(core, lease))) {
     turn.cut("lost");
     throw takenOver();
   }
-  for (let part = waiting[0]; part; part = waiting[0]) {
+  for (let part = unstored[0]; part; part = unstored[0]) {
     const message = await core.thread.append(user.username, info.threadId, part, turn.thread ?? undefined);
     turn.thread &&= { ...turn.thread, headId: message.id, updated: message.timestamp };
     messages.push(message);
-    waiting.shift();
+    unstored.shift();
   }
 }
 
@@ -287,7 +287,7 @@ const END_PAUSES_MS = [0, 100, 300, 1000, 3000];
 const LATER_MS = 5000;
 
 /** The end is tried again, followers are told, and the text is kept here until it is saved. */
-async function finish(turn: RunningTurn, outcome: Outcome): Promise<void> {
+async function finish(turn: RunningTurn, outcome: ProcessorEnd): Promise<void> {
   // A stop does not wait for the processor, but what goes into the thread goes there in order.
   await turn.stepping?.catch(() => {});
   turn.isEnding = true;
@@ -303,11 +303,11 @@ async function finish(turn: RunningTurn, outcome: Outcome): Promise<void> {
 }
 
 /** Order: text, then the turn's record, then the thread is free; followers hear of the end after that. */
-async function keep(turn: RunningTurn, outcome: Outcome): Promise<boolean | "lost"> {
+async function keep(turn: RunningTurn, outcome: ProcessorEnd): Promise<boolean | "lost"> {
   const { core, info, lease } = turn;
   try {
     turn.end ??= await conclude(turn, outcome);
-    if (turn.waiting.length > 0) await addToThread(turn);
+    if (turn.unstored.length > 0) await addToThread(turn);
     await turn.log.saveLast(lastEventOf(turn.end));
     if (!(await endTurn(core, lease, turn.end))) return "lost";
     turn.hasEnded = true;
@@ -321,17 +321,17 @@ async function keep(turn: RunningTurn, outcome: Outcome): Promise<boolean | "los
 }
 
 /** How the turn ended. All that it said is saved then, and its last parts wait for the thread. */
-async function conclude(turn: RunningTurn, outcome: Outcome): Promise<TurnEnd> {
+async function conclude(turn: RunningTurn, outcome: ProcessorEnd): Promise<TurnEnd> {
   await completeParts(turn);
   const end = endOf(turn, outcome);
   turn.core.counts.add(`turns_${end.status}`);
-  const parts = [...turn.waiting, ...turn.parts.take(turn.info.model)];
-  turn.waiting = end.status === "done" ? parts : markCut(parts, end.status);
+  const parts = [...turn.unstored, ...turn.parts.take(turn.info.model)];
+  turn.unstored = end.status === "done" ? parts : markCut(parts, end.status);
   return end;
 }
 
 /** Followers have been told; the text is still here, and the thread is taken until it is saved. */
-async function keepLater(turn: RunningTurn, outcome: Outcome): Promise<void> {
+async function keepLater(turn: RunningTurn, outcome: ProcessorEnd): Promise<void> {
   const { core, user, info, isClosing } = turn;
   let kept: boolean | "lost";
   do {
@@ -350,7 +350,7 @@ function leave({ core, lease, log, isClosing }: RunningTurn): Promise<void> {
   return awaitOtherEnd(core, lease, isClosing);
 }
 
-function endOf(turn: RunningTurn, outcome: Outcome): TurnEnd {
+function endOf(turn: RunningTurn, outcome: ProcessorEnd): TurnEnd {
   const { usage, cutCause } = turn;
   if (cutCause === "interrupted") return endOfFailure(INTERRUPTED.shutdown, usage);
   if (cutCause === "stopped" || outcome === "cut") return endOfReason("stopped", usage);
@@ -360,8 +360,8 @@ function endOf(turn: RunningTurn, outcome: Outcome): TurnEnd {
 }
 
 /** A model that was asked and said nothing has failed, however well it ended. */
-function silenceIn({ steps, messages, waiting, parts }: RunningTurn, reason: FinishReason): AppError | null {
-  return steps === 0 ? null : silenceOf(reason, [...messages, ...waiting, ...parts.list()]);
+function silenceIn({ steps, messages, unstored, parts }: RunningTurn, reason: FinishReason): AppError | null {
+  return steps === 0 ? null : silenceOf(reason, [...messages, ...unstored, ...parts.list()]);
 }
 
 function endOfError({ core, info, usage }: RunningTurn, error: unknown): TurnEnd {

@@ -45,7 +45,7 @@ export function parseAccounts(content: unknown): Accounts {
       problems.push(`${JSON.stringify(key)}: it stands beside "users:" and must be moved into it`);
     }
   }
-  const entries = Object.entries(entriesOf(content));
+  const entries = Object.entries(rawAccounts(content));
   for (const [key, entry] of entries) {
     const name = normaliseName(key);
     const account = byName.has(name) ? "there is another entry with this name" : parseEntry(name, entry, problems);
@@ -91,7 +91,7 @@ export function compileMask(mask: string): RegExp | string {
 }
 
 /** The entries as they stand in the file, good and bad; none when there is no map. */
-export function entriesOf(content: unknown): Record<string, unknown> {
+export function rawAccounts(content: unknown): Record<string, unknown> {
   if (!isRecord(content)) return {};
   if (!isWrapped(content)) return content;
   return isRecord(content.users) ? content.users : {};

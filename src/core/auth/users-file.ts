@@ -11,7 +11,7 @@ import { type Document, isMap, parseDocument, type YAMLMap } from "yaml";
 import { AppError, codeOf } from "../../basics/errors";
 import { ifMissing, writeDurably } from "../../basics/files";
 import type { UserRole } from "../../protocols";
-import { entriesOf, isWrapped, normaliseName } from "./accounts";
+import { isWrapped, normaliseName, rawAccounts } from "./accounts";
 
 export interface AccountChange {
   readonly passwordHash?: string;
@@ -59,7 +59,7 @@ export async function readUsersFile(path: string): Promise<unknown> {
 
 /** Whether there is an entry of that name, good or bad. */
 export function hasEntry(content: unknown, username: string): boolean {
-  return Object.keys(entriesOf(content)).some((key) => normaliseName(key) === username);
+  return Object.keys(rawAccounts(content)).some((key) => normaliseName(key) === username);
 }
 
 const AS_WRITTEN = { lineWidth: 0 }; // Folding would break a hash over two lines.

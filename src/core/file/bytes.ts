@@ -57,7 +57,7 @@ export async function bytesInFolder(folder: string): Promise<FileBytes> {
 const CACHE_BYTES = 1024 * MIB;
 const IN_USE_MS = 10 * 60_000; // A response may still be reading what was opened so long ago.
 
-/** What is opened is fetched into a temporary folder, where it stays for a while: bytes at a place never change. */
+/** A file that is opened is fetched into a temporary folder, where it stays for a while: bytes at a place never change. */
 export function bytesFrom(remote: RemoteBytes): FileBytes {
   const folder = onceDone(async () => folderOfThisProcess());
   const fetching = new Map<string, Promise<boolean>>();
@@ -100,7 +100,7 @@ async function sizeAndTime(path: string): Promise<{ size: number; usedMs: number
   return { size: found?.size ?? 0, usedMs: found?.mtimeMs ?? 0 };
 }
 
-/** It goes with the process, kill -9 aside. */
+/** The folder goes with the process, kill -9 aside. */
 export function folderOfThisProcess(): string {
   const folder = mkdtempSync(join(tmpdir(), "skeleton-files-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));

@@ -83,7 +83,7 @@ async function readUtf8(data: Blob): Promise<FileText | null> {
       if (piece.includes("\0")) return null;
       pieces.push(piece);
     }
-    // What is cut may be cut inside of a character.
+    // The cut may be inside of a character.
     if (end === data.size) pieces.push(decoder.decode());
   } catch {
     return null;
@@ -203,7 +203,7 @@ function makeNice(pid: number): void {
   try {
     setPriority(pid, NICENESS);
   } catch {
-    // It has ended already.
+    // The process has ended already.
   }
 }
 

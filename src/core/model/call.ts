@@ -75,8 +75,8 @@ export async function* callEndpoint(
         for (const event of events) {
           hasStarted = true;
           yield event;
-          const turn = dueTurn();
-          if (turn) await turn;
+          const tick = dueTick();
+          if (tick) await tick;
         }
       }
       return;
@@ -96,25 +96,25 @@ export async function* callEndpoint(
 
 const LOOP_MS = 4; // As long as followers wait for what one tick brings together.
 
-let nextTurn: Promise<void> | null = null;
+let nextTick: Promise<void> | null = null;
 let sinceMs = 0;
 
 /**
- * What to wait for before more is read, all streams alike, when the event loop is due to turn; else null. A body that always has the next
- * bytes ready is read without the loop ever turning, and then nothing else happens: no timer, no follower, no other request.
+ * The next tick of the event loop, which each stream has to await before it reads more when the last tick is LOOP_MS ago; else null. A
+ * body whose next bytes are always ready is read within one tick, and meanwhile no timer, no follower and no other request gets its turn.
  */
-function dueTurn(): Promise<void> | null {
+function dueTick(): Promise<void> | null {
   const nowMs = performance.now();
-  if (nextTurn === null) {
+  if (nextTick === null) {
     sinceMs = nowMs;
-    nextTurn = new Promise((resolve) =>
+    nextTick = new Promise((resolve) =>
       setImmediate(() => {
-        nextTurn = null;
+        nextTick = null;
         resolve();
       }),
     );
   }
-  return nowMs - sinceMs > LOOP_MS ? nextTurn : null;
+  return nowMs - sinceMs > LOOP_MS ? nextTick : null;
 }
 
 const AFTER_FINISH_MS = 2_000; // For the usage that may follow; some endpoints then leave the connection open.

@@ -9,7 +9,7 @@ import { isRecord } from "../../basics/json";
 import { within } from "../../basics/within";
 import type { Core, Log } from "../../protocols";
 import { createYamlFile } from "../yaml-file";
-import { listSentence, readJson, refusalOf } from "./failure";
+import { listSentence, readAnswer, refusalOf } from "./failure";
 import { type Endpoint, parseEndpoints } from "./models-yaml";
 
 export interface EndpointOptions {
@@ -56,7 +56,7 @@ function endpoint(name: string, baseUrl: string, apiKey: string | null, isGuess:
 }
 
 /** The address of something that the endpoint has, such as `/models`. */
-export function addressOf({ baseUrl }: Endpoint, path: string): string {
+export function endpointAddress({ baseUrl }: Endpoint, path: string): string {
   const url = new URL(baseUrl);
   url.pathname = url.pathname.replace(/\/+$/, "") + path;
   url.hash = "";
@@ -75,7 +75,7 @@ export function send(endpoint: Endpoint, path: string, signal: AbortSignal, body
     ...endpoint.headers,
   };
   const sent = body === undefined ? { method: "GET" } : { method: "POST", body };
-  return fetchEndpoint(addressOf(endpoint, path), { ...sent, headers, signal });
+  return fetchEndpoint(endpointAddress(endpoint, path), { ...sent, headers, signal });
 }
 
 /**
@@ -213,7 +213,7 @@ const MAX_IDS = 10_000;
 
 async function readList(response: Response): Promise<string[]> {
   if (!response.ok) throw await refusalOf(response);
-  const body = await readJson(response, MAX_LIST_BYTES);
+  const body = await readAnswer(response, MAX_LIST_BYTES);
   const list = listIn(body);
   const ids = list?.map(idOf).filter(isModelId) ?? [];
   if (list === null || (list.length > 0 && ids.length === 0))

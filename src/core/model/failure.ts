@@ -61,12 +61,12 @@ const MAX_REFUSAL_BYTES = 256 * 1024; // Far more than any error: what is read o
 export async function refusalOf(response: Response): Promise<Error> {
   const { status, headers } = response;
   // One that breaks off in the middle has said enough by its status.
-  const error = await readJson(response, MAX_REFUSAL_BYTES).catch(() => "");
+  const error = await readAnswer(response, MAX_REFUSAL_BYTES).catch(() => "");
   return Object.assign(new Error(`HTTP ${status}`), { status, headers, error });
 }
 
 /** What a response says: JSON, or its text where that is none, or nests too deep. Empty when it has more than `maxBytes`: the rest is not fetched. */
-export async function readJson({ body }: Response, maxBytes: number): Promise<unknown> {
+export async function readAnswer({ body }: Response, maxBytes: number): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {

@@ -25,7 +25,7 @@ const SCALED_EDGE = 2048; // Pixels of the longer side of what is too large: the
 const SEEN = /^image\/(?:png|jpeg|gif|webp)$/; // What the vendors take.
 
 const CHARACTERS_PER_TOKEN = 4;
-const FILES_SHARE = 0.6; // Of the context; the rest is for the conversation and the answer.
+const FILES_SHARE = 0.6; // Of the context; the rest is for the messages and the answer.
 const MAX_CHARACTERS = 1024 * 1024; // Of one call to a model whose context is not known.
 const MAX_FILE_CHARACTERS = 256 * 1024; // Of one file in such a call; about 64,000 tokens.
 
@@ -53,7 +53,7 @@ export function createFileParts(core: Core, { username, canSee, contextLength }:
     if (!canSee) return named(file, "this model does not see pictures");
     const data = await core.file.open(user, file.id);
     if (!data) return named(file, "it is gone");
-    const type = await inlineTypeOf(data); // One that cannot be read would make every call of the conversation be refused.
+    const type = await inlineTypeOf(data); // One that cannot be read would make every later call of the thread be refused.
     const isTaken = type !== null && SEEN.test(type) && data.size <= MAX_IMAGE_BYTES;
     const bytes = isTaken ? await data.bytes() : await scaledDown(data, SCALED_EDGE, "jpeg");
     if (!bytes) return named(file, "this kind of picture cannot be shown to you");

@@ -105,13 +105,13 @@ const REFUSALS_MAX = 8; // Of one call. A model that has more against it is used
 /** What is known of an endpoint's model. */
 interface KnownModel {
   readonly giver: Giver;
-  /** What it refused, which requests are made without for a while. */
+  /** Fields that the model refused; requests are made without them for a while. */
   refused: ReadonlySet<string>;
   /** On the clock. */
   untilMs: number;
 }
 
-/** It ends with the endpoint's object, which is another one when models.yaml changes. */
+/** Kept as long as the endpoint's object, which is another one when models.yaml changes. */
 function createKnown(): (target: Target) => KnownModel {
   const known = new WeakMap<Endpoint, Map<string, KnownModel>>();
   return ({ endpoint, model }) => {

@@ -59,13 +59,13 @@ function beginReply(giver: Giver, tell: (event: ModelEvent) => void) {
     length: 0,
     hasChoice: false,
     hasDelta: false,
-    /** Then what lists say of it is the same again. */
+    /** Whether thinking has come in a plain field; a list beside it, such as `reasoning_details`, then says the same again. */
     hasPlainThinking: false,
     finish: null as FinishReason | null,
-    /** How the endpoint says that the reply is broken off: told when the stream ends, after what came with it. */
+    /** The endpoint's word that it broke the reply off; thrown when the stream ends, after the text that came with it. */
     fault: null as StreamFault | null,
     usage: null as Usage | null,
-    /** Of a message that is no part of a reply: if all are such, it is what went wrong. */
+    /** The text of a message that is no part of a reply. When the stream has no other messages, it is the endpoint's error. */
     odd: null as unknown,
   };
 }
@@ -97,7 +97,7 @@ function reportIn(chunk: unknown): unknown {
   return chunk.success === false ? (chunk.message ?? chunk.msg ?? chunk) : null;
 }
 
-/** What a message without a choice may say in a field that successful ones have too, or that nothing else is made of. */
+/** The text of a message without a choice, from fields that may mean an error, but that good messages may have as well; or null. */
 function oddIn({ message, msg, fault, base_resp, reason }: JsonRecord): unknown {
   const said = [message, msg, fault, fieldOf(base_resp, "status_msg"), reason];
   return said.find((it) => (typeof it === "string" ? it !== "" : isRecord(it))) ?? null;
@@ -168,7 +168,7 @@ function readDelta(reply: ReplyState, delta: JsonRecord): void {
   reply.calls.push(pieces, opaque.call);
 }
 
-/** What nearly all deltas of a stream are: what follows is work for each token. */
+/** Whether the delta has nothing but text, as nearly all have: the rest of `readDelta` would be work for each token. */
 function isTextAlone(delta: JsonRecord): boolean {
   for (const name in delta) {
     if (name !== "content" && name !== "role" && delta[name] !== null) return false;

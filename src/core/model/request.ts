@@ -40,7 +40,7 @@ export async function createRequest(core: Core, { call, target, giver }: Request
   const readFile: ReadFile = (file) => fileParts()(file);
   const plain = plainCalls(call.messages);
   const messages: ChatCompletionMessageParam[] = [];
-  // Newest first, so that what there is room for goes to the files that the conversation is about now.
+  // Newest first, so that what there is room for goes to the files of the latest messages.
   for (const message of (canSee ? picturesApart(plain) : plain).reverse()) {
     const sent = await toMessage(message, readFile);
     messages.push(sent.role === "assistant" ? withOpaque(sent, message, giver) : sent);
@@ -195,7 +195,7 @@ export function plainCalls(messages: readonly ModelMessage[]): ModelMessage[] {
 }
 
 interface SentMessage extends ModelMessage {
-  /** It has nothing but pictures of results. */
+  /** Whether the message has nothing but pictures of tools' results. */
   readonly isOfTools?: boolean;
 }
 

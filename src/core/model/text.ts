@@ -216,7 +216,7 @@ function plain(reader: Reader, text: string): null {
 function thinkingIn(mark: Mark): State {
   if (!WORDED.includes(mark)) return until("thinking", mark, leave);
   return until("thinking", mark, leave, (reader, text, isEnd) => {
-    // It only began like thinking.
+    // The text only began like thinking.
     if (isEnd || text.length > WORDED_MAX) return beginText(reader, mark.open.replace(/^h/, "H") + text);
     reader.held = text;
     return null;

@@ -9,7 +9,7 @@ import type { Core, Json, StoreInfo, StoreProtocol, StoreRecord } from "../../pr
 import { createCollections } from "./collections";
 import { openDatabase, type StoreDatabase } from "./database";
 import { createSchema } from "./schema";
-import { createForms, reindex, search, splitBlocks, unindex, withoutBlocks } from "./search";
+import { createForms, reindex, searchRecords, splitBlocks, unindex, withoutBlocks } from "./search";
 import { createSizes } from "./sizes";
 import {
   checkedCount,
@@ -20,7 +20,6 @@ import {
   encodeAmounts,
   encodeFields,
   encodeJson,
-  fieldOf,
   insertOf,
   orderAndLimit,
   ownerKey,
@@ -28,6 +27,7 @@ import {
   selection,
   selectOf,
   sizedFields,
+  storeField,
 } from "./sql";
 import { createStaging } from "./staging";
 import { createCheckpoints } from "./writer";
@@ -205,7 +205,7 @@ export function createStore(core: Core): StoreProtocol {
     },
 
     async fullTextSearch(owner, name, text, options = {}) {
-      return search(database, schema.get(name), ownerKey(owner), text, options);
+      return searchRecords(database, schema.get(name), ownerKey(owner), text, options);
     },
 
     async ping() {
@@ -263,7 +263,7 @@ function hasCollections(store: StoreInfo): boolean {
 }
 
 function checkCollection(store: StoreInfo, field: string): void {
-  if (fieldOf(store, field).type === "json_collection") return;
+  if (storeField(store, field).type === "json_collection") return;
   throw new AppError("invalid", `The field "${field}" of "${store.name}" is no collection.`);
 }
 

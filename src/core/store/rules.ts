@@ -1,6 +1,6 @@
 /** What any `store` on an SQL database checks and translates as the default does. Plugins get it from `skeleton`. */
 
-import { checkedStore, merge } from "./schema";
+import { checkedStore, extended } from "./schema";
 import {
   checkedCount,
   checkedId,
@@ -10,11 +10,11 @@ import {
   encodeAmounts,
   encodeFields,
   encodeJson,
-  fieldOf,
   ownerKey,
   searchedFields,
   selection,
   sizedFields,
+  storeField,
 } from "./sql";
 
 /**
@@ -34,12 +34,12 @@ export const storeRules = {
   /** The store as it is declared. Throws AppError("invalid"). */
   declared: checkedStore,
   /** The store with what is new, or null when nothing is. Throws AppError("conflict") when a field has another type by now. */
-  extended: merge,
+  extended: extended,
   ownerKey,
   id: checkedId,
   /** Of a `limit` or `from`; undefined when not given. */
   count: checkedCount,
-  field: fieldOf,
+  field: storeField,
   /** Names of the fields that are columns: all but collections. */
   columns: columnsOf,
   searched: searchedFields,

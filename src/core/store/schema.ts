@@ -71,7 +71,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
     async declare(name, fields) {
       const declared = checkedStore(name, fields);
       const before = find(name);
-      const merged = merge(before, declared);
+      const merged = extended(before, declared);
       if (before && !merged && !needsIndex(database, before)) return goOn(name);
       // An index that was lost is made from what is there, and nothing of that changes.
       if (before && merged) await backup();
@@ -79,7 +79,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
         // Another process may have been here since; its version of the store is the one to go on from.
         version = null;
         const existing = find(name);
-        const result = merge(existing, declared) ?? existing ?? declared;
+        const result = extended(existing, declared) ?? existing ?? declared;
         if (existing === result && !needsIndex(database, existing)) return;
         if (existing) extend(database, existing, result);
         else create(database, result);
@@ -126,7 +126,7 @@ export function checkedStore(name: string, fields: StoreFields): StoreInfo {
 const SIZED: ReadonlySet<string> = new Set(["str", "json", "int"]);
 
 /** The store with what is new in `declared`, or null when nothing is. What it has already, it keeps. */
-export function merge(existing: StoreInfo | null, declared: StoreInfo): StoreInfo | null {
+export function extended(existing: StoreInfo | null, declared: StoreInfo): StoreInfo | null {
   if (!existing) return declared;
   const fields: Record<string, StoreField> = { ...existing.fields };
   for (const [name, field] of Object.entries(declared.fields)) {

@@ -17,7 +17,7 @@ const CANDIDATES = 20_000; // The protocol's bound for a search with a condition
 const BATCH = 50; // Records read at a time: each may be 100 kB of text.
 const BEGINNING = 3; // Characters; the protocol's. A shorter beginning has too many words to join.
 
-export async function search(
+export async function searchRecords(
   database: StoreDatabase,
   store: StoreInfo,
   owner: string,

@@ -48,7 +48,7 @@ function checkedName(text: string, what: string): string {
 }
 
 /** The field, or AppError("invalid") when the store has none of that name. `id` counts as one. */
-export function fieldOf(store: StoreInfo, name: string): StoreField {
+export function storeField(store: StoreInfo, name: string): StoreField {
   if (name === "id") return ID;
   const field = Object.hasOwn(store.fields, name) ? store.fields[name] : undefined;
   if (!field) throw new AppError("invalid", `The store "${store.name}" has no field "${name}".`);
@@ -80,7 +80,7 @@ function fieldsThat(isMeant: (field: StoreField) => boolean): (store: StoreInfo)
 export function encodeFields(store: StoreInfo, fields: JsonObject): Map<string, SqlValue> {
   const given = new Map<string, SqlValue>();
   for (const [name, value] of Object.entries(fields)) {
-    const { type } = fieldOf(store, name);
+    const { type } = storeField(store, name);
     if (name === "id") throw new AppError("invalid", `The id of a record in "${store.name}" is not one of its fields.`);
     if (value !== undefined) given.set(name, encodeValue(store, name, type, value));
   }
@@ -89,7 +89,7 @@ export function encodeFields(store: StoreInfo, fields: JsonObject): Map<string, 
 
 /** Of fields that hold numbers. */
 export function encodeAmounts(store: StoreInfo, amounts: StoreAmounts): Map<string, SqlValue> {
-  const other = Object.keys(amounts).find((name) => !["int", "float"].includes(fieldOf(store, name).type));
+  const other = Object.keys(amounts).find((name) => !["int", "float"].includes(storeField(store, name).type));
   if (other === undefined) return encodeFields(store, amounts);
   throw new AppError("invalid", `The field "${other}" of "${store.name}" is no number.`);
 }
@@ -148,7 +148,7 @@ export function conditionOf(store: StoreInfo, where: StoreWhere = {}): Condition
 }
 
 function oneTest(store: StoreInfo, name: string, test: StoreWhere[string] | undefined): Condition {
-  const field = fieldOf(store, name);
+  const field = storeField(store, name);
   if (test === null && field.type !== "json_collection") return { sql: `"${name}" IS NULL`, values: [] };
   if (!isComparable(field)) throw invalid(store, name, `is ${field.type} and can only be compared with null`);
   if (typeof test === "string" || typeof test === "number" || typeof test === "boolean") {
@@ -217,7 +217,7 @@ export const selectOf = perStore((store) => `SELECT ${selection(store)} FROM "${
 export function selection(store: StoreInfo, select: readonly string[] = columnsOf(store)): string {
   const names = new Set(["id", ...select]);
   for (const name of names) {
-    if (fieldOf(store, name).type === "json_collection")
+    if (storeField(store, name).type === "json_collection")
       throw invalid(store, name, "is a collection: get it by itself");
   }
   return [...names].map((name) => `"${name}"`).join(", ");
@@ -229,7 +229,7 @@ export function orderAndLimit(store: StoreInfo, query: StoreQuery): Condition {
   // Sorted and not read in order where values are picked: SQLite would rather read all records of the owner than sort a few.
   let order = `${picksValues(store, query.where) ? "+" : ""}_row ${direction}`;
   if (query.orderBy !== undefined) {
-    if (!isComparable(fieldOf(store, query.orderBy))) throw invalid(store, query.orderBy, "has no order");
+    if (!isComparable(storeField(store, query.orderBy))) throw invalid(store, query.orderBy, "has no order");
     order = `"${query.orderBy}" ${direction}, ${order}`;
   }
   return { sql: ` ORDER BY ${order} LIMIT ?`, values: [checkedCount(query.limit, "limit") ?? -1] };
@@ -239,7 +239,7 @@ export function orderAndLimit(store: StoreInfo, query: StoreQuery): Condition {
 function picksValues(store: StoreInfo, where: StoreWhere = {}): boolean {
   return Object.entries(where).some(([name, condition]) => {
     const isAnyOf = typeof condition === "object" && condition !== null && "in" in condition;
-    return isAnyOf && (name === "id" || fieldOf(store, name).index === true);
+    return isAnyOf && (name === "id" || storeField(store, name).index === true);
   });
 }
 

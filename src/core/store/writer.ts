@@ -7,7 +7,7 @@ import type { Log } from "../../protocols";
 import type { StoreDatabase } from "./database";
 import { type Append, type Folding, foldSlice, type Staged, stage } from "./staging";
 import type { LogState, WorkerAnswer, WorkerTask } from "./worker";
-import { failureOf, type WriteQueue } from "./writes";
+import { storeFailure, type WriteQueue } from "./writes";
 
 /** Who writes what is appended, one call at a time. */
 export interface Writer {
@@ -131,7 +131,7 @@ function startWorker(log: Log): StoreWorker {
     // The process stays for what is asked, and for nothing else.
     if (asked.length === 0) worker.unref();
     if ("done" in data) answered?.resolve(data.done);
-    else answered?.reject(failureOf(Object.assign(new Error(data.failed.message), { code: data.failed.code })));
+    else answered?.reject(storeFailure(Object.assign(new Error(data.failed.message), { code: data.failed.code })));
   };
   worker.onerror = ({ message }) => die(message);
   worker.addEventListener("close", () => {

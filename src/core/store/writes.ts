@@ -67,7 +67,7 @@ export function createWriteQueue(
   };
 
   const refuse = (error: unknown): void => {
-    for (const write of waiting) write.reject(failureOf(error));
+    for (const write of waiting) write.reject(storeFailure(error));
     waiting = [];
     busySince = null;
   };
@@ -99,7 +99,7 @@ function begin(database: StoreDatabase): unknown {
 }
 
 /** As its caller is told. A full disk may refuse a statement or the commit. */
-export function failureOf(error: unknown): unknown {
+export function storeFailure(error: unknown): unknown {
   if (isBusy(error))
     return new AppError("unavailable", "The database is being written to by another program. Try again.", {
       cause: error,
@@ -128,7 +128,7 @@ function runGroup(database: StoreDatabase, writes: readonly Write[], groupMs: nu
   } catch (error) {
     // The disk is full or failing: nothing of the group was kept, and every caller has to know.
     undo(database);
-    for (const write of writes.slice(0, started)) write.reject(failureOf(error));
+    for (const write of writes.slice(0, started)) write.reject(storeFailure(error));
     return started;
   }
 }
@@ -162,7 +162,7 @@ function workAlone(database: StoreDatabase, write: Write): () => void {
     if (!database.inTransaction()) throw error;
     database.run("ROLLBACK TO write");
     database.run("RELEASE write");
-    return () => write.reject(failureOf(error));
+    return () => write.reject(storeFailure(error));
   }
 }
 

@@ -84,9 +84,12 @@ export function createThread(core: Core): ThreadProtocol {
   };
 }
 
-const WHOLE = 1000; // Messages. More at once would hold everything else up: a longer thread is read in lots, as a part of one is.
+const WHOLE = 1000; // Messages. Reading more in one query would hold up the event loop.
 
-/** The branch from the root to a head: its texts alone, of a long thread, which costs a second reading of ids and parents. */
+/**
+ * The branch from the root to a head. A thread of up to WHOLE messages is read in one query. Of a longer one, and where a part of a branch is
+ * asked for, the tree of ids and parents is read first, and then the messages of the branch alone.
+ */
 async function readPath(core: Core, username: string, threadId: string, path: MessagePath): Promise<Message[]> {
   const isWhole = path.limit === undefined && path.before === undefined;
   const [head, records, tree] = await Promise.all([

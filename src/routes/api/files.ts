@@ -10,7 +10,7 @@ import type { Core, FileInfo, Message, NewFile } from "../../protocols";
 import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { FileAnswer, FileTextAnswer, fileJson, fileTextJson, Page } from "./json";
-import { answers, Bytes, json, takes, upload } from "./openapi";
+import { answers, Bytes, json, takes, uploadBody } from "./openapi";
 
 export const NO_FILE = "There is no such file.";
 
@@ -26,7 +26,7 @@ export function fileRoutes(core: Core) {
       {
         bodyMax: { form: BODY_MAX_BYTES },
         ...bounded(t.Object({ file: t.File() })),
-        detail: { ...answers(json(FileAnswer)), ...takes(upload(t.Object({ file: Bytes }))) },
+        detail: { ...answers(json(FileAnswer)), ...takes(uploadBody(t.Object({ file: Bytes }))) },
       },
     )
     .get("/", async ({ query, user }) => (await core.file.list(user.username, given(query))).map(fileJson), {

@@ -29,7 +29,7 @@ export function healthRoutes(core: Core) {
   );
 }
 
-interface Outcome {
+interface HealthLook {
   /** Null = all is well. */
   readonly problem: AppError | null;
   readonly atMs: number;
@@ -37,8 +37,8 @@ interface Outcome {
 
 /** A function that throws AppError("unavailable") while the store does not do its work. */
 export function createLook(core: Core, { freshMs, limitMs } = { freshMs: FRESH_MS, limitMs: LIMIT_MS }) {
-  let last: Outcome = { problem: null, atMs: Number.NEGATIVE_INFINITY };
-  let looking: { readonly outcome: Promise<Outcome>; readonly begunMs: number } | null = null;
+  let last: HealthLook = { problem: null, atMs: Number.NEGATIVE_INFINITY };
+  let looking: { readonly outcome: Promise<HealthLook>; readonly begunMs: number } | null = null;
 
   const begin = () => {
     const outcome = problemOf(core).then((problem) => {
@@ -56,7 +56,7 @@ export function createLook(core: Core, { freshMs, limitMs } = { freshMs: FRESH_M
       // A look that does not come back is not followed by another one.
       looking ??= begin();
       const ms = Math.max(0, looking.begunMs + limitMs - performance.now());
-      await within<Outcome, never>(looking.outcome, { ms }, () => {
+      await within<HealthLook, never>(looking.outcome, { ms }, () => {
         throw new AppError("unavailable", "The store does not answer in time.");
       });
     }

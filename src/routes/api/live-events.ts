@@ -14,7 +14,7 @@ import type { Core, Fact, Json } from "../../protocols";
 import { streamResponse } from "../http/stream";
 import { findUser, session } from "../session/session";
 import { LiveEvent, told } from "./json";
-import { answers, eventStream, resumes } from "./openapi";
+import { answers, eventStreamBody, resumes } from "./openapi";
 
 export function liveEventRoutes(core: Core) {
   const journals = factJournals(core);
@@ -37,7 +37,7 @@ export function liveEventRoutes(core: Core) {
         isAllowed: async () => (await findUser(core, request)) !== null,
       });
     },
-    { user: true, detail: { ...answers(eventStream(LiveEvent), 429), ...resumes } },
+    { user: true, detail: { ...answers(eventStreamBody(LiveEvent), 429), ...resumes } },
   );
 }
 
@@ -61,7 +61,7 @@ interface Journal {
   readonly ends: (() => void)[];
 }
 
-/** Those of the server, which its pages and its API share. */
+/** The journals of facts of a server, which its pages and its API share. */
 export const factJournals = perServer(createFactJournals);
 
 function createFactJournals(core: Core) {
@@ -127,7 +127,7 @@ function placeIn({ name, count }: Journal): string {
   return `${name}.${count}`;
 }
 
-/** What was told after the fact of that id, or null when it is not known any more. */
+/** The facts that were told after the one of that id, or null when that one is not known any more. */
 function missedSince({ name, told, count }: Journal, after: string | null): Told[] | null {
   if (after === null) return [];
   const [journal, digits] = after.split(".", 2);

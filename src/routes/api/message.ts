@@ -12,10 +12,10 @@ import { BODY_MAX_BYTES, bounded, given } from "../session/gate";
 import { session } from "../session/session";
 import { NO_FILE, uploadOf } from "./files";
 import { anyObject, TurnEvent } from "./json";
-import { answers, Bytes, eventStream, json, takes, upload } from "./openapi";
+import { answers, Bytes, eventStreamBody, json, takes, uploadBody } from "./openapi";
 import { turnStream } from "./turns";
 
-const PARAMETERS_MAX = 400_000; // Characters of a form's field: 64,000 are allowed, each of which may be written as six.
+const PARAMETERS_FIELD_MAX = 400_000; // Characters of a form's field: 64,000 are allowed, each of which may be written as six.
 export const FILES_MAX = 100; // Of a message. The page shows each, and a model is told of each.
 const KEY_MAX = 200; // Characters; a UUID has 36.
 
@@ -90,8 +90,8 @@ export function messageRoutes(core: Core) {
       ...bounded(MessageBody, readMessage),
       detail: {
         description: "Answers with the turn's events.",
-        ...takes({ ...json(described(t.String())), ...upload(described(Bytes)) }),
-        ...answers(eventStream(TurnEvent), 404, 409, 429),
+        ...takes({ ...json(described(t.String())), ...uploadBody(described(Bytes)) }),
+        ...answers(eventStreamBody(TurnEvent), 404, 409, 429),
       },
     },
   );
@@ -151,7 +151,7 @@ async function readMessage({ request }: { readonly request: Request }): Promise<
 }
 
 function readParameters(text: string): unknown {
-  if (text.length > PARAMETERS_MAX) throw new AppError("invalid", "The parameters are too long.");
+  if (text.length > PARAMETERS_FIELD_MAX) throw new AppError("invalid", "The parameters are too long.");
   try {
     return text.trim() === "" ? undefined : parseJson(text);
   } catch (error) {

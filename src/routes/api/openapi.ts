@@ -33,9 +33,9 @@ type Content = Record<string, { schema: TSchema }>;
 
 export const json = (schema: TSchema): Content => ({ "application/json": { schema } });
 /** Of each event's data. */
-export const eventStream = (schema: TSchema): Content => ({ "text/event-stream": { schema } });
-export const form = (schema: TSchema): Content => ({ "application/x-www-form-urlencoded": { schema } });
-export const upload = (schema: TSchema): Content => ({ "multipart/form-data": { schema } });
+export const eventStreamBody = (schema: TSchema): Content => ({ "text/event-stream": { schema } });
+export const formBody = (schema: TSchema): Content => ({ "application/x-www-form-urlencoded": { schema } });
+export const uploadBody = (schema: TSchema): Content => ({ "multipart/form-data": { schema } });
 export const page: Content = { "text/html": { schema: t.String() } };
 export const Bytes = t.Unsafe<Blob>({ type: "string", format: "binary" });
 

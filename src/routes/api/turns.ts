@@ -12,7 +12,7 @@ import { type IdleTimer, streamResponse } from "../http/stream";
 import { bounded } from "../session/gate";
 import { findUser, session } from "../session/session";
 import { eventJson, TurnAnswer, TurnEvent, turnJson } from "./json";
-import { answers, eventStream, json, resumes } from "./openapi";
+import { answers, eventStreamBody, json, resumes } from "./openapi";
 
 const NO_TURN = "There is no such turn.";
 
@@ -43,7 +43,7 @@ export function turnRoutes(core: Core) {
       },
       {
         query: t.Object({ after: t.Optional(t.Integer({ minimum: 0 })) }),
-        detail: { ...answers(eventStream(TurnEvent), 404, 429), ...resumes },
+        detail: { ...answers(eventStreamBody(TurnEvent), 404, 429), ...resumes },
       },
     )
     .post(
@@ -58,7 +58,7 @@ export function turnRoutes(core: Core) {
       "/continue",
       ({ params, user, request, server }) =>
         turnStream(core, { user, request, server }, () => core.turns.continue(user, params.id)),
-      { detail: answers(eventStream(TurnEvent), 404, 409, 429) },
+      { detail: answers(eventStreamBody(TurnEvent), 404, 409, 429) },
     );
 }
 

@@ -53,7 +53,7 @@ const BUNDLES: Readonly<Record<string, readonly string[]>> = {
   "page.js": ["htmx.min.js", "hx-sse.min.js", "copy.js", "chat.js", "reading.js"],
 };
 
-/** Of what was named so here, and not of what every object has. */
+/** The files of a bundle; null for other names, such as those of members that every object has. */
 function bundleOf(name: string): readonly string[] | null {
   return Object.hasOwn(BUNDLES, name) ? (BUNDLES[name] ?? null) : null;
 }

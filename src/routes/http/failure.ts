@@ -7,7 +7,7 @@ import type { Core, Words } from "../../protocols";
 import { wordsFor } from "../session/session";
 import { insidePath, ownPath, urlOf } from "./address";
 import { pageData } from "./assets";
-import { htmlResponse, partial, seeOther, wantsPage } from "./respond";
+import { fragment, htmlResponse, seeOther, wantsPage } from "./respond";
 
 /** What a person reads of an error, and by which the words of a language may say it. */
 interface Said {
@@ -80,7 +80,7 @@ export function failureResponse(core: Core, request: Request, failure: Refusal):
     const link = status === 401 ? { link: { path: signInPath(core, request), label: words.signIn.signIn } } : {};
     const kind = failure.reason === "manyStreams" ? "offline" : status === 409 ? "busy" : "error";
     const said = core.views.status({ text: sentence, kind, ...link }, words);
-    const markup = partial("status", "outerHTML", said);
+    const markup = fragment("status", "outerHTML", said);
     return htmlResponse({ markup }, status, headers);
   }
   if (isProgram) return Response.json({ detail: message }, { status, headers });

@@ -68,7 +68,7 @@ type Swap = "innerHTML" | "outerHTML" | "innerMorph" | "outerMorph" | "beforebeg
  * A fragment that names its place in the page: what htmx swaps out of a response or a live message. `target` is the id of an element;
  * with `depth` it is that many last children down from there. One that is not in the page is passed over in silence.
  */
-export function partial(target: string, swap: Swap, content: Html, depth = 0): string {
+export function fragment(target: string, swap: Swap, content: Html, depth = 0): string {
   const selector = /^[a-z][\w-]*$/i.test(target)
     ? `#${target}`
     : Bun.escapeHTML(`[id="${target.replace(/["\\]/g, "")}"]`);

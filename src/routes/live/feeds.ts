@@ -11,7 +11,7 @@ import { createCoalesced } from "../../basics/once";
 import { encodeNote, encodeSse } from "../../basics/sse";
 import type { Core, Fact, Words } from "../../protocols";
 import { factJournals, type Told } from "../api/live-events";
-import { partial } from "../http/respond";
+import { fragment } from "../http/respond";
 import { daysOf } from "../page/list";
 import type { Reader } from "../session/session";
 import { createThreadFeed, type Put, type ThreadFeed } from "./thread";
@@ -99,7 +99,7 @@ function createFeed(core: Core, reader: Reader, onEmpty: () => void): Join {
       const endTold = await journals.listen(reader.user.username, page.facts, (it) => told.push(it));
       heardId = told.at(-1)?.id ?? heardId;
       const missed = told.flatMap(({ fact }) => fact ?? []);
-      // What was before is not known any more.
+      // The facts before are not known any more.
       const event = missed.length < told.length ? RELOAD : listEvent(missed);
       if (event) page.put(event);
       if (missed.some(({ type }) => type === "models-changed")) void tellModels(page.put);
@@ -121,7 +121,7 @@ function createFeed(core: Core, reader: Reader, onEmpty: () => void): Join {
 async function modelsOf(core: Core, { user, words }: Reader): Promise<Uint8Array> {
   try {
     const choice = { models: await allowedModels(core, user), model: null };
-    return encodeSse({ data: partial("models", "innerMorph", core.views.models(choice, words)) });
+    return encodeSse({ data: fragment("models", "innerMorph", core.views.models(choice, words)) });
   } catch (error) {
     core.log.error("Pages were not told of other models", { error: errorOf(error) });
     return NOTHING;
@@ -189,7 +189,7 @@ function createQuestionNews(core: Core, { user, words }: Reader) {
     pages.set(page, threadId);
     const link = threadId !== null && { link: { path: `/t/${threadId}`, label: words.status.open } };
     const status = core.views.status({ text: link ? words.status.waiting : "", kind: "info", ...link }, words);
-    page.put(encodeSse({ data: partial("status", "outerMorph", status) }));
+    page.put(encodeSse({ data: fragment("status", "outerMorph", status) }));
   };
   const read = async (): Promise<void> => {
     const now: string[] = [];

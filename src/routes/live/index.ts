@@ -9,7 +9,7 @@ import { takeSlot } from "../../basics/allowed";
 import { encodeNote, encodeSse } from "../../basics/sse";
 import type { Core, Words } from "../../protocols";
 import { outsideBytes, urlOf } from "../http/address";
-import { partial } from "../http/respond";
+import { fragment } from "../http/respond";
 import { type StreamClient, streamResponse } from "../http/stream";
 import { findUser, type Reader, readerOf, session, wordsFor } from "../session/session";
 import { createFeeds, type Feeds } from "./feeds";
@@ -104,6 +104,6 @@ async function joinAll(
 /** Says so on the page, and closes the channel by the event that `#live` names. */
 function signedOut(core: Core, words: Words): Uint8Array {
   const { status } = core.views;
-  const data = partial("status", "outerMorph", status({ text: words.status.signedOut, kind: "error" }, words));
+  const data = fragment("status", "outerMorph", status({ text: words.status.signedOut, kind: "error" }, words));
   return Buffer.concat([encodeSse({ data }), encodeSse({ event: "signed-out", data: "" })]);
 }

@@ -1,7 +1,7 @@
 /**
- * Keeps all pages that show one thread up to date: loads the state once when something happened, sends all of them what differs
- * from what they show, with as little as will do, and while a reply is written lets that tell of itself. A page that joins is
- * brought to that state by its cursor. State is compared, not events, so it does not matter what was missed.
+ * Keeps all pages that show one thread up to date. When something happened, the branch is loaded once, compared with the branch that the pages
+ * show, and the difference is sent to all of them. While a reply is written, the reply tells the pages itself how it grows. A page that joins
+ * has the branch of its cursor and is sent the difference from that. A page that missed events needs none of them, since states are compared.
  */
 
 import { errorOf } from "../../basics/errors";
@@ -9,7 +9,7 @@ import { createCoalesced } from "../../basics/once";
 import { pageIds } from "../../basics/page-ids";
 import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData, Words } from "../../protocols";
-import { partial } from "../http/respond";
+import { fragment } from "../http/respond";
 import { type Branch, fingerprint, loadBranch, noteSeen } from "../page/branch";
 import { type LiveReply, openReply } from "../reply/growing-reply";
 import type { Reader } from "../session/session";
@@ -26,7 +26,7 @@ export type Put = (message: Uint8Array) => void;
 
 export function createThreadFeed(core: Core, reader: Reader, threadId: string): ThreadFeed {
   const pages = new Set<Put>();
-  /** Those that are not up to date yet, with their cursors. */
+  /** Pages that are not up to date yet, with their cursors. */
   const joining = new Map<Put, string>();
   let shown: PageState | null = null;
   let cursor = "";
@@ -40,7 +40,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     reply?.close();
     reply = null;
   };
-  /** The pages show the reply as the thread keeps it then, or as it was told. */
+  /** From then on the pages show the reply as the thread keeps it, or, if the thread has none of it, as it was told. */
   const endReply = async ({ messages }: Branch): Promise<void> => {
     await reply?.ended;
     if (!reply) return;
@@ -54,7 +54,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     if (live && base) reply = await openReply({ core, reader, turn: live, base, tell });
   };
   const round = async (): Promise<void> => {
-    // A page that comes later may know more than what is loaded now.
+    // A page that joins during the load may know more than the branch loaded, so it waits for the next round.
     const asking = [...joining];
     const branch = await loadBranch(core, reader, threadId);
     if (!branch || isEmpty()) return;
@@ -63,7 +63,7 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     if (reply) shown = shown && withLast(shown, fingerprint(reply.snapshot()));
     else await followReply(branch);
     if (isEmpty()) return leaveReply();
-    // From here on nothing waits: what the reply tells must come after what is put now.
+    // No await from here on: a page must get the difference before the reply tells it more.
     const now = reply ? withReply(branch, reply.snapshot()) : branch;
     const change = changeTo(now, cursor, shown);
     if (change && shown) tell(change);
@@ -137,17 +137,17 @@ function shownOf({ messages, live, thread }: Branch): PageState {
   return { messages: messages.messages.map(fingerprint), liveTurnId: live?.id ?? null, title: thread.title };
 }
 
-/** Partials that lead from `shown` to `branch`. */
+/** Fragments that lead a page from `shown` to `branch`. */
 function difference(core: Core, words: Words, shown: PageState, branch: Branch): string {
   const { thread, live } = branch;
   let markup = messagesDifference(core, words, shown.messages, branch);
   const liveTurnId = live?.id ?? null;
   if (shown.liveTurnId !== liveTurnId) {
-    markup += partial("go", "outerHTML", core.views.go({ threadId: thread.id, liveTurnId }, words));
+    markup += fragment("go", "outerHTML", core.views.go({ threadId: thread.id, liveTurnId }, words));
   }
   if (shown.title !== thread.title) {
-    markup += partial("title", "outerMorph", core.views.title(thread, words));
-    markup += partial("page-title", "innerHTML", core.views.pageTitle(thread, words));
+    markup += fragment("title", "outerMorph", core.views.title(thread, words));
+    markup += fragment("page-title", "innerHTML", core.views.pageTitle(thread, words));
   }
   return markup;
 }
@@ -157,7 +157,7 @@ function messagesDifference(core: Core, words: Words, shown: PageState["messages
   const list = messages.messages;
   // The page may show more above: what is loaded now begins further down, or the reader went upwards.
   const start = shown.findIndex((print) => idOf(print) === list[0]?.id);
-  if (start < 0) return partial("messages", "outerMorph", views.messages(messages, words));
+  if (start < 0) return fragment("messages", "outerMorph", views.messages(messages, words));
   const old = shown.slice(start);
   const firstOther = old.findIndex((print, index) => idOf(print) !== list[index]?.id);
   const same = firstOther < 0 ? old.length : firstOther;
@@ -169,18 +169,18 @@ function messagesDifference(core: Core, words: Words, shown: PageState["messages
     .join("");
   return [
     ...changed.map((message) => tellChanged(core, words, message)),
-    ...gone.map((id) => partial(id, "delete", { markup: "" })),
+    ...gone.map((id) => fragment(id, "delete", { markup: "" })),
     replaced === undefined
-      ? markup && partial("messages", "beforeend", { markup })
-      : partial(replaced, markup ? "outerHTML" : "delete", { markup }),
+      ? markup && fragment("messages", "beforeend", { markup })
+      : fragment(replaced, markup ? "outerHTML" : "delete", { markup }),
   ].join("");
 }
 
 /** What a user wrote stays, and may be under their hands in a form. */
 function tellChanged({ views }: Core, words: Words, message: MessageData): string {
   if (message.role === "user")
-    return partial(pageIds.foot(message.id), "outerMorph", views.messageFoot(message, words));
-  return partial(message.id, "outerMorph", views.message(message, words));
+    return fragment(pageIds.foot(message.id), "outerMorph", views.messageFoot(message, words));
+  return fragment(message.id, "outerMorph", views.message(message, words));
 }
 
 function idOf(print: string): string {

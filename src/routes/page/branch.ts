@@ -42,7 +42,7 @@ export async function loadBranch(
   asked: WindowQuery = {},
 ): Promise<Branch | null> {
   const { user, words } = reader;
-  // In this order: what a step takes from the running turn to the thread meanwhile is seen twice rather than never.
+  // The running turn is read before the thread: parts that a step moves from one to the other meanwhile are then seen twice, and not missed.
   const running = await core.turns.live(user, threadId);
   const thread = await core.thread.get(user.username, threadId);
   if (!thread) return null;
@@ -77,7 +77,7 @@ export async function noteSeen(core: Core, username: string, { id, headId, metad
   try {
     await core.thread.update(username, id, { metadata: { seen: headId } });
   } catch (error) {
-    // What is shown is shown all the same.
+    // The page is shown all the same.
     core.log.error("What was seen could not be noted", { thread: id, error: error as Error });
   }
 }
@@ -88,7 +88,7 @@ async function renderParts(core: Core, words: Words, messages: readonly Message[
   return messages.map((message, at) => partData(core, words, message, { body: bodies[at] as Html }));
 }
 
-/** Those that are not in the thread yet. */
+/** The running turn's parts that are not in the thread yet. */
 function runningParts(core: Core, words: Words, live: LiveTurn | null, stored: readonly string[]): PartData[] {
   const running = live?.parts.filter(({ id }) => !stored.includes(id)) ?? [];
   return running.map((message) => {
@@ -121,11 +121,11 @@ const ABOVE = 20; // Messages shown before the one that was asked for.
 
 /** At most one of them. */
 export interface WindowQuery {
-  /** What comes before this message. */
+  /** The window ends before this message. */
   readonly before?: string | undefined;
-  /** What is around this message, on whichever branch it is. */
+  /** The window is around this message, on whichever branch it is. */
   readonly at?: string | undefined;
-  /** What is around this message, which is looked for to be edited. */
+  /** The window is around this message, which is about to be edited. */
   readonly edit?: string | undefined;
 }
 

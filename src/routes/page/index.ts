@@ -13,7 +13,7 @@ import { noteSeen } from "./branch";
 import { type ChatRequest, loadChat } from "./chat-data";
 import { attachmentRoutes } from "./files";
 import { ListQuery, listRoutes } from "./list";
-import { messageRoutes } from "./message-forms";
+import { messageFormRoutes } from "./message-forms";
 import { turnFormRoutes } from "./turn-forms";
 
 const Asked = t.Object({
@@ -37,7 +37,7 @@ export function pageRoutes(core: Core) {
   return new Elysia()
     .use(session(core))
     .use(turnFormRoutes(core))
-    .use(messageRoutes(core))
+    .use(messageFormRoutes(core))
     .use(listRoutes(core))
     .use(attachmentRoutes(core))
     .get("/", ({ reader, query }) => show(core, reader, { threadId: null, list: query }), {

@@ -17,7 +17,7 @@ import type {
 import { factJournals } from "../api/live-events";
 import { TITLE_MAX } from "../api/threads";
 import { insidePath, ownPath } from "../http/address";
-import { htmlResponse, partial, seeOther } from "../http/respond";
+import { fragment, htmlResponse, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
 import { done, type Form, form, goTo, Id, isFromHtmx, noChat, readForm } from "./form";
 
@@ -147,7 +147,7 @@ async function change(
   // What is open and was archived or restored looks different all over.
   if (fields.archived !== undefined && current === id) return goTo(otherwise);
   const list = await loadThreadList(core, reader, { q, archived, tag, shown, current });
-  return htmlResponse({ markup: partial("threads", "outerMorph", core.views.threadList(list, reader.words)) });
+  return htmlResponse({ markup: fragment("threads", "outerMorph", core.views.threadList(list, reader.words)) });
 }
 
 /** The page on which the form was, with the list as it was. */

@@ -6,7 +6,7 @@ import { pageIds } from "../../basics/page-ids";
 import { MIB } from "../../basics/size";
 import type { Core, MessageData, TurnInfo } from "../../protocols";
 import { showBranch } from "../../turn/branch";
-import { htmlResponse, partial, seeOther } from "../http/respond";
+import { fragment, htmlResponse, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
 import { loadBranch } from "./branch";
 import { loadMenu } from "./chat-data";
@@ -22,7 +22,7 @@ const SourceQuery = t.Object({
 
 const one = { reader: true, params: Id, query: MessageChoice } as const;
 
-export function messageRoutes(core: Core) {
+export function messageFormRoutes(core: Core) {
   return new Elysia().use(fragmentRoutes(core)).use(formRoutes(core));
 }
 
@@ -140,7 +140,7 @@ async function edit(core: Core, reader: Reader, request: Request, threadId: stri
 
 /** With script, the menu from which it may have been chosen is closed. */
 function again(core: Core, reader: Reader, request: Request, turn: Omit<TurnStart, "answer">): Promise<Response> {
-  const closed = { markup: partial("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) };
+  const closed = { markup: fragment("message-menu", "outerHTML", core.views.messageMenu(null, reader.words)) };
   const answer = ({ threadId }: TurnInfo, wasArchived: boolean) =>
     wasArchived ? goTo(`/t/${threadId}`) : htmlResponse(closed);
   return startTurn(core, reader, request, { ...turn, answer });

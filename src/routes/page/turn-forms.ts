@@ -1,5 +1,5 @@
 /**
- * What the forms of the chat page do with a turn: start, stop, answer it. With script the answer is a partial or nothing, and the effect
+ * What the forms of the chat page do with a turn: start, stop, answer it. With script the answer is a fragment or nothing, and the effect
  * arrives on the live channel; without, it is a redirect to the page that shows the effect.
  */
 
@@ -8,7 +8,7 @@ import { AppError, HTTP_STATUS, isAppError } from "../../basics/errors";
 import type { Core, TurnInfo, TurnRequest, User } from "../../protocols";
 import { startWithFiles } from "../api/message";
 import { sentenceOf } from "../http/failure";
-import { htmlResponse, partial, seeOther } from "../http/respond";
+import { fragment, htmlResponse, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
 import { type ChatRequest, loadChat } from "./chat-data";
 import { done, form, Id, isFromHtmx, plainText, readForm, upload } from "./form";
@@ -69,7 +69,7 @@ async function send(core: Core, reader: Reader, request: Request, threadId: stri
     kept: { threadId, draft: asked.content ?? "" },
     answer(turn, wasArchived) {
       if (isWhole || wasArchived) return wholeChat(core, reader, turn.threadId);
-      return htmlResponse({ markup: partial("send-key", "outerHTML", core.views.sendKey(crypto.randomUUID())) });
+      return htmlResponse({ markup: fragment("send-key", "outerHTML", core.views.sendKey(crypto.randomUUID())) });
     },
   });
 }
@@ -114,8 +114,8 @@ export async function startTurn(
 async function wholeChat(core: Core, reader: Reader, threadId: string): Promise<Response> {
   const chat = await loadChat(core, reader, { threadId });
   if (!chat) throw new AppError("notFound", "The chat was removed meanwhile.");
-  const list = partial("threads", "outerHTML", core.views.threadList(chat.threads, reader.words));
-  const title = partial("page-title", "innerHTML", core.views.pageTitle(chat.thread, reader.words));
+  const list = fragment("threads", "outerHTML", core.views.threadList(chat.threads, reader.words));
+  const title = fragment("page-title", "innerHTML", core.views.pageTitle(chat.thread, reader.words));
   const markup = core.views.main(chat, reader.words).markup + list + title;
   const headers = { "hx-push-url": `/t/${threadId}`, "hx-retarget": "#main", "hx-reswap": "outerHTML" };
   return htmlResponse({ markup }, 200, headers);

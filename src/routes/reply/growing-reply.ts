@@ -8,7 +8,7 @@ import { pageIds } from "../../basics/page-ids";
 import { encodeSse } from "../../basics/sse";
 import type { Core, MessageData, NumberedEvent, PartData, TurnInfo, Words } from "../../protocols";
 import { createReplyParts, type ReplyPart } from "../../turn/reply-parts";
-import { partial } from "../http/respond";
+import { fragment } from "../http/respond";
 import type { Reader } from "../session/session";
 import { createGrowingText, type GrowingText } from "./growing-text";
 import { isMarkdown, partData } from "./markup";
@@ -40,7 +40,7 @@ const PACE_MS = 50; // A reader cannot tell 20 updates a second from more.
 const BYTES_PER_MS = 48; // For a long open block, such as a table, which is sent again as it grows.
 const WORK_SHARE = 10; // Rendering takes at most a tenth of the time.
 
-/** What was there before is in the first snapshot and is not told. */
+/** Parts that were there before are in the first snapshot and are not told. */
 export async function openReply({ core, reader, turn, base, tell }: ReplyOptions): Promise<LiveReply> {
   const controller = new AbortController();
   const growth = createGrowth(core, reader.words, turn, () => wake());
@@ -94,12 +94,12 @@ export async function openReply({ core, reader, turn, base, tell }: ReplyOptions
 /** The foot, and whatever was told differently from how it is kept (a link defined later in the text, a time). */
 function endOf({ views }: Core, words: Words, kept: MessageData, told: MessageData): string {
   const isSame = kept.parts.map(({ id }) => id).join() === told.parts.map(({ id }) => id).join();
-  if (!isSame) return partial(kept.id, "outerMorph", views.message(kept, words));
+  if (!isSame) return fragment(kept.id, "outerMorph", views.message(kept, words));
   const others = kept.parts.flatMap((part, index) => {
     const [was, now] = [told.parts[index], views.part(part, words)];
-    return was && views.part(was, words).markup !== now.markup ? partial(part.id, "outerMorph", now) : [];
+    return was && views.part(was, words).markup !== now.markup ? fragment(part.id, "outerMorph", now) : [];
   });
-  return partial(pageIds.foot(kept.id), "outerHTML", views.messageFoot(kept, words)) + others.join("");
+  return fragment(pageIds.foot(kept.id), "outerHTML", views.messageFoot(kept, words)) + others.join("");
 }
 
 /** How the pages show a part. */
@@ -143,7 +143,7 @@ export function createGrowth(core: Core, words: Words, turn: TurnInfo, onMade = 
         else if (part.change !== null) changed += tellChange(core, words, part);
         part.change = null;
       }
-      return changed + (appended && partial(list, "beforeend", { markup: appended }));
+      return changed + (appended && fragment(list, "beforeend", { markup: appended }));
     },
   };
 }
@@ -171,10 +171,10 @@ function tellChange(core: Core, words: Words, shown: ShownPart): string {
   const changes = text && part.isOpen ? text.takeChanges(pageIds.tail(id)) : null;
   if (changes !== null) return changes;
   const data = toData(core, words, shown);
-  if (!end || end.whole) return partial(id, "outerMorph", core.views.part(data, words));
+  if (!end || end.whole) return fragment(id, "outerMorph", core.views.part(data, words));
   const summary = core.views.partSummary(data, words);
-  const rest = partial(pageIds.tail(id), "outerHTML", end.rest);
-  return summary.markup === "" ? rest : rest + partial(pageIds.summary(id), "outerHTML", summary);
+  const rest = fragment(pageIds.tail(id), "outerHTML", end.rest);
+  return summary.markup === "" ? rest : rest + fragment(pageIds.summary(id), "outerHTML", summary);
 }
 
 function toData(core: Core, words: Words, { part, text, progress }: ShownPart): PartData {

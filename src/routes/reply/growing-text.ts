@@ -6,7 +6,7 @@
 
 import { formulasOfText } from "../../formulas";
 import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
-import { partial } from "../http/respond";
+import { fragment } from "../http/respond";
 import { isSumOfBlocks, keepRendered, renderBlocks, rendered, whenFinished } from "./markup";
 
 export interface GrowingText {
@@ -20,7 +20,7 @@ export interface GrowingText {
   takeChanges(tail: string): string | null;
   /** Markup of blocks that have been finished since they were told last; for a page that is shown nothing of the open one. */
   takeBlocks(): string;
-  /** What is still to be told once nothing more comes and `text` is all. */
+  /** The last markup to tell, when no more text comes and `text` is all of it. */
   end(text: string): TextEnd;
 }
 
@@ -61,7 +61,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     if (more === "") return "";
     const markup = Bun.escapeHTML(more);
     fence.markup += markup;
-    return partial(id, "beforeend", { markup }, fence.depth);
+    return fragment(id, "beforeend", { markup }, fence.depth);
   };
   const settleFence = (): void => {
     if (fence) tail = fence.markup + fence.end;
@@ -82,7 +82,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     });
     return markup;
   };
-  /** Whether what was told is to be told anew. */
+  /** Whether markup that was told is to be told anew. */
   const takeMade = (): boolean => {
     const changed = told.filter(({ markup }) => made.has(markup));
     for (const blocks of changed) blocks.markup = look(blocks.source);
@@ -100,7 +100,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     }
     settleFence();
     const opened = openNow(open);
-    const blocks = opened.finished > 0 ? partial(id, "beforebegin", finishBlocks(opened.finished)) : "";
+    const blocks = opened.finished > 0 ? fragment(id, "beforebegin", finishBlocks(opened.finished)) : "";
     toldOpen = open;
     return blocks + tellTail(id, opened);
   };
@@ -110,7 +110,7 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
     if (opened.openFence !== null) fence = openFence(opened.openFence, open, tail);
     if (tail === before) return "";
     const added = before === "" ? null : addedTo(before, tail);
-    return added ? partial(id, "beforeend", added, added.depth) : partial(id, "innerMorph", opened.tail);
+    return added ? fragment(id, "beforeend", added, added.depth) : fragment(id, "innerMorph", opened.tail);
   };
 
   return {

@@ -71,7 +71,7 @@ export async function* writePage(
     for (const event of events) parts.add(event);
     if (written !== "") yield encoder.encode(written);
     written = "";
-    // All would come again from the start, below what is written already.
+    // After a reset all events would come again, below the text that is written already.
     if (events.some(({ event }) => event.type === "reset")) break;
   }
   if (signal.aborted) return;

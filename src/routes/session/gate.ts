@@ -21,7 +21,7 @@ export const BODY_MAX_BYTES = 64 * MIB;
 /** Where a route says nothing of it. */
 const BODY_MAX: BodyMax = { json: 64 * KIB, form: 64 * KIB };
 
-/** Of JSON; what is meant has some hundred. */
+/** Commas and opening brackets of JSON; a request that a person or a program means has some hundred. */
 export const PARTS_MAX = 20_000;
 
 export interface RouteTable {

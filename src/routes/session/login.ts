@@ -13,7 +13,7 @@ import { isSameSecret } from "../../basics/secret";
 import { KIB } from "../../basics/size";
 import type { AuthSetup, Core, Html, LoginData, PageData, User } from "../../protocols";
 import { TokenAnswer } from "../api/json";
-import { answers, form as formBody, json, page, takes } from "../api/openapi";
+import { answers, formBody, json, page, takes } from "../api/openapi";
 import { ownPath, publicPath, urlOf } from "../http/address";
 import { pageData } from "../http/assets";
 import { sentenceOf } from "../http/failure";

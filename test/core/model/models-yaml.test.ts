@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addressOf } from "../../../src/core/model/endpoints";
+import { endpointAddress } from "../../../src/core/model/endpoints";
 import { type Endpoint, parseEndpoints } from "../../../src/core/model/models-yaml";
 
 const secret = (name: string) => (name === "THE_KEY" ? "sk-the-key" : null);
@@ -61,7 +61,7 @@ test.each([
   ["https://a/x/v1?api-version=2024-06-01&b=%20", "https://a/x/v1/models?api-version=2024-06-01&b=%20"],
   ["https://a/v1/?b=/c/#top", "https://a/v1/models?b=/c/"],
 ])("the list of %s is at %s", (baseUrl, address) => {
-  expect(addressOf({ baseUrl } as Endpoint, "/models")).toBe(address);
+  expect(endpointAddress({ baseUrl } as Endpoint, "/models")).toBe(address);
 });
 
 test("an empty file has no endpoints, and one that is neither list nor map is refused", () => {

@@ -8,7 +8,7 @@ import { createRandom } from "../../support/random";
 const views = testViews();
 const core = { views, counts: {} as Core["counts"] } as Core;
 
-/** A page that does as the partials say: what stands before the tail, and what is in it. */
+/** A page that does as the fragments say: what stands before the tail, and what is in it. */
 function createPage() {
   let [body, tail] = ["", ""];
   return {
@@ -16,11 +16,11 @@ function createPage() {
       [body, tail] = [body + rest, ""];
     },
     apply(told: string): void {
-      const partials = [
+      const fragments = [
         ...told.matchAll(/<hx-partial hx-target="#t((?:&gt;:last-child)*)" hx-swap="(\w+)">([\s\S]*?)<\/hx-partial>/g),
       ];
-      expect(partials.map(([whole]) => whole).join("")).toBe(told);
-      for (const [, path = "", swap, markup = ""] of partials) {
+      expect(fragments.map(([whole]) => whole).join("")).toBe(told);
+      for (const [, path = "", swap, markup = ""] of fragments) {
         if (swap === "beforebegin") body += markup;
         else if (swap === "innerMorph") tail = markup;
         else {
