@@ -4,6 +4,7 @@
  * reader of process.env.
  */
 
+import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { readSize } from "./basics/size";
 import type { Config, LogLevel, Rate } from "./protocols";
@@ -139,6 +140,11 @@ function distance(one: string, other: string): number {
 /** A variable whose name the owner wrote into a file, such as the key of an endpoint in models.yaml. Null = not set. */
 export function secretVariable(name: string): string | null {
   return process.env[name]?.trim() || null;
+}
+
+/** Where this user's programs keep their sockets: the system's folder for that, or the one of temporary files. */
+export function runtimeFolder(): string {
+  return process.env.XDG_RUNTIME_DIR?.trim() || tmpdir();
 }
 
 /** Lets nothing that asks the environment itself, or uses a path relative to the working folder, find the owner's data: for `check`. */

@@ -11,7 +11,7 @@ import { temporaryFolder, testConfig } from "./support/temporary";
 /** Suites that a provider's own tests run, often on it in several states. */
 const RUN_BY: Partial<Record<ProtocolName, string>> = {
   auth: "test/core/auth.test.ts",
-  bus: "test/core/bus.test.ts",
+  bus: "test/core/bus/bus.test.ts",
   file: "test/core/file.test.ts",
   limit: "test/core/limit.test.ts",
   model: "test/core/model/model.test.ts",

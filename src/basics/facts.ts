@@ -17,3 +17,6 @@ export function userTopic(username: string): string {
 
 /** What concerns everyone who is signed in. */
 export const EVERYBODY = "everybody";
+
+/** A process that the bus had reached is not there any more. Told to this process alone, by a bus that notices. */
+export const PEER_LEFT = "peer-left";

@@ -3,7 +3,7 @@
  * starting; the store comes first because the others declare what they keep.
  */
 
-import { secretVariable } from "../config";
+import { runtimeFolder, secretVariable } from "../config";
 import { createAuth } from "../core/auth";
 import { createBus } from "../core/bus";
 import { createContext, declareContextStores } from "../core/context";
@@ -21,7 +21,7 @@ import type { Plugin } from "../protocols";
 
 export const builtIns: readonly Plugin[] = [
   { name: "store", provide: { store: createLazyStore } },
-  { name: "bus", provide: { bus: createBus } },
+  { name: "bus", provide: { bus: (core) => createBus(core, runtimeFolder()) } },
   { name: "limit", provide: { limit: (core) => createLimit(core) } },
   { name: "auth", provide: { auth: createAuth } },
   { name: "file", provide: { file: createFile } },

@@ -33,13 +33,15 @@ export function createHeartbeat(core: Core) {
       const isKnown = await core.store.update(null, "processes", processId, { heartbeat: Date.now() });
       if (!isKnown) await core.store.add(null, "processes", myself(), processId);
     },
-    /** Ids of the processes that are dead; a holder without a record is. Called once with every heartbeat of our own. */
-    async findDead(holders: readonly string[]): Promise<Set<string>> {
+    /** Ids of the processes that are dead; a holder without a record is. Silence is counted in the calls that are `isRegular`. */
+    async findDead(holders: readonly string[], isRegular: boolean): Promise<Set<string>> {
       const records = await core.store.find(null, "processes");
       const known = new Set(records.map(({ id }) => id));
       const unknown = holders.filter((id) => !known.has(id));
       const others = records.filter(({ id }) => id !== processId);
-      lastHeard = new Map(others.map((record) => [record.id, hear(record, lastHeard.get(record.id))]));
+      lastHeard = new Map(
+        others.map((record) => [record.id, hear(record, lastHeard.get(record.id), isRegular ? 1 : 0)]),
+      );
       const dead = others.filter((record) => isGone(record) || isSilent(lastHeard.get(record.id)));
       return new Set([...dead.map(({ id }) => id), ...unknown]);
     },
@@ -63,9 +65,9 @@ interface Heard {
 }
 
 /** Silence is counted in our own heartbeats, so that clocks that differ and a laptop that slept kill no process. */
-function hear(record: StoreRecord, before: Heard | undefined): Heard {
+function hear(record: StoreRecord, before: Heard | undefined, beats: number): Heard {
   const heartbeat = Number(record.heartbeat);
-  return { heartbeat, beatsSince: before?.heartbeat === heartbeat ? before.beatsSince + 1 : 0 };
+  return { heartbeat, beatsSince: before?.heartbeat === heartbeat ? before.beatsSince + beats : 0 };
 }
 
 function isSilent(heard: Heard | undefined): boolean {

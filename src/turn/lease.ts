@@ -7,6 +7,7 @@
  */
 
 import { errorOf } from "../basics/errors";
+import { PEER_LEFT } from "../basics/facts";
 import { fromRecord } from "../basics/names";
 import { share } from "../basics/once";
 import { addIfAbsent } from "../basics/records";
@@ -23,6 +24,7 @@ const LEASES: StoreFields = {
 
 const AWAKE_BEATS = DEAD_AFTER_BEATS / 2; // A process that was silent for longer asks first whether it is still thought alive.
 const AGAIN_MS = 1000; // After a heartbeat that failed while a turn waits for it.
+const LEFT_MS = [20, 250]; // A process closes its connections a moment before the system calls it dead; more on a busy machine.
 
 export interface Lease {
   readonly threadId: string;
@@ -72,6 +74,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
   const { processId } = heartbeat;
   let keeper: LeaseKeeper = { takeOver: async () => {}, running: () => [], lose: () => {} };
   let timer: Timer | null = null;
+  let unsubscribe = (): void => {};
   /** When the last heartbeat began that succeeded. */
   let beaten = now();
   /** Leases that are ours by now, of turns that nobody runs. */
@@ -80,7 +83,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
   const heartbeatMs = () => givenMs ?? core.config.heartbeatS * 1000;
   const isAwake = () => passedMs(beaten) < AWAKE_BEATS * heartbeatMs();
 
-  const beatNow = async (): Promise<void> => {
+  const beatNow = async (isRegular: boolean): Promise<void> => {
     const begun = now();
     await heartbeat.beat();
     // The running turns are listed before the leases are read, so that each of them had its lease by then, or has lost it.
@@ -90,7 +93,10 @@ export function createLeases(core: Core, givenMs?: number): Leases {
     const leaseOf = new Map(leases.map((lease) => [lease.threadId, lease]));
     for (const mine of running) if (!isSame(leaseOf.get(mine.threadId), mine)) keeper.lose(mine.turnId);
     beaten = begun;
-    const dead = await heartbeat.findDead(leases.map((lease) => lease.processId));
+    const dead = await heartbeat.findDead(
+      leases.map((lease) => lease.processId),
+      isRegular,
+    );
     for (const left of leases.filter((lease) => dead.has(lease.processId))) {
       const lease = await takeOverLease(core, left, processId);
       // At once: whatever fails next, it is ours to end.
@@ -113,7 +119,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
   };
 
   // Shared also when the store is so slow that one takes longer than the pause; and apart, as many turns must not hold up a heartbeat.
-  const beat = () => share(works, "beat", beatNow);
+  const beat = (isRegular = false) => share(works, "beat", () => beatNow(isRegular));
   const endAbandoned = () => share(works, "end", endAbandonedNow);
 
   /** Whether the process that runs a turn in the thread is gone from this machine. */
@@ -123,6 +129,9 @@ export function createLeases(core: Core, givenMs?: number): Leases {
   };
 
   const failed = (error: unknown) => core.log.error("The heartbeat of this process failed", { error: errorOf(error) });
+  const lookAround = (isRegular: boolean): void => {
+    if (timer) void beat(isRegular).then(endAbandoned).catch(failed);
+  };
 
   return {
     async take(lease) {
@@ -155,13 +164,16 @@ export function createLeases(core: Core, givenMs?: number): Leases {
       keeper = given;
       await beat();
       await endAbandoned();
-      timer = setInterval(() => void beat().then(endAbandoned).catch(failed), heartbeatMs());
-      timer.unref();
+      timer = setInterval(lookAround, heartbeatMs(), true).unref();
+      unsubscribe = await core.bus.subscribe(PEER_LEFT, () => {
+        for (const ms of LEFT_MS) setTimeout(lookAround, ms, false).unref();
+      });
     },
 
     async stop() {
       if (timer) clearInterval(timer);
       timer = null;
+      unsubscribe();
       await Promise.allSettled(works.values());
       await heartbeat.stop();
     },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { PEER_LEFT } from "../../src/basics/facts";
 import type { Core } from "../../src/protocols";
 import { createLeases, type Lease, type LeaseKeeper, releaseLease } from "../../src/turn/lease";
 import { atEnd } from "../support/at-end";
@@ -45,6 +46,24 @@ test("a process elsewhere is dead after four of our beats without one of its own
   expect(await taken.promise).toMatchObject({ ...LEASE, epoch: 1 });
   expect(performance.now() - silentMs).toBeGreaterThan(2 * BEAT_MS);
   expect(await core.store.get(null, "processes", "far")).toBeNull();
+  await leases.stop();
+});
+
+test("looking around because another process is gone makes nobody else dead", async () => {
+  const core = await startCore({ dataPath: temporaryFolder() });
+  await elsewhere(core);
+  const processes = () => core.store.find(null, "processes");
+  const taken: string[] = [];
+  const leases = createLeases(core, 60_000);
+  await leases.start(keeper(async ({ turnId }) => void taken.push(turnId)));
+  for (let n = 0; n < 8; n++) {
+    const isOf = ({ id }: { id: string }) => id === `gone ${n}`;
+    await core.store.add(null, "processes", { host: hostname(), pid: 2 ** 22 + 1, heartbeat: 0 }, `gone ${n}`);
+    await core.bus.publish(PEER_LEFT, null);
+    await until(async () => !(await processes()).some(isOf));
+  }
+  expect(taken).toEqual([]);
+  expect((await processes()).map(({ id }) => id)).toContain("far");
   await leases.stop();
 });
 

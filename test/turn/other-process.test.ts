@@ -1,15 +1,20 @@
 import { expect, test } from "bun:test";
+import { createBus } from "../../src/core/bus";
+import type { Plugin } from "../../src/protocols";
 import { readTurn, textOf, type WireEvent } from "../support/read-sse";
 import { startServer } from "../support/server";
 import { temporaryFolder } from "../support/temporary";
 import { startUpstream } from "../support/upstream";
 
+/** As where no socket can be made. */
+const ALONE: Plugin = { name: "bus-of-one", provide: { bus: (core) => createBus(core) } };
+
 test("a server that shares the store and not the bus shows a reply of another one to its end, and says that it cannot stop it", async () => {
   const upstream = startUpstream({ models: ["small-one"] });
   const config = { openaiBaseUrl: upstream.baseUrl };
   const dataPath = temporaryFolder();
-  const writer = await startServer({ dataPath, config });
-  const other = await startServer({ dataPath, config });
+  const writer = await startServer({ dataPath, config, plugins: [ALONE] });
+  const other = await startServer({ dataPath, config, plugins: [ALONE] });
   const [here, there] = [await writer.signIn(), await other.signIn()];
 
   const gate = Promise.withResolvers<void>();

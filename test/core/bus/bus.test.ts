@@ -1,9 +1,9 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
-import { createLog } from "../../src/basics/log";
-import { busContract } from "../../src/contracts/bus";
-import { createBus } from "../../src/core/bus";
-import type { Core } from "../../src/protocols";
+import { createLog } from "../../../src/basics/log";
+import { busContract } from "../../../src/contracts/bus";
+import { createBus } from "../../../src/core/bus";
+import type { Core } from "../../../src/protocols";
 
 function busCore(lines: string[] = []): Core {
   const core = { log: createLog("error", (_level, line) => lines.push(line)) } as Core;
