@@ -4,19 +4,13 @@
  */
 
 import { createRecent } from "../basics/recent";
-import type { DrawnFormula, Formulas, Log } from "../protocols";
+import type { DrawnFormula, Log } from "../protocols";
 
 const MAX_MS = 3000; // One of 10,000 characters takes a tenth of a second, and the first one as long as the Worker's start.
 const IDLE_MS = 60_000; // A Worker holds some 30 MB.
 const MAX_WAITING = 200; // What is asked for beyond is asked for again after a while.
 const AGAIN_MS = 1000;
 const KEPT_AT_MOST = 8_000_000; // UTF-16 units of sources and markup.
-
-/** What one text needs of them. */
-export interface FormulasOfText extends Formulas {
-  /** Null when all were there; else resolves when it is worth another look. */
-  made(): Promise<unknown> | null;
-}
 
 interface Job {
   readonly log: Log;
@@ -37,21 +31,19 @@ let timer: Timer | null = null;
 /** A Worker that cannot start fails for each formula: the log has it once, and again only when a Worker has drawn one meanwhile. */
 let isFailureLogged = false;
 
-export function formulasOfText(log: Log): FormulasOfText {
-  const waiting = new Set<Promise<unknown>>();
-  return {
-    find(source, isDisplay) {
-      const key = `${isDisplay ? "d" : "i"}${source}`;
-      const known = kept.get(key);
-      if (!known) {
-        const job = jobs.get(key) ?? begin({ log, key, source, isDisplay, done: Promise.withResolvers() });
-        waiting.add(job?.done.promise ?? Bun.sleep(AGAIN_MS));
-        return null;
-      }
-      return known;
-    },
-    made: () => (waiting.size === 0 ? null : Promise.all(waiting)),
-  };
+/** Null while it is being made: `wait` is given what resolves when it is worth another look. */
+export function findFormula(
+  log: Log,
+  source: string,
+  isDisplay: boolean,
+  wait: (made: Promise<void>) => void,
+): DrawnFormula | null {
+  const key = `${isDisplay ? "d" : "i"}${source}`;
+  const known = kept.get(key);
+  if (known) return known;
+  const job = jobs.get(key) ?? begin({ log, key, source, isDisplay, done: Promise.withResolvers() });
+  wait(job?.done.promise ?? Bun.sleep(AGAIN_MS));
+  return null;
 }
 
 /** Null when too many are asked for. */

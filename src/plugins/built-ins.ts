@@ -7,7 +7,7 @@ import { runtimeFolder, secretVariable } from "../config";
 import { createAuth } from "../core/auth";
 import { createBus } from "../core/bus";
 import { createContext, declareContextStores } from "../core/context";
-import { demo } from "../core/demo";
+import { demo, isEndpointNamed } from "../core/demo";
 import { createFile } from "../core/file";
 import { createLimit } from "../core/limit";
 import { createMessageProcessor } from "../core/message-processor";
@@ -17,9 +17,9 @@ import { createSystemPrompt } from "../core/system-prompt";
 import { createThread, declareThreadStores } from "../core/thread";
 import { createViews } from "../core/views";
 import { admin } from "../pages/plugins";
-import type { Plugin } from "../protocols";
+import type { Config, Plugin } from "../protocols";
 
-export const builtIns: readonly Plugin[] = [
+const BUILT_INS: readonly Plugin[] = [
   { name: "store", provide: { store: createLazyStore } },
   { name: "bus", provide: { bus: (core) => createBus(core, runtimeFolder()) } },
   { name: "limit", provide: { limit: (core) => createLimit(core) } },
@@ -34,3 +34,7 @@ export const builtIns: readonly Plugin[] = [
   { name: "views", provide: { views: createViews } },
   admin,
 ];
+
+export function builtInsFor(config: Config): readonly Plugin[] {
+  return BUILT_INS.filter((plugin) => plugin !== demo || !isEndpointNamed(config));
+}

@@ -9,7 +9,7 @@ import { within } from "../basics/within";
 import type { Config, Core, Log, Plugin } from "../protocols";
 import { createBackground } from "../tools/background";
 import { createTurns } from "../turn";
-import { builtIns } from "./built-ins";
+import { builtInsFor } from "./built-ins";
 import { createCounts, createDraft } from "./core";
 import { requireSettings } from "./fault";
 import { foldersIn, pluginFilesIn } from "./find";
@@ -67,7 +67,7 @@ export async function install({
   /** Builds the next generation when anything has changed, and exchanges it for the one in use. */
   const change = async (isForced: boolean): Promise<void> => {
     const before = exchange.current();
-    const entries = await load(before?.entries ?? givenEntries(builtIns, given, settings), isForced);
+    const entries = await load(before?.entries ?? givenEntries(builtInsFor(config), given, settings), isForced);
     if (entries === null) return;
     const draft = before ? createDraft(latest) : first;
     const keep = (error: unknown): Generation => {

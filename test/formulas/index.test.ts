@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createLog } from "../../src/basics/log";
-import { formulasOfText } from "../../src/formulas";
+import { formulasOfText } from "../../src/routes/reply/markup";
 import { cpuMs } from "../support/cpu";
 
 const aligned = (lines: number) =>

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { pause } from "../../basics/within";
-import type { Core, ModelCall, ModelEvent, ModelMessage, Plugin, Tool } from "../../protocols";
+import type { Config, Core, ModelCall, ModelEvent, ModelMessage, Plugin, Tool } from "../../protocols";
 import TOUR from "./tour.txt" with { type: "text" };
 
 const MODEL = "demo";
@@ -44,8 +44,12 @@ export function createDemo(tokenMs: number): Plugin {
 
 /** An owner who configured something wants that, or an error: never a substitute. */
 async function isConfigured({ config }: Core): Promise<boolean> {
-  if (config.openaiApiKey !== null || config.openaiBaseUrl !== null) return true;
-  return Bun.file(join(config.dataPath, "models.yaml")).exists();
+  return isEndpointNamed(config) || Bun.file(join(config.dataPath, "models.yaml")).exists();
+}
+
+/** Whether the environment names an endpoint, with which there never is a demonstration. */
+export function isEndpointNamed({ openaiApiKey, openaiBaseUrl }: Config): boolean {
+  return openaiApiKey !== null || openaiBaseUrl !== null;
 }
 
 async function isDemo(model: string, core: Core): Promise<boolean> {

@@ -4,10 +4,9 @@
  * keeps its cost linear. A page without script is told finished blocks alone.
  */
 
-import { formulasOfText } from "../../formulas";
 import type { Core, Html, OpenMarkdown, Words } from "../../protocols";
 import { fragment } from "../http/respond";
-import { isSumOfBlocks, keepRendered, renderBlocks, rendered, whenFinished } from "./markup";
+import { formulasOfText, isSumOfBlocks, keepRendered, renderBlocks, rendered, whenFinished } from "./markup";
 
 export interface GrowingText {
   push(text: string): void;

@@ -7,8 +7,8 @@
 import { perServer } from "../../basics/once";
 import { pageIds } from "../../basics/page-ids";
 import { createRecent, type Recent } from "../../basics/recent";
-import { type FormulasOfText, formulasOfText } from "../../formulas";
-import type { Core, Html, Message, PartData, ViewsProtocol, Words } from "../../protocols";
+import { findFormula } from "../../formulas";
+import type { Core, Html, Log, Message, PartData, ViewsProtocol, Words } from "../../protocols";
 
 export function isMarkdown({ type }: Pick<Message, "type">): boolean {
   return type === "text" || type === "thinking";
@@ -75,6 +75,15 @@ export function keepRendered(core: Core, words: Words, text: string, markup: Htm
  */
 export function isSumOfBlocks(text: string): boolean {
   return text.length <= JOINED_AT_MOST && (text.length > WHOLE_AT_MOST || !text.includes("]:"));
+}
+
+/** What one text needs of formulas that take long. `made` is null when all were there; else it resolves when it is worth another look. */
+export function formulasOfText(log: Log) {
+  const waiting = new Set<Promise<unknown>>();
+  return {
+    find: (source: string, isDisplay: boolean) => findFormula(log, source, isDisplay, (made) => waiting.add(made)),
+    made: () => (waiting.size === 0 ? null : Promise.all(waiting)),
+  };
 }
 
 /** Markup in which formulas stand as they were written, because they are still being made. */
@@ -150,7 +159,7 @@ export function renderBlocks({ views, log }: Core, words: Words, blocks: string)
   return marked(views.markdown(blocks, words, formulas), formulas);
 }
 
-function marked(markup: Html, { made }: FormulasOfText): Html {
+function marked(markup: Html, { made }: ReturnType<typeof formulasOfText>): Html {
   const later = made();
   if (later) unfinished.set(markup, later);
   return markup;
