@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { hostname } from "node:os";
-import type { Core, Json, NumberedEvent, TurnEvent, TurnInfo, User } from "../../src/protocols";
+import type { Core, Json, NumberedEvent, Plugin, TurnEvent, TurnInfo, User } from "../../src/protocols";
 import { lengthOf } from "../../src/turn/event-log";
 import { createLeases, type Lease, releaseLease } from "../../src/turn/lease";
 import { addTurn, endTurn, takeTurn } from "../../src/turn/records";
 import { recoverTurn } from "../../src/turn/recover";
 import { temporaryFolder } from "../support/temporary";
 import { failingStore, startCore } from "../support/test-core";
+import { until } from "../support/until";
 
 const ANN: User = { username: "ann", role: "user" };
 const TURN = "turn-of-the-dead";
@@ -21,6 +22,14 @@ const SAVED: readonly TurnEvent[] = [
   { type: "text", text: "Half of" },
   { type: "toolCall", callId: "b", name: "look", arguments: "{}" },
 ];
+
+const oneWord: Core["model"] = {
+  list: async () => ["m"],
+  async *stream() {
+    yield { type: "text", text: "Done." };
+    yield { type: "finish", reason: "stop" };
+  },
+};
 
 /** What a process leaves that is killed in a turn, as another one finds it. */
 async function leave(core: Core, process: { host?: string; pid: number } | null): Promise<string> {
@@ -115,6 +124,36 @@ describe("a turn whose process died", () => {
   test("is found although the process left no record of itself", async () => {
     const threadId = await leave(await startCore({ dataPath }), null);
     await expectRecovered(await startCore({ dataPath }), threadId);
+  });
+
+  test("is found by the key of its send, or leaves the key to another, whichever write was its last", async () => {
+    const model: Plugin = { name: "one-word", provide: { model: () => ({ ...oneWord }) } };
+    for (let writes = 0; ; writes++) {
+      let left = Number.POSITIVE_INFINITY;
+      const path = temporaryFolder();
+      const dying = failingStore(
+        (store) => ["messages", "threads", "turns", "turn_claims"].includes(store) && left-- <= 0,
+      );
+      const first = await startCore({ dataPath: path, plugins: [dying, model], logged: [] });
+      const { id: threadId } = await first.thread.create("ann", { title: "Sent" });
+      const request = { content: "Go", threadId, key: "k" };
+      left = writes;
+      await first.turns.start(ANN, request).catch(() => {});
+      const hasDied = () => left < 0;
+      await until(async () => hasDied() || (await first.turns.running(ANN)).length === 0);
+      const second = await startCore({ dataPath: path, plugins: [model] });
+      const lease = await second.store.get(null, "turn_claims", threadId);
+      if (lease)
+        await recoverTurn(second, { ...lease, username: "ann", threadId, epoch: 0, turnId: `${lease.turn_id}` });
+      const turn = await second.turns.start(ANN, request);
+      await until(async () => (await second.turns.running(ANN)).length === 0);
+      const messages = await second.thread.messages("ann", threadId);
+      expect(messages.filter(({ role }) => role === "user").map(({ id, content }) => [id, content])).toEqual([
+        [turn.parentId, "Go"],
+      ]);
+      expect((await second.turns.list(ANN, threadId)).map(({ id }) => id)).toEqual([turn.id]);
+      if (!hasDied()) return expect(writes).toBeGreaterThan(8);
+    }
   });
 
   test("of an earlier version, which left out numbers at a crash, is told whole; a cursor among those numbers begins again", async () => {
