@@ -156,6 +156,30 @@ describe("a turn whose process died", () => {
     }
   });
 
+  test("before its question was stored is forgotten, and leaves its thread to others", async () => {
+    const core = await startCore({ dataPath });
+    const { id: threadId } = await core.thread.create("ann", { title: "Left" });
+    const info = {
+      id: TURN,
+      threadId,
+      parentId: "nowhere",
+      status: "running",
+      model: "m",
+      systemPrompt: "default",
+    } as const;
+    await addTurn(core, "ann", { ...info, parameters: {}, started: "", error: null, usage: null });
+    await core.store.add(
+      null,
+      "turn_claims",
+      { username: "ann", turn_id: TURN, process_id: "dead", epoch: 0 },
+      threadId,
+    );
+    const next = await startCore({ dataPath });
+    expect(await next.turns.list(ANN, threadId)).toEqual([]);
+    expect(await next.turns.running(ANN)).toEqual([]);
+    expect(await next.thread.messages("ann", threadId)).toEqual([]);
+  });
+
   test("of an earlier version, which left out numbers at a crash, is told whole; a cursor among those numbers begins again", async () => {
     const core = await startCore({ dataPath });
     const threadId = await leave(core, null);
