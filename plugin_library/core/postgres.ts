@@ -96,6 +96,7 @@ function databaseOf(core: Core): Database {
 
 const GROUP = 500; // Writes in one transaction.
 const AGAIN_MS = 100; // After a lost connection; a server that restarts is away for about a second.
+const SILENT_MS = 10_000; // No answer to a few writes for so long means that none will come.
 const TRIES = 20; // Of a write that the database ended because another one was in its way.
 
 interface Write {
@@ -162,10 +163,11 @@ function createDatabase(core: Core): Database {
         // A network that swallows everything: the connection is of no more use.
         void writes.close({ timeout: 0 }).catch(() => {});
         writes = connect(1);
-        throw new AppError("unavailable", AWAY);
+        throw Object.assign(new Error(AWAY), { code: "ERR_POSTGRES_CONNECTION_TIMEOUT" });
       };
       const work = inTransaction(writes, group, (transaction, results) => ([id, values] = [transaction, results]));
-      return within(work, { ms: Math.max(own.wait_s, 1) * 1000 }, late);
+      // What changes tables takes as long as it takes.
+      return group[0]?.isAlone ? work : within(work, { ms: SILENT_MS }, late);
     };
     const patiently = (): Promise<unknown[]> =>
       again(attempt).catch((error) => {

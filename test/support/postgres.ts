@@ -4,6 +4,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atEnd } from "./at-end";
+import { FIRST } from "./tls-pairs";
 
 const DEBIAN = "/usr/lib/postgresql";
 const NOBODY = 65534;
@@ -31,8 +32,10 @@ export async function startPostgres(): Promise<Postgres> {
   const folder = mkdtempSync(join(tmpdir(), "skeleton-postgres-"));
   const password = crypto.randomUUID();
   const port = freePort();
-  writeFileSync(join(folder, "password"), password);
-  if (process.getuid?.() === 0) for (const path of [folder, join(folder, "password")]) chownSync(path, NOBODY, NOBODY);
+  const files = { password, "server.crt": FIRST.cert, "server.key": FIRST.key };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
+  const paths = [folder, ...Object.keys(files).map((name) => join(folder, name))];
+  if (process.getuid?.() === 0) for (const path of paths) chownSync(path, NOBODY, NOBODY);
   const data = join(folder, "data");
   await run(
     "initdb",
@@ -48,7 +51,7 @@ export async function startPostgres(): Promise<Postgres> {
     "-N",
     `--pwfile=${folder}/password`,
   );
-  const options = `-p ${port} -k ${folder} -c listen_addresses=127.0.0.1 ${QUICK}`;
+  const options = `-p ${port} -k ${folder} -c listen_addresses=127.0.0.1 -c ssl=on -c ssl_cert_file=${folder}/server.crt -c ssl_key_file=${folder}/server.key ${QUICK}`;
   const control = (...args: string[]) => run("pg_ctl", "-D", data, "-l", join(folder, "log"), "-w", ...args);
   const postgres = {
     url: `postgres://skeleton:${password}@127.0.0.1:${port}/postgres`,

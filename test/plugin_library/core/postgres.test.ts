@@ -6,10 +6,12 @@ import { createLog } from "../../../src/basics/log";
 import { checkPlugins } from "../../../src/contracts/check";
 import { type Installed, install } from "../../../src/plugins";
 import type { Core, Json } from "../../../src/protocols";
+import { startCable } from "../../support/cable";
 import { dataWith } from "../../support/library";
 import { noPostgres, type Postgres, startPostgres } from "../../support/postgres";
 import { projectFolder } from "../../support/project";
 import { temporaryFolder, testConfig } from "../../support/temporary";
+import { FIRST, SECOND } from "../../support/tls-pairs";
 import { until } from "../../support/until";
 
 const PLUGIN = join(projectFolder, "plugin_library/core/postgres.ts");
@@ -105,7 +107,9 @@ describe.skipIf(noPostgres !== null)("PostgreSQL", () => {
   });
 
   test("what is written and said while connections are cut is there once, and in order", async () => {
-    const [here, there] = [await node("cut"), await node("cut")];
+    const cable = await startCable(postgres.url);
+    const cabled = postgres.url.replace(/:\d+\/postgres$/, `:${new URL(cable.url).port}/postgres`);
+    const [here, there] = [await node("cut", { url: cabled }), await node("cut")];
     await here.store.createStoreIfNotExists("logs", { lines: "json_collection" });
     await here.store.add("ann", "logs", {}, "1");
     const got: Json[] = [];
@@ -114,8 +118,12 @@ describe.skipIf(noPostgres !== null)("PostgreSQL", () => {
     for (let n = 0; n < 60; n += 1) {
       writes.push(here.store.collectionAppend("ann", "logs", "1", "lines", [n]), here.bus.publish("topic", n));
       if (n % 20 === 10) await cutOff();
+      // Between a commit and its answer, as it happens.
+      if (n % 7 === 3) cable.pull();
+      if (n % 7 === 4) cable.plugIn();
       await Bun.sleep(5);
     }
+    cable.plugIn();
     await Promise.all(writes);
     const all = Array.from({ length: 60 }, (_, n) => n);
     expect(await there.store.collectionGet("ann", "logs", "1", "lines")).toEqual(all);
@@ -146,6 +154,17 @@ describe.skipIf(noPostgres !== null)("PostgreSQL", () => {
     await postgres.start();
     await waiting;
     expect(await hasty.store.get("ann", "notes", "1")).toEqual({ id: "1", text: "kept" });
+  });
+
+  test("a connection can be one that is secret, to the server that the certificate is of", async () => {
+    const ca = join(temporaryFolder(), "ca.pem");
+    const tls = (certificate: string, host: string) => {
+      writeFileSync(ca, certificate);
+      return { url: `${postgres.url.replace("127.0.0.1", host)}?sslmode=verify-full`, ca };
+    };
+    const core = await node("secret", tls(FIRST.cert, "127.0.0.1"));
+    expect(await core.store.findStore("threads")).toMatchObject({ name: "threads" });
+    await expect(node("secret", tls(SECOND.cert, "127.0.0.1"))).rejects.toThrow(/self.signed certificate/);
   });
 
   test("tables of a later version, and a password that is wrong, end the start in a sentence without a secret", async () => {
