@@ -42,7 +42,8 @@ const PAUSES: FoldPauses = {
   foldMs: 10_000, // A page of a record's own is written once for all of that.
   againMs: 10_000, // After a failure: a full disk is not asked, nor the log filled, all the time.
 };
-const FOLDED_AT = 1500; // Rows of the staging table: what readers scan stays under two milliseconds.
+const FOLDED_AT = 2500; // Rows of the staging table: what readers scan stays under a few milliseconds.
+const FOLDED_AT_ITEMS = 200_000; // What one folding holds in memory: 50 MB for a moment.
 const TOGETHER = 1000; // Appends in one commit: it takes under ten milliseconds.
 // From the beginning of a commit of many to the next one: each writes a page or two of the file however little it holds.
 const PACE_MS = 4;
@@ -62,6 +63,7 @@ export function createCollections(parts: CollectionParts, { foldMs, againMs } = 
   let working: Promise<void> | null = null;
   let timer: Timer | null = null;
   let commits = 0;
+  let items = 0;
   let isFolding = false;
   let isClosed = false;
 
@@ -89,19 +91,21 @@ export function createCollections(parts: CollectionParts, { foldMs, againMs } = 
     }
     checkpoints.written();
     commits++;
+    for (const { append } of batch) items += append.count;
     foldLater(foldMs);
   };
 
   const foldLater = (ms: number): void => {
-    if (isClosed) return;
-    if (commits >= FOLDED_AT && !isFolding) foldNow();
-    else if (!isFolding) timer ??= setTimeout(foldNow, ms).unref();
+    if (isFolding || isClosed) return;
+    if (commits >= FOLDED_AT || items >= FOLDED_AT_ITEMS) foldNow();
+    else timer ??= setTimeout(foldNow, ms).unref();
   };
 
   const foldNow = (): void => {
     if (timer) clearTimeout(timer);
     timer = null;
     commits = 0;
+    items = 0;
     isFolding = true;
     work();
   };

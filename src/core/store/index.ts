@@ -192,7 +192,8 @@ export function createStore(core: Core): StoreProtocol {
         id,
         field,
         where: conditionOf(store, where),
-        values,
+        lines: values.join("\n"),
+        count: values.length,
       });
     },
 

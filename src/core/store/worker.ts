@@ -5,13 +5,21 @@
 
 import { codeOf, messageOf } from "../../basics/errors";
 import { connect, type Sql } from "./database";
-import { type Append, type Folding, foldSlice, type Staged, stage } from "./staging";
+import {
+  type Folding,
+  foldSlice,
+  type KnownRecords,
+  type PackedAppends,
+  type Staged,
+  stage,
+  unpackAppends,
+} from "./staging";
 
 declare const self: Worker;
 
 export type WorkerTask =
   | { readonly open: string }
-  | { readonly stage: readonly Append[] }
+  | { readonly stage: PackedAppends }
   | { readonly fold: true }
   /** Of the log, when so many pages of it are not in the file yet. */
   | { readonly checkpoint: number }
@@ -29,6 +37,10 @@ export interface LogState {
 
 let database: Sql | null = null;
 let folding: Folding | null = null;
+const known: KnownRecords = new Map();
+/** Another one when another connection has written. */
+let version = -1;
+const KNOWN_AT_MOST = 20_000;
 
 self.onmessage = ({ data }: MessageEvent<WorkerTask>) => {
   try {
@@ -45,7 +57,10 @@ function perform(task: WorkerTask): Staged[] | LogState | boolean | null {
   }
   if (!database) throw new Error("No database is open.");
   const opened = database;
-  if ("stage" in task) return write(opened, () => stage(opened, task.stage));
+  if ("stage" in task) {
+    const appends = unpackAppends(task.stage);
+    return write(opened, () => stage(opened, appends, recordsKnown(opened)));
+  }
   if ("checkpoint" in task) return checkpoint(opened, task.checkpoint);
   if ("close" in task) {
     opened.close();
@@ -53,6 +68,14 @@ function perform(task: WorkerTask): Staged[] | LogState | boolean | null {
   }
   folding = write(opened, () => foldSlice(opened, folding));
   return folding !== null;
+}
+
+/** Inside a write, so that nobody writes meanwhile. What is staged and folded here changes no record. */
+function recordsKnown(opened: Sql): KnownRecords {
+  const now = Number(opened.first("PRAGMA data_version")?.data_version);
+  if (now !== version || known.size > KNOWN_AT_MOST) known.clear();
+  version = now;
+  return known;
 }
 
 function write<T>(opened: Sql, work: () => T): T {

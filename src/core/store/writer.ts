@@ -5,7 +5,7 @@
 
 import type { Log } from "../../protocols";
 import type { StoreDatabase } from "./database";
-import { type Append, type Folding, foldSlice, type Staged, stage } from "./staging";
+import { type Append, type Folding, foldSlice, packAppends, type Staged, stage } from "./staging";
 import type { LogState, WorkerAnswer, WorkerTask } from "./worker";
 import { storeFailure, type WriteQueue } from "./writes";
 
@@ -36,7 +36,7 @@ export async function startWriter(path: string, log: Log): Promise<Writer> {
   const worker = startWorker(log);
   await worker.ask({ open: path });
   return {
-    stage: (appends) => worker.ask({ stage: appends }) as Promise<Staged[]>,
+    stage: (appends) => worker.ask({ stage: packAppends(appends) }) as Promise<Staged[]>,
     fold: () => worker.ask({ fold: true }) as Promise<boolean>,
     close: worker.close,
   };

@@ -25,7 +25,7 @@ function openItems(folder: string, pauses?: FoldPauses, logged: () => void = () 
   const queue = createWriteQueue(database, checkpoints.written);
   const collections = createCollections({ database, writes: queue, checkpoints, log, windowMs: 0 }, pauses);
   const append = (id: string, field: string, ...values: string[]) =>
-    collections.append({ ...place(id, field), where: ANY, values });
+    collections.append({ ...place(id, field), where: ANY, lines: values.join("\n"), count: values.length });
   const read = (id: string, field: string, from = 0, limit = -1) => collections.read(place(id, field), from, limit);
   const add = (id: string) => queue.write(() => database.run("INSERT INTO logs (_owner, id) VALUES ('ann', ?)", id));
   const remove = (id: string) =>
