@@ -143,7 +143,9 @@ export function createGrowingText(core: Core, words: Words, onMade = () => {}): 
       const rest = look(open + waiting);
       const all = [...told.map(({ markup }) => markup), rest];
       const blocks = views.join(all);
-      if (isSumOfBlocks(text) && !all.some(whenFinished)) keepRendered(core, words, text, blocks);
+      // Some of it may have been made by views that were exchanged since.
+      const isWhole = core.views === views && isSumOfBlocks(text);
+      if (isWhole && !all.some(whenFinished)) keepRendered(core, words, text, blocks);
       const whole = rendered(core, words, text);
       return { rest, whole: blocks.markup === whole.markup ? null : whole };
     },

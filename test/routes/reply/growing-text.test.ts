@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Core } from "../../../src/protocols";
 import { createGrowingText, endTags } from "../../../src/routes/reply/growing-text";
+import { rendered } from "../../../src/routes/reply/markup";
 import { en } from "../../../views/words/en";
 import { SAMPLE, testViews } from "../../support/chat-data";
 import { createRandom } from "../../support/random";
@@ -157,6 +158,18 @@ describe("a text that grows", () => {
     expect(growing.takeChanges("t")).toContain("<p>end</p>");
     const end = growing.end(`before\n\n${slow}after\n\nmore\n\nend`);
     expect([end.rest.markup, end.whole]).toEqual(["<p>end</p>\n", null]);
+  });
+
+  test("views that are exchanged meanwhile show the whole as they do, now and later", () => {
+    const text = "# Old\n\nExchanged while it is written.\n";
+    const exchanged = { ...core };
+    const growing = createGrowingText(exchanged, en);
+    growing.push(text);
+    growing.takeChanges("t");
+    const plain = { ...views, markdown: () => views.markdown("new", en) };
+    Object.assign(exchanged, { views: plain });
+    expect(growing.end(text).whole?.markup).toBe("<p>new</p>\n");
+    expect(rendered(exchanged, en, text).markup).toBe("<p>new</p>\n");
   });
 
   test("what was added is sent, and not the block that it was added to", () => {
