@@ -36,6 +36,7 @@ test("what is good is said with all that it gives, and the owner's folder stays 
   expect(lines).toEqual([
     "core/full.ts",
     "  ok    full: provides limit; hooks preCall; tools look; page for user; settings; required",
+    "  tool  look: {}",
     expect.stringMatching(/^ {2}ok {4}limit keeps its \d+ promises$/),
   ]);
   expect([code, left]).toEqual([0, ["plugins", "plugins.yaml"]]);
@@ -55,6 +56,7 @@ test("each fault is said below its file, and the exit code is 1", async () => {
     "  FAULT Its settings in plugins.yaml do not fit: they must have key.",
     "tools/b.ts",
     "  ok    b: tools go",
+    expect.stringMatching(/^ {2}tool {2}go: \{.*"type":"object"/),
   ]);
 });
 
@@ -71,6 +73,7 @@ export function roll(sides: number) { return sides; }`,
     "  FAULT Function plan, parameter place: the type Place (line 2) is imported from ./_places; copy it into this file, or write the tool as an object with a schema.",
     "tools/trip.ts",
     "  ok    trip: tools roll",
+    expect.stringMatching(/^ {2}tool {2}roll: \{.*"required":\["sides"\],"properties":\{"sides":\{"type":"number"\}\}/),
   ]);
 });
 
@@ -110,7 +113,8 @@ test("a file that is not there is a fault, and a folder without plugins is not",
 
 test("the command checks files of the library where they are", async () => {
   const { lines, code } = await runCheck(temporaryFolder(), ["plugin_library/tools/ping.ts"]);
-  expect(lines).toEqual([join(projectFolder, "plugin_library/tools/ping.ts"), "  ok    ping: tools ping"]);
+  expect(lines.slice(0, 2)).toEqual([join(projectFolder, "plugin_library/tools/ping.ts"), "  ok    ping: tools ping"]);
+  expect(lines.slice(2)).toEqual([expect.stringContaining("  tool  ping: {")]);
   expect(code).toBe(0);
 });
 

@@ -16,7 +16,7 @@ import type { Config, PluginInfo } from "../../protocols";
 import { hearUncaught } from "../../uncaught";
 import { type Checked, keepsContracts } from "./promises";
 import { type CheckLimits, onCore, temporaryConfig } from "./temporary";
-import { faultsInTurn } from "./turn";
+import { tryInTurn } from "./turn";
 
 /** The model of the turns answers at once; of what fails after it was waited for, the server's log tells. */
 const LIMITS: CheckLimits = { caseS: 30, hookS: 5, lingerMs: 200 };
@@ -143,8 +143,9 @@ async function tried(check: Check, plugin: PluginInfo, file: string, said: strin
   try {
     const subject = { folder, config, limits, name: plugin.name, alone: await linkAlone(folder, file) };
     const held = await keepsContracts(subject, plugin);
-    const faults = await faultsInTurn(subject, plugin);
-    return report(said, plugin, held, [...faults, ...uncaught.of(said)]);
+    const { faults, schemas } = await tryInTurn(subject, plugin);
+    const lines = [...schemas, ...held.lines];
+    return report(said, plugin, { ...held, lines }, [...faults, ...uncaught.of(said)]);
   } catch (error) {
     return faulty(said, [`It cannot be tried: ${messageOf(error)}`, ...uncaught.of(said)]);
   }

@@ -17,22 +17,32 @@ const MODEL = "stand-in-of-a-turn";
 const CALL = { callId: "call-1", name: "stand_in", arguments: '{"word":"hello"}' };
 const USAGE = { inputTokens: 12, outputTokens: 5 };
 
-/** All that is wrong, a sentence each. */
-export async function faultsInTurn(subject: Subject, plugin: PluginInfo): Promise<readonly string[]> {
-  if (plugin.hooks.length + plugin.tools.length === 0 && plugin.access === null) return [];
+export interface TurnTrial {
+  /** All that is wrong, a sentence each. */
+  readonly faults: readonly string[];
+  /** A line for each tool: what a model is told of its arguments. */
+  readonly schemas: readonly string[];
+}
+
+export async function tryInTurn(subject: Subject, plugin: PluginInfo): Promise<TurnTrial> {
+  if (plugin.hooks.length + plugin.tools.length === 0 && plugin.access === null) return { faults: [], schemas: [] };
   const stage = createStage();
   const config = { ...(await temporaryConfig(subject.folder, subject.config, subject.alone)), tracePlugins: true };
   try {
     return await onCore(config, { plugins: [stage.plugin], limits: subject.limits }, async (scene) => {
       const unused = whyUnused(scene.core, plugin.name);
-      if (unused !== null) return [`Its hooks, tools and page could not be tried: ${unused}`];
+      if (unused !== null) throw new Error(unused);
       const inTurns = await faultsOfTurns(subject, scene, plugin, stage.hasCalled);
       const tools = stage.offered().filter(({ name }) => plugin.tools.includes(name));
       const page = plugin.access === null ? [] : await faultsOfPage(subject, scene, plugin.name);
-      return [...inTurns, ...tools.flatMap(faultsOfTool), ...page];
+      const fit = tools.filter((tool) => faultsOfTool(tool).length === 0);
+      return {
+        faults: [...inTurns, ...tools.flatMap(faultsOfTool), ...page],
+        schemas: fit.map(({ name, parameters }) => `  tool  ${name}: ${JSON.stringify(parameters)}`),
+      };
     });
   } catch (error) {
-    return [`Its hooks, tools and page could not be tried: ${messageOf(error)}`];
+    return { faults: [`Its hooks, tools and page could not be tried: ${messageOf(error)}`], schemas: [] };
   }
 }
 
