@@ -124,7 +124,7 @@ type Phase = "late" | "idle" | "finished";
 
 type BodyChunks = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
-/** Gives the events of what comes, a chunk of the body at a time: they are read before the next one is asked for. */
+/** One try. Gives the events of one chunk of the body at a time; the next chunk is asked for when they are read. */
 async function* attempt(
   call: EndpointCall,
   { firstTimeoutS, idleTimeoutS }: { readonly firstTimeoutS: number; readonly idleTimeoutS: number },
@@ -135,21 +135,7 @@ async function* attempt(
   const reply = call.createReply();
   const body = createBodyReader(reply);
   const limitsMs = { late: firstTimeoutS * 1000, idle: idleTimeoutS * 1000, finished: AFTER_FINISH_MS };
-  let phase = "late" as Phase;
-  let isSilent = false;
-  const giveUp = () => {
-    isSilent = true;
-    connection.abort();
-  };
-  let timer = setTimeout(giveUp, limitsMs.late);
-  const enter = (next: Phase) => {
-    if (next !== phase) {
-      phase = next;
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, limitsMs[next]);
-      // Messages after the finish do not prolong the wait for them.
-    } else if (next === "idle") timer.refresh();
-  };
+  const silence = limitSilence(connection, limitsMs);
   let isOpen = false;
   let chunks: BodyChunks | undefined;
   try {
@@ -167,21 +153,46 @@ async function* attempt(
         // Also what came before a fault.
         if (events.length > 0) yield events;
       }
-      if (reply.isFinished()) enter("finished");
-      else if (events.length > 0 || reply.kept?.() !== kept) enter("idle");
+      if (reply.isFinished()) silence.enter("finished");
+      else if (events.length > 0 || reply.kept?.() !== kept) silence.enter("idle");
     }
     yield reply.end();
   } catch (error) {
-    if (error instanceof StreamFault || (!isOpen && !isSilent)) throw error;
+    const ended = silence.ended();
+    if (error instanceof StreamFault || (!isOpen && ended === null)) throw error;
     // The finish was there: nothing that matters was still to come.
     if (reply.isFinished()) yield reply.end();
-    else throw new StreamFault(isSilent && phase !== "finished" ? phase : "cut", { cause: error });
+    else throw new StreamFault(ended === null || ended === "finished" ? "cut" : ended, { cause: error });
   } finally {
-    clearTimeout(timer);
+    silence.leave();
     // Also when the reader of the events left early. Not waited for: a body that hangs must not hold the end.
     chunks?.cancel().catch(() => {});
     connection.abort();
   }
+}
+
+/** Aborts the connection when the endpoint says nothing for longer than its phase allows. */
+function limitSilence(connection: AbortController, limitsMs: Readonly<Record<Phase, number>>) {
+  let phase: Phase = "late";
+  let isOver = false;
+  const giveUp = () => {
+    isOver = true;
+    connection.abort();
+  };
+  let timer = setTimeout(giveUp, limitsMs.late);
+  return {
+    enter(next: Phase): void {
+      if (next !== phase) {
+        phase = next;
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, limitsMs[next]);
+        // Messages after the finish do not prolong the wait for them.
+      } else if (next === "idle") timer.refresh();
+    },
+    /** The phase whose limit ended the connection; null = none has. */
+    ended: (): Phase | null => (isOver ? phase : null),
+    leave: () => clearTimeout(timer),
+  };
 }
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024; // As for one event of a stream.
