@@ -63,7 +63,11 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     if (reply) shown = shown && withLast(shown, fingerprint(reply.snapshot()));
     else await followReply(branch);
     if (isEmpty()) return leaveReply();
-    // No await from here on: a page must get the difference before the reply tells it more.
+    show(branch, asking);
+    if (!branch.live) await noteSeen(core, reader.user.username, branch.thread);
+  };
+  /** Sends the pages what differs. Awaits nothing: a page must get the difference before the reply tells it more. */
+  const show = (branch: Branch, asking: readonly (readonly [Put, string])[]): void => {
     const now = reply ? withReply(branch, reply.snapshot()) : branch;
     const change = changeTo(now, cursor, shown);
     if (change && shown) tell(change);
@@ -77,7 +81,6 @@ export function createThreadFeed(core: Core, reader: Reader, threadId: string): 
     }
     cursor = now.cursor;
     shown = shownOf(now);
-    if (!branch.live) await noteSeen(core, reader.user.username, branch.thread);
   };
   /** Null when there is nothing to tell. */
   const changeTo = (now: Branch, after: string, before: PageState | null): Uint8Array | null => {

@@ -17,6 +17,7 @@ import type {
   Siblings,
   Thread,
   TurnInfo,
+  User,
   Words,
 } from "../../protocols";
 import { withRemovedFiles } from "../api/files";
@@ -49,11 +50,7 @@ export async function loadBranch(
   const nodes = await core.thread.tree(user.username, threadId);
   const { shown, before, next, endId, isThreadsBranch } = chooseWindow(nodes, thread.headId, asked);
   const ids = shown.map(({ id }) => id);
-  const head = ids.at(-1);
-  const path = head === undefined ? { limit: 0 } : { head, limit: ids.length, tree: shown };
-  const read = await core.thread.messages(user.username, threadId, path);
-  const stored = await withRemovedFiles(core, user.username, read);
-  const parts = await renderParts(core, words, stored);
+  const parts = await renderParts(core, words, await readShown(core, user, threadId, shown));
   const turns = await core.turns.list(user, threadId, ids);
   const isLatest = next === null && isThreadsBranch;
   const isRunning = turns.some(({ id, status }) => id === running?.id && status === "running");
@@ -66,6 +63,17 @@ export async function loadBranch(
   const later = unfinished.length > 0 ? Promise.all(unfinished) : null;
   const messages = { threadId, messages: list, before, next, isLatest, isThreadsBranch };
   return { thread, messages, live, endId, cursor: cursorOf(thread, list, live?.id ?? null), later };
+}
+
+async function readShown(
+  core: Core,
+  { username }: User,
+  threadId: string,
+  shown: readonly MessageNode[],
+): Promise<Message[]> {
+  const head = shown.at(-1)?.id;
+  const path = head === undefined ? { limit: 0 } : { head, limit: shown.length, tree: shown };
+  return withRemovedFiles(core, username, await core.thread.messages(username, threadId, path));
 }
 
 /**
