@@ -9,7 +9,7 @@ import { within } from "../basics/within";
 import type { Core, NumberedEvent, ToolCall, TurnEvent, TurnInfo, User } from "../protocols";
 import { type EventLog, readEvents } from "./event-log";
 import { readTurn } from "./records";
-import { approveRemotely, unreachable } from "./remote";
+import { askToApprove, unreachable } from "./remote";
 
 /** What a running turn has for its approvals. */
 export interface AskingTurn {
@@ -89,7 +89,7 @@ export async function approveCall(
 ): Promise<boolean> {
   const turn = await readTurn(core, user.username, turnId);
   if (!turn) return false;
-  const isTaken = turn.status === "running" ? await approveRemotely(core, turnId, callId, approve) : false;
+  const isTaken = turn.status === "running" ? await askToApprove(core, turnId, callId, approve) : false;
   if (isTaken) return true;
   const last = lastOfCall(await readEvents(core, user.username, turnId), callId);
   if (!last) throw new AppError("notFound", "There is no such call in this turn.");

@@ -12,7 +12,7 @@ import { findLease, isHeld, type Lease, type Leases, releaseLease } from "./leas
 import { busy, type Plan, titleFrom } from "./plan";
 import { addTurn, readTurn, removeTurn } from "./records";
 import { recoverTurn } from "./recover";
-import { stopRemotely } from "./remote";
+import { askToStop } from "./remote";
 import { type RunningTurn, runTurn } from "./run";
 
 const CLOSING = "The server is shutting down. Try again in a moment.";
@@ -144,7 +144,7 @@ async function leaseThread(engine: Engine, lease: Lease, { stopRunning }: Plan):
     // No reply is stopped for a turn that is refused then.
     refuseWhenClosing(engine);
     const running = await findLease(core, lease.threadId);
-    if (running) await stopRemotely(core, running.turnId);
+    if (running) await askToStop(core, running.turnId);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The events of one running turn: numbers them, saves them, and publishes what is saved, so that nothing that anybody has seen can be
- * lost. What is pushed while a save is on its way waits for the next one, which takes all of it: a slow store makes saves larger
- * and fewer, and readers later by one save. `seq` is the position just after an event; text is as long as its UTF-16 units and every
+ * lost. Events that are pushed during a save wait for the next one, which takes all of them: a slow store makes saves larger
+ * and fewer, and shows an event later by one save. `seq` is the position just after an event; text is as long as its UTF-16 units and every
  * other event is one long, so that joining neighbours or cutting through a text needs no table of boundaries. Saved items hold
  * text and the position it reaches together, so the two cannot disagree.
  */
@@ -17,9 +17,9 @@ const FULL = 200_000; // UTF-16 units and events that wait for the store; a turn
 export interface EventLog {
   /** Position after the last event. */
   readonly seq: () => number;
-  /** What is saved and published, oldest first; the same array until there is more. Null once another process has the turn. */
+  /** The events that are saved and published, oldest first; the same array until there are more. Null once another process has the turn. */
   readonly shown: () => readonly NumberedEvent[] | null;
-  /** Position after that. */
+  /** Position after the last event that is saved and published. */
   readonly shownSeq: () => number;
   /** Whether so much waits for the store that nothing should be added. */
   readonly isFull: () => boolean;
@@ -102,7 +102,7 @@ export function createEventLog(core: Core, owned: Owned, listener: EventLogListe
     }
   };
 
-  /** One save at a time, so that items stand in order. What is pushed meanwhile is not waited for. */
+  /** One save at a time, so that items stand in order. Events that are pushed meanwhile are not waited for. */
   const save = async (): Promise<void> => {
     const to = seq;
     while (saved < to && !hasLeft) {
@@ -118,7 +118,7 @@ export function createEventLog(core: Core, owned: Owned, listener: EventLogListe
     if (isSoon || hasLeft || waiting.length === 0) return;
     const begin = (): void => {
       isSoon = false;
-      // What fails is logged, and tried again.
+      // A save that fails is logged, and tried again.
       save().then(saveSoon, saveSoon);
     };
     isSoon = true;
@@ -149,7 +149,7 @@ export function createEventLog(core: Core, owned: Owned, listener: EventLogListe
       await saving?.catch(() => {});
       if (last && saved >= last.seq) await show([last]);
       else if (otherwise) {
-        // Told without being saved: what waits comes after its place, so that a follower who comes back misses nothing.
+        // This event is published without being saved. Its place is before the events that wait, so that a follower that comes back misses none.
         saved++;
         seq++;
         await publish([{ seq: saved, timestamp: timestamp(), event: otherwise }]);
@@ -237,7 +237,7 @@ export function startOf({ seq, event }: NumberedEvent): number {
   return seq - lengthOf(event);
 }
 
-/** Whether nothing follows it. */
+/** Whether the event is the last of its turn. */
 export function isLast({ event }: NumberedEvent): boolean {
   return event.type === "end" || event.type === "error";
 }
@@ -262,7 +262,7 @@ function joinedOf(before: NumberedEvent, next: NumberedEvent): NumberedEvent | n
   return { ...next, event: { type: event.type, text: before.event.text + event.text } };
 }
 
-/** What lies after `position`: earlier events left out, one that spans it cut. */
+/** The events after `position`; of a text that spans it, the rest. */
 export function eventsAfter(events: readonly NumberedEvent[], position: number): readonly NumberedEvent[] {
   const first = events[0];
   if (!first || startOf(first) >= position) return events;
@@ -274,7 +274,7 @@ export function eventsAfter(events: readonly NumberedEvent[], position: number):
   });
 }
 
-/** Whether a reader at `position` can go on: it is no position that was never given. Versions before left such ones at a crash. */
+/** Whether a follower at `position` can go on. It cannot at a position that no event has, as a crash of an earlier version left them. */
 export function canContinue(events: readonly NumberedEvent[], position: number): boolean {
   if (position === 0) return true;
   const next = events.find(({ seq }) => seq > position);

@@ -58,7 +58,7 @@ interface ShownTurn {
 }
 
 interface ShownReader {
-  /** From an item of the store on; of a turn that runs here all. */
+  /** Reads events from an item of the store on; of a turn that runs here, all. */
   read(from: number): Promise<ShownTurn>;
   readonly looks: Looks;
 }
@@ -117,7 +117,7 @@ async function listen(
       if (isOver) return;
       if (itemsRead === 0 && !canContinue(known.shown, position)) beginAgain();
       itemsRead = known.count;
-      // A hole among these was left by a crash of an earlier version, and is passed over.
+      // A hole among saved events was left by a crash of an earlier version, and is passed over.
       pass(known.shown);
       if (isOver) return;
       if (known.isOver) return end();
@@ -141,7 +141,7 @@ async function listen(
     position = 0;
   };
 
-  // Messages may come before it is known to be in force.
+  // Messages may come before the subscription is known to be in force.
   unsubscribe = await core.bus.subscribe(turnTopic(turn.id), (message) => {
     const events = message as unknown as readonly NumberedEvent[];
     isQuiet = false;
@@ -156,7 +156,7 @@ async function listen(
 }
 
 async function readShown(core: Core, username: string, turn: TurnInfo, from: number): Promise<ShownTurn> {
-  // Before its events: one that has ended has them all.
+  // The turn's record is read before its events: a turn that has ended has saved them all.
   const isOver = turn.status !== "running" || (await readTurn(core, username, turn.id))?.status !== "running";
   const shown = await readEvents(core, username, turn.id, from);
   const last = shown.at(-1);
@@ -175,7 +175,7 @@ interface Looks {
   delete(look: () => void): void;
 }
 
-/** One timer for all of them, while there are any. */
+/** One timer for all followers, while there are any. */
 function createLooks(): Looks {
   const looks = new Set<() => void>();
   let timer: Timer | null = null;
@@ -211,8 +211,8 @@ function lengthOfAll(events: readonly NumberedEvent[]): number {
 }
 
 /**
- * All that was told since the reader last asked, as soon as there is anything. Events that wait are bounded, so that a reader that is too
- * slow costs little: it is dropped.
+ * Each item is all events since the reader asked for the item before. The events that wait for a reader are bounded, so that a reader that is
+ * too slow costs little: it is dropped.
  */
 async function* batchesOf(
   begin: (listener: TurnListener) => Promise<() => void>,

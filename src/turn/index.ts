@@ -16,7 +16,7 @@ import { createLeases, declareLeases, findLease, leasedThreads } from "./lease";
 import { checkParameters, chooseModel, planContinuation, planTurn } from "./plan";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
-import { stopRemotely, unreachable } from "./remote";
+import { askToStop, unreachable } from "./remote";
 import { isWaiting, liveOf } from "./run";
 
 export interface TurnEngine extends Turns {
@@ -173,7 +173,7 @@ async function takeFromLimit(core: Core, user: User): Promise<void> {
 }
 
 async function stopTurn(core: Core, user: User, turnId: string): Promise<void> {
-  if (await stopRemotely(core, turnId)) return;
+  if (await askToStop(core, turnId)) return;
   const turn = await readTurn(core, user.username, turnId);
   if (turn?.status === "running") throw unreachable();
 }

@@ -17,7 +17,7 @@ export async function recoverTurn(core: Core, lease: Lease): Promise<void> {
   const { username, threadId, turnId } = lease;
   const turn = await readTurn(core, username, turnId);
   if (turn?.status === "running") {
-    // First: the process that ran it may only have stood still, and from here on writes nothing more.
+    // This comes first: the process that ran the turn may only have stood still, and from here on writes nothing more.
     if (!(await takeTurn(core, lease))) return;
     // The process may have died while it stored the two side by side. Nobody was told of a turn whose question is not there.
     const isAsked = await showQuestion(core, username, turn);
@@ -38,7 +38,7 @@ async function endAsSaved(core: Core, lease: Lease, turn: TurnInfo): Promise<boo
   return endTurn(core, lease, endOfLast(last?.event));
 }
 
-/** Makes the thread's head what was asked, unless something was said since. False when it is not there. */
+/** Makes the user's message the thread's head, unless another message was added since. False when that message is not stored. */
 async function showQuestion(core: Core, username: string, { threadId, parentId }: TurnInfo): Promise<boolean> {
   const [question] = await core.thread.messages(username, threadId, { head: parentId, limit: 1 });
   if (question) await core.thread.append(username, threadId, question);
@@ -59,7 +59,7 @@ async function keepWhatIsSaved(
     return { seq, timestamp, event };
   };
   const parts = unfinishedParts(turn, saved);
-  // A call ended when its process did, not now.
+  // A call's end is that of its process, and not this moment.
   const results = parts.missingResults().map((result) => number(result, last?.timestamp));
   results.forEach(parts.add);
   for (const part of markCut(parts.take(turn.model), "interrupted")) {
@@ -96,7 +96,7 @@ async function lastOf(core: Core, username: string, turnId: string): Promise<Num
   return (await readEvents(core, username, turnId)).at(-1) ?? null;
 }
 
-/** Followers read from the store what lies before it. */
+/** Publishes the last event alone: followers read those before it from the store. */
 async function publishSaved(core: Core, turnId: string, last: NumberedEvent | undefined): Promise<void> {
   await core.bus.publish(turnTopic(turnId), (last ? [last] : []) as unknown as Json);
 }

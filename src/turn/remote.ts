@@ -1,5 +1,5 @@
 /**
- * What one process asks of the process that runs a turn, over the bus: stop, and take the user's answer to a call.
+ * Questions over the bus to the process that runs a turn, another one or this: stop, and take the user's answer to a call.
  * A reply comes on a topic made for the question, so that ten thousand askers do not hear each other's.
  */
 
@@ -23,7 +23,7 @@ type RemoteQuestion =
   | { readonly ask: "approve"; readonly callId: string; readonly approve: boolean };
 
 /** Answers for a running turn until the function returned is called. */
-export async function answerRemote(core: Core, turnId: string, answers: RemoteAnswers): Promise<() => void> {
+export async function answerQuestions(core: Core, turnId: string, answers: RemoteAnswers): Promise<() => void> {
   return core.bus.subscribe(topicOf(turnId), (message) => {
     const { replyTo, ...question } = message as unknown as RemoteQuestion & { replyTo: string };
     answer(answers, question).then(
@@ -40,16 +40,16 @@ async function answer(answers: RemoteAnswers, question: RemoteQuestion): Promise
 }
 
 /** Resolves true when the owner has ended the turn, false when nobody answered. */
-export async function stopRemotely(core: Core, turnId: string): Promise<boolean> {
+export async function askToStop(core: Core, turnId: string): Promise<boolean> {
   return (await ask(core, turnId, { ask: "stop" })) !== null;
 }
 
 /** False when the call does not wait, null when nobody answered. */
-export function approveRemotely(core: Core, turnId: string, callId: string, approve: boolean): Promise<boolean | null> {
+export function askToApprove(core: Core, turnId: string, callId: string, approve: boolean): Promise<boolean | null> {
   return ask(core, turnId, { ask: "approve", callId, approve });
 }
 
-/** What the owner answered, or null. */
+/** The owner's answer; null when nobody answered. */
 async function ask(core: Core, turnId: string, question: RemoteQuestion): Promise<boolean | null> {
   const replyTo = `answer:${Bun.randomUUIDv7()}`;
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();

@@ -26,7 +26,7 @@ import { createEventLog, type EventLog, isLast } from "./event-log";
 import { type Lease, type Leases, releaseLease, takenOver } from "./lease";
 import { endTurn, isOwned } from "./records";
 import { awaitOtherEnd } from "./recover";
-import { answerRemote } from "./remote";
+import { answerQuestions } from "./remote";
 import { createReplyParts, markCut, type ReplyParts } from "./reply-parts";
 
 // UTF-16 units and events, some million tokens: more than any model writes, and less than what a broken endpoint that
@@ -135,7 +135,7 @@ async function run(turn: RunningTurn): Promise<void> {
   let stopAnswering = () => {};
   const work = async (): Promise<ProcessorEnd> => {
     turn.push({ type: "start", threadId: info.threadId, turnId: info.id });
-    stopAnswering = await answerRemote(core, info.id, {
+    stopAnswering = await answerQuestions(core, info.id, {
       stop() {
         turn.cut("stopped");
         return turn.ended;

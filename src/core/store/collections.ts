@@ -1,5 +1,5 @@
 /**
- * The collections of the store. What is appended while a commit is on its way waits for the next one, which takes all of it, of whatever
+ * The collections of the store. Items that are appended during a commit wait for the next one, which takes all of them, of whatever
  * records: one commit at a time, by a Worker, so that a slow disk makes commits larger and fewer and holds up nothing
  * else. A little later what was appended is folded into its place (staging.ts).
  */
@@ -20,7 +20,7 @@ export interface Collections {
   forget(store: string, row: number): void;
   /** Folds what was appended. Happens by itself a little after an append. */
   fold(): Promise<void>;
-  /** Ends after what was begun; what is not folded yet is left as it is. */
+  /** Resolves when the commit that is under way has ended; items that are not folded yet stay in the staging table. */
   close(): Promise<void>;
 }
 
@@ -127,7 +127,7 @@ export function createCollections(parts: CollectionParts, { foldMs, againMs } = 
 
   const workOn = async (): Promise<void> => {
     for (;;) {
-      // What comes in the same moment shares the commit.
+      // Appends of the same moment share the commit.
       await new Promise(setImmediate);
       await checkpoints.pause();
       if (waiting.length > 0) {
@@ -141,7 +141,7 @@ export function createCollections(parts: CollectionParts, { foldMs, againMs } = 
       if (isFolding && !isClosed) await foldSome();
       else if (waiting.length === 0) break;
     }
-    // In the same step as the look above, so that what comes next finds nobody at work.
+    // In the same step as the look above, so that the next append finds nobody at work.
     working = null;
   };
 
