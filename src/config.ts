@@ -122,9 +122,11 @@ function meantBy(name: string): string | null {
   return NAMES.find((known) => distance(typed, known) <= MISTYPED_LETTERS) ?? null;
 }
 
-/** How many letters have to be put in, taken out or changed; more than enough when the lengths differ much. */
+/** How many letters have to be put in, taken out or changed; more than enough when lengths or letters differ much. */
 function distance(one: string, other: string): number {
-  if (Math.abs(one.length - other.length) > MISTYPED_LETTERS) return Number.POSITIVE_INFINITY;
+  const isFar =
+    Math.abs(one.length - other.length) > MISTYPED_LETTERS || lettersApart(one, other) > 2 * MISTYPED_LETTERS;
+  if (isFar) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: other.length + 1 }, (_, at) => at);
   for (const [at, letter] of [...one].entries()) {
     const next = [at + 1];
@@ -135,6 +137,21 @@ function distance(one: string, other: string): number {
     row = next;
   }
   return row.at(-1) ?? 0;
+}
+
+/** How many letters are in one of the names alone: a cheap look at the hundred variables of a shell, of which few are ours. */
+function lettersApart(one: string, other: string): number {
+  let apart = lettersOf(one) ^ lettersOf(other);
+  let count = 0;
+  for (; apart !== 0; apart &= apart - 1) count++;
+  return count;
+}
+
+/** A bit for each letter. */
+function lettersOf(name: string): number {
+  let bits = 0;
+  for (let at = 0; at < name.length; at++) bits |= 1 << (name.charCodeAt(at) & 31);
+  return bits;
 }
 
 /** A variable whose name the owner wrote into a file, such as the key of an endpoint in models.yaml. Null = not set. */

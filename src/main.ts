@@ -5,9 +5,9 @@ import "./production";
 
 import { messageOf } from "./basics/errors";
 import { createLog } from "./basics/log";
+import { originOf } from "./basics/origin";
 import { ConfigError, ignoredSettings, loadConfig } from "./config";
 import type { Config, Log } from "./protocols";
-import { originOf, serve } from "./serve";
 import { surviveUncaught } from "./uncaught";
 
 const USAGE = `Usage: skeleton [command]
@@ -66,6 +66,8 @@ async function runServer(config: Config): Promise<undefined> {
     process.exitCode = 1;
   };
   process.on("exit", cut);
+  // Imported here because it is most of the program: other commands need little of it, and production must be set before.
+  const { serve } = await import("./serve");
   const serving = await serve(config).finally(() => process.off("exit", cut));
   endOnSignal(serving.stop);
   if (config.mode === "ephemeral") {

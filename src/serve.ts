@@ -3,6 +3,7 @@
 import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
 import { errorOf, isAppError, messageOf } from "./basics/errors";
 import { createLog } from "./basics/log";
+import { originOf } from "./basics/origin";
 import { type DataLock, shareData } from "./data-lock";
 import { watchDescriptors } from "./descriptors";
 import { install } from "./plugins";
@@ -94,13 +95,6 @@ async function needsSetup({ auth, plugins }: Core): Promise<boolean> {
 
 function randomToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
-}
-
-/** Where a browser on this machine finds a server with these settings. */
-export function originOf({ host, tlsCertFile }: Config, port: number): string {
-  const scheme = tlsCertFile === null ? "http" : "https";
-  if (host === "0.0.0.0" || host === "::") return `${scheme}://localhost:${port}`;
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Throws an Error that names the variable when the address cannot be had. */

@@ -18,7 +18,20 @@ export function createLog(level: LogLevel, write: LogWriter = writeToConsole): L
 export type LogWriter = (level: LogLevel, line: string) => void;
 
 function writeToConsole(level: LogLevel, line: string): void {
-  (RANK[level] >= RANK.warn ? process.stderr : process.stdout).write(`${line}\n`);
+  if (RANK[level] >= RANK.warn) process.stderr.write(`${line}\n`);
+  else writeToOutput(`${line}\n`);
+}
+
+let output: Bun.FileSink | null = null;
+
+/** Never waits for a slow reader. Not by `process.stdout`: its first use takes as long as opening the database. */
+function writeToOutput(text: string): void {
+  try {
+    output ??= Bun.stdout.writer();
+    output.write(text);
+    const flushed = output.flush();
+    if (flushed instanceof Promise) flushed.catch(() => {});
+  } catch {} // Whoever read it is gone, and there is no other place to say so.
 }
 
 function formatLine(time: Date, level: LogLevel, message: string, fields: LogFields, withStack: boolean): string {

@@ -21,7 +21,7 @@ const EDITS = "context_edits";
 const COUNTS = "context_counts"; // One record per thread that was ever edited.
 
 export async function declareContextStores(core: Core): Promise<void> {
-  await core.store.createStoreIfNotExists(EDITS, {
+  const edits = core.store.createStoreIfNotExists(EDITS, {
     thread_id: { type: "str", index: true },
     /** The context message that it changes or follows. */
     target: "str",
@@ -29,7 +29,7 @@ export async function declareContextStores(core: Core): Promise<void> {
     kind: "str",
     messages: "json",
   });
-  await core.store.createStoreIfNotExists(COUNTS, { mutations: "int" });
+  await Promise.all([edits, core.store.createStoreIfNotExists(COUNTS, { mutations: "int" })]);
 }
 
 export function createContext(core: Core): ContextProtocol {

@@ -6,7 +6,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { parseDocument } from "yaml";
+import type yaml from "yaml";
 import { messageOf } from "../basics/errors";
 import type { Log } from "../protocols";
 
@@ -121,6 +121,8 @@ function contentOf(text: string): unknown {
   try {
     return Bun.YAML.parse(text);
   } catch (error) {
+    // Loaded for a fault alone: it takes longer to load than all files to read.
+    const { parseDocument } = require("yaml") as typeof yaml;
     const line = parseDocument(text).errors[0]?.linePos?.[0].line;
     const message = messageOf(error).replace(/^YAML Parse error: /, "");
     throw new Error(line === undefined ? `It is no YAML: ${message}` : `line ${line} is no YAML: ${message}`);

@@ -47,8 +47,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
   const followers = createFollowers(core, (turnId) => engine.running.get(turnId)?.log.shown() ?? null);
   return {
     async open() {
-      await declareTurnStores(core);
-      await declareLeases(core);
+      await Promise.all([declareTurnStores(core), declareLeases(core)]);
       await engine.leases.start({
         takeOver: (lease) => recoverTurn(core, lease),
         running: () => [...engine.running.values()].map(({ lease }) => lease),

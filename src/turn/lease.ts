@@ -65,8 +65,7 @@ export interface LeaseKeeper {
 }
 
 export async function declareLeases(core: Core): Promise<void> {
-  await core.store.createStoreIfNotExists(STORE, LEASES);
-  await declareProcesses(core);
+  await Promise.all([core.store.createStoreIfNotExists(STORE, LEASES), declareProcesses(core)]);
 }
 
 export function createLeases(core: Core, givenMs?: number): Leases {

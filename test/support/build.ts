@@ -3,14 +3,15 @@
  * constructor names, and with shortened ones its validation lets raw values through.
  */
 
-import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createDeclarations } from "./declarations";
 import { installDependencies } from "./install";
 import { projectFolder, runBun } from "./project";
 
 const FLAGS = [
   "--compile",
+  "--splitting", // What is imported when it is needed is not read before.
   "--minify-syntax",
   "--minify-whitespace",
   "--bytecode",
@@ -36,8 +37,10 @@ if (import.meta.main) {
 
 /** Writes the executable. Throws with the compiler's words when it cannot be built. */
 export async function build(path: string): Promise<void> {
-  mkdirSync(join(path, ".."), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true });
   await Bun.write(join(projectFolder, "dist/types/skeleton.d.ts.zst"), Bun.zstdCompressSync(createDeclarations()));
   const { code, output } = await runBun("build", ...FLAGS, ...ENTRIES, `--outfile=${path}`);
   if (code !== 0) throw new Error(`The build failed.\n${output}`);
+  // The compiler leaves a map beside each part; the executable has them inside.
+  for (const name of readdirSync(dirname(path))) if (name.endsWith(".map")) rmSync(join(dirname(path), name));
 }

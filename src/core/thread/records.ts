@@ -65,9 +65,13 @@ const MESSAGES: StoreFields = {
 };
 
 export async function declareThreadStores(core: Core): Promise<void> {
-  await core.store.createStoreIfNotExists("threads", THREADS);
-  await core.store.createStoreIfNotExists("thread_tags", THREAD_TAGS);
-  await core.store.createStoreIfNotExists("messages", MESSAGES);
+  const { store } = core;
+  // At once, since the store commits together what comes together.
+  await Promise.all([
+    store.createStoreIfNotExists("threads", THREADS),
+    store.createStoreIfNotExists("thread_tags", THREAD_TAGS),
+    store.createStoreIfNotExists("messages", MESSAGES),
+  ]);
 }
 
 /** Fields of a new thread. */

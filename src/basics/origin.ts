@@ -1,0 +1,10 @@
+/** The address of a server as one finds it on its own machine. Apart from the server, which takes long to load, for a command that only asks it. */
+
+import type { Config } from "../protocols";
+
+/** Where a browser on this machine finds a server with these settings. */
+export function originOf({ host, tlsCertFile }: Config, port: number): string {
+  const scheme = tlsCertFile === null ? "http" : "https";
+  if (host === "0.0.0.0" || host === "::") return `${scheme}://localhost:${port}`;
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
