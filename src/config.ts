@@ -164,7 +164,7 @@ export function runtimeFolder(): string {
   return process.env.XDG_RUNTIME_DIR?.trim() || tmpdir();
 }
 
-/** Lets nothing that asks the environment itself, or uses a path relative to the working folder, find the owner's data: for `check`. */
+/** For `check`: a plugin that asks the environment itself, or uses a path relative to the working folder, does not find the owner's data. */
 export function hideData(folder: string): void {
   process.env.DATA_PATH = folder;
   for (const { name } of [TABLE.usersFile, TABLE.uploadDir, TABLE.jwtSecretFile]) delete process.env[name];

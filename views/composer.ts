@@ -63,7 +63,7 @@ function promptLabel({ name, description, parameters = {} }: SystemPrompt): stri
   return [description || name, ...listed(parameters)].join(" · ");
 }
 
-/** Those that the chat was given by itself; a prompt's stand beside its name. */
+/** The parameters that the chat was given by itself; those of a prompt stand beside its name. */
 function ownParameters({ parameters, prompts, systemPrompt }: ComposerData, words: Words): Html | null {
   const preset = prompts.find(({ name }) => name === systemPrompt)?.parameters ?? {};
   const own = listed(parameters).filter((parameter) => prompts.length < 2 || !listed(preset).includes(parameter));

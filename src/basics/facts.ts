@@ -15,7 +15,7 @@ export function userTopic(username: string): string {
   return `user:${username}`;
 }
 
-/** What concerns everyone who is signed in. */
+/** The topic of facts that concern everybody who is signed in. */
 export const EVERYBODY = "everybody";
 
 /** A process that the bus had reached is not there any more. Told to this process alone, by a bus that notices. */

@@ -63,7 +63,7 @@ interface Writing {
 interface Table {
   readonly rows: string[][];
   isInCell: boolean;
-  /** It holds another table: it only lays the page out. */
+  /** Whether the table holds another one, and so only lays the page out. */
   isLayout: boolean;
 }
 

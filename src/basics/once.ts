@@ -2,7 +2,7 @@
 
 import type { Core, Counts } from "../protocols";
 
-/** Begins with the first who asks, and is done once. After a failure, which may be over by then, the next one begins it again. */
+/** Work that the first caller begins and that is done once. After a failure, which may be over by then, the next caller begins it again. */
 export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
   let done: Promise<T> | null = null;
   return () => {
@@ -23,7 +23,7 @@ export function lazy<T>(make: () => T): () => T {
   };
 }
 
-/** What each server of this process has one of, made at its first need. A server is known by its counts, which all its cores share. */
+/** A value of which each server of this process has one, made at its first need. A server is known by its counts, which all its cores share. */
 export function perServer<T>(make: (core: Core) => T): (core: Core) => T {
   const made = new WeakMap<Counts, T>();
   return (core) => made.getOrInsertComputed(core.counts, () => make(core));

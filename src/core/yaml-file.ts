@@ -44,7 +44,7 @@ const COARSE_MS = 2000; // The coarsest clock of a file system (FAT): two change
 export function createYamlFile<Value>({ path, missing, parse, log }: YamlFileOptions<Value>): YamlFile<Value> {
   let value = missing;
   let problem: string | null = null;
-  /** What was last taken, good or not: a text, or null for no file. Undefined = nothing yet. */
+  /** The file's text that was taken last, good or not, or null for no file. Undefined = nothing yet. */
   let taken: { readonly text: string | null; readonly problem: string | null } | undefined;
   let checkedAt = Number.NEGATIVE_INFINITY;
   let seen: string | null = null;

@@ -12,7 +12,7 @@ export const MAX_FORMULA_LENGTH = 10_000; // Characters: a long derivation.
 
 /** Characters of what is drawn at once: under 5 ms. */
 const QUICK_LENGTH = 500;
-const QUICK_CHEMISTRY = 100; // It takes ten times as long.
+const QUICK_CHEMISTRY = 100; // Chemistry takes ten times as long.
 
 const MAX_MARKUP = 200_000; // Characters; a derivation of 200 lines has 80,000.
 

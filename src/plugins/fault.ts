@@ -70,7 +70,7 @@ function sentenceOf(cause: unknown): string {
   return message.length > MESSAGE_MAX ? `${message.slice(0, MESSAGE_MAX)}…` : message;
 }
 
-/** That plugins.yaml cannot be used, and names in its `require` that none of the plugins has. `faults` may say why. */
+/** Faults of plugins.yaml: that it cannot be used, and names in its `require` that no plugin has. `faults` of plugins may say why. */
 export function faultsOfOwner(settings: SettingsFile, plugins: readonly Plugin[], faults: readonly Fault[]): Fault[] {
   const missing = settings.required().filter((name) => !plugins.some((plugin) => plugin.name === name));
   const ofNames = missing.map((name) => {

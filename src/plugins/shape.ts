@@ -131,7 +131,7 @@ export function missingMembers(protocol: ProtocolName, provider: unknown, base: 
   return member === undefined ? null : `Its ${protocol}.${member} must be a ${typeof value}.`;
 }
 
-/** What is absent is fit: a member that must be there is given as null. */
+/** An absent member is fit; callers give null for one that must be there. */
 function checkMembers(plugin: object): void {
   for (const [member, value] of Object.entries(plugin)) {
     const [isFit, must] = MEMBERS[member as keyof Plugin];

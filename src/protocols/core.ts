@@ -50,7 +50,7 @@ export interface Core extends Protocols {
   readonly tools: Tools;
   /** The turn engine: what keeps a word from being lost when a plugin fails, and so not replaceable. */
   readonly turns: Turns;
-  /** What is installed. */
+  /** The plugins that are installed, and their faults. */
   readonly plugins: Plugins;
   /** Numbers for whoever watches over the server. */
   readonly counts: Counts;

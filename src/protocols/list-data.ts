@@ -41,7 +41,7 @@ export interface ThreadItemData {
   readonly isCurrent: boolean;
   readonly isRunning: boolean;
   readonly filter: ThreadFilter;
-  /** What was found in it; null = it is not an entry of a search. */
+  /** The hit of the search in this thread; null = the list is not of a search. */
   readonly hit: ThreadHit | null;
   readonly query: string;
 }

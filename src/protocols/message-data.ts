@@ -42,7 +42,7 @@ export interface MessageMenuData {
   readonly parentId: string;
   /** Where a fork ends; null = the reply has no text. */
   readonly messageId: string | null;
-  /** Those that the user may use. */
+  /** The models that the user may use. */
   readonly models: readonly string[];
   /** True on a page without script, where the menu stands in the page. */
   readonly isInPage: boolean;

@@ -4,9 +4,9 @@ import type { PluginPage } from "./plugin-page";
 
 /** `core.plugins`: what is installed. */
 export interface Plugins {
-  /** Those in use, in the order of wrapping: from low priority to high, equal ones by file name; built-ins first. */
+  /** The plugins in use, in the order of wrapping: from low priority to high, equal ones by file name; built-ins first. */
   list(): readonly PluginInfo[];
-  /** What is not used, and why; also what a change of a file could not replace. */
+  /** The plugins that are not used, and why; also a changed file whose earlier plugin stays in use. */
   faults(): readonly PluginFault[];
   /** For each protocol the name of the plugin whose provider is the outermost. */
   winners(): Readonly<Record<string, string>>;

@@ -51,13 +51,13 @@ export interface ToolOutput {
 /** Tools that come and go while their plugin runs, such as those of servers that it talks to: `tools/mcp.ts` of the library has one. */
 export interface ToolSource {
   /**
-   * Those that can be called now; asked before each model call, so it must be quick. One that another plugin has the name of, or
+   * The tools that can be called now; asked before each model call, so it must be quick. One that another plugin has the name of, or
    * that is no tool, is left out and named in the log.
    */
   list(): readonly Tool[];
   /** Resolves when the list is as complete as it will soon be. A model call waits for it, 10 seconds at most. */
   ready?(): Promise<void>;
-  /** What is not among them now, and why, in sentences for administrators, who see it on their page. */
+  /** Why tools are missing now, in sentences for administrators, who see them on their page. */
   missing?(): readonly string[];
 }
 

@@ -38,7 +38,7 @@ export interface CallFailure {
   readonly canRetry: boolean;
 }
 
-/** What is told of an endpoint, and what never is. */
+/** An endpoint's name, and its secrets, which no message may say. */
 export interface Named {
   readonly name: string;
   readonly apiKey: string | null;

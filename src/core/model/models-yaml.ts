@@ -126,7 +126,7 @@ function readEndpoint(entry: unknown, secret: Secret): Endpoint {
 const NOT_TO_SET = /^(?:host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|keep-alive)$/i;
 const SECRET = /authorization|key|token|secret|cookie|password/i;
 
-/** `${NAME}` in a value is that environment variable. What is thrown never has a value. */
+/** `${NAME}` in a value is that environment variable. An error that is thrown never has a value. */
 function readHeaders(given: object, secret: Secret): Required<Pick<Endpoint, "headers" | "secrets">> {
   const headers: Record<string, string> = {};
   const secrets: string[] = [];

@@ -124,7 +124,7 @@ function withoutToolPictures(message: ChatCompletionMessageParam): ChatCompletio
   if (message.role !== "user" || typeof message.content === "string") return [message];
   const content = message.content.filter((part) => !isToolPicture(part));
   if (content.length === message.content.length) return [message];
-  // What is left is of the user, whose text many endpoints take as a string alone.
+  // The parts that are left are the user's, whose text many endpoints take as a string alone.
   const text = content.every(({ type }) => type === "text") ? textIn(content) : content;
   return content.length === 0 ? [] : [{ ...message, content: text }];
 }

@@ -58,7 +58,7 @@ export function createSchema(database: StoreDatabase, writes: WriteQueue, log: L
   const backup = createBackup(database.path, log);
   const reindexing = createReindexing({ database, writes, log, get });
   const sizing = createSizing({ database, writes, log, get });
-  /** What is left of an earlier change goes on beside everything else. */
+  /** Work that an earlier change left to do goes on beside everything else. */
   const goOn = (name: string): void => {
     reindexing.begin(name);
     sizing.begin(name);

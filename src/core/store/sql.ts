@@ -55,7 +55,7 @@ export function storeField(store: StoreInfo, name: string): StoreField {
   return field;
 }
 
-/** What is the same for all calls, made once. A store that was extended is another object. */
+/** A value that is made once for each store, and again when it was extended, which makes another object. */
 function perStore<T>(make: (store: StoreInfo) => T): (store: StoreInfo) => T {
   const made = new WeakMap<StoreInfo, { readonly it: T }>();
   return (store) => {

@@ -169,7 +169,7 @@ function openStream(options: StreamOptions, controller: ReadableStreamDefaultCon
   };
   const send = (messages: Uint8Array): void => {
     if (isGone || messages.length === 0) return;
-    // What is sent at once may be more than that: one who has read all the rest is not slow.
+    // One message may be larger than the bound: a client that has read all before it is not slow.
     if (unreadBytes() > UNREAD_BYTES) end();
     else controller.enqueue(messages);
   };

@@ -212,7 +212,7 @@ function addedTo(before: string, after: string): AddedMarkup | null {
 
 const MAX_ENDS = 2000; // Characters: lists nested deeper than anybody can see.
 
-/** Where the end tags stand that `markup` ends with, outermost last. What is inside of a formula is no HTML. */
+/** Where the end tags stand that `markup` ends with, outermost last. Tags inside of a formula are no HTML. */
 export function endTags(markup: string): number[] {
   const tail = /(?:<\/(?!math)[a-z][a-z0-9]*>\s*)*$/.exec(markup.slice(-MAX_ENDS));
   if (!tail) return [];

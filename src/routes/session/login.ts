@@ -24,7 +24,7 @@ import { bounded } from "./gate";
 import { endedCookies, findUser, ownOrigin, readerOf, session, tokensOf, wordsFor } from "./session";
 import { admit, type SignedIn, signIn } from "./sign-in";
 
-/** Of what is sent by somebody who is not signed in. */
+/** The largest body of a sign-in or a set-up, which anybody may send. */
 const FORM_MAX_BYTES = 16 * KIB;
 const ANYBODY = { public: true, bodyMax: { json: FORM_MAX_BYTES, form: FORM_MAX_BYTES } } as const;
 
@@ -145,7 +145,7 @@ function leave(core: Core, request: Request, address: string): Response {
 
 const NewAdmin = t.Object({ token: t.String(), username: t.String(), password: t.String() });
 
-/** What the built-in `auth` takes; it says itself what is wrong with another one. */
+/** The fields as the built-in `auth` takes them; it says itself what is wrong with others. */
 const Described = t.Object({
   token: t.String(),
   username: t.String({

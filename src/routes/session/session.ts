@@ -148,7 +148,7 @@ export function sessionCookie(core: Core, request: Request, token: string): stri
   });
 }
 
-/** Those that sign it out. One of an earlier version goes where it was the one that counted: else it may be another server's. */
+/** The cookies that sign a browser out. A cookie named as in earlier versions is ended where it counted; elsewhere it may be another server's. */
 export function endedCookies(core: Core, request: Request): string[] {
   const name = sessionCookieName(core);
   const isBare = cookiesOf(request, name).length === 0 && cookiesOf(request, BARE_COOKIE).length > 0;
