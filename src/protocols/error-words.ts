@@ -26,6 +26,7 @@ export interface ErrorWords {
     readonly wrongPassword: string;
     readonly signedOut: string;
     readonly closing: string;
+    readonly overloaded: string;
     readonly otherHost: string;
     readonly broken: string;
     readonly noFiles: string;

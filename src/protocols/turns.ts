@@ -18,7 +18,7 @@ export interface Turns {
   /**
    * Stores the user's message, in a thread that is archived no more, and starts a turn on it. On return the message survives
    * the death of the process. Throws AppError: "notFound" (thread or parent), "invalid" (unknown model or prompt, bad
-   * content), "forbidden" (the model mask; nothing is sent), "conflict" (a turn runs in the thread), "unavailable" (closing).
+   * content), "forbidden" (the model mask; nothing is sent), "conflict" (a turn runs in the thread), "unavailable" (closing, or too busy).
    */
   start(user: User, request: TurnRequest): Promise<TurnInfo>;
 

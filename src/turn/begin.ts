@@ -9,6 +9,7 @@ import { publishFact, userTopic } from "../basics/facts";
 import { share } from "../basics/once";
 import type { Core, FileInfo, NewMessage, Thread, TurnInfo, TurnRequest, User } from "../protocols";
 import { findLease, isHeld, type Lease, type Leases, releaseLease } from "./lease";
+import type { Overload } from "./overload";
 import { busy, type Plan, titleFrom } from "./plan";
 import { addTurn, readTurn, removeTurn } from "./records";
 import { recoverTurn } from "./recover";
@@ -23,6 +24,7 @@ export interface Engine {
   /** The core for one turn, which stays as it is until it is released. */
   readonly pin: () => { readonly core: Core; release(): void };
   readonly leases: Leases;
+  readonly overload: Overload;
   /** Turns of this process, by id. */
   readonly running: Map<string, RunningTurn>;
   /** Turns that are being stored at this moment, by id: they have said nothing, and nobody answers for them yet. */
@@ -122,6 +124,7 @@ async function leaseAndRun(engine: Engine, user: User, plan: Plan, turnId: strin
   const pinned = engine.pin();
   const turn = runTurn({ core: pinned.core, user, info, thread, lease, leases, isClosing: () => engine.isClosing });
   running.set(turnId, turn);
+  engine.overload.watch();
   warnOfLimit(engine);
   void turn.ended.then(() => {
     running.delete(turnId);

@@ -13,6 +13,7 @@ import { type Arrival, begin, type Engine, refuseWhenClosing, startOnce } from "
 import { readEvents } from "./event-log";
 import { createFollowers } from "./follow";
 import { createLeases, declareLeases, findLease, leasedThreads } from "./lease";
+import { createOverload } from "./overload";
 import { checkParameters, chooseModel, planContinuation, planTurn } from "./plan";
 import { declareTurnStores, listTurns, readTurn } from "./records";
 import { recoverTurn, unfinishedParts } from "./recover";
@@ -37,6 +38,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
     core,
     pin,
     leases: createLeases(core),
+    overload: createOverload(core, () => engine.running.size > 0),
     running: new Map(),
     beginning: new Map(),
     starting: new Map(),
@@ -56,6 +58,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
     },
 
     async start(user, request) {
+      engine.overload.refuse();
       await ready();
       const bytes = Buffer.byteLength(request.content ?? "");
       return withRoom(engine, user, bytes, (room) => {
@@ -64,6 +67,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
     },
 
     async continue(user, turnId) {
+      engine.overload.refuse();
       await ready();
       const plan = await planContinuation(core, user, turnId);
       await takeFromLimit(core, user);
@@ -101,6 +105,7 @@ export function createTurns(core: Core, { ready, pin }: PluginExchange): TurnEng
 
     async answer(user, request, signal) {
       refuseWhenClosing(engine);
+      engine.overload.refuse();
       checkParameters(request.parameters ?? {});
       await ready();
       await takeFromLimit(core, user);

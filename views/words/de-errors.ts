@@ -34,6 +34,7 @@ export const errors: ErrorWords = {
     wrongPassword: "Name oder Passwort ist falsch.",
     signedOut: "Du bist abgemeldet. Melde dich an und versuche es dann noch einmal.",
     closing: "Der Server wird gerade beendet. Versuche es gleich noch einmal.",
+    overloaded: "Der Server hat gerade mehr zu tun, als er kann. Versuche es in einigen Sekunden noch einmal.",
     otherHost:
       "Im flüchtigen Betrieb, in dem sich jeder anmelden kann, antwortet der Server nur auf Adressen und Namen seines eigenen Netzes. Setze PUBLIC_URL auf die Adresse, unter der man ihn erreicht.",
     broken: "Im Server ist etwas schiefgegangen; sein Protokoll sagt, was.",

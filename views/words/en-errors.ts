@@ -34,6 +34,7 @@ export const errors: ErrorWords = {
     wrongPassword: "Wrong user name or password.",
     signedOut: "You are signed out. Sign in, then try again.",
     closing: "The server is shutting down. Try again in a moment.",
+    overloaded: "The server has more to do than it can at the moment. Try again in some seconds.",
     otherHost:
       "In ephemeral mode, where anybody may sign in, the server answers only to addresses and names of its own network. Set PUBLIC_URL to the address at which people reach it.",
     broken: "Something went wrong in the server; its log says what.",
