@@ -951,6 +951,12 @@ interface Topic {
   readonly listening: Promise<() => void>;
 }
 
+interface Outgoing {
+  readonly message: Sent;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 interface Sent {
   readonly channel: string;
   readonly n: number;
@@ -967,7 +973,7 @@ function createBus(core: Core, database: Database): BusProtocol {
   const asking = channelOf("\0again"); // No topic is named so.
   const topics = new Map<string, Topic>();
   let sent: Sent[] = [];
-  let outgoing: Sent[] = [];
+  const outgoing: Outgoing[] = [];
   let sending: Promise<void> | null = null;
   let arriving: Promise<void> = Promise.resolve();
   let count = 0;
@@ -978,22 +984,36 @@ function createBus(core: Core, database: Database): BusProtocol {
       if (topic?.handlers.has(handler)) handOver(core, handler.handle, message);
   };
 
+  /** One statement at a time, so that they arrive in order; the next takes all that came meanwhile. */
   const send = async (): Promise<void> => {
+    // So that all of this tick go together.
     await new Promise(setImmediate);
-    const messages = outgoing;
-    outgoing = [];
-    await notify(database, node, messages);
+    while (outgoing.length > 0) {
+      const batch = outgoing.splice(0);
+      const sentNow = notify(
+        database,
+        node,
+        batch.map(({ message }) => message),
+      );
+      await sentNow.then(
+        () => batch.forEach(({ resolve }) => void resolve()),
+        (error) => batch.forEach(({ reject }) => void reject(error)),
+      );
+    }
   };
 
-  const enqueue = async (messages: readonly Sent[]): Promise<void> => {
-    outgoing.push(...messages);
-    // One statement at a time, so that they arrive in order; the next takes all that came meanwhile.
-    const before = sending;
-    if (before) await before.catch(() => {});
-    if (!messages.some((message) => outgoing.includes(message))) return sending ?? undefined;
-    sending = send();
-    return sending;
+  const begin = (): void => {
+    sending ??= send().finally(() => {
+      sending = null;
+      if (outgoing.length > 0) begin();
+    });
   };
+
+  const enqueue = (message: Sent): Promise<void> =>
+    new Promise((resolve, reject) => {
+      outgoing.push({ message, resolve, reject });
+      begin();
+    });
 
   const arrive = (name: string, payload: string): void => {
     const [from = "", n = "", kind = ""] = payload.split(" ", 3);
@@ -1017,7 +1037,7 @@ function createBus(core: Core, database: Database): BusProtocol {
     if (from === node) return;
     const since = performance.now() - awayMs;
     const missed = sent.filter((it) => it.channel === channel && it.n > (heard[node] ?? 0) && it.atMs > since);
-    if (missed.length > 0) enqueue(missed).catch(() => {}); // Nobody waits for it.
+    for (const it of missed) enqueue(it).catch(() => {}); // Whoever asked asks again.
   };
 
   const ask = (name: string, awayMs: number): void => {
@@ -1044,7 +1064,7 @@ function createBus(core: Core, database: Database): BusProtocol {
       const one = { channel: channelOf(topic), n: count, atMs: performance.now(), body: JSON.stringify(message) };
       sent.push(one);
       if (sent.length > 2 * KEPT) sent = sent.slice(-KEPT).filter(({ atMs }) => atMs > performance.now() - KEPT_MS);
-      await enqueue([one]);
+      await enqueue(one);
     },
 
     async subscribe(name, handle) {
@@ -1079,7 +1099,7 @@ function createBus(core: Core, database: Database): BusProtocol {
     async close() {
       isClosed = true;
       topics.clear();
-      while (sending && outgoing.length > 0) await sending.catch(() => {});
+      while (sending) await sending;
     },
   };
 }
