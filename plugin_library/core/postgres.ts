@@ -116,7 +116,12 @@ function createDatabase(core: Core): Database {
       url: own.url,
       max,
       onclose,
-      connection: { search_path: `"${schema}"`, application_name: "skeleton" },
+      // A node that stands still in the middle of a transaction must not hold up who takes over its turns.
+      connection: {
+        search_path: `"${schema}"`,
+        application_name: "skeleton",
+        idle_in_transaction_session_timeout: String(SILENT_MS),
+      },
       ...(own.password !== undefined && { password: own.password }),
       ...(own.ca !== undefined && { tls: { ca: Bun.file(own.ca) } }),
     });
@@ -313,7 +318,7 @@ function codeOf(error: unknown): string {
 
 /** The network, a server that ends or starts, or one that has no connection left. */
 function isAway(error: unknown): boolean {
-  return /^(ERR_POSTGRES_(CONNECTION|IDLE|LIFETIME)|08|57P0|53300|ECONN|EPIPE|ETIMEDOUT)/.test(codeOf(error));
+  return /^(ERR_POSTGRES_(CONNECTION|IDLE|LIFETIME)|08|57P0|25P03|53300|ECONN|EPIPE|ETIMEDOUT)/.test(codeOf(error));
 }
 
 function isConflict(error: unknown): boolean {

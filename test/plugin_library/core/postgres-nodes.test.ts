@@ -155,6 +155,24 @@ describe.skipIf(noPostgres !== null)("nodes on one PostgreSQL", () => {
     expect(textOf(next.events)).toBe("Once more.");
   });
 
+  test("a node that stood still for too long adds nothing to a reply that another one has ended", async () => {
+    const frozen = await startNode();
+    const held = gate();
+    upstream.script({ parts: ["Begun, ", { wait: held.opened }, "and too late."] }, reply("Once more."));
+    const { seen, follower, threadId } = await begin(frozen, there);
+    await Bun.sleep(300); // Until it is saved.
+    process.kill(frozen.server.pid, "SIGSTOP");
+    await follower.over;
+    expect(last(follower)[0]).toBe("error");
+    process.kill(frozen.server.pid, "SIGCONT");
+    held.open();
+    await seen.over;
+    expect(textOf(seen.events)).toBe("Begun, ");
+    const next = sendMessage(frozen.api, { content: "Again", thread_id: threadId });
+    await next.over;
+    expect(await said(there, threadId)).toEqual(["Begun, ", "Once more."]);
+  });
+
   test("a node that is killed leaves what was shown, and another one ends its reply and goes on with it", async () => {
     const doomed = await startNode();
     const held = gate();
