@@ -129,6 +129,45 @@ describe.skipIf(noPostgres !== null)("nodes on one PostgreSQL", () => {
     expect((await said(here, threadId)).join("")).toBe("Begun, and done.");
   });
 
+  test("behind a balancer that sends each request to another node a chat is one chat", async () => {
+    const asked = new Set<string>();
+    let requests = 0;
+    const balancer = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      idleTimeout: 0,
+      fetch({ url, method, headers, body }) {
+        const { server } = [here, there][requests++ % 2] as Node;
+        asked.add(server.address);
+        const { pathname, search } = new URL(url);
+        return fetch(server.address + pathname + search, { method, headers, body });
+      },
+    });
+    const api = await signIn(`http://127.0.0.1:${balancer.port}`, PASSWORD);
+    const headers = { authorization: `Bearer ${api.token}` };
+    let threadId: unknown;
+    for (const answer of ["One.", "Two.", "Three."]) {
+      upstream.script(reply(answer));
+      const seen = sendMessage(api, { content: "Next", ...(threadId !== undefined && { thread_id: threadId }) });
+      await seen.over;
+      expect([textOf(seen.events), last(seen)]).toEqual([answer, ["stream_end", "stop"]]);
+      threadId = seen.events[0]?.data.thread_id;
+    }
+    for (const _ of [1, 2]) expect(await said({ ...here, api }, String(threadId))).toEqual(["One.", "Two.", "Three."]);
+    const body = new FormData();
+    body.set("file", new File(["x".repeat(300_000)], "x.txt"));
+    const put = await fetch(`${api.address}/api/v1/files`, { method: "POST", headers, body });
+    const { id } = (await put.json()) as { readonly id: string };
+    for (const _ of [1, 2]) {
+      const bytes = await (await fetch(`${api.address}/api/v1/files/${id}`, { headers })).bytes();
+      expect(bytes).toHaveLength(300_000);
+      const found = await get<unknown[]>(api, "/api/v1/search?q=three");
+      expect(found).toHaveLength(1);
+    }
+    expect(asked.size).toBe(2);
+    await balancer.stop(true);
+  });
+
   test("what a tool of one asks is answered at another", async () => {
     upstream.script({ parts: toolCall("ask", { n: "1" }, { id: "call-1" }) }, reply("It is done."));
     const seen = sendMessage(here.api, { content: "Ask" });
