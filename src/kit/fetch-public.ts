@@ -3,9 +3,9 @@
  * connected to, whatever the name says a moment later, and each redirect is checked anew. Plugins get it from `skeleton`.
  */
 
-import dns from "node:dns/promises";
-import { BlockList, isIP } from "node:net";
+import type { BlockList } from "node:net";
 import { codeOf } from "../basics/errors";
+import { lazy } from "../basics/once";
 
 const REDIRECTS_MAX = 5;
 
@@ -66,7 +66,7 @@ async function request(url: URL, { allow = [], only, headers = {}, signal }: Fet
   for (const address of addresses) {
     const target = new URL(url);
     Object.assign(target, { username: "", password: "", hash: "" });
-    target.hostname = isIP(address) === 6 ? `[${address}]` : address;
+    target.hostname = net().isIP(address) === 6 ? `[${address}]` : address;
     const options: BunFetchRequestInit = {
       headers: { ...headers, host: url.host },
       tls: { serverName: hostOf(url) },
@@ -88,7 +88,8 @@ async function request(url: URL, { allow = [], only, headers = {}, signal }: Fet
 /** Addresses of the host, all of them fit to be connected to. Throws an Error with a sentence for the model. */
 async function resolve(url: URL, allow: readonly string[]): Promise<string[]> {
   const host = hostOf(url);
-  const entries = isIP(host) ? [{ address: host }] : await dns.lookup(host, { all: true }).catch(() => []);
+  const { lookup } = await import("node:dns/promises");
+  const entries = net().isIP(host) ? [{ address: host }] : await lookup(host, { all: true }).catch(() => []);
   const found = entries.map(({ address }) => address);
   if (found.length === 0) throw new Error(`There is no host ${host}.`);
   const isAllowed = allow.some((host) => !host.startsWith("*.") && isOf(url, host));
@@ -117,10 +118,17 @@ const SPECIAL_V4 =
   "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3";
 /** Within 2000::/3, outside of which nothing is public. */
 const SPECIAL_V6 = "2001::/23 2001:db8::/32 2002::/16 3fff::/20";
-const special = listOf(`${SPECIAL_V4} ${SPECIAL_V6}`);
-const global = listOf("2000::/3");
+
+/** Loaded with the first address: a server starts without it. */
+function net(): typeof import("node:net") {
+  return require("node:net");
+}
+
+const specialList = lazy(() => listOf(`${SPECIAL_V4} ${SPECIAL_V6}`));
+const globalList = lazy(() => listOf("2000::/3"));
 
 function listOf(networks: string): BlockList {
+  const { BlockList, isIP } = net();
   const list = new BlockList();
   for (const network of networks.split(" ")) {
     const [address = "", bits] = network.split("/");
@@ -130,6 +138,6 @@ function listOf(networks: string): BlockList {
 }
 
 function isPublic(address: string): boolean {
-  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-  return !special.check(address, family) && (family === "ipv4" || global.check(address, family));
+  const family = net().isIP(address) === 6 ? "ipv6" : "ipv4";
+  return !specialList().check(address, family) && (family === "ipv4" || globalList().check(address, family));
 }

@@ -4,7 +4,6 @@
  */
 
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import type { Core, Html } from "../../protocols";
 import { outsideMarkup } from "./address";
 
@@ -77,9 +76,14 @@ export function fragment(target: string, swap: Swap, content: Html, depth = 0): 
 }
 
 const WORTH_BYTES = 1024; // Below it the headers weigh more than what is saved.
-const packInThread = promisify(gzip);
 /** Of what is sent to many windows, with the markup that was packed: that of other servers, or of a view that used its object again, is another. */
-const packed = new WeakMap<Html, { readonly markup: string; readonly packing: ReturnType<typeof packInThread> }>();
+const packed = new WeakMap<Html, { readonly markup: string; readonly packing: Promise<Buffer> }>();
+
+/** Not in the event loop: a long page takes some milliseconds. The module is loaded with the first page. */
+async function packInThread(bytes: Buffer): Promise<Buffer> {
+  const { gzip } = await import("node:zlib");
+  return promisify(gzip)(bytes);
+}
 
 export function takesGzip(request: Request): boolean {
   const wishes = request.headers.get("accept-encoding") ?? "";
@@ -98,7 +102,6 @@ export async function sentPage({ config }: Core, request: Request, response: unk
   }
   init.headers.set("content-encoding", "gzip");
   init.headers.append("vary", "accept-encoding");
-  // Not in the event loop: a long page takes some milliseconds.
   const known = packed.get(page);
   const packing = known?.markup === markup ? known.packing : packInThread(bytes);
   packed.set(page, { markup, packing });

@@ -4,7 +4,6 @@
  * somebody else's guesses would: the right password is taken from where somebody signed in to the account before.
  */
 
-import { isIP } from "node:net";
 import { AppError, errorOf } from "../../basics/errors";
 import { onceDone, perServer } from "../../basics/once";
 import type { Core, Rate, User } from "../../protocols";
@@ -67,13 +66,14 @@ export function accountKey(username: string): string {
 }
 
 const ADDRESS_MAX = 64; // Characters; a proxy may write what it likes.
+const MAY_BE_IPV6 = /^[\da-f.]*:[\da-f:.]*$/i;
 
 /** What counts as one address: of IPv6 the /64, which is what one household or one rented server has, of IPv4 the address. */
 export function networkOf(address: string): string {
   const bare = address.replace(/^\[([^\]]*)\](?::\d+)?$/, "$1").replace(/^([\d.]+):\d+$/, "$1");
   const [text = ""] = bare.split("%", 1);
   // The parser of addresses writes each in one way.
-  const canonical = isIP(text) === 6 ? URL.parse(`http://[${text}]/`)?.hostname.slice(1, -1) : undefined;
+  const canonical = MAY_BE_IPV6.test(text) ? URL.parse(`http://[${text}]/`)?.hostname.slice(1, -1) : undefined;
   if (canonical === undefined) return bare.slice(0, ADDRESS_MAX);
   // The two points stand for as many zeros as are missing.
   const [head = [], tail = []] = canonical.split("::").map((part) => part.split(":").filter(Boolean));
