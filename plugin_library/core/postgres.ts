@@ -97,14 +97,8 @@ function databaseOf(core: Core): Database {
 const GROUP = 500; // Writes in one transaction.
 const AGAIN_MS = 100; // After a lost connection; a server that restarts is away for about a second.
 const SILENT_MS = 10_000; // No answer to a few writes for so long means that none will come.
+const CLOSING_S = 1; // Nothing is under way any more but reads that nobody waits for.
 const TRIES = 20; // Of a write that the database ended because another one was in its way.
-
-interface Write {
-  readonly isAlone: boolean;
-  run(query: Query): Promise<unknown>;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
 
 function createDatabase(core: Core): Database {
   const own = core.settings<Settings>(NAME);
@@ -130,9 +124,6 @@ function createDatabase(core: Core): Database {
     // Each try that fails is told as well.
     if (!isLost) [isLost, lostMs] = [true, performance.now()];
   }) as Connections & Listening;
-  let writes = connect(1);
-  let waiting: Write[] = [];
-  let flushing: Promise<void> | null = null;
   let closed: Promise<void> | null = null;
 
   /** Until it succeeds, fails for another reason than that the database is away, or that has lasted too long. */
@@ -148,12 +139,80 @@ function createDatabase(core: Core): Database {
     }
   };
 
-  const ready = onceDone(() => again(() => prepare(writes, schema)));
+  const ready = onceDone(() => again(() => prepare(reads, schema)));
 
   const read: Query = async (sql, values = []) => {
     await ready();
     return again(() => reads.unsafe(sql, values.map(toColumn)));
   };
+  const writes = createWrites({ connect: () => connect(1), reads, again, ready });
+
+  return {
+    ready,
+    read,
+    write: writes.write,
+    async listen(channel, take, returned) {
+      await ready();
+      let isFirst = true;
+      const listening = await again(() =>
+        hearing.listen(channel, take, () => {
+          if (!isFirst) returned?.(performance.now() - lostMs);
+          [isFirst, isLost] = [false, false];
+        }),
+      );
+      return () => void listening.unlisten().catch(() => {}); // Nobody listens to a connection that is lost.
+    },
+    async ping() {
+      await reads.unsafe("SELECT 1").catch((error) => {
+        throw failureOf(error);
+      });
+    },
+    close() {
+      closed ??= (async () => {
+        await writes.close();
+        if (core.config.scratch !== null) await reads.unsafe(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
+        await Promise.all([reads, hearing].map((it) => it.close({ timeout: CLOSING_S })));
+      })();
+      return closed;
+    },
+  };
+}
+
+/** What Bun has and its types do not yet. `heard` is called each time that the channel is listened to, so again after a lost connection. */
+interface Listening {
+  listen(channel: string, take: (payload: string) => void, heard: () => void): Promise<{ unlisten(): Promise<void> }>;
+}
+
+function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | null = null;
+  return () => {
+    done ??= work().catch((error: unknown) => {
+      done = null;
+      throw error;
+    });
+    return done;
+  };
+}
+
+interface Reaching {
+  connect(): Connections;
+  readonly reads: Connections;
+  again<T>(work: () => Promise<T>): Promise<T>;
+  ready(): Promise<void>;
+}
+
+interface Write {
+  readonly isAlone: boolean;
+  run(query: Query): Promise<unknown>;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** The queue of writes. One transaction is under way at a time, and the next takes all that came meanwhile. */
+function createWrites({ connect, reads, again, ready }: Reaching) {
+  let connections = connect();
+  let waiting: Write[] = [];
+  let flushing: Promise<void> | null = null;
 
   /** All of them or none. Throws when the outcome is known to be none. */
   const transact = (group: readonly Write[]): Promise<unknown[]> => {
@@ -166,11 +225,11 @@ function createDatabase(core: Core): Database {
       id = null;
       const late = () => {
         // A network that swallows everything: the connection is of no more use.
-        void writes.close({ timeout: 0 }).catch(() => {});
-        writes = connect(1);
+        void connections.close({ timeout: 0 }).catch(() => {});
+        connections = connect();
         throw Object.assign(new Error(AWAY), { code: "ERR_POSTGRES_CONNECTION_TIMEOUT" });
       };
-      const work = inTransaction(writes, group, (transaction, results) => ([id, values] = [transaction, results]));
+      const work = inTransaction(connections, group, (transaction, results) => ([id, values] = [transaction, results]));
       // What changes tables takes as long as it takes.
       return group[0]?.isAlone ? work : within(work, { ms: SILENT_MS }, late);
     };
@@ -220,53 +279,16 @@ function createDatabase(core: Core): Database {
   };
 
   return {
-    ready,
-    read,
-    write: (run, isAlone = false) =>
+    write: <T>(run: (query: Query) => Promise<T>, isAlone = false): Promise<T> =>
       new Promise((resolve, reject) => {
         waiting.push({ run, isAlone, resolve: resolve as (value: unknown) => void, reject });
         begin();
       }),
-    async listen(channel, take, returned) {
-      await ready();
-      let isFirst = true;
-      const listening = await again(() =>
-        hearing.listen(channel, take, () => {
-          if (!isFirst) returned?.(performance.now() - lostMs);
-          [isFirst, isLost] = [false, false];
-        }),
-      );
-      return () => void listening.unlisten().catch(() => {}); // Nobody listens to a connection that is lost.
+    /** After what was begun. */
+    async close(): Promise<void> {
+      while (flushing) await flushing;
+      await connections.close({ timeout: CLOSING_S });
     },
-    async ping() {
-      await reads.unsafe("SELECT 1").catch((error) => {
-        throw failureOf(error);
-      });
-    },
-    close() {
-      closed ??= (async () => {
-        while (flushing) await flushing;
-        if (core.config.scratch !== null) await writes.unsafe(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
-        await Promise.all([reads, hearing, writes].map((it) => it.close({ timeout: 1 })));
-      })();
-      return closed;
-    },
-  };
-}
-
-/** What Bun has and its types do not yet. `heard` is called each time that the channel is listened to, so again after a lost connection. */
-interface Listening {
-  listen(channel: string, take: (payload: string) => void, heard: () => void): Promise<{ unlisten(): Promise<void> }>;
-}
-
-function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
-  let done: Promise<T> | null = null;
-  return () => {
-    done ??= work().catch((error: unknown) => {
-      done = null;
-      throw error;
-    });
-    return done;
   };
 }
 
