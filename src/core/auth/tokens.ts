@@ -8,8 +8,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { jwt } from "@elysiajs/jwt";
 import { codeOf, errorOf, messageOf } from "../../basics/errors";
+import { onceDone } from "../../basics/once";
 import { createRecent } from "../../basics/recent";
 import { addIfAbsent } from "../../basics/records";
 import { isSameSecret } from "../../basics/secret";
@@ -50,7 +50,8 @@ const S_PER_HOUR = 3600;
 const REMEMBERED = 20_000; // Tokens, about half a kilobyte each: more than one process has open streams.
 
 export function createTokens(secret: string, ttlHours: number): Tokens {
-  const signer = jwt({ secret, alg: "HS256" }).decorator.jwt;
+  // Loaded with the first token: a server starts without it.
+  const signer = onceDone(async () => (await import("@elysiajs/jwt")).jwt({ secret, alg: "HS256" }).decorator.jwt);
   const remembered = createRecent<Claims>(REMEMBERED, () => 1);
   const fingerprints = new WeakMap<Account, string>();
 
@@ -67,15 +68,15 @@ export function createTokens(secret: string, ttlHours: number): Tokens {
 
   return {
     installation: macOf("installation").subarray(0, INSTALLATION_BYTES).toString("hex"),
-    sign(account, madeMs) {
+    async sign(account, madeMs) {
       const exp = Math.floor(Date.now() / 1000 + ttlHours * S_PER_HOUR);
       const jti = randomId();
-      return signer.sign({ sub: account.user.username, exp, pwd: fingerprint(account), jti, made: madeMs });
+      return (await signer()).sign({ sub: account.user.username, exp, pwd: fingerprint(account), jti, made: madeMs });
     },
     async read(token) {
       const known = remembered.get(token);
       if (known && known.expiresMs > Date.now()) return known;
-      const claims = claimsOf(await signer.verify(token, REQUIRED));
+      const claims = claimsOf(await (await signer()).verify(token, REQUIRED));
       if (claims) remembered.set(token, claims);
       return claims;
     },
