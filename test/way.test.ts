@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { projectFolder } from "./support/project";
 import { temporaryFolder } from "./support/temporary";
 
-const FILES_MAX = 107;
-const LINES_MAX = 2650;
+// What the code needs, and not the aim: docs/decisions/0054-how-much-one-message-runs.md says why.
+const FILES_MAX = 64;
+const LINES_MAX = 2350;
 const READING_LINES_MAX = 6000;
 
 test(`one plain message runs lines of at most ${FILES_MAX} files, and ${LINES_MAX} lines`, async () => {
