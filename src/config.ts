@@ -4,7 +4,7 @@
  * reader of process.env.
  */
 
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { readSize } from "./basics/size";
 import type { Config, LogLevel, Rate } from "./protocols";
@@ -53,7 +53,7 @@ export function loadConfig(environment: Environment = process.env, workingFolder
   const tls = [TABLE.tlsCertFile, TABLE.tlsKeyFile].filter((variable) => textOf(environment, variable) !== null);
   if (tls.length === 1) problems.push("TLS_CERT_FILE, TLS_KEY_FILE: only one of them is set; HTTPS needs both.");
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze({ ...Object.fromEntries(entries), dataPathGiven, scratch: null });
+  return Object.freeze({ ...Object.fromEntries(entries), dataPathGiven, ephemeralFolder: null, scratch: null });
 }
 
 /** What the environment sets and nothing here reads, each as a sentence that names what was meant. Names alone: a value may be a secret. */
@@ -186,7 +186,9 @@ function textOf(environment: Environment, variable: ConfigVariable): string | nu
 
 const MAX_TIMER_S = 2_000_000; // setTimeout fires at once beyond 2^31 ms, about 2,147,000 s.
 
-const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch">]-?: Variable<Config[Key]> } = {
+const TABLE: {
+  readonly [Key in Exclude<keyof Config, "dataPathGiven" | "ephemeralFolder" | "scratch">]-?: Variable<Config[Key]>;
+} = {
   openaiApiKey: secret("OPENAI_API_KEY", anyText),
   openaiBaseUrl: optional("OPENAI_BASE_URL", httpUrl("http://localhost:11434/v1")),
   jwtSecretKey: secret("JWT_SECRET_KEY", anyText),
@@ -194,6 +196,7 @@ const TABLE: { readonly [Key in Exclude<keyof Config, "dataPathGiven" | "scratch
   mode: variable("SKELETON_MODE", "persistent", oneOf("persistent", "ephemeral")),
   host: variable("SKELETON_HOST", "0.0.0.0", anyText),
   port: variable("SKELETON_PORT", "8000", wholeNumber(0, 65_535)),
+  workers: variable("SKELETON_WORKERS", "1", workers),
   publicUrl: optional("PUBLIC_URL", publicUrl),
   tlsCertFile: optional("TLS_CERT_FILE", inDataPath),
   tlsKeyFile: optional("TLS_KEY_FILE", inDataPath),
@@ -332,6 +335,14 @@ function wholeNumber(least: number, most: number): Parser<number> {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     return value >= least && value <= most ? value : new Wrong(`a whole number from ${least} to ${most}`);
   };
+}
+
+const WORKERS_MAX = 64;
+
+function workers(text: string, folders: Folders): number | Wrong {
+  if (text.toLowerCase() === "auto") return Math.min(WORKERS_MAX, availableParallelism());
+  const value = wholeNumber(1, WORKERS_MAX)(text, folders);
+  return value instanceof Wrong ? new Wrong(`${value.expected}, or auto`) : value;
 }
 
 function positiveNumber(most: number): Parser<number> {

@@ -8,6 +8,7 @@ import { createLog } from "./basics/log";
 import { originOf } from "./basics/origin";
 import { ConfigError, ignoredSettings, loadConfig } from "./config";
 import type { Config, Log } from "./protocols";
+import type { Serving } from "./serve";
 import { surviveUncaught } from "./uncaught";
 
 const USAGE = `Usage: skeleton [command]
@@ -37,7 +38,8 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
     if (command === "serve") return await runServer(loadConfig());
     if (command === "users") return await editUsers(rest, loadConfig());
     if (command === "check") return await checkFiles(rest, loadConfig());
-    // Not for people: what `check` and the reading of documents run beside themselves.
+    // Not for people: one of several servers on a port, and what `check` and the reading of documents run beside themselves.
+    if (command === "serve-worker") return await runWorker(loadConfig());
     if (command === "check-here") return await checkHere(rest, loadConfig());
     if (command === "read-document") return await readDocument(rest);
     if (command === "types")
@@ -48,7 +50,7 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
   } catch (error) {
     console.error(error instanceof ConfigError ? error.message : `skeleton: ${messageOf(error)}`);
     // What a plugin has begun by now, such as a timer, would keep a server alive that serves nothing.
-    if (command === "serve") process.exit(1);
+    if (command === "serve" || command === "serve-worker") process.exit(1);
     return 1;
   }
   console.error(`There is no command ${JSON.stringify(command)}.\n\n${USAGE}`);
@@ -56,29 +58,70 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<nu
 }
 
 /** Returns when the server listens; the process goes on until it is told to end. */
-async function runServer(config: Config): Promise<undefined> {
-  const log = createLog(config.logLevel);
-  surviveUncaught(log);
+async function runServer(given: Config): Promise<undefined> {
+  const log = createLog(given.logLevel);
   for (const ignored of ignoredSettings()) log.warn(ignored);
+  const config = given.workers > 1 && !(await canHaveWorkers(log)) ? { ...given, workers: 1 } : given;
+  const serving =
+    config.workers > 1
+      ? await startWorkers(config, log)
+      : await serveHere(log, async () => {
+          // Imported here because it is most of the program: other commands need little of it, and production must be set before.
+          const { serve } = await import("./serve");
+          return serve(config);
+        });
+  if (config.mode === "ephemeral") {
+    console.warn("EPHEMERAL MODE: nothing is kept, and anyone may sign in as `default` with the password `default`.");
+  }
+  const by = config.workers > 1 ? ` with ${config.workers} workers` : "";
+  console.log(`Skeleton listens on ${serving.url}${by}`);
+  const address = config.publicUrl ?? serving.url;
+  if (serving.setupPath) console.log(`Make the first administrator: ${address}${serving.setupPath}`);
+}
+
+async function canHaveWorkers(log: Log): Promise<boolean> {
+  const { canShareAPort } = await import("./workers");
+  if (!canShareAPort())
+    log.warn(`SKELETON_WORKERS: on ${process.platform} the first of them would get all; there is one`);
+  return canShareAPort();
+}
+
+/** The first signal is passed on, and so is a second one, at which the workers end at once. */
+async function startWorkers(config: Config, log: Log) {
+  const workers = await (await import("./workers")).startWorkers(config, log);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => void workers.stop(signal).then((code) => process.exit(code)));
+  }
+  return workers;
+}
+
+async function runWorker(config: Config): Promise<undefined> {
+  const log = createLog(config.logLevel);
+  // Without a parent there is nobody to start it anew, or to end it.
+  let end = (): void => process.exit(1);
+  // Heard from now on: a message that comes before anybody listens is lost.
+  const message = new Promise((resolve) => process.once("message", resolve));
+  process.on("disconnect", () => end());
+  const { serveAsWorker } = await import("./workers");
+  const { end: endInOrder } = await serveHere(log, async () => serveAsWorker(config, await message));
+  end = endInOrder;
+}
+
+/** Ends it on a signal, or when `end` is called. */
+async function serveHere(log: Log, serve: () => Promise<Serving>) {
+  surviveUncaught(log);
   // A plugin that ends the process must not leave it as if it had served.
   const cut = (): void => {
     console.error("skeleton: The process was ended before the server listened, by one of the plugins as it seems.");
     process.exitCode = 1;
   };
   process.on("exit", cut);
-  // Imported here because it is most of the program: other commands need little of it, and production must be set before.
-  const { serve } = await import("./serve");
-  const serving = await serve(config).finally(() => process.off("exit", cut));
-  endOnSignal(serving.stop);
-  if (config.mode === "ephemeral") {
-    console.warn("EPHEMERAL MODE: nothing is kept, and anyone may sign in as `default` with the password `default`.");
-  }
-  console.log(`Skeleton listens on ${serving.url}`);
-  const address = config.publicUrl ?? serving.url;
-  if (serving.setupPath) console.log(`Make the first administrator: ${address}${serving.setupPath}`);
+  const serving = await serve().finally(() => process.off("exit", cut));
+  return { ...serving, end: endOnSignal(serving.stop) };
 }
 
-function endOnSignal(stop: () => Promise<void>): void {
+/** Gives what does the same without a signal. */
+function endOnSignal(stop: () => Promise<void>): () => void {
   let askedAtMs: number | null = null;
   const end = (): void => {
     if (askedAtMs === null) {
@@ -94,6 +137,7 @@ function endOnSignal(stop: () => Promise<void>): void {
   };
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
+  return end;
 }
 
 /** Imported here because what edits YAML takes longer to load than the server takes to start. */

@@ -1,9 +1,10 @@
 /** Runs the server: core, routes, port, and an orderly end. */
 
+import { randomBytes } from "node:crypto";
 import { BODY_MAX_BYTES, closeStreams, createApp } from "./app";
 import { errorOf, isAppError, messageOf } from "./basics/errors";
 import { createLog } from "./basics/log";
-import { originOf } from "./basics/origin";
+import { cannotListen, originOf } from "./basics/origin";
 import { type DataLock, shareData } from "./data-lock";
 import { watchDescriptors } from "./descriptors";
 import { install } from "./plugins";
@@ -16,12 +17,14 @@ const CLOSING_MS = 500; // A client that does not take its last bytes by then wi
 
 export interface Serving {
   readonly url: string;
+  readonly port: number;
   /** Path and query of the page that makes the first administrator; null when there is one. */
   readonly setupPath: string | null;
   stop(): Promise<void>;
 }
 
-export async function serve(config: Config): Promise<Serving> {
+/** `setupToken` is that of all workers; absent = one of its own. */
+export async function serve(config: Config, setupToken = randomBytes(24).toString("base64url")): Promise<Serving> {
   const log = createLog(config.logLevel);
   let pair = readPair(config);
   const lock = lockData(config, log);
@@ -30,8 +33,8 @@ export async function serve(config: Config): Promise<Serving> {
     throw error;
   });
   const stop = (graceMs: number) => stopCore(graceMs).finally(() => lock?.release());
-  const setupToken = (await needsSetup(core)) ? randomToken() : null;
-  const app = createApp(core, setupToken);
+  const token = (await needsSetup(core)) ? setupToken : null;
+  const app = createApp(core, token);
   await listen(app, config, pair, stop);
   const port = app.server?.port ?? config.port;
   /** Bun's servers that listened before a pause, whose streams may still go on. */
@@ -58,7 +61,8 @@ export async function serve(config: Config): Promise<Serving> {
   const unwatchPair = pair && watchPair(config, log, pair, renew);
   return {
     url: originOf(config, port),
-    setupPath: setupToken === null ? null : `/setup?token=${setupToken}`,
+    port,
+    setupPath: token === null ? null : `/setup?token=${token}`,
     async stop() {
       await stop(config.shutdownGraceS * 1000);
       unwatch();
@@ -93,10 +97,6 @@ async function needsSetup({ auth, plugins }: Core): Promise<boolean> {
   }
 }
 
-function randomToken(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
-}
-
 /** Throws an Error that names the variable when the address cannot be had. */
 async function listen(
   app: ReturnType<typeof createApp>,
@@ -108,16 +108,11 @@ async function listen(
     app.listen(addressOf(config, pair));
   } catch (error) {
     await stop(0);
-    throw new Error(
-      `Cannot listen on SKELETON_HOST ${config.host}, SKELETON_PORT ${config.port}: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    throw cannotListen(config, error);
   }
 }
 
-function addressOf({ host, port }: Config, tls: TlsPair | null) {
+function addressOf({ host, port, workers }: Config, tls: TlsPair | null) {
   return {
     ...(tls && { tls }),
     hostname: host,
@@ -125,8 +120,8 @@ function addressOf({ host, port }: Config, tls: TlsPair | null) {
     idleTimeout: IDLE_TIMEOUT_S,
     // Beyond it Bun answers without a word, so ours comes first.
     maxRequestBodySize: BODY_MAX_BYTES + MARGIN_BYTES,
-    // Elysia's default lets a second server share the port, and each would get some of the requests.
-    reusePort: false,
+    // Elysia's default lets a second server share the port, and each would get some of the requests: for workers alone.
+    reusePort: workers > 1,
     // Bun's page for developers shows source and folders to whoever causes an error.
     development: false,
   };

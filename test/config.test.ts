@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { CONFIG_VARIABLES, ConfigError, ignoredSettings, loadConfig, secretVariable } from "../src/config";
 
@@ -24,6 +25,7 @@ describe("without any variable", () => {
       mode: "persistent",
       host: "0.0.0.0",
       port: 8000,
+      workers: 1,
       publicUrl: null,
       tlsCertFile: null,
       tlsKeyFile: null,
@@ -51,6 +53,7 @@ describe("without any variable", () => {
       heartbeatS: 5,
       saveWindowMs: 0,
       requestsMax: 256,
+      ephemeralFolder: null,
       scratch: null,
     });
   });
@@ -110,6 +113,8 @@ describe("a value that is set", () => {
     ["QUOTA_BYTES", "0", "quotaBytes", 0],
     ["STREAMS_PER_USER", "0", "streamsPerUser", 0],
     ["SHUTDOWN_GRACE_S", "0", "shutdownGraceS", 0],
+    ["SKELETON_WORKERS", "64", "workers", 64],
+    ["SKELETON_WORKERS", "Auto", "workers", Math.min(64, availableParallelism())],
     ["HEARTBEAT_S", "0.5", "heartbeatS", 0.5],
     ["SAVE_WINDOW_MS", "200", "saveWindowMs", 200],
     ["BUN_CONFIG_MAX_HTTP_REQUESTS", "20000", "requestsMax", 20_000],

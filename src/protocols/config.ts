@@ -17,6 +17,8 @@ export interface Config {
   readonly host: string;
   /** `SKELETON_PORT`; 0 = any free one. */
   readonly port: number;
+  /** `SKELETON_WORKERS`: processes that serve the port together; `auto` is their number by now. */
+  readonly workers: number;
   /** `PUBLIC_URL`: the address at which people reach the server, with the path below which it is if there is one; null = as each request says. */
   readonly publicUrl: string | null;
   /** `TLS_CERT_FILE`, absolute: the certificate chain to serve HTTPS with; null = plain HTTP. */
@@ -71,6 +73,8 @@ export interface Config {
   readonly saveWindowMs: number;
   /** `BUN_CONFIG_MAX_HTTP_REQUESTS`: Bun's own, read by it before the process starts: requests to others under way at once. */
   readonly requestsMax: number;
+  /** Where the workers of an ephemeral server keep what they share, until it ends; null = in memory, or the server is none. */
+  readonly ephemeralFolder: string | null;
   /**
    * Null while serving. In `skeleton check` a name of `a-z`, `0-9` and `_`, another one for each case: a plugin that keeps data elsewhere
    * than in `dataPath`, such as in a database server, must keep it under this name (as a schema, a prefix, a folder) and drop all of it in

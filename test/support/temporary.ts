@@ -23,6 +23,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     mode: "persistent",
     host: "127.0.0.1",
     port: 0,
+    workers: 1,
     publicUrl: null,
     tlsCertFile: null,
     tlsKeyFile: null,
@@ -50,6 +51,7 @@ export function testConfig(dataPath: string, overrides: Partial<Config> = {}): C
     heartbeatS: 5,
     saveWindowMs: 0,
     requestsMax: 20_000,
+    ephemeralFolder: null,
     scratch: null,
     ...overrides,
   };

@@ -51,7 +51,8 @@ export function createAuth(core: Core): AuthProtocol {
   /** The account of a token that is good, and what the token says. */
   const open = async (token: string): Promise<{ account: Account; claims: Claims } | null> => {
     const claims = await tokens.read(token);
-    const account = claims && source.find(claims.username);
+    // An account that another process has just made is in the file, and may not have been read here.
+    const account = claims && (source.find(claims.username) ?? source.findNow(claims.username));
     if (!claims || !account || !tokens.isMadeUnder(account, claims)) return null;
     return (await ended()).has(claims) ? null : { account, claims };
   };
@@ -102,6 +103,8 @@ interface AccountSource {
   /** False while there may be accounts and none could ever be read. */
   isReadable(): boolean;
   find(username: string): Account | undefined;
+  /** Also one that was made a moment ago. */
+  findNow(username: string): Account | undefined;
   authenticate(username: string, password: string): Promise<User | null>;
   readonly setup?: AuthSetup;
 }
@@ -111,6 +114,7 @@ function ephemeralAccounts(): AccountSource {
   return {
     isReadable: () => true,
     find: (username) => (username === "default" ? account : undefined),
+    findNow: () => undefined,
     // Nothing to keep secret: name and password are printed in the manual.
     async authenticate(username, password) {
       return username === "default" && password === "default" ? account.user : null;
@@ -123,6 +127,7 @@ function accountsOnFile(path: string, log: Log): AccountSource {
   return {
     isReadable: () => file.problem() === null || file.get().entries > 0,
     find: (username) => file.get().byName.get(username),
+    findNow: (username) => file.refresh().byName.get(username),
     async authenticate(username, password) {
       const accounts = file.get();
       const account = accounts.byName.get(normaliseName(username));

@@ -7,7 +7,7 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { codeOf, errorOf, messageOf } from "../../basics/errors";
 import { onceDone } from "../../basics/once";
 import { createRecent } from "../../basics/recent";
@@ -200,7 +200,8 @@ const WINNER_WAIT_MS = 1000; // Between creating the file and writing to it anot
 
 /** Throws an Error with a sentence for the owner when there is no secret to be had. */
 export function readSecret(config: Config, log: Log): string {
-  if (config.mode === "ephemeral") return createSecret();
+  if (config.mode === "ephemeral")
+    return config.ephemeralFolder ? sharedSecret(config.ephemeralFolder) : createSecret();
   try {
     if (config.jwtSecretKey !== null) return requireLength(config.jwtSecretKey, "JWT_SECRET_KEY", config, log);
     if (createSecretFile(config.jwtSecretFile))
@@ -210,6 +211,13 @@ export function readSecret(config: Config, log: Log): string {
     if (dirname(config.jwtSecretFile) === config.dataPath) requireDataFolder(config);
     throw new Error(`No secret to sign sessions with: ${messageOf(error)}. Set JWT_SECRET_KEY or JWT_SECRET_FILE.`);
   }
+}
+
+/** Of the workers of one server. */
+function sharedSecret(folder: string): string {
+  const path = join(folder, "jwt.secret");
+  createSecretFile(path);
+  return readSecretFile(path);
 }
 
 /** Writes a fresh secret that only the owner can read. False, and nothing touched, when there is such a file already. */

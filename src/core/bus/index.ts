@@ -23,11 +23,12 @@ export function createBus(core: Core, runtimeFolder: string | null = null): BusP
     }
   };
 
+  const dataPath = sharedFolder(core);
   const peers: Peers | null =
-    runtimeFolder !== null && hasSharedData(core)
+    runtimeFolder !== null && dataPath !== null
       ? createPeers({
           log: core.log,
-          folders: () => socketFolders(core.config.dataPath, runtimeFolder),
+          folders: () => socketFolders(dataPath, runtimeFolder),
           topics: () => [...topics.keys()],
           tell,
         })
@@ -58,9 +59,10 @@ export function createBus(core: Core, runtimeFolder: string | null = null): BusP
   };
 }
 
-/** Data in memory, or of a check that throws it away, has no other process. */
-function hasSharedData({ config }: Core): boolean {
-  return config.mode === "persistent" && config.scratch === null;
+/** Null = the data has no other process: it is in memory, or a check throws it away. */
+function sharedFolder({ config }: Core): string | null {
+  if (!config || config.scratch !== null) return null;
+  return config.mode === "ephemeral" ? config.ephemeralFolder : config.dataPath;
 }
 
 function deliver(core: Core, topic: string, { handler }: Subscription, message: Json): void {

@@ -4,6 +4,7 @@
  * goes with the process (kill -9 aside).
  */
 
+import { join } from "node:path";
 import { requireRoom } from "../../basics/allowed";
 import { AppError } from "../../basics/errors";
 import { FILE_MAX_BYTES } from "../../basics/limits";
@@ -164,8 +165,9 @@ async function declareFiles(core: Core): Promise<void> {
   });
 }
 
-function bytesHere({ config: { mode, uploadDir } }: Core): Promise<FileBytes> {
-  return bytesInFolder(mode === "ephemeral" ? folderOfThisProcess() : uploadDir);
+function bytesHere({ config: { mode, uploadDir, ephemeralFolder } }: Core): Promise<FileBytes> {
+  if (mode !== "ephemeral") return bytesInFolder(uploadDir);
+  return bytesInFolder(ephemeralFolder === null ? folderOfThisProcess() : join(ephemeralFolder, "uploads"));
 }
 
 const MAX_NAME = 255; // Characters; what file systems take.

@@ -47,7 +47,8 @@ const BUSY_MS = 10; // A busy file holds up the loop no longer than this; the wr
 const STATEMENTS = 500; // Statements differ by shape and never by value; plugins may still make up many shapes.
 
 export function openDatabase(config: Config): StoreDatabase {
-  const path = config.mode === "ephemeral" ? null : join(config.dataPath, "skeleton.db");
+  const folder = config.mode === "ephemeral" ? config.ephemeralFolder : config.dataPath;
+  const path = folder === null ? null : join(folder, "skeleton.db");
   const { database, found } = open(path, config);
   // For as long as the database is open: whoever closes a file loses all locks that their process has on it, SQLite's too.
   const file = path === null ? null : openSync(path, "r");
@@ -137,7 +138,7 @@ const DAMAGED = "The database file is damaged. Its owner has to stop the server 
 function open(path: string | null, config: Config): { database: Database; found: StoreDatabase["found"] } {
   let database: Database | null = null;
   try {
-    const traces = path === null ? [] : tracesOf(config, path);
+    const traces = path === null || config.mode === "ephemeral" ? [] : tracesOf(config, path);
     const bytes = path === null ? 0 : statSync(path, { throwIfNoEntry: false })?.size;
     if (path) {
       // Before SQLite touches anything: it removes the log beside an empty file.
