@@ -33,14 +33,14 @@ export function createFollowers(core: Core, shownHere: (turnId: string) => reado
   // Ten thousand followers that begin at once cost a few reads.
   const reads = createCoalesced<ShownTurn>();
   const looks = createLooks();
-  const read = async (username: string, turn: TurnInfo, from: number): Promise<ShownTurn> => {
-    const shown = shownHere(turn.id);
+  const read = async (username: string, turn: TurnInfo, from: number, isStored: boolean): Promise<ShownTurn> => {
+    const shown = isStored ? null : shownHere(turn.id);
     if (shown) return { shown, isHere: true, isOver: false, count: 0 };
     return reads(`${turn.id} ${turn.status} ${from}`, () => readShown(core, username, turn, from));
   };
   const followers: Followers = {
     listen: (username, turn, after, listener) =>
-      listen(core, turn, after, listener, { looks, read: (from) => read(username, turn, from) }),
+      listen(core, turn, after, listener, { looks, read: (from, isStored) => read(username, turn, from, isStored) }),
     follow: (username, turn, after, signal) =>
       batchesOf((listener) => followers.listen(username, turn, after, listener), signal),
   };
@@ -58,8 +58,8 @@ interface ShownTurn {
 }
 
 interface ShownReader {
-  /** Reads events from an item of the store on; of a turn that runs here, all. */
-  read(from: number): Promise<ShownTurn>;
+  /** From an item of the store on; of a turn that runs here all. `isStored`: from the store in any case. */
+  read(from: number, isStored: boolean): Promise<ShownTurn>;
   readonly looks: Looks;
 }
 
@@ -109,11 +109,11 @@ async function listen(
   };
 
   /** Reads what was shown, and what was heard meanwhile follows. Never rejects. */
-  const catchUp = async (since: NumberedEvent[]): Promise<void> => {
+  const catchUp = async (since: NumberedEvent[], isStored = false): Promise<void> => {
     heard = since;
     heardLength = lengthOfAll(since);
     try {
-      const known = await read(itemsRead);
+      const known = await read(itemsRead, isStored);
       if (isOver) return;
       if (itemsRead === 0 && !canContinue(known.shown, position)) beginAgain();
       itemsRead = known.count;
@@ -124,7 +124,9 @@ async function listen(
       if (!known.isHere) looks.add(look);
       const beyond = heard ?? [];
       heard = null;
-      pass(beyond);
+      // This process stood still, and another one has the turn by now: its events are in the store alone.
+      if (known.isHere && hasHole(beyond, position)) await catchUp(beyond, true);
+      else pass(beyond);
     } catch (error) {
       end(errorOf(error));
     }

@@ -141,6 +141,31 @@ test("what comes before a bus has said that it listens is passed on", async () =
   expect(ear.text()).toBe("hi");
 });
 
+test("a follower at a process that stood still is told what another one, which has the turn by now, saved of it", async () => {
+  const core = await startCore();
+  const turn = await begin(core);
+  const owned = { username: "ann", turnId: turn.id, epoch: 0 };
+  const log = createEventLog(core, owned, SILENT);
+  log.push({ type: "text", text: "Here." });
+  await log.save();
+  // This process does not know yet that it has lost the turn.
+  const followers = createFollowers(core, () => log.shown());
+  const [text, notice, error] = [
+    { seq: 5, timestamp: "", event: { type: "text", text: "Here." } },
+    { seq: 6, timestamp: "", event: { type: "notice", text: "There." } },
+    { seq: 7, timestamp: "", event: { type: "error", message: "Went down." } },
+  ] as const;
+  const told: NumberedEvent[] = [];
+  const over = Promise.withResolvers<unknown>();
+  await followers.listen("ann", turn, 0, { take: (events) => void told.push(...events), end: over.resolve });
+  await core.store.collectionAppend("ann", "turns", turn.id, "log", [notice, error]);
+  await core.bus.publish(turnTopic(turn.id), [error]);
+  await over.promise;
+  expect(told.map(({ seq, event }) => [seq, event])).toEqual(
+    [text, notice, error].map(({ seq, event }) => [seq, event]),
+  );
+});
+
 test("what is heard while a store does not answer is bounded", async () => {
   const stuck = Promise.withResolvers<never>();
   const plugin: Plugin = {
