@@ -49,7 +49,7 @@ describe.skipIf(noPostgres !== null)("PostgreSQL", () => {
 
   test("every promise of store, bus, limit and file is kept, and nothing is left of the check", async () => {
     const dataPath = temporaryFolder();
-    writeFileSync(join(dataPath, "plugins.yaml"), JSON.stringify({ postgres: { url: postgres.url } }));
+    writeFileSync(join(dataPath, "plugins.yaml"), JSON.stringify({ postgres: { url: postgres.url, connections: 2 } }));
     const lines: string[] = [];
     await checkPlugins([PLUGIN], testConfig(dataPath), (line) => void lines.push(line));
     const kept = (protocol: string) =>
