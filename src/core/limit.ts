@@ -1,10 +1,11 @@
 /**
  * The default of `limit`: a sliding window in memory, exact because it remembers each take, by a clock that nobody
- * sets. Keys come from outside (addresses, names tried at sign-in), so every take also looks at two others and forgets them when
+ * sets. The other processes on the same data are told of each take over the bus, and count it a moment later. Keys come from outside (addresses, names tried at sign-in), so every take also looks at two others and forgets them when
  * their window is over.
  */
 
-import { AppError } from "../basics/errors";
+import { AppError, errorOf } from "../basics/errors";
+import { onceDone } from "../basics/once";
 import type { Core, LimitProtocol, LimitResult } from "../protocols";
 
 interface Take {
@@ -18,10 +19,11 @@ interface Window {
   endsMs: number;
 }
 
+const TOPIC = "limit";
 const LOOKED_AT = 2; // Per take at most one key is added, so looking at two catches up with any flood.
 
 /** `steadyMs` is for tests. */
-export function createLimit(_core: Core, steadyMs = () => performance.now()): LimitProtocol {
+export function createLimit(core: Core, steadyMs = () => performance.now()): LimitProtocol {
   const windows = new Map<string, Window>();
   let round = windows.entries();
 
@@ -37,6 +39,17 @@ export function createLimit(_core: Core, steadyMs = () => performance.now()): Li
     }
   };
 
+  const note = ({ key, cost, windowS }: SharedTake): void => {
+    const atMs = steadyMs();
+    const takes = windows.get(key)?.takes ?? [];
+    takes.push({ atMs, cost });
+    windows.set(key, { takes, endsMs: atMs + windowS * 1000 });
+  };
+  const tell = createTeller(core, (take) => {
+    forgetSome(steadyMs());
+    note(take);
+  });
+
   return {
     async take(key, max, windowS, cost = 1) {
       if (!(max >= 0 && windowS > 0 && cost >= 0)) {
@@ -48,11 +61,35 @@ export function createLimit(_core: Core, steadyMs = () => performance.now()): Li
       while (takes[0] && takes[0].atMs <= now - windowS * 1000) takes.shift();
       const result = judge(takes, { now, max, windowS, cost });
       if (result.allowed && cost > 0) {
-        takes.push({ atMs: now, cost });
-        windows.set(key, { takes, endsMs: now + windowS * 1000 });
+        note({ key, cost, windowS });
+        tell({ key, cost, windowS });
       }
       return result;
     },
+  };
+}
+
+interface SharedTake {
+  readonly key: string;
+  readonly cost: number;
+  readonly windowS: number;
+}
+
+/** Tells the other processes of a take, and from the first one on hears theirs. A bus that fails must not fail a take. */
+function createTeller(core: Core, note: (take: SharedTake) => void): (take: SharedTake) => void {
+  const own = Bun.randomUUIDv7();
+  const listen = onceDone(() =>
+    core.bus.subscribe(TOPIC, (message) => {
+      const { from, ...take } = message as unknown as SharedTake & { readonly from: string };
+      if (from !== own) note(take);
+    }),
+  );
+  const publish = async (take: SharedTake): Promise<void> => {
+    await listen();
+    await core.bus.publish(TOPIC, { ...take, from: own });
+  };
+  return (take) => {
+    publish(take).catch((error) => core.log.error("The bus did not take a use of a limit", { error: errorOf(error) }));
   };
 }
 

@@ -1,6 +1,7 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { limitContract } from "../../src/contracts/limit";
+import { createBus } from "../../src/core/bus";
 import { createLimit } from "../../src/core/limit";
 import type { Core } from "../../src/protocols";
 
@@ -10,11 +11,30 @@ function at(seconds: number): void {
   nowMs = seconds * 1000;
 }
 
-const onClock = () => createLimit({} as Core, () => nowMs);
+const withBus = () => {
+  const core = {} as Core;
+  return Object.assign(core, { bus: createBus(core) });
+};
+const onClock = (core = withBus()) => createLimit(core, () => nowMs);
+
+test("what is taken in one process counts in the others", async () => {
+  const core = withBus();
+  const [one, other] = [onClock(core), onClock(core)];
+  at(0);
+  // Each hears the others from its own first take on.
+  for (const limit of [one, other]) await limit.take("first", 9, 60);
+  expect(await one.take("key", 3, 60, 2)).toEqual({ allowed: true, remaining: 1 });
+  await Bun.sleep(0);
+  expect(await other.take("key", 3, 60)).toEqual({ allowed: true, remaining: 0 });
+  await Bun.sleep(0);
+  for (const limit of [one, other]) expect((await limit.take("key", 3, 60)).allowed).toBe(false);
+  at(61);
+  expect(await one.take("key", 3, 60)).toEqual({ allowed: true, remaining: 2 });
+});
 
 describe("the limit keeps its contract", () => {
   for (const { name, run } of limitContract) {
-    test(name, () => run({ limit: createLimit({} as Core) } as Core));
+    test(name, () => run({ limit: createLimit(withBus()) } as Core));
   }
 });
 
