@@ -111,6 +111,9 @@ function boundary(core: Core, routes: () => RouteTable) {
       const status = responseValue instanceof Response ? responseValue.status : Number(set.status ?? 200);
       // Never the query: it holds what people search for.
       const ms = Math.round(performance.now() - begun.atMs);
-      core.log.info(`${request.method} ${pathname}`, { status, ms, request: begun.id });
+      // What a page fetches by itself, such as its list whenever a chat changes in any window, says nothing of what somebody did.
+      const isFetched = request.method === "GET" && request.headers.has("hx-request");
+      const write = isFetched ? core.log.debug : core.log.info;
+      write(`${request.method} ${pathname}`, { status, ms, request: begun.id });
     });
 }
