@@ -276,7 +276,9 @@ describe("an answer through another process", () => {
 
   test("is refused with 503 when the one that runs the turn cannot be reached", async () => {
     const dataPath = temporaryFolder();
-    const [here, there] = [await (await start({ dataPath })).signIn(), await (await start({ dataPath })).signIn()];
+    // A bus of its own for each joins nobody.
+    const alone = async () => (await start({ dataPath, plugins: [sharedBus()] })).signIn();
+    const [here, there] = [await alone(), await alone()];
     const held = await sendAsking(here, toolCall("delete_file", { path: "a" }));
     expect((await there.post(answerPath(held), { approve: true })).status).toBe(503);
     expect(runs).toEqual([]);
