@@ -3,7 +3,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { within } from "../../src/basics/within";
 import { type Api, answerCall, followAfter, type Seen, sendMessage, signIn } from "../support/crash-client";
 import { writePlugins } from "../support/plugin-files";
 import { readSse, textOf, type WireEvent } from "../support/read-sse";
@@ -104,16 +103,6 @@ describe("two servers that were started on one folder", () => {
       const body = JSON.stringify({ title: `Title ${n}` });
       expect((await ask(here, `/api/v1/threads/${threadId}`, { method: "POST", body })).status).toBe(200);
     };
-    // Measured is a stream that is under way.
-    let renamings = 0;
-    const isUnderWay = new Promise<number>((resolve) => {
-      tell = resolve;
-    });
-    while (!(await within(isUnderWay, { ms: 100 }, () => null))) {
-      renamings += 1;
-      await rename();
-    }
-    if (renamings > 1) console.log(`told of renaming ${renamings} first`);
     const lateMs = await median(9, async () => {
       const told = new Promise<number>((resolve) => {
         tell = resolve;

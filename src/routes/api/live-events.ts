@@ -20,7 +20,9 @@ export function liveEventRoutes(core: Core) {
   const journals = factJournals(core);
   return new Elysia().use(session(core)).get(
     "/api/v1/live",
-    ({ user, request, server }) => {
+    async ({ user, request, server }) => {
+      // Before the first byte: a client that has the answer hears what happens from then on, in other processes too.
+      const now = await journals.position(user.username);
       return streamResponse({
         core,
         slot: takeSlot(core, user.username),
@@ -29,10 +31,9 @@ export function liveEventRoutes(core: Core) {
         server,
         async begin({ send }) {
           const lastEventId = request.headers.get("last-event-id");
-          const after = lastEventId ?? (await journals.position(user.username));
           // Else a client that is cut off before the first event would come back without a place, and miss what was between.
-          if (lastEventId === null) send(encodePlace(after));
-          return journals.listen(user.username, after, (told) => send(encode(told)));
+          if (lastEventId === null) send(encodePlace(now));
+          return journals.listen(user.username, lastEventId ?? now, (told) => send(encode(told)));
         },
         isAllowed: async () => (await findUser(core, request)) !== null,
       });
