@@ -88,8 +88,8 @@ async function request(url: URL, { allow = [], only, headers = {}, signal }: Fet
 /** Addresses of the host, all of them fit to be connected to. Throws an Error with a sentence for the model. */
 async function resolve(url: URL, allow: readonly string[]): Promise<string[]> {
   const host = hostOf(url);
-  const { lookup } = await import("node:dns/promises");
-  const entries = net().isIP(host) ? [{ address: host }] : await lookup(host, { all: true }).catch(() => []);
+  const { default: dns } = await import("node:dns/promises");
+  const entries = net().isIP(host) ? [{ address: host }] : await dns.lookup(host, { all: true }).catch(() => []);
   const found = entries.map(({ address }) => address);
   if (found.length === 0) throw new Error(`There is no host ${host}.`);
   const isAllowed = allow.some((host) => !host.startsWith("*.") && isOf(url, host));

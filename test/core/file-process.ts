@@ -6,7 +6,7 @@ import { createStore } from "../../src/core/store";
 import type { Core } from "../../src/protocols";
 
 const [folder = ""] = process.argv.slice(2);
-const config = { mode: "ephemeral", dataPath: folder, uploadDir: folder, quotaBytes: 0 };
+const config = { mode: "ephemeral", dataPath: folder, ephemeralFolder: null, uploadDir: folder, quotaBytes: 0 };
 const core = { config, log: createLog("error") } as Core;
 Object.assign(core, { store: createStore(core) });
 const file = createFile(core);

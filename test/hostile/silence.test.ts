@@ -88,5 +88,6 @@ test("the arguments of a call that grows are signs of life, and so is text that 
 test("calls without end are ended before they fill the memory", async () => {
   const piece = { delta: { tool_calls: [{ index: 0, function: { arguments: "x".repeat(1024 * 1024) } }] } };
   const parts = [...toolCall("note", ""), ...Array.from({ length: 20 }, () => piece)];
-  expect((await run(parts)).failure).toContain("is not an answer of a model");
+  // Twenty megabytes may take a busy machine longer than the limits of the others.
+  expect((await run(parts, {})).failure).toContain("is not an answer of a model");
 });
