@@ -5,7 +5,7 @@
 
 import { AppError } from "../basics/errors";
 import { publishFact, userTopic } from "../basics/facts";
-import { within } from "../basics/within";
+import { pause, within } from "../basics/within";
 import type { Core, NumberedEvent, ToolCall, TurnEvent, TurnInfo, User } from "../protocols";
 import { type EventLog, readEvents } from "./event-log";
 import { readTurn } from "./records";
@@ -40,7 +40,7 @@ export async function askApproval(turn: AskingTurn, { callId, name }: ToolCall):
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   approvals.set(callId, { name, resolve, reject });
   turn.push({ type: "approvalAsked", callId, name });
-  void tell(turn, "approval-asked", callId);
+  void tellAsked(turn, callId);
   try {
     return await within(promise, { signal }, () => {
       throw new Error("The turn was stopped while it waited for the user. Nothing was run.");
@@ -48,6 +48,19 @@ export async function askApproval(turn: AskingTurn, { callId, name }: ToolCall):
   } finally {
     approvals.set(callId, null);
   }
+}
+
+const AGAIN_MS = 1000; // After a store that failed: the log tries again as often.
+
+/** Who hears the fact looks for the question, which is shown when it is saved. */
+async function tellAsked(turn: AskingTurn, callId: string): Promise<void> {
+  const isSaved = () =>
+    turn.log.save().then(
+      () => true,
+      () => false,
+    );
+  while (!isOver(turn) && !(await isSaved())) await pause(AGAIN_MS, turn.signal);
+  if (!isOver(turn)) await tell(turn, "approval-asked", callId);
 }
 
 /** See `RemoteAnswers.approve`. */

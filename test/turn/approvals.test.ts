@@ -288,6 +288,37 @@ describe("an answer through another process", () => {
   }, 15_000);
 });
 
+test("who hears that a call waits finds it waiting, however long the store takes to keep the question", async () => {
+  const slow: Plugin = {
+    name: "slow-store",
+    provide: {
+      store: (_core, base) => ({
+        ...base,
+        async collectionAppend(...args) {
+          await Bun.sleep(30); // A disk that is busy.
+          return base.collectionAppend(...args);
+        },
+      }),
+    },
+  };
+  const { core, signIn } = await start({ plugins: [slow] });
+  const waiting: number[] = [];
+  const user = { username: "ann", role: "admin" } as const;
+  const found = Promise.withResolvers<void>();
+  await core.bus.subscribe("user:ann", async (fact) => {
+    const { type, threadId } = fact as { readonly type: string; readonly threadId: string };
+    if (type !== "approval-asked") return;
+    waiting.push((await core.turns.live(user, threadId))?.waiting.length ?? 0);
+    found.resolve();
+  });
+  const ann = await signIn();
+  const held = await sendAsking(ann, toolCall("delete_file", { path: "a" }));
+  await found.promise;
+  expect(waiting).toEqual([1]);
+  await ann.post(answerPath(held), { approve: false });
+  await held.end();
+});
+
 test("an answer that cannot be saved runs nothing", async () => {
   let isBroken = false;
   const ann = await (await start({ plugins: [failingStore((store) => isBroken && store === "turns")] })).signIn();
