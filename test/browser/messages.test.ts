@@ -207,7 +207,7 @@ describe.skipIf(noBrowser !== null)("messages", () => {
       await page.waitForSelector("#status:not(:empty)");
       await eventually(() => page.inputValue(".edit textarea"), "half an edit");
       end.open();
-      await page.waitForSelector("button.send");
+      await page.waitForSelector("#go.send"); // The form of the edit has a button to send, too.
       upstream.script(reply("Edited at last."));
       await page.press(".edit textarea", "Enter");
       await page.waitForSelector(".reply >> text=Edited at last.");

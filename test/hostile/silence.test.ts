@@ -1,4 +1,7 @@
-/** An upstream that keeps its connection alive and says nothing. The limits are tens of milliseconds, the endpoint is quicker. */
+/**
+ * An upstream that keeps its connection alive and says nothing. Needs the machine alone: the limits are some hundred milliseconds, and an
+ * endpoint that is to be quicker waits for the processor beside others.
+ */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { messageOf } from "../../src/basics/errors";
