@@ -3,7 +3,7 @@
 import { createLog } from "../../src/basics/log";
 import { createBus } from "../../src/core/bus";
 import { createStore } from "../../src/core/store";
-import { declareThreadStores, fromMessage } from "../../src/core/thread/records";
+import { declareThreadStores, fromMessage, recordOfThread } from "../../src/core/thread/records";
 import type { Core } from "../../src/protocols";
 import { USERNAME } from "./subjects";
 
@@ -32,7 +32,7 @@ export async function fill(folder: string, messages: number, threadLength: numbe
     const position = n % threadLength;
     if (position === 0) {
       lastThread = `thread-${n}`;
-      waiting.push(store.add(USERNAME, "threads", threadRecord(n, threadLength), lastThread));
+      waiting.push(store.add(USERNAME, "threads", threadRecord(lastThread, n, threadLength), lastThread));
     }
     waiting.push(store.add(USERNAME, "messages", messageRecord(n, position, lastThread), `message-${n}`));
     if (waiting.length >= AT_ONCE) {
@@ -47,16 +47,22 @@ export async function fill(folder: string, messages: number, threadLength: numbe
 
 const TIMESTAMP = "2026-01-01T00:00:00.000Z";
 
-function threadRecord(first: number, length: number) {
-  return {
+function threadRecord(id: string, first: number, length: number) {
+  const { id: _, ...fields } = recordOfThread({
+    id,
     title: `Thread ${first}`,
     created: TIMESTAMP,
     updated: TIMESTAMP,
+    model: null,
+    systemPrompt: null,
     parameters: {},
-    head_id: `message-${first + length - 1}`,
+    headId: `message-${first + length - 1}`,
+    pinned: false,
     archived: false,
+    tags: [],
     metadata: {},
-  };
+  });
+  return fields;
 }
 
 function messageRecord(n: number, position: number, threadId: string) {
