@@ -10,6 +10,7 @@ import { SOURCE, startServer } from "./support/server-process";
 import { temporaryFolder, testConfig } from "./support/temporary";
 import { FIRST, SECOND } from "./support/tls-pairs";
 import { until } from "./support/until";
+import { freePort } from "./support/upstream";
 
 interface Pair {
   readonly cert: string;
@@ -169,10 +170,4 @@ function nameAt(address: string): Promise<string | null> {
     });
     socket.on("error", () => resolve(null));
   });
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }

@@ -18,7 +18,9 @@ import {
   type Json,
   type LimitProtocol,
   type Owner,
+  onceDone,
   type Plugin,
+  perServer,
   type RemoteBytes,
   type Static,
   type StoreInfo,
@@ -85,14 +87,7 @@ interface Database {
   close(): Promise<void>;
 }
 
-/** A server is known by its counts, which all its cores share. */
-const databases = new WeakMap<Core["counts"], Database>();
-
-function databaseOf(core: Core): Database {
-  const known = databases.get(core.counts) ?? createDatabase(core);
-  databases.set(core.counts, known);
-  return known;
-}
+const databaseOf = perServer(createDatabase);
 
 const GROUP = 500; // Writes in one transaction.
 const AGAIN_MS = 100; // After a lost connection; a server that restarts is away for about a second.
@@ -181,17 +176,6 @@ function createDatabase(core: Core): Database {
 /** What Bun has and its types do not yet. `heard` is called each time that the channel is listened to, so again after a lost connection. */
 interface Listening {
   listen(channel: string, take: (payload: string) => void, heard: () => void): Promise<{ unlisten(): Promise<void> }>;
-}
-
-function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
-  let done: Promise<T> | null = null;
-  return () => {
-    done ??= work().catch((error: unknown) => {
-      done = null;
-      throw error;
-    });
-    return done;
-  };
 }
 
 interface Reaching {

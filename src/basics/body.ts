@@ -5,8 +5,8 @@
 
 import { AppError } from "./errors";
 import { countShape, LEVELS_MAX } from "./json";
+import { KIB, MIB } from "./size";
 
-const KIB = 1024;
 const FIRST_BYTES = 4 * KIB;
 const FIELDS_MAX = 1000; // Of a form. A message with a hundred files has some hundred and twenty.
 
@@ -16,7 +16,7 @@ export interface BodyBounds {
   readonly parts: number;
 }
 
-const WIDEST: BodyBounds = { bytes: 64 * KIB * KIB, parts: 500_000 };
+const WIDEST: BodyBounds = { bytes: 64 * MIB, parts: 500_000 };
 
 const bounds = new WeakMap<Request, BodyBounds>();
 

@@ -5,7 +5,7 @@
  */
 
 /** A run of letters, digits and marks; everything else separates, so nothing a person types can be syntax. */
-const WORD = /[\p{L}\p{N}\p{M}]+/gu;
+export const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 const SEPARATORS = /[^\p{L}\p{N}\p{M}]+/gu;
 /** Each is a whole sentence in one character, and a text of them would become eighteen times as long. */
 const SENTENCES = /[\ufdfa\ufdfb]/g;

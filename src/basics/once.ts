@@ -2,7 +2,16 @@
 
 import type { Core, Counts } from "../protocols";
 
-/** Work that the first caller begins and that is done once. After a failure, which may be over by then, the next caller begins it again. */
+/**
+ * Work that the first caller begins and that is done once. After a failure, which may be over by then, the next caller begins it again.
+ *
+ * @example
+ * ```ts
+ * const connected = onceDone(async () => new WebSocket("wss://example.org"));
+ * const first = await connected();
+ * const same = await connected(); // The one that is there.
+ * ```
+ */
 export function onceDone<T>(work: () => Promise<T>): () => Promise<T> {
   let done: Promise<T> | null = null;
   return () => {
@@ -23,7 +32,18 @@ export function lazy<T>(make: () => T): () => T {
   };
 }
 
-/** A value of which each server of this process has one, made at its first need. A server is known by its counts, which all its cores share. */
+/**
+ * A value of which each server of this process has one, made at its first need. A server is known by its counts, which all its cores share.
+ *
+ * @example
+ * ```ts
+ * const calls = perServer(() => new Map<string, number>());
+ * const plugin: Plugin = {
+ *   name: "calls",
+ *   hooks: { preCall: (call, { core }) => void calls(core).set(call.model, (calls(core).get(call.model) ?? 0) + 1) },
+ * };
+ * ```
+ */
 export function perServer<T>(make: (core: Core) => T): (core: Core) => T {
   const made = new WeakMap<Counts, T>();
   return (core) => made.getOrInsertComputed(core.counts, () => make(core));

@@ -3,7 +3,7 @@
  * folded words, and of scripts without spaces each character and each two neighbours. Plugins get it from `skeleton`.
  */
 
-import { folded, foldedWords } from "./fold";
+import { folded, foldedWords, WORD } from "./fold";
 
 /** Characters of scripts that are written without spaces between words. */
 export const UNSPACED =
@@ -29,7 +29,6 @@ export interface SearchTerms {
   asked(text: string): AskedTerms;
 }
 
-const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 const ACCENTS = /[\u0300-\u036f]+/gu;
 const WORDS = 32; // The bound of `fullTextSearch`: each word costs, and nobody types more to find something.
 const BEGINNING = 3; // Characters, as `fullTextSearch` says.

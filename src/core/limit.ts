@@ -39,9 +39,16 @@ export function createLimit(core: Core, steadyMs = () => performance.now()): Lim
     }
   };
 
+  /** Those that still count, and may be added to. */
+  const takesOf = (key: string, windowS: number, now: number): Take[] => {
+    const takes = windows.get(key)?.takes ?? [];
+    while (takes[0] && takes[0].atMs <= now - windowS * 1000) takes.shift();
+    return takes;
+  };
+
   const note = ({ key, cost, windowS }: SharedTake): void => {
     const atMs = steadyMs();
-    const takes = windows.get(key)?.takes ?? [];
+    const takes = takesOf(key, windowS, atMs);
     takes.push({ atMs, cost });
     windows.set(key, { takes, endsMs: atMs + windowS * 1000 });
   };
@@ -57,9 +64,7 @@ export function createLimit(core: Core, steadyMs = () => performance.now()): Lim
       }
       const now = steadyMs();
       forgetSome(now);
-      const takes = windows.get(key)?.takes ?? [];
-      while (takes[0] && takes[0].atMs <= now - windowS * 1000) takes.shift();
-      const result = judge(takes, { now, max, windowS, cost });
+      const result = judge(takesOf(key, windowS, now), { now, max, windowS, cost });
       if (result.allowed && cost > 0) {
         note({ key, cost, windowS });
         tell({ key, cost, windowS });

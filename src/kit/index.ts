@@ -28,6 +28,7 @@ export { readJson } from "../basics/body";
 export { AppError, type ErrorFacts, HTTP_STATUS } from "../basics/errors";
 export { htmlToMarkdown } from "../basics/html-to-markdown";
 export { isRecord } from "../basics/json";
+export { onceDone, perServer } from "../basics/once";
 export { type AskedTerms, type SearchTerms, searchTerms } from "../basics/search-terms";
 export type { SseMessage } from "../basics/sse";
 export { type WaitLimit, within } from "../basics/within";

@@ -179,7 +179,7 @@ function textOf(path: string): string {
 }
 
 /** Null when there is nothing, or nothing that this user may look at: a loop of links, a folder that is locked. */
-function statOf(path: string): BigIntStats | null {
+export function statOf(path: string): BigIntStats | null {
   try {
     return statSync(path, { throwIfNoEntry: false, bigint: true }) ?? null;
   } catch {

@@ -3,7 +3,8 @@
  * containers, and of what is not there yet. Whoever is told looks, and looks from time to time without being told.
  */
 
-import { type FSWatcher, statSync, watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
+import { statOf } from "./find";
 
 export interface Watch {
   /** Watches what is at these paths now, and nothing else. A path at which there is nothing, or nothing that can be watched, is left out. */
@@ -65,11 +66,7 @@ function watchBySystem(path: string, changed: () => void): FSWatcher {
 
 /** Another one whenever a watch that is open may be of something else than what is there; null = there is nothing, or nothing to see. */
 function stateOf(path: string): string | null {
-  try {
-    const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
-    // The number of a file that is gone is soon given to another one.
-    return stats ? [stats.dev, stats.ino, stats.ctimeNs].join(" ") : null;
-  } catch {
-    return null;
-  }
+  const stats = statOf(path);
+  // The number of a file that is gone is soon given to another one.
+  return stats && [stats.dev, stats.ino, stats.ctimeNs].join(" ");
 }

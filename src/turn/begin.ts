@@ -28,7 +28,7 @@ export interface Engine {
   /** Turns of this process, by id. */
   readonly running: Map<string, RunningTurn>;
   /** Turns that are being stored at this moment, by id: they have said nothing, and nobody answers for them yet. */
-  readonly beginning: Map<string, Promise<unknown>>;
+  readonly beginning: Map<string, Promise<TurnInfo>>;
   /** Turns that a send with a key starts at this moment, by id. */
   readonly starting: Map<string, Promise<TurnInfo>>;
   /** Bytes of the messages that are being checked and stored, by user. */
@@ -91,9 +91,7 @@ function sums(files: readonly FileInfo[] = []): string[] {
 
 export async function begin(engine: Engine, user: User, plan: Plan, turnId = Bun.randomUUIDv7()): Promise<TurnInfo> {
   refuseWhenClosing(engine);
-  const beginning = leaseAndRun(engine, user, plan, turnId);
-  engine.beginning.set(turnId, beginning);
-  return beginning.finally(() => engine.beginning.delete(turnId));
+  return share(engine.beginning, turnId, () => leaseAndRun(engine, user, plan, turnId));
 }
 
 /** Throws AppError("unavailable") when the server is shutting down. */

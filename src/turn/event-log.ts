@@ -274,7 +274,7 @@ export function eventsAfter(events: readonly NumberedEvent[], position: number):
   });
 }
 
-/** Whether a follower at `position` can go on. It cannot at a position that no event has, as a crash of an earlier version left them. */
+/** Whether a follower at `position` can go on. It cannot at a position that no saved event has, such as that of an end which could not be saved. */
 export function canContinue(events: readonly NumberedEvent[], position: number): boolean {
   if (position === 0) return true;
   const next = events.find(({ seq }) => seq > position);

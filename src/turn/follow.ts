@@ -117,7 +117,7 @@ async function listen(
       if (isOver) return;
       if (itemsRead === 0 && !canContinue(known.shown, position)) beginAgain();
       itemsRead = known.count;
-      // A hole among saved events was left by a crash of an earlier version, and is passed over.
+      // A hole among saved events is passed over: it has what was said instead of an end that could not be saved, or is of an earlier version.
       pass(known.shown);
       if (isOver) return;
       if (known.isOver) return end();

@@ -6,6 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { codeOf } from "../basics/errors";
 import type { Core, Json, StoreFields, StoreRecord } from "../protocols";
 
 const PROCESSES: StoreFields = { host: "str", pid: "int", started: "str", heartbeat: "int" };
@@ -95,7 +96,7 @@ function isRunning(pid: number, started: Json | undefined): boolean {
     process.kill(pid, 0);
   } catch (error) {
     // EPERM: it runs, as another user of the machine.
-    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
+    if (codeOf(error) !== "EPERM") return false;
   }
   const state = stateOf(pid);
   if (state === null) return true;

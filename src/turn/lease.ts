@@ -11,6 +11,7 @@ import { PEER_LEFT } from "../basics/facts";
 import { fromRecord } from "../basics/names";
 import { share } from "../basics/once";
 import { addIfAbsent } from "../basics/records";
+import { pause } from "../basics/within";
 import type { Core, StoreFields, StoreRecord } from "../protocols";
 import { createHeartbeat, DEAD_AFTER_BEATS, declareProcesses } from "./heartbeat";
 
@@ -155,7 +156,7 @@ export function createLeases(core: Core, givenMs?: number): Leases {
           () => true,
           (error) => failed(error),
         );
-        if (!isBeaten) await Bun.sleep(AGAIN_MS);
+        if (!isBeaten) await pause(AGAIN_MS, signal);
       }
     },
 

@@ -32,6 +32,25 @@ test("what is taken in one process counts in the others", async () => {
   expect(await one.take("key", 3, 60)).toEqual({ allowed: true, remaining: 2 });
 });
 
+test("what others take of a key that is in use for ever is forgotten when it is over", async () => {
+  const core = withBus();
+  const [one, other] = [onClock(core), onClock(core)];
+  at(0);
+  for (const limit of [one, other]) await limit.take("first", 9, 60);
+  const takes = async (from: number, to: number) => {
+    for (let n = from; n < to; n += 1) {
+      at(n * 10);
+      await one.take("key", 9, 60);
+    }
+    await Bun.sleep(0); // Until the other has heard of them.
+    Bun.gc(true);
+    return heapStats().objectTypeCounts.Object ?? 0;
+  };
+  const few = await takes(0, 1000);
+  expect((await takes(1000, 11_000)) - few).toBeLessThan(1000);
+  expect(await other.take("key", 9, 60)).toEqual({ allowed: true, remaining: 2 });
+});
+
 describe("the limit keeps its contract", () => {
   for (const { name, run } of limitContract) {
     test(name, () => run({ limit: createLimit(withBus()) } as Core));

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atEnd } from "./at-end";
 import { FIRST } from "./tls-pairs";
+import { freePort } from "./upstream-answers";
 
 const DEBIAN = "/usr/lib/postgresql";
 const NOBODY = 65534;
@@ -73,12 +74,6 @@ function findPrograms(): string | null {
     .map((version) => join(DEBIAN, version, "bin"))
     .find((path) => existsSync(join(path, "initdb")));
   return found ?? null;
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }
 
 async function run(program: string, ...args: readonly string[]): Promise<void> {

@@ -84,11 +84,16 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
   return { opened: promise, open: resolve };
 }
 
-/** The address of an endpoint that nobody listens on. */
-export function deadUrl(): string {
+/** A port that nobody listens on. */
+export function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   listener.stop(true);
-  return `http://127.0.0.1:${listener.port}/v1`;
+  return listener.port;
+}
+
+/** The address of an endpoint that nobody listens on. */
+export function deadUrl(): string {
+  return `http://127.0.0.1:${freePort()}/v1`;
 }
 
 /** Has a proxy in the environment that does not answer. `near` is an address of this machine that does. */

@@ -4,7 +4,7 @@ import { strict as assert } from "node:assert";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { textOf } from "../support/read-sse";
-import { FAULTS, gate, httpError, interleave, reply, startUpstream, toolCall } from "../support/upstream";
+import { FAULTS, freePort, gate, httpError, interleave, reply, startUpstream, toolCall } from "../support/upstream";
 import type { Counterpart, Stage } from "./counterpart";
 import { endOf, failureIn, startProduct } from "./product";
 import { startService } from "./python";
@@ -156,10 +156,4 @@ async function startProxy(stage: Stage, upstreamUrl: string): Promise<string> {
   });
   await service.find(/Uvicorn running on/);
   return `http://127.0.0.1:${port}/v1`;
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }

@@ -24,9 +24,9 @@ export async function checkBeside(
   print: (line: string) => void,
   heldUpS = HELD_UP_S,
 ): Promise<number> {
-  const [first, ...rest] = files.length === 0 ? [null] : files;
+  const checked: readonly (string | null)[] = files.length === 0 ? [null] : files;
   let hasFaults = false;
-  for (const file of [first ?? null, ...rest]) {
+  for (const file of checked) {
     const end = await runCheck(file, heldUpS);
     hasFaults ||= end !== 0;
     if (typeof end === "number") continue;

@@ -14,7 +14,7 @@ import { MIB } from "../../basics/size";
 import type { Core, StoreRecord } from "../../protocols";
 
 const BYTES = "file_bytes";
-const STEP_BYTES = 256 * 1024; // Hashed in well under a millisecond, so that streams go on during an upload.
+const STEP_BYTES = 256 * 1024; // Hashed, or decoded, in well under a millisecond, so that streams go on meanwhile.
 const STALE_MS = 60 * 60 * 1000; // No upload takes an hour: what lies in `incoming` longer was left by a crash.
 
 /** Where bytes lie, by a path of letters, digits, `-` and `/` that is never given twice. */
@@ -134,7 +134,7 @@ async function writeWhole(path: string, part: string, steps: AsyncIterable<Uint8
 }
 
 /** A step in memory at a time. */
-async function* stepsOf(data: Blob): AsyncGenerator<Uint8Array> {
+export async function* stepsOf(data: Blob): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < data.size; at += STEP_BYTES)
     yield new Uint8Array(await data.slice(at, at + STEP_BYTES).arrayBuffer());
 }

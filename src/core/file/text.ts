@@ -13,6 +13,7 @@ import { addIfAbsent } from "../../basics/records";
 import type { Reading } from "../../documents";
 import { MARK_BYTES, PDF_MARK, startsWith } from "../../documents/document";
 import type { Core, FileInfo, FileText, Json, JsonObject, StoreRecord } from "../../protocols";
+import { stepsOf } from "./bytes";
 
 const TEXTS = "file_texts";
 const READER = 1; // Goes up when the readers learn something: what was read before is read again.
@@ -68,7 +69,6 @@ function isDocument(name: string, head: Uint8Array): boolean {
   return startsWith(head, PDF_MARK) || /\.(?:ipynb|eml|x?html?)$/i.test(name);
 }
 
-const STEP_BYTES = 256 * 1024; // Decoded in well under a millisecond, so that streams go on.
 const TEXT_MAX_BYTES = 8 * 1024 * 1024; // More than any model takes; what follows is not looked at.
 
 /** Null when the bytes are not UTF-8, or hold a NUL, which text has not. */
@@ -77,8 +77,7 @@ async function readUtf8(data: Blob): Promise<FileText | null> {
   const pieces: string[] = [];
   const end = Math.min(data.size, TEXT_MAX_BYTES);
   try {
-    for (let at = 0; at < end; at += STEP_BYTES) {
-      const bytes = await data.slice(at, Math.min(at + STEP_BYTES, end)).arrayBuffer();
+    for await (const bytes of stepsOf(data.slice(0, end))) {
       const piece = decoder.decode(bytes, { stream: true });
       if (piece.includes("\0")) return null;
       pieces.push(piece);

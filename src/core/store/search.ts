@@ -5,7 +5,7 @@
  * first, because ranking a common word would read every row that has it.
  */
 
-import { folded } from "../../basics/fold";
+import { folded, WORD } from "../../basics/fold";
 import { UNSPACED, wordsToFind } from "../../basics/search-terms";
 import type { StoreInfo, StoreRecord, StoreSearch } from "../../protocols";
 import type { StoreDatabase } from "./database";
@@ -94,8 +94,6 @@ const BLOCK = 1000; // Records. Joining every word that begins with three common
 const BLOCK_BYTES = 200_000;
 const FULL_CHECK = 1 / 16; // How often a short new record asks whether its block is full: counting costs as much as indexing.
 const OFTEN = 4000; // As often one character is indexed in a record: the most common one of the longest message. A phrase looks at each.
-
-const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 
 /** Raised whenever the same text is indexed in another way than before. */
 const FORM = 3;

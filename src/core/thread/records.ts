@@ -194,13 +194,13 @@ export async function updatePlaced(
     const changes = record && changesOf(record);
     if (!changes) return null;
     const changed = { ...record, ...changes };
-    const place = placeOf(toThread(changed));
+    const moved = toThread(changed);
+    const place = placeOf(moved);
     const was = { place: (record.place ?? null) as string | null, title: (record.title ?? null) as string | null };
     // Another request that moved the thread meanwhile may have changed what its place is made of: look again.
     if (!(await core.store.update(username, "threads", threadId, { ...changes, place }, was))) continue;
-    const { tags } = toThread(changed);
-    if (changes.tags !== undefined || (place !== was.place && tags.length > 0))
-      await placeTags(core, username, toThread(changed));
+    if (changes.tags !== undefined || (place !== was.place && moved.tags.length > 0))
+      await placeTags(core, username, moved);
     return { ...changed, place };
   }
 }

@@ -96,14 +96,13 @@ export async function sentPage({ config }: Core, request: Request, response: unk
   if (!page) return null;
   const { markup } = outsideMarkup(config, page);
   const init = { status: response.status, headers: new Headers(response.headers) };
-  const bytes = Buffer.from(markup);
-  if (!takesGzip(request) || bytes.length < WORTH_BYTES) {
-    return markup === page.markup ? null : new Response(bytes, init);
+  if (!takesGzip(request) || Buffer.byteLength(markup) < WORTH_BYTES) {
+    return markup === page.markup ? null : new Response(markup, init);
   }
   init.headers.set("content-encoding", "gzip");
   init.headers.append("vary", "accept-encoding");
   const known = packed.get(page);
-  const packing = known?.markup === markup ? known.packing : packInThread(bytes);
+  const packing = known?.markup === markup ? known.packing : packInThread(Buffer.from(markup));
   packed.set(page, { markup, packing });
   return new Response(await packing, init);
 }

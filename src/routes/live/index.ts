@@ -6,6 +6,7 @@
 
 import { Elysia } from "elysia";
 import { takeSlot } from "../../basics/allowed";
+import { lazy } from "../../basics/once";
 import { encodeNote, encodeSse } from "../../basics/sse";
 import type { Core, Words } from "../../protocols";
 import { outsideBytes, urlOf } from "../http/address";
@@ -23,7 +24,10 @@ export function liveRoutes(core: Core) {
     async ({ request, server }) => {
       const [user, words] = [await findUser(core, request), wordsFor(core, request)];
       const pages = pagesOf(request);
-      const farewell = Buffer.concat(pages.map(({ noted }) => noted(signedOut(core, words))));
+      const farewell = lazy(() => {
+        const said = signedOut(core, words);
+        return Buffer.concat(pages.map(({ noted }) => noted(said)));
+      });
       return streamResponse({
         core,
         ...(user && { slot: takeSlot(core, user.username) }),
@@ -31,10 +35,10 @@ export function liveRoutes(core: Core) {
         request,
         server,
         isAllowed: async () => !user || (await findUser(core, request)) !== null,
-        signedOut: () => farewell,
+        signedOut: farewell,
         async begin(client) {
           if (user) return joinAll(core, feeds, readerOf(core, request, user), pages, client);
-          client.send(farewell);
+          client.send(farewell());
           client.end();
           return () => {};
         },

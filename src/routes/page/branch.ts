@@ -42,7 +42,28 @@ export async function loadBranch(
   threadId: string,
   asked: WindowQuery = {},
 ): Promise<Branch | null> {
-  const { user, words } = reader;
+  const read = await readBranch(core, reader, threadId, asked, (shown) => renderParts(core, reader.words, shown));
+  if (!read) return null;
+  const { stored, ...branch } = read;
+  const unfinished = stored.flatMap(({ body }) => whenFinished(body) ?? []);
+  const later = unfinished.length > 0 ? Promise.all(unfinished) : null;
+  const { thread, messages, live } = branch;
+  return { ...branch, cursor: cursorOf(thread, messages.messages, live?.id ?? null), later };
+}
+
+/** The messages that `loadBranch` gives, for whoever wants few of them: their Markdown is rendered when it is looked at. */
+export async function loadMessages(core: Core, reader: Reader, threadId: string, asked: WindowQuery) {
+  const unrendered = (shown: readonly Message[]) => shown.map((message) => partData(core, reader.words, message));
+  return (await readBranch(core, reader, threadId, asked, unrendered))?.messages.messages ?? [];
+}
+
+async function readBranch(
+  core: Core,
+  { user, words }: Reader,
+  threadId: string,
+  asked: WindowQuery,
+  toParts: (shown: readonly Message[]) => PartData[] | Promise<PartData[]>,
+): Promise<(Omit<Branch, "cursor" | "later"> & { readonly stored: readonly PartData[] }) | null> {
   // The running turn is read before the thread: parts that a step moves from one to the other meanwhile are then seen twice, and not missed.
   const running = await core.turns.live(user, threadId);
   const thread = await core.thread.get(user.username, threadId);
@@ -50,19 +71,17 @@ export async function loadBranch(
   const nodes = await core.thread.tree(user.username, threadId);
   const { shown, before, next, endId, isThreadsBranch } = chooseWindow(nodes, thread.headId, asked);
   const ids = shown.map(({ id }) => id);
-  const parts = await renderParts(core, words, await readShown(core, user, threadId, shown));
+  const stored = await toParts(await readShown(core, user, threadId, shown));
   const turns = await core.turns.list(user, threadId, ids);
   const isLatest = next === null && isThreadsBranch;
   const isRunning = turns.some(({ id, status }) => id === running?.id && status === "running");
   const live = isLatest && isRunning ? running : null;
-  const unfinished = parts.flatMap(({ body }) => whenFinished(body) ?? []);
   // Administrators alone are told at which endpoint a turn failed.
   const told = user.role === "admin" ? turns : turns.map(({ fault: _, ...turn }) => turn);
-  const all = [...parts, ...runningParts(core, words, live, ids)];
+  const all = [...stored, ...runningParts(core, words, live, ids)];
   const list = toMessages(all, nodes, told).map((message) => withTarget(message, asked.at));
-  const later = unfinished.length > 0 ? Promise.all(unfinished) : null;
   const messages = { threadId, messages: list, before, next, isLatest, isThreadsBranch };
-  return { thread, messages, live, endId, cursor: cursorOf(thread, list, live?.id ?? null), later };
+  return { thread, messages, live, endId, stored };
 }
 
 async function readShown(

@@ -1,15 +1,13 @@
 /** Files on the page: those that are attached before a message is sent, and pictures to look at. */
 
 import { Elysia, t } from "elysia";
-import { AppError } from "../../basics/errors";
+import { AppError, required } from "../../basics/errors";
 import { inlineTypeOf, scaledDown } from "../../basics/image";
 import type { Core, User } from "../../protocols";
-import { uploadOf } from "../api/files";
+import { NO_FILE, uploadOf } from "../api/files";
 import { htmlResponse } from "../http/respond";
 import { session } from "../session/session";
 import { form, Id, readForm, upload } from "./form";
-
-const GONE = "There is no such file.";
 
 export function attachmentRoutes(core: Core) {
   return new Elysia({ prefix: "/files" })
@@ -28,8 +26,7 @@ export function attachmentRoutes(core: Core) {
     .get(
       "/:id/report",
       async ({ reader, params: { id } }) => {
-        const read = await core.file.text(reader.user.username, id);
-        if (!read) throw new AppError("notFound", GONE);
+        const read = required(await core.file.text(reader.user.username, id), NO_FILE);
         return htmlResponse(core.views.fileReport(id, read, reader.words));
       },
       { reader: true, params: Id },
@@ -55,7 +52,7 @@ const SMALL_EDGE = 640; // Pixels: 20 rem on a screen with two for one.
 async function showPicture(core: Core, { username }: User, id: string, isSmall: boolean): Promise<Response> {
   const data = await core.file.open(username, id);
   const type = data && (await inlineTypeOf(data));
-  if (!data || !type) throw new AppError("notFound", data ? "This file is no picture that can be shown." : GONE);
+  if (!data || !type) throw new AppError("notFound", data ? "This file is no picture that can be shown." : NO_FILE);
   const small = isSmall && type !== "image/gif" ? await scaledDown(data, SMALL_EDGE, "webp") : null;
   return new Response(small ?? data, {
     headers: {

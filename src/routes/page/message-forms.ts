@@ -8,7 +8,7 @@ import type { Core, MessageData, TurnInfo } from "../../protocols";
 import { showBranch } from "../../turn/branch";
 import { fragment, htmlResponse, seeOther } from "../http/respond";
 import { type Reader, session } from "../session/session";
-import { loadBranch } from "./branch";
+import { loadBranch, loadMessages } from "./branch";
 import { loadMenu } from "./chat-data";
 import { done, form, goTo, Id, noChat, plainText, readForm } from "./form";
 import { requireTurn, startTurn, type TurnStart } from "./turn-forms";
@@ -152,22 +152,22 @@ function noMessage(): AppError {
 
 /** A message of the user, on whichever branch it is. */
 async function findMessage(core: Core, reader: Reader, threadId: string, messageId: string): Promise<MessageData> {
-  const branch = await loadBranch(core, reader, threadId, { edit: messageId });
-  const message = branch?.messages.messages.find(({ id }) => id === pageIds.message(messageId));
+  const messages = await loadMessages(core, reader, threadId, { edit: messageId });
+  const message = messages.find(({ id }) => id === pageIds.message(messageId));
   if (!message) throw noMessage();
   return message;
 }
 
 /** The Markdown of a message as it was written, of a reply that is being written as far as it is: what Copy copies, and what "Show source" leads to. */
 async function loadSource(core: Core, reader: Reader, threadId: string, id: string, isReply: boolean): Promise<string> {
-  const branch = await loadBranch(core, reader, threadId, { at: id });
   const isIn = ({ parts }: MessageData) => parts.some(({ message }) => message.id === id);
   const isAsked = (it: MessageData) =>
     isReply ? it.role === "assistant" && (it.id === pageIds.reply(id) || isIn(it)) : isIn(it);
-  const found = branch?.messages.messages.find(isAsked);
+  const found = (await loadMessages(core, reader, threadId, { at: id })).find(isAsked);
   if (!found) throw noMessage();
-  const messages = found.parts.map(({ message }) => message).filter((message) => isReply || message.id === id);
-  return messages
+  return found.parts
+    .map(({ message }) => message)
+    .filter((message) => isReply || message.id === id)
     .filter(({ type }) => type === "text")
     .map(({ content }) => content)
     .join("\n\n");

@@ -7,6 +7,7 @@
 import { perServer } from "../../basics/once";
 import { pageIds } from "../../basics/page-ids";
 import { createRecent, type Recent } from "../../basics/recent";
+import { within } from "../../basics/within";
 import { findFormula } from "../../formulas";
 import type { Core, Html, Log, Message, PartData, ViewsProtocol, Words } from "../../protocols";
 
@@ -108,7 +109,7 @@ export async function renderAll(core: Core, words: Words, texts: readonly string
   const all = await renderOnce(core, words, texts);
   const formulas = all.flatMap((markup) => whenFinished(markup) ?? []);
   if (formulas.length === 0) return all;
-  await Promise.race([Promise.all(formulas), Bun.sleep(WAIT_MS)]);
+  await within(Promise.all(formulas), { ms: WAIT_MS }, () => null);
   return renderOnce(core, words, texts);
 }
 

@@ -8,6 +8,7 @@
 import { Elysia } from "elysia";
 import { AppError } from "../../basics/errors";
 import { lazy } from "../../basics/once";
+import { remembered } from "../../basics/recent";
 import type { Core, User, Words } from "../../protocols";
 import { publicPath, urlOf } from "../http/address";
 
@@ -229,14 +230,16 @@ export function zoneOf(request: Request): string {
 /** It takes some milliseconds. */
 const serverZone = lazy(() => Intl.DateTimeFormat().resolvedOptions().timeZone);
 
-function isZone(zone: string): boolean {
+const ZONES_KEPT = 500; // There are some hundred, and to try one takes longer than all else of a reader.
+
+const isZone = remembered(ZONES_KEPT, (zone) => {
   try {
     new Intl.DateTimeFormat("en", { timeZone: zone });
     return true;
   } catch {
     return false; // It throws, and has no other way to say no.
   }
-}
+});
 
 export function wordsFor(core: Core, request: Request): Words {
   return chooseWords(core.views.languages, request.headers.get("accept-language"));

@@ -9,7 +9,7 @@ import { projectFolder } from "../../support/project";
 import { temporaryFolder } from "../../support/temporary";
 import { startCore } from "../../support/test-core";
 import { until } from "../../support/until";
-import { behindDeadProxy } from "../../support/upstream";
+import { behindDeadProxy, freePort } from "../../support/upstream";
 
 const BUN = process.execPath;
 const EVERYTHING = join(projectFolder, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
@@ -75,12 +75,6 @@ function startHttp(port: number, kind = "streamableHttp") {
   });
   atEnd(() => child.kill("SIGKILL"));
   return child;
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }
 
 describe.each(["stdio", "streamableHttp", "sse"])("the official server over %s", (kind) => {
