@@ -214,16 +214,18 @@
     // Whoever opens something wants to see it, and not the end that it moves away.
     if (target.closest(".version, .jump, .messages summary")) isAtEnd = target.closest(".jump") !== null;
     if (target.closest(".jump")) toEnd();
+    // The list that was on its way is given up for the form, and comes with it a moment later.
+    if (target.closest("#threads .change")) setTimeout(() => htmx.trigger(document.body, "threads-changed"));
     if (target.closest(".as-text")) await putBack(target.closest(".as-text"));
   });
 
   // All windows of a person hear of a change in the same moment. The one that they look at fetches its list at once, the others spread
-  // out; and none while its next page is on the way, or it would come back without that, nor while a form in it is sent, or the form would
-  // come back.
+  // out; and none while its next page is on the way, or it would come back without that, nor while a form in it is fetched or sent, or the
+  // form would go, or come back.
   const SPREAD_MS = 500;
   on("threads-reload threads-changed threads-active", (event) => {
     const isBusy = document.querySelector(
-      "#list-end.htmx-request, #threads form:is(.htmx-request, :has(.htmx-request))",
+      "#list-end.htmx-request, #threads .change.htmx-request, #threads form:is(.htmx-request, :has(.htmx-request))",
     );
     if (!isBusy && (event.detail?.isDue || document.hasFocus())) return;
     event.stopImmediatePropagation();

@@ -64,7 +64,7 @@ export function threadItem(item: ThreadItemData, words: Words): Html {
         html`<span class="unseen" title="${words.list.unseen}"><span class="for-reader">${words.list.unseen}</span></span>`
   }${thread.pinned && html`<span class="pin">${icon("pin")}</span>`}${
     hit && hit.messageId !== undefined && html`<span class="snippet" dir="auto">${snippet(hit.snippet)}</span>`
-  }</a><a class="icon-button change" href="${edit}" hx-get="/threads/${thread.id}${edit}" hx-include="#threads [name=current]" hx-target="closest .thread" hx-swap="outerHTML" aria-label="${words.list.change(title)}" title="${words.list.change(title)}">${icon("more")}</a></li>`;
+  }</a><a class="icon-button change" href="${edit}" hx-get="/threads/${thread.id}${edit}" hx-include="#threads [name=current]" hx-target="closest .thread" hx-swap="outerHTML" hx-sync="#search:replace" aria-label="${words.list.change(title)}" title="${words.list.change(title)}">${icon("more")}</a></li>`;
 }
 
 /** Where a hit stands. The script marks its words there. */

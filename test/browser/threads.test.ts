@@ -548,4 +548,28 @@ describe.skipIf(noBrowser !== null)("the list of chats", () => {
     },
     TIMEOUT_MS,
   );
+
+  test(
+    "a form that was opened stays when a list that was on its way comes, and the list is as it is now",
+    async () => {
+      await addChat("Draft");
+      const other = await addChat("Other");
+      const ann = await (await person("ann")).open("/");
+      const [begun, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      await ann.route(/\/threads\?/, async (route) => {
+        if (route.request().url().includes("change=")) return route.fallback();
+        begun.resolve();
+        await released.promise;
+        await route.fallback().catch(() => {}); // It may have been given up.
+      });
+      await core.thread.update("ann", other, { title: "Renamed" });
+      await begun.promise;
+      await edit(ann, "Draft");
+      released.resolve();
+      await expectList(ann, ["# Today", "Renamed", "(form)"]);
+      await ann.unrouteAll({ behavior: "wait" });
+      await expectList(ann, ["# Today", "Renamed", "(form)"]);
+    },
+    TIMEOUT_MS,
+  );
 });
